@@ -1,0 +1,1 @@
+"""What an application is: its manifest, its paths, its server."""

@@ -1,0 +1,220 @@
+"""An application as its manifest describes it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from groundcrew.apps.server import GunicornServer
+from groundcrew.apps.source import Source
+from groundcrew.settings.model import Settings
+
+EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Domain = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*"
+        r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+        max_length=253,
+    ),
+]
+
+
+def _inside(path: str) -> str:
+    if path.startswith("/") or ".." in path.split("/"):
+        raise ValueError("expected a relative path that stays inside")
+    return path.strip("/")
+
+
+RelativePath = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9._/-]+$"), AfterValidator(_inside)
+]
+UrlPath = Annotated[str, StringConstraints(pattern=r"^/[\x21-\x7e]*$")]
+Size = Annotated[str, StringConstraints(pattern=r"^[0-9]+[KMGT]?$")]
+
+
+class SecretSource(Settings):
+    """Where a secret's value comes from, read on the operator's machine: exactly one of these."""
+
+    env: str | None = None
+    """Name of an environment variable of the pyinfra process."""
+
+    file: str | None = None
+    """Path of a file, relative to the project directory; one trailing newline is dropped."""
+
+    command: str | None = None
+    """A shell command whose output is the value; one trailing newline is dropped."""
+
+
+class Health(Settings):
+    """How a new release proves that it works before it gets a request."""
+
+    path: UrlPath = "/"
+    """Path that is requested on the release's own socket."""
+
+    status: int = Field(200, ge=100, le=599)
+    """Status that counts as healthy."""
+
+    timeout: int = Field(60, ge=1)
+    """Seconds until the first healthy answer; after that the release has failed."""
+
+    interval: float = Field(0.25, gt=0)
+    """Seconds between two attempts."""
+
+    request_timeout: float = Field(5, gt=0)
+    """Seconds that one attempt may take."""
+
+    successes: int = Field(2, ge=1)
+    """Healthy answers in a row that are needed."""
+
+
+class Hooks(Settings):
+    """Shell commands of the application's own, run in the release's directory with its virtualenv
+    first in PATH and its environment set."""
+
+    build: tuple[str, ...] = ()
+    """While building, as the build user, without secrets (e.g. compiling assets)."""
+
+    release: tuple[str, ...] = ()
+    """Once per release before its first start, as the application's user (e.g. migrations)."""
+
+    timeout: int = Field(600, ge=1)
+    """Seconds that one command may take."""
+
+
+class Limits(Settings):
+    """Resource limits of the application's unit, in systemd's own terms."""
+
+    memory_max: Size | None = None
+    """MemoryMax: above it the application is killed and restarted."""
+
+    memory_high: Size | None = None
+    """MemoryHigh: above it the application is slowed down and reclaimed from."""
+
+    cpu_quota: Annotated[str, StringConstraints(pattern=r"^[0-9]+%$")] | None = None
+    """CPUQuota: 200% = two CPUs."""
+
+    tasks_max: int | None = Field(512, ge=1)
+    """TasksMax: processes and threads together."""
+
+    open_files: int = Field(65536, ge=1024)
+    """LimitNOFILE: open files and sockets."""
+
+
+class Release(Settings):
+    """How releases are kept and replaced."""
+
+    keep: int = Field(5, ge=1)
+    """Releases kept on the host, the live one included."""
+
+    drain: int | None = Field(None, ge=0)
+    """Seconds that the replaced release keeps running; default: a little longer than nginx may
+    keep using a connection to it."""
+
+
+class Site(Settings):
+    """What nginx does for this application."""
+
+    client_max_body_size: Size = "10M"
+    """Largest request body; more is answered with 413."""
+
+    proxy_read_timeout: int = Field(60, ge=1)
+    """Seconds that nginx waits between two reads from the application."""
+
+    proxy_connect_timeout: int = Field(5, ge=1)
+    """Seconds that nginx waits for a connection to the application."""
+
+    headers: dict[str, str | None] = Field(default_factory=dict)
+    """Response headers, merged over `nginx.security_headers`; null removes one and lets the
+    application's own pass."""
+
+    keepalive: int = Field(32, ge=1)
+    """Idle connections to the application that each nginx worker keeps open."""
+
+    buffering: bool = True
+    """Whether nginx buffers answers; off for streams."""
+
+
+class Check(Settings):
+    """A request through nginx that must succeed for the host to be verified."""
+
+    path: UrlPath
+    """Path that is requested."""
+
+    status: int = Field(200, ge=100, le=599)
+    """Expected status."""
+
+    contains: str | None = None
+    """Text that the body must contain."""
+
+    headers: dict[str, str] = Field(default_factory=dict)
+    """Headers that the answer must carry, with exactly these values."""
+
+
+class AppSettings(Settings):
+    """An application: `apps/NAME.yml`."""
+
+    description: str = ""
+    """One line for people."""
+
+    source: Source
+    """Where the code comes from."""
+
+    entry: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(\(\))?$")
+    """The WSGI or ASGI callable: `package.module:name`, or `package.module:factory()`."""
+
+    requirements: RelativePath | None = None
+    """Requirements file inside the source (`requirements.txt`)."""
+
+    lock: str | None = None
+    """Requirements file on the operator's machine, relative to the project directory; for sources
+    that bring none. Where every line has a hash, hashes are required."""
+
+    apt: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.-]+$")], ...] = ()
+    """Debian packages that the application needs."""
+
+    domains: tuple[Domain, ...] = ()
+    """Host names that it answers to. None: every name on its port, which no other application may
+    then use."""
+
+    port: int = Field(80, ge=1, le=65535)
+    """Port on which nginx listens for it."""
+
+    server: GunicornServer = GunicornServer()
+    """The server process."""
+
+    env: dict[EnvName, Any] = Field(default_factory=dict)
+    """Environment variables. Lists and mappings are passed as JSON."""
+
+    secrets: dict[EnvName, SecretSource] = Field(default_factory=dict)
+    """Environment variables whose values must not be written down here."""
+
+    required: tuple[EnvName, ...] = ()
+    """Variables that must be set by `env` or `secrets`."""
+
+    shared: tuple[RelativePath, ...] = ()
+    """Directories that outlive releases: kept in /srv/NAME/shared and linked into each release at
+    the same path."""
+
+    health: Health = Health()
+    """The probe that a release must pass."""
+
+    hooks: Hooks = Hooks()
+    """The application's own steps."""
+
+    limits: Limits = Limits()
+    """Resource limits."""
+
+    release: Release = Release()
+    """Keeping and replacing releases."""
+
+    nginx: Site = Site()
+    """The web server's part."""
+
+    checks: tuple[Check, ...] = ()
+    """Requests through nginx besides the health path that verify makes."""
+
+    sandbox: dict[str, str | Literal[False]] = Field(default_factory=dict)
+    """systemd directives that replace the unit's sandboxing defaults, e.g.
+    `MemoryDenyWriteExecute: "no"`; false leaves one out."""

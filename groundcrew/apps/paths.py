@@ -1,0 +1,94 @@
+"""Where everything of an application lives on a host: computed here and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class AppPaths:
+    """Paths and names that follow from an application's name."""
+
+    name: str
+
+    @property
+    def root(self) -> str:
+        """Everything of the application."""
+        return f"/srv/{self.name}"
+
+    @property
+    def releases(self) -> str:
+        """One directory per release."""
+        return f"{self.root}/releases"
+
+    @property
+    def shared(self) -> str:
+        """What outlives releases."""
+        return f"{self.root}/shared"
+
+    @property
+    def home(self) -> str:
+        """The application user's home directory."""
+        return f"{self.shared}/home"
+
+    @property
+    def cache(self) -> str:
+        """Package cache of builds; on the same file system, so that builds can link from it."""
+        return f"{self.root}/cache"
+
+    @property
+    def current(self) -> str:
+        """Link to the live release's directory."""
+        return f"{self.root}/current"
+
+    @property
+    def runtime(self) -> str:
+        """Sockets; gone after a reboot, made again by systemd-tmpfiles."""
+        return f"/run/{self.name}"
+
+    @property
+    def upstream(self) -> str:
+        """Socket that nginx connects to: a link to the live release's own."""
+        return f"{self.runtime}/current.sock"
+
+    @property
+    def user(self) -> str:
+        """System user that runs the application."""
+        return self.name
+
+    @property
+    def build_user(self) -> str:
+        """System user that owns releases and runs builds: the application cannot change its own
+        code, and a package's build script cannot read its secrets."""
+        return f"{self.name}-build"
+
+    @property
+    def socket_group(self) -> str:
+        """Group whose members (nginx) may connect to the application's sockets."""
+        return f"{self.name}-web"
+
+    @property
+    def tmpfiles(self) -> str:
+        """Makes the runtime directory at boot."""
+        return f"/etc/tmpfiles.d/groundcrew-{self.name}.conf"
+
+    @property
+    def boot_conf(self) -> str:
+        """Makes the link to the live release's socket at boot; after the directory, by name."""
+        return f"/etc/tmpfiles.d/groundcrew-{self.name}.current.conf"
+
+    def release(self, release: str) -> str:
+        """Directory of one release."""
+        return f"{self.releases}/{release}"
+
+    def socket(self, release: str) -> str:
+        """Socket of one release."""
+        return f"{self.runtime}/{release}.sock"
+
+    def unit(self, release: str) -> str:
+        """Systemd unit of one release."""
+        return f"{self.name}@{release}.service"
+
+    def unit_file(self, release: str) -> str:
+        """File of that unit."""
+        return f"/etc/systemd/system/{self.unit(release)}"

@@ -1,0 +1,39 @@
+"""The state of many paths in one round trip."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from pyinfra.api import FactBase, StringCommand
+
+from groundcrew import remote
+from groundcrew.entries import PathState
+
+
+class Paths(FactBase[dict[str, PathState]]):
+    """The states of those of `paths` that exist, and of what `globs` match.
+
+    `globs` are pairs of directory and file name pattern. `content` adds each file's content in
+    base64, which pyinfra prints with `--debug`: never ask for a secret's.
+    """
+
+    @staticmethod
+    def default() -> dict[str, PathState]:
+        """Nothing exists."""
+        return {}
+
+    def command(
+        self,
+        paths: Sequence[str],
+        globs: Sequence[tuple[str, str]] = (),
+        content: bool = False,
+    ) -> StringCommand:
+        """One program run for all paths."""
+        request = {"paths": list(paths), "globs": list(globs), "content": content}
+        return remote.command("inspect_files", json.dumps(request))
+
+    def process(self, output: list[str]) -> dict[str, PathState]:
+        """The program prints one line of JSON."""
+        states: dict[str, PathState] = json.loads(output[-1])
+        return states

@@ -1,0 +1,35 @@
+"""HTTP response headers as settings: what names and values may be, and how two sets are merged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import AfterValidator, StringConstraints
+
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#%&'*+.^_`|~-]+$")]
+"""A header's name: a token of RFC 9110, without `$`."""
+
+
+def _configurable(value: str) -> str:
+    """`value`, if nginx can be told to send exactly it."""
+    if not value.isprintable() or not value.isascii():
+        raise ValueError("must be one line of printable ASCII characters")
+    if "$" in value:
+        raise ValueError("must not contain '$': nginx would read a variable and cannot escape it")
+    return value
+
+
+HeaderValue = Annotated[str, AfterValidator(_configurable)]
+"""A header's value that nginx can send literally."""
+
+
+def merge(defaults: Mapping[str, str], overrides: Mapping[str, str | None]) -> dict[str, str]:
+    """`defaults` with `overrides` over them. Names are compared without regard to case; None
+    removes a header."""
+    merged = {name.lower(): (name, value) for name, value in defaults.items()}
+    for name, value in overrides.items():
+        merged.pop(name.lower(), None)
+        if value is not None:
+            merged[name.lower()] = (name, value)
+    return dict(merged.values())

@@ -1,0 +1,35 @@
+"""What groundcrew changes in pyinfra's own run; called once from config.py.
+
+pyinfra has no hook between "inventory loaded" and "connect", so the state's initialisation is
+wrapped: a run with bad settings must end before any connection is made.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pyinfra.api.config import Config
+from pyinfra.api.inventory import Inventory
+from pyinfra.api.state import State
+
+from groundcrew import transport
+from groundcrew.settings.host import HostBase
+from groundcrew.settings.load import load_all
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def install(model: type[HostBase]) -> None:
+    """Validate all hosts' settings before connecting, and tune the SSH transport."""
+    transport.install()
+    original = State.init
+    if getattr(original, "groundcrew", False):
+        return
+
+    def init(self: State, inventory: Inventory, config: Config | None, **kwargs: Any) -> None:
+        load_all(inventory, model, PROJECT)
+        original(self, inventory, config, **kwargs)
+
+    init.groundcrew = True  # type: ignore[attr-defined]
+    State.init = init  # type: ignore[method-assign]

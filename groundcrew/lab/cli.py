@@ -1,0 +1,173 @@
+"""The command line of `bin/lab`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+
+from groundcrew.lab import debian, engine, hosts, keys, network
+from groundcrew.lab.model import Host, parse_ports
+from groundcrew.lab.plan import Request
+from groundcrew.lab.process import STARTED, LabError, say
+from groundcrew.lab.recipe import SUITES
+
+AUTO = "auto"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of `bin/lab`'s arguments."""
+    top = argparse.ArgumentParser(
+        prog="bin/lab", description="Bare Debian hosts with systemd and sshd, to try things on."
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, text in (
+        ("up", "start hosts (what runs already stays as it is)"),
+        ("reset", "replace hosts by fresh ones"),
+    ):
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument("names", nargs="+", metavar="NAME")
+        command.add_argument("--suite", choices=SUITES, help="Debian 12 or 13 (default: bookworm)")
+        command.add_argument("--group", help="its group in the inventory (default: web)")
+        command.add_argument(
+            "--publish",
+            nargs="?",
+            const=AUTO,
+            metavar="HTTP:HTTPS",
+            help="publish its 80 and 443 on 127.0.0.1, on free ports unless given",
+        )
+    down = commands.add_parser("down", help="remove hosts (without a name: all of this checkout)")
+    down.add_argument("names", nargs="*", metavar="NAME")
+    down.add_argument("--all", action="store_true", help="all hosts, and their network")
+    listing = commands.add_parser("list", help="show the hosts")
+    listing.add_argument("--json", action="store_true", help="for machines")
+    ssh = commands.add_parser("ssh", help="open a shell on a host, or run a command there")
+    ssh.add_argument("--user", default="root", help="log in as (default: root)")
+    ssh.add_argument("name", metavar="NAME")
+    ssh.add_argument("remote", nargs=argparse.REMAINDER, metavar="COMMAND")
+    return top
+
+
+def normalise(arguments: Sequence[str]) -> list[str]:
+    """Let `--publish NAME` mean `--publish` without ports (pure); the ports are optional."""
+    result: list[str] = []
+    for index, argument in enumerate(arguments):
+        if argument == "ssh" and not result:
+            return list(arguments)
+        following = arguments[index + 1] if index + 1 < len(arguments) else ""
+        bare = argument == "--publish" and not re.fullmatch(r"\d+:\d+", following)
+        result.append(f"--publish={AUTO}" if bare else argument)
+    return result
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run `bin/lab`; return the exit code: 0, or 1 with one clear message."""
+    options = parser().parse_args(normalise(arguments))
+    try:
+        return _run(options)
+    except LabError as error:
+        print(f"bin/lab: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("bin/lab: interrupted", file=sys.stderr)
+        return 130
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.command in ("up", "reset"):
+        _up(options)
+    elif options.command == "down":
+        _down(options)
+    elif options.command == "ssh":
+        _ssh(options.name, options.user, options.remote)
+    else:
+        _list(as_json=options.json)
+    return 0
+
+
+def _up(options: argparse.Namespace) -> None:
+    chosen = options.publish if options.publish not in (None, AUTO) else None
+    request = Request(
+        names=tuple(options.names),
+        suite=options.suite,
+        group=options.group,
+        publish=options.publish is not None,
+        ports=parse_ports(chosen) if chosen else None,
+        fresh=options.command == "reset",
+    )
+    _print_table(hosts.up(request))
+    say(f"ready in {time.monotonic() - STARTED:.1f} s")
+
+
+def _down(options: argparse.Namespace) -> None:
+    if options.all and options.names:
+        raise LabError("--all takes no name")
+    if not engine.answers():
+        say("no Docker Engine answers, so no lab host is running")
+        return
+    removed = hosts.down(options.names)
+    say(f"removed {', '.join(removed)}" if removed else "there is no lab host")
+    if options.all:
+        network.remove()
+
+
+def _list(*, as_json: bool) -> None:
+    found = hosts.existing() if engine.answers() else []
+    if as_json:
+        print(json.dumps([host.as_dict() for host in found], indent=2))
+    elif found:
+        _print_table(found)
+    else:
+        print("no lab host; start one with bin/lab up web1", file=sys.stderr)
+
+
+def _print_table(found: Sequence[Host]) -> None:
+    rows = [("NAME", "SUITE", "GROUP", "STATE", "ADDRESS", "ON 127.0.0.1")]
+    rows += [
+        (
+            host.name,
+            host.suite,
+            host.group,
+            "running" if host.running else "stopped",
+            host.address or "-",
+            f"http {host.http_port}, https {host.https_port}" if host.ports else "-",
+        )
+        for host in found
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )
+
+
+def _ssh(name: str, user: str, remote: Sequence[str]) -> None:
+    """Become the ssh program."""
+    host = hosts.find(name)
+    if shutil.which("ssh") is None:
+        debian.install(["openssh-client"], "bin/lab ssh runs it")
+    os.execvp("ssh", ssh_command(host.address, user, remote))  # noqa: S606 - no shell wanted
+
+
+def ssh_command(address: str, user: str, remote: Sequence[str]) -> list[str]:
+    """Return the ssh command line for a host (pure)."""
+    options = {
+        "IdentitiesOnly": "yes",
+        "StrictHostKeyChecking": "yes",
+        "UserKnownHostsFile": str(keys.KNOWN_HOSTS),
+        "GlobalKnownHostsFile": "/dev/null",
+        "LogLevel": "ERROR",
+    }
+    return [
+        "ssh",
+        "-i",
+        str(keys.PRIVATE_KEY),
+        *[part for key, value in options.items() for part in ("-o", f"{key}={value}")],
+        f"{user}@{address}",
+        *remote,
+    ]

@@ -1,0 +1,53 @@
+"""The running lab as pyinfra's groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from groundcrew.lab import hosts, keys
+from groundcrew.lab.engine import answers
+from groundcrew.lab.model import Host
+from groundcrew.lab.process import LabError
+
+Groups = dict[str, list[tuple[str, dict[str, Any]]]]
+
+
+@cache
+def running() -> Groups:
+    """Return the groups of the running lab; raises `LabError` when no host runs.
+
+    Asked of the engine once per run, however often pyinfra reads the inventory.
+    """
+    try:
+        found = [host for host in hosts.existing() if host.running]
+    except LabError:
+        if answers():
+            raise
+        found = []
+    if not found:
+        raise LabError("no lab host is running; start one with bin/lab up web1")
+    return groups(found)
+
+
+def groups(found: Iterable[Host]) -> Groups:
+    """Return pyinfra's groups of these hosts (pure)."""
+    result: Groups = {}
+    for host in found:
+        result.setdefault(host.group, []).append((host.name, host_data(host)))
+    return result
+
+
+def host_data(host: Host) -> dict[str, Any]:
+    """Return how the operator's machine reaches a host, by SSH and by HTTP (pure)."""
+    return {
+        "ssh_hostname": host.address,
+        "ssh_port": 22,
+        "ssh_user": "deploy",
+        "bootstrap_user": "root",
+        "ssh_key": str(keys.PRIVATE_KEY),
+        "ssh_known_hosts_file": str(keys.KNOWN_HOSTS),
+        "ssh_strict_host_key_checking": "yes",
+        "verify": {"address": host.address},
+    }

@@ -1,0 +1,128 @@
+"""Changes that could lock the operator out: kept only once a new login over them has worked."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from paramiko import SSHException
+from pyinfra import host as current_host
+from pyinfra import logger
+from pyinfra.api import FunctionCommand, Host, State, StringCommand
+from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS
+from pyinfra.api.command import PyinfraCommand
+
+from groundcrew import remote, transport
+from groundcrew.entries import PathEntry, payload
+
+SECONDS = 90
+COMMAND_TIMEOUT = 20
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """One change that could lock the operator out.
+
+    The shell commands of `snapshot` and `revert` run in a private directory on the host that both
+    share: the former notes what is not in files, the latter restores it and makes the old files
+    effective again. `activate` makes the new files effective.
+    """
+
+    name: str
+    entries: Sequence[PathEntry]
+    activate: tuple[str, ...]
+    revert: tuple[str, ...]
+    validate: str | None = None
+    snapshot: tuple[str, ...] = ()
+
+
+def state_directory(name: str) -> str:
+    """The directory that exists on a host while the change `name` is neither kept nor put back."""
+    return f"/run/groundcrew/guard/{name}"
+
+
+def apply(change: Guarded, users: Sequence[str]) -> Generator[PyinfraCommand, None, None]:
+    """The commands of a guarded change, for use in an operation that found it necessary.
+
+    A timer on the host is armed that puts everything back after 90 seconds, then the change is made
+    and made effective. A new connection then logs in as one of `users` (the first that gets in is
+    enough) and becomes root: the change stays. Nobody gets in: it is put back at once over the live
+    connection, and the operation fails. The operator's machine gone: the timer puts it back.
+    """
+    yield remote.command(
+        "guard",
+        payload={
+            "name": change.name,
+            "seconds": SECONDS,
+            "program": remote.source("apply_files"),
+            "entries": [payload(entry) for entry in change.entries],
+            "validate": change.validate,
+            "snapshot": change.snapshot,
+            "activate": change.activate,
+            "revert": change.revert,
+        },
+    )
+    arguments = cast(dict[str, Any], current_host.current_op_global_arguments or {})
+    connection = {key: arguments[key] for key in CONNECTOR_ARGUMENT_KEYS if key in arguments}
+    yield FunctionCommand(confirm, (change.name, tuple(users), connection), {})
+
+
+def confirm(
+    state: State, host: Host, name: str, users: Sequence[str], connection: dict[str, Any]
+) -> bool:
+    """Keeps the change `name` if one of `users` can log in, else puts it back; whether it stays."""
+    refusal = _refusal(host, users)
+    command = _keep(name) if refusal is None else _put_back(name)
+    try:
+        done, output = host.run_shell_command(
+            command,
+            print_output=state.print_output,
+            print_input=state.print_input,
+            **{**connection, "_timeout": COMMAND_TIMEOUT},
+        )
+        details = output.output
+    except (TimeoutError, OSError, SSHException) as error:
+        done, details = False, f"the live connection is gone: {error or type(error).__name__}"
+    if refusal is None and done:
+        return True
+    if refusal is None:
+        _log_error(host, f"the change could not be kept, and is being put back: {details}")
+    elif done:
+        _log_error(host, f"the change was put back, because it locks the operator out: {refusal}")
+    else:
+        _log_error(
+            host,
+            f"the change locks the operator out: {refusal}; putting it back failed ({details}); "
+            f"the host does it by itself within {SECONDS} seconds",
+        )
+    return False
+
+
+def _refusal(host: Host, users: Sequence[str]) -> str | None:
+    reasons = []
+    for user in users:
+        try:
+            transport.second_login(host, user)
+        except transport.LoginError as error:
+            reasons.append(str(error))
+        else:
+            return None
+    return "; ".join(reasons)
+
+
+def _keep(name: str) -> StringCommand:
+    directory = state_directory(name)
+    return StringCommand(
+        f"mv -T {directory} {directory}.kept.$$ && systemctl stop groundcrew-guard-{name}.timer "
+        f"&& rm -rf {directory}.kept.$$"
+    )
+
+
+def _put_back(name: str) -> StringCommand:
+    directory = state_directory(name)
+    return StringCommand(f"systemctl stop groundcrew-guard-{name}.timer; sh {directory}/revert.sh")
+
+
+def _log_error(host: Host, message: str) -> None:
+    host.log_styled(message, log_func=logger.error, fg="red")

@@ -1,0 +1,25 @@
+"""Puts a local file on a host without anybody else there being able to read it on the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pyinfra.api import Host, OperationError, StringCommand
+
+STAGING = "/var/tmp"  # noqa: S108 - mktemp makes a private directory in it; /tmp may be memory
+
+
+def stage(host: Host, local: Path, prefix: str) -> str:
+    """Upload `local` into a new private directory of the connected user; its path on the host.
+
+    Whoever uses the file removes the directory. Raises OperationError when the upload fails.
+    """
+    done, output = host.run_shell_command(
+        StringCommand("mktemp", "-d", f"{STAGING}/{prefix}-XXXXXXXXXX")
+    )
+    if not done:
+        raise OperationError(f"no staging directory on {host.name}: {output.output}")
+    path = f"{output.stdout_lines[-1]}/{local.name}"
+    if not host.put_file(str(local), path):
+        raise OperationError(f"upload of {local.name} to {host.name} failed")
+    return path

@@ -1,0 +1,1 @@
+"""The release engine: bundle, build, probe, switch, drain, prune."""

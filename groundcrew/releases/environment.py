@@ -1,0 +1,34 @@
+"""Environment variables as a systemd EnvironmentFile."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import SecretStr
+
+
+def values(env: Mapping[str, Any], secrets: Mapping[str, SecretStr]) -> dict[str, str]:
+    """Each variable's text: booleans as true/false, lists and mappings as JSON, null left out."""
+    texts = {
+        name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for name, value in env.items()
+        if value is not None
+    }
+    return texts | {name: secret.get_secret_value() for name, secret in secrets.items()}
+
+
+def render(variables: Mapping[str, str]) -> str:
+    r"""The file's text. Values reach the process byte for byte.
+
+    Inside double quotes systemd takes `\`, `"`, `$` and the backquote after a backslash literally,
+    and line breaks as they are.
+    """
+    lines = []
+    for name in sorted(variables):
+        value = variables[name]
+        for special in ("\\", '"', "$", "`"):
+            value = value.replace(special, f"\\{special}")
+        lines.append(f'{name}="{value}"\n')
+    return "".join(lines)

@@ -1,0 +1,107 @@
+"""Everything that makes up one release, computed before anything is touched."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Protocol
+
+from groundcrew.apps.model import AppSettings
+from groundcrew.apps.paths import AppPaths
+from groundcrew.entries import Entry, File
+from groundcrew.facts.apps import AppState
+from groundcrew.releases import environment
+from groundcrew.releases.bundle import Bundle
+from groundcrew.releases.requirements import Requirements
+
+# One moment for the whole run, so that a release has the same name on every host.
+STARTED = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+class ServerProcess(Protocol):
+    """What a server role (gunicorn, ...) says about the process that serves a release."""
+
+    @property
+    def requirements(self) -> str:
+        """Hash-pinned requirements of the server itself."""
+
+    def files(self, paths: AppPaths, release: str) -> Mapping[str, str]:
+        """Configuration files, by path inside the release's directory."""
+
+    def unit(self, paths: AppPaths, release: str, app: AppSettings) -> str:
+        """Text of the release's systemd unit."""
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """What builds run with; set by the python role."""
+
+    uv: str
+    python: str
+    environment: Mapping[str, str]
+    compile: bool = True
+
+
+@dataclass(frozen=True)
+class ReleasePlan:
+    """One application at one version with its settings. Equal plans have equal digests."""
+
+    paths: AppPaths
+    app: AppSettings
+    bundle: Bundle
+    requirements: Requirements
+    server: ServerProcess
+    variables: Mapping[str, str]
+    toolchain: Toolchain
+    drain: int
+    """Seconds that nginx may go on using connections to a replaced release."""
+
+    def __repr__(self) -> str:
+        """Leaves the variables out: some are secrets."""
+        return f"ReleasePlan({self.paths.name!r}, {self.digest[:12]!r})"
+
+    @cached_property
+    def digest(self) -> str:
+        """Names the code and every setting that a release carries."""
+        entries = self.entries("RELEASE")
+        parts = {
+            "bundle": self.bundle.digest,
+            "requirements": self.requirements.text,
+            "files": {item.path: item.data.decode() for item in entries if isinstance(item, File)},
+            "hooks": self.app.hooks.model_dump(),
+            "shared": self.app.shared,
+            "python": self.toolchain.python,
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def release_id(self, state: AppState) -> str:
+        """The release that this plan is on a host: one that is there already, or a new one."""
+        suffix = f"-{self.digest[:12]}"
+        built = [
+            name
+            for name, release in state["releases"].items()
+            if name.endswith(suffix) and release["built"] and not release["bad"]
+        ]
+        if state["live"] in built:
+            return str(state["live"])
+        return max(built, default=f"{STARTED}{suffix}")
+
+    def entries(self, release: str) -> list[Entry]:
+        """Files of the release that are not code: environment, server configuration, unit."""
+        folder = self.paths.release(release)
+        group = self.paths.user
+        return [
+            File(f"{folder}/env", environment.render(self.variables), mode="0600", secret=True),
+            *(
+                File(f"{folder}/{name}", text, mode="0640", group=group)
+                for name, text in self.server.files(self.paths, release).items()
+            ),
+            File(
+                self.paths.unit_file(release),
+                self.server.unit(self.paths, release, self.app),
+            ),
+        ]

@@ -1,0 +1,66 @@
+"""The one requirements file of a release: the application's own, and what its server needs."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_NAME = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)")
+_INCLUDE = re.compile(r"^(-r|--requirement|-c|--constraint)[ =]+(?!/|\w+://)(\S+)")
+
+
+@dataclass(frozen=True)
+class Requirements:
+    """Text of a requirements file; `hashed` when every requirement in it carries a hash."""
+
+    text: str
+    hashed: bool
+
+
+def decode(data: bytes) -> str:
+    """The text of a requirements file, also when an editor wrote it in UTF-16 or with CRLF."""
+    encoding = next((name for bom, name in _BOMS if data.startswith(bom)), "utf-8")
+    return data.decode(encoding).replace("\r\n", "\n")
+
+
+def combine(own: str, server: str, *, wanted: Collection[str], folder: str = "") -> Requirements:
+    """The application's requirements, then those of the server's that it does not name itself.
+
+    An application that pins gunicorn keeps its pin. Beside requirements without hashes only the
+    `wanted` packages are pinned: a pin of what they depend on could contradict the application's.
+    `folder` is where the application's file lies, for the files that it includes.
+    """
+    lines = [_relative(line, folder) for line in _logical(own)]
+    named = {name for line in lines if (name := _name(line))}
+    hashed = all("--hash=" in line for line in lines if _name(line)) and not any(
+        _INCLUDE.match(line) for line in lines
+    )
+    extra = [line for line in _logical(server) if _name(line) not in named]
+    if not hashed:
+        extra = [line for line in extra if _name(line) in wanted]
+    return Requirements("".join(f"{line}\n" for line in [*lines, *extra]), hashed)
+
+
+def _logical(text: str) -> Iterator[str]:
+    """Lines without comments, continuation lines joined."""
+    for line in text.replace("\\\n", " ").splitlines():
+        bare = re.sub(r"(^|\s)#.*$", "", line).strip()
+        if bare:
+            yield re.sub(r"\s+", " ", bare)
+
+
+def _name(line: str) -> str | None:
+    match = _NAME.match(line)
+    return re.sub(r"[-_.]+", "-", match.group(1)).lower() if match else None
+
+
+def _relative(line: str, folder: str) -> str:
+    match = _INCLUDE.match(line)
+    return f"{match.group(1)} {folder}{match.group(2)}" if match and folder else line

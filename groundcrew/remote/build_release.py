@@ -1,0 +1,193 @@
+"""Builds a release aside, in its own directory, with its own virtualenv.
+
+Runs on the host as root, as `python3 -c SCRIPT` with a JSON payload on stdin:
+{"name", "release", "archive": path or null, "user": build user, "group", "uv", "python",
+"requirements": text, "require_hashes": bool, "compile": bool, "environment": {...}, "hooks": [...],
+"hook_timeout": seconds, "shared": [relative paths], "metadata": {...}}
+
+Everything that runs foreign code runs as the build user. release.json is written last: a directory
+without it was never finished, is not used, and is removed by the next build. On failure nothing of
+the release stays, and exit status is 1 with the failing command's last lines on stderr.
+Standard library only, Python 3.9 or later.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+LINES_SHOWN = 40
+
+
+class BuildError(Exception):
+    """The build failed; the message says at which step."""
+
+
+class Build:
+    """One release being built."""
+
+    def __init__(self, payload: dict[str, Any]) -> None:
+        self.payload = payload
+        self.root = Path("/srv") / payload["name"]
+        self.directory = self.root / "releases" / payload["release"]
+        self.app = self.directory / "app"
+        self.venv = self.directory / "venv"
+        account = pwd.getpwnam(payload["user"])
+        self.uid, self.gid = account.pw_uid, account.pw_gid
+
+    def environment(self) -> dict[str, str]:
+        """What builds see: no secrets, no variables of root's."""
+        return {
+            "HOME": str(self.root / "cache"),
+            "LANG": "C.UTF-8",
+            "PATH": f"{self.venv}/bin:/usr/local/bin:/usr/bin:/bin",
+            "VIRTUAL_ENV": str(self.venv),
+            "UV_CACHE_DIR": str(self.root / "cache" / "uv"),
+            "UV_NO_CONFIG": "1",
+            "UV_NO_PROGRESS": "1",
+            "UV_PYTHON_DOWNLOADS": "never",
+            "SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt",
+            **self.payload["environment"],
+        }
+
+    def run(self, step: str, command: list[str], timeout: float | None = None) -> None:
+        """Run a command as the build user in the release; its output is passed through."""
+        print(f"--> {step}", flush=True)
+        process = subprocess.Popen(
+            command,
+            cwd=self.app,
+            env=self.environment(),
+            user=self.uid,
+            group=self.gid,
+            extra_groups=[],
+            umask=0o027,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        last: deque[str] = deque(maxlen=LINES_SHOWN)
+        signal.signal(signal.SIGALRM, lambda *_: os.killpg(process.pid, signal.SIGKILL))
+        signal.alarm(int(timeout or 0))
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                last.append(line.rstrip("\n"))
+            status = process.wait()
+        finally:
+            signal.alarm(0)
+        if status != 0:
+            for line in last:
+                print(line, file=sys.stderr)
+            reason = f"exit status {status}" if status >= 0 else f"signal {-status}"
+            if timeout and status == -signal.SIGKILL:
+                reason = f"longer than {timeout} s"
+            raise BuildError(f"{step}: {reason}")
+
+    def unpack(self) -> None:
+        """The source, into `app/`."""
+        self.app.mkdir()
+        os.chown(self.app, self.uid, self.gid)
+        archive = self.payload["archive"]
+        if archive:
+            os.chown(archive, self.uid, self.gid)
+            os.chown(os.path.dirname(archive), self.uid, self.gid)
+            self.run("unpack the source", ["tar", "-xzf", archive, "--no-same-owner"])
+            shutil.rmtree(os.path.dirname(archive), ignore_errors=True)
+
+    def link_shared(self) -> None:
+        """Directories that outlive the release, linked into it."""
+        for relative in self.payload["shared"]:
+            link = self.app / relative
+            if link.is_dir() and not link.is_symlink():
+                if any(link.iterdir()):
+                    raise BuildError(f"shared directory {relative} is not empty in the source")
+                link.rmdir()
+            self.run(f"link {relative}", ["mkdir", "-p", str(link.parent)])
+            link.symlink_to(self.root / "shared" / relative)
+
+    def install(self) -> None:
+        """The virtualenv with everything in the requirements."""
+        uv = self.payload["uv"]
+        self.run(
+            "create the virtualenv",
+            [uv, "venv", "--quiet", "--python", self.payload["python"], str(self.venv)],
+        )
+        requirements = self.directory / "requirements.txt"
+        requirements.write_text(self.payload["requirements"], encoding="utf-8")
+        os.chown(requirements, self.uid, self.gid)
+        options = ["--require-hashes"] if self.payload["require_hashes"] else []
+        options += ["--compile-bytecode"] if self.payload["compile"] else []
+        self.run(
+            "install the requirements",
+            [uv, "pip", "install", *options, "--requirements", str(requirements)],
+        )
+
+    def compile(self) -> None:
+        """Byte code of the application's own files: the release is read-only when it runs."""
+        python = str(self.venv / "bin" / "python")
+        self.run("compile", [python, "-m", "compileall", "-q", "-j", "0", "."])
+
+    def finish(self) -> None:
+        """Mark the release as built."""
+        partial = self.directory / ".release.json"
+        partial.write_text(json.dumps(self.payload["metadata"], indent=2) + "\n", encoding="utf-8")
+        os.sync()
+        partial.rename(self.directory / "release.json")
+
+    def make(self) -> None:
+        """Build the release; remove it again when a step fails."""
+        remove_unfinished(self.directory.parent)
+        self.directory.mkdir(mode=0o750)
+        os.chown(self.directory, self.uid, self.gid)
+        try:
+            self.unpack()
+            self.link_shared()
+            self.install()
+            for command in self.payload["hooks"]:
+                self.run(f"hook: {command}", ["sh", "-c", command], self.payload["hook_timeout"])
+            if self.payload["compile"]:
+                self.compile()
+            self.finish()
+        except BaseException:
+            shutil.rmtree(self.directory, ignore_errors=True)
+            raise
+
+
+def remove_unfinished(releases: Path) -> None:
+    """Directories of builds that were cut off."""
+    for folder in releases.iterdir():
+        if folder.is_dir() and not (folder / "release.json").exists():
+            print(f"--> remove {folder.name}, which was never finished", flush=True)
+            shutil.rmtree(folder)
+
+
+def main() -> int:
+    """Builds what the payload on stdin describes."""
+    payload = json.load(sys.stdin)
+    try:
+        Build(payload).make()
+    except BuildError as error:
+        print(f"{payload['name']}: build failed at: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"{payload['name']}: build failed: {error}", file=sys.stderr)
+        return 1
+    finally:
+        if payload["archive"]:
+            shutil.rmtree(os.path.dirname(payload["archive"]), ignore_errors=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""Asks an application for its health path until it answers as expected, or a deadline passes.
+
+Runs on the host as `python3 -c SCRIPT` with a JSON payload on stdin: {"socket": path or null,
+"port": number (without a socket, on 127.0.0.1), "host": Host header, "path", "status",
+"timeout", "interval", "request_timeout", "successes", "unit": name or null, "on_failure": shell
+command or null}. With a unit, the probe gives up as soon as the unit has failed. Exit 0 and one
+line on stdout when healthy, else exit 1 with the last answer, and the unit's last journal lines,
+on stderr, after `on_failure` has run: here, so that it also runs when the operator is cut off.
+Standard library only, Python 3.9 or later.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import subprocess
+import sys
+import time
+from typing import Any
+
+
+class SocketConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self.path = path
+
+    def connect(self) -> None:
+        """Connect to the socket instead of a host."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+def ask(payload: dict[str, Any]) -> tuple[int | None, str]:
+    """The status of one request, or None and why there was none."""
+    timeout = payload["request_timeout"]
+    connection: http.client.HTTPConnection
+    if payload["socket"]:
+        connection = SocketConnection(payload["socket"], timeout)
+    else:
+        connection = http.client.HTTPConnection("127.0.0.1", payload["port"], timeout=timeout)
+    try:
+        connection.putrequest("GET", payload["path"], skip_host=True)
+        connection.putheader("Host", payload["host"])
+        connection.putheader("User-Agent", "groundcrew-probe")
+        connection.putheader("X-Forwarded-For", "127.0.0.1")
+        connection.putheader("X-Forwarded-Proto", "http")
+        connection.putheader("Connection", "close")
+        connection.endheaders()
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status, f"status {answer.status}"
+    except TimeoutError:
+        return None, f"no answer within {timeout} s"
+    except (OSError, http.client.HTTPException) as error:
+        return None, f"{type(error).__name__}: {error}"
+    finally:
+        connection.close()
+
+
+def unit_failed(unit: str) -> str | None:
+    """Why the unit will not become healthy any more, or None."""
+    show = subprocess.run(
+        ["systemctl", "show", "--property=ActiveState,SubState,NRestarts,Result", unit],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    state = dict(line.split("=", 1) for line in show.splitlines() if "=" in line)
+    if state.get("ActiveState") in ("failed", "inactive"):
+        return f"unit {unit} is {state['ActiveState']} ({state.get('Result')})"
+    if int(state.get("NRestarts") or 0) > 0:
+        return f"unit {unit} was restarted {state['NRestarts']} times ({state.get('Result')})"
+    return None
+
+
+def journal(unit: str, lines: int = 40) -> str:
+    """The unit's last lines."""
+    return subprocess.run(
+        ["journalctl", "--no-pager", "--output=cat", f"--lines={lines}", f"--unit={unit}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        errors="replace",
+    ).stdout
+
+
+def probe(payload: dict[str, Any]) -> str | None:
+    """None when healthy, else the reason why not."""
+    started = time.monotonic()
+    good = 0
+    answer = "no attempt"
+    while True:
+        status, answer = ask(payload)
+        good = good + 1 if status == payload["status"] else 0
+        if good >= payload["successes"]:
+            print(f"healthy after {time.monotonic() - started:.1f} s: {payload['path']} {answer}")
+            return None
+        reason = unit_failed(payload["unit"]) if payload["unit"] and status is None else None
+        if reason:
+            return f"{reason}; last answer: {answer}"
+        if time.monotonic() - started > payload["timeout"]:
+            return f"not healthy within {payload['timeout']} s: {payload['path']} gave {answer}"
+        time.sleep(payload["interval"])
+
+
+def main() -> int:
+    """Probes what the payload on stdin describes."""
+    payload = json.load(sys.stdin)
+    reason = probe(payload)
+    if reason is None:
+        return 0
+    if payload["unit"]:
+        print(journal(payload["unit"]), file=sys.stderr)
+    if payload["on_failure"]:
+        subprocess.run(["sh", "-c", payload["on_failure"]], check=False)
+    print(reason, file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""What no single model can check: how a host's applications fit together and what they need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from groundcrew.apps.model import AppSettings
+from groundcrew.apps.source import DirectorySource, PypiSource
+from groundcrew.settings import secrets
+from groundcrew.settings.errors import Problem
+
+Report = Callable[[tuple[str, ...], str], Problem]
+
+
+def addresses(apps: Mapping[str, AppSettings], problem: Report) -> list[Problem]:
+    """No two applications may answer on one domain and port."""
+    problems = []
+    taken: dict[tuple[int, str], str] = {}
+    ports: dict[int, list[str]] = {}
+    for name, app in apps.items():
+        ports.setdefault(app.port, []).append(name)
+        for domain in app.domains:
+            other = taken.setdefault((app.port, domain), name)
+            if other != name:
+                problems.append(
+                    problem(
+                        ("app", name, "domains"),
+                        f'domain "{domain}" on port {app.port} belongs to application "{other}"',
+                    )
+                )
+    for name, app in apps.items():
+        others = [other for other in ports[app.port] if other != name]
+        if not app.domains and others:
+            problems.append(
+                problem(
+                    ("app", name, "port"),
+                    f"without domains it takes every name on port {app.port}, which application "
+                    f'"{others[0]}" uses too; give it domains or another port',
+                )
+            )
+    return problems
+
+
+def files(apps: Mapping[str, AppSettings], project: Path, problem: Report) -> list[Problem]:
+    """What the manifests name on the operator's machine must be there."""
+    problems = []
+    for name, app in apps.items():
+        source = app.source
+        if isinstance(source, DirectorySource):
+            directory = project / Path(source.directory).expanduser()
+            if not directory.is_dir():
+                problems.append(
+                    problem(("app", name, "source", "directory"), f"no directory {directory}")
+                )
+            elif app.requirements and not (directory / app.requirements).is_file():
+                problems.append(
+                    problem(
+                        ("app", name, "requirements"), f"no file {directory / app.requirements}"
+                    )
+                )
+        if app.requirements and app.lock:
+            problems.append(problem(("app", name, "lock"), "give either requirements or lock"))
+        if app.requirements and isinstance(source, PypiSource):
+            problems.append(
+                problem(
+                    ("app", name, "requirements"),
+                    "a package from an index brings no requirements file; use lock",
+                )
+            )
+        if app.lock and not (project / Path(app.lock).expanduser()).is_file():
+            problems.append(problem(("app", name, "lock"), f"no file {project / app.lock}"))
+    return problems
+
+
+def environment(apps: Mapping[str, AppSettings], problem: Report) -> list[Problem]:
+    """Every required variable is set, and none twice."""
+    problems = []
+    for name, app in apps.items():
+        for key in app.required:
+            if app.env.get(key) is None and key not in app.secrets:
+                problems.append(
+                    problem(
+                        ("app", name, "required"),
+                        f"{key} is required but set neither in env nor in secrets",
+                    )
+                )
+        for key in app.env.keys() & app.secrets.keys():
+            problems.append(
+                problem(("app", name, "secrets", key), f"{key} is set in env too; remove one")
+            )
+    return problems
+
+
+def read_secrets(
+    apps: Mapping[str, AppSettings], project: Path, problem: Report
+) -> tuple[dict[str, dict[str, SecretStr]], list[Problem]]:
+    """The values of all secrets, per application."""
+    values: dict[str, dict[str, SecretStr]] = {}
+    problems = []
+    for name, app in apps.items():
+        values[name] = {}
+        for key, source in app.secrets.items():
+            try:
+                values[name][key] = secrets.resolve(source, project)
+            except secrets.SecretMissingError as error:
+                problems.append(problem(("app", name, "secrets", key), str(error)))
+    return values, problems

@@ -1,0 +1,177 @@
+"""What groundcrew changes in pyinfra's SSH connections; nothing else touches pyinfra's transport.
+
+- TCP_NODELAY: paramiko leaves Nagle's algorithm on, which costs about 40 ms per command.
+- A bare host has no admin user yet: where `ssh_user` is refused, data `bootstrap_user` is tried.
+- A host reached as root may have no sudo: there commands run without it.
+- Commands are counted, for benchmarks.
+"""
+
+from __future__ import annotations
+
+import inspect
+import socket
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from paramiko import AuthenticationException, SSHException
+from pyinfra import __version__, logger
+from pyinfra.api import Host
+from pyinfra.api.exceptions import ConnectError
+from pyinfra.connectors.ssh import SSHConnector
+from pyinfra.connectors.sshuserclient.client import SSHClient
+
+COMMANDS = "groundcrew_commands"
+TRANSFERS = "groundcrew_transfers"
+LOGIN_TIMEOUT = 10.0
+
+EXPECTED: tuple[tuple[type, str, str], ...] = (
+    (SSHClient, "connect", "hostname"),
+    (SSHConnector, "_connect", "self"),
+    (SSHConnector, "make_paramiko_kwargs", "self"),
+    (SSHConnector, "run_shell_command", "command"),
+    (SSHConnector, "put_file", "remote_filename"),
+    (SSHConnector, "get_file", "remote_filename"),
+)
+
+
+class TransportError(RuntimeError):
+    """pyinfra's SSH connector is not the one that this module was written for."""
+
+
+class LoginError(Exception):
+    """A new SSH connection could not be made or was of no use; the message says why."""
+
+
+def install() -> None:
+    """Applies the changes, once. Raises TransportError where pyinfra is not as expected."""
+    _check_pyinfra()
+    _replace(SSHClient, "connect", _with_nodelay)
+    _replace(SSHConnector, "_connect", _with_bootstrap_user)
+    _replace(SSHConnector, "run_shell_command", _counting(COMMANDS))
+    _replace(SSHConnector, "put_file", _counting(TRANSFERS))
+    _replace(SSHConnector, "get_file", _counting(TRANSFERS))
+
+
+def installed() -> bool:
+    """Whether `install` was called in this process."""
+    return hasattr(SSHClient.connect, "groundcrew")
+
+
+def commands_run(host: Host) -> int:
+    """Commands run on a host so far, over all its connections; 0 if it is not an SSH host."""
+    return int(host.connector_data.get(COMMANDS, 0))
+
+
+def files_transferred(host: Host) -> int:
+    """Files sent to and fetched from a host so far; each takes several round trips."""
+    return int(host.connector_data.get(TRANSFERS, 0))
+
+
+def connected_user(host: Host) -> str | None:
+    """The user that the host was reached as; None if it is not reached by SSH."""
+    client = getattr(host.connector, "client", None)
+    transport = client.get_transport() if client else None
+    return transport.get_username() if transport else None
+
+
+def second_login(host: Host, user: str) -> None:
+    """Logs in to the host as `user` over a new connection and becomes root there.
+
+    Uses the key or agent and the known hosts of the live connection, but no password. Does nothing
+    where the host is not reached by SSH: there is no access to lose. Raises LoginError.
+    """
+    connector = host.connector
+    if not isinstance(connector, SSHConnector):
+        return
+    arguments = connector.make_paramiko_kwargs()
+    arguments.pop("password", None)
+    hostname = arguments.pop("hostname")
+    for name in ("timeout", "banner_timeout", "auth_timeout"):
+        arguments[name] = LOGIN_TIMEOUT
+    client = SSHClient()
+    try:
+        client.connect(hostname, **{**arguments, "username": user})
+        command = "id -u" if user == "root" else "sudo -n true"
+        _, stdout, stderr = client.exec_command(command, timeout=LOGIN_TIMEOUT)
+        if stdout.channel.recv_exit_status() != 0:
+            reason = stderr.read().decode(errors="replace").strip()
+            raise LoginError(f"logged in as {user}, but `{command}` failed: {reason}")
+    except (OSError, SSHException, EOFError) as error:
+        raise LoginError(f"cannot log in as {user}: {error or type(error).__name__}") from error
+    finally:
+        client.close()
+
+
+def _check_pyinfra() -> None:
+    for owner, name, parameter in EXPECTED:
+        method = getattr(owner, name, None)
+        if method is None or parameter not in inspect.signature(method).parameters:
+            raise TransportError(
+                f"pyinfra {__version__}: {owner.__module__}.{owner.__name__}.{name} is not what "
+                "groundcrew/transport.py was written for; use pyinfra 3.10"
+            )
+
+
+def _replace(owner: type, name: str, wrapper: Callable[[Any], Any]) -> None:
+    original = getattr(owner, name)
+    if not hasattr(original, "groundcrew"):
+        changed = wraps(original)(wrapper(original))
+        changed.groundcrew = True  # type: ignore[attr-defined]
+        setattr(owner, name, changed)
+
+
+def _with_nodelay(connect: Callable[..., None]) -> Callable[..., None]:
+    def connect_with_nodelay(self: SSHClient, *args: Any, **kwargs: Any) -> None:
+        connect(self, *args, **kwargs)
+        transport = self.get_transport()
+        connection = transport.sock if transport else None
+        # Behind a jump host the connection is a channel, which has no socket options.
+        if connection is not None and hasattr(connection, "setsockopt"):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    return connect_with_nodelay
+
+
+def _with_bootstrap_user(connect: Callable[[SSHConnector], None]) -> Callable[..., None]:
+    def connect_or_bootstrap(self: SSHConnector) -> None:
+        try:
+            connect(self)
+        except ConnectError as refusal:
+            bootstrap_user = self.host.data.get("bootstrap_user")
+            usual_user = self.data["ssh_user"]
+            refused = isinstance(refusal.__context__, AuthenticationException)
+            if not refused or bootstrap_user in (None, usual_user):
+                raise
+            self.data["ssh_user"] = bootstrap_user
+            try:
+                connect(self)
+            except ConnectError as second:
+                message = f"{refusal.args[0]}; as bootstrap_user too: {second.args[0]}"
+                raise ConnectError(message) from second
+            finally:
+                self.data["ssh_user"] = usual_user
+            logger.info(f"{self.host.print_prefix}{usual_user} was refused, as {bootstrap_user}:")
+        _use_sudo_unless_root(self.host)
+
+    return connect_or_bootstrap
+
+
+def _use_sudo_unless_root(host: Host) -> None:
+    # Data set on a live host comes before group data and config.SUDO.
+    if connected_user(host) == "root":
+        host.data._sudo = False
+    else:
+        host.data.override_datas.pop("_sudo", None)
+
+
+def _counting(counter: str) -> Callable[[Any], Any]:
+    def count(method: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(self: SSHConnector, *args: Any, **kwargs: Any) -> Any:
+            data = self.host.connector_data
+            data[counter] = data.get(counter, 0) + 1
+            return method(self, *args, **kwargs)
+
+        return counted
+
+    return count

@@ -1,0 +1,84 @@
+"""Which systemctl verbs bring a unit to its wanted state: the pure half of the operation."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+ENABLED = {"enabled", "enabled-runtime", "alias"}
+CANNOT_BE_ENABLED = {"static", "indirect", "generated", "transient"}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a unit should be; None leaves that aspect alone."""
+
+    running: bool | None
+    enabled: bool | None
+    restart: bool
+    reload: bool
+    daemon_reload: bool
+
+
+def plan(state: Mapping[str, str], wanted: Wanted) -> list[str]:
+    """The verbs, in order; empty when the unit is as wanted."""
+    verbs = []
+    unknown = state["LoadState"] == "not-found"
+    if wanted.daemon_reload and (unknown or state["NeedDaemonReload"] == "yes"):
+        verbs.append("daemon-reload")
+    verbs += _enablement(state["UnitFileState"], wanted.enabled)
+    return verbs + _activity(state, wanted)
+
+
+def _enablement(unit_file_state: str, enabled: bool | None) -> list[str]:
+    if enabled is True and unit_file_state not in ENABLED | CANNOT_BE_ENABLED:
+        return ["enable"]
+    if enabled is False and unit_file_state in ENABLED:
+        return ["disable"]
+    return []
+
+
+def _activity(state: Mapping[str, str], wanted: Wanted) -> list[str]:
+    active, sub = state["ActiveState"], state["SubState"]
+    if wanted.running is False:
+        return [] if active in ("inactive", "failed") else ["stop"]
+    crashing = active == "failed" or sub.startswith("auto-restart")
+    down = crashing or active in ("inactive", "deactivating")
+    if wanted.running is None:
+        if down:
+            return []
+    elif crashing:
+        return ["reset-failed", "restart"]
+    elif down:
+        return ["start"]
+    if wanted.restart:
+        return ["restart"]
+    if wanted.reload:
+        return ["reload-or-restart"]
+    return []
+
+
+def script(unit: str, verbs: list[str], settle: float) -> str:
+    """A shell script that runs the verbs and fails, with the journal, if the unit does not stay up.
+
+    `settle` is how long, in seconds, a started unit is watched for a crash or a restart.
+    """
+    name = shlex.quote(unit)
+    lines = [
+        f"show_journal() {{ journalctl --no-pager --no-hostname -n 30 -u {name} >&2; exit 1; }}"
+    ]
+    for verb in verbs:
+        target = "" if verb == "daemon-reload" else f" {name}"
+        lines.append(f"systemctl {verb}{target} || show_journal")
+    if verbs[-1] in ("start", "restart", "reload-or-restart"):
+        lines += [
+            f"for _ in $(seq {round(settle / 0.2)}); do",
+            f"  state=$(systemctl show --property=SubState --value {name})",
+            '  case "$state" in failed|auto-restart*)',
+            f'    echo {name} does not stay up: "$state" >&2; show_journal ;;',
+            "  esac",
+            "  sleep 0.2",
+            "done",
+        ]
+    return "\n".join(lines)

@@ -1,0 +1,40 @@
+"""Makes room for an application, and releases it."""
+
+from __future__ import annotations
+
+from pyinfra import host
+from pyinfra.api import deploy
+
+from groundcrew.apps.model import AppSettings
+from groundcrew.apps.paths import AppPaths
+from groundcrew.operations import accounts, files
+from groundcrew.releases import operations as releases
+from groundcrew.releases.plan import ReleasePlan
+from roles.app import builders
+
+
+@deploy("app")
+def prepare(name: str, app: AppSettings) -> None:
+    """The application's users, groups and directories; nginx needs them before the release."""
+    paths = AppPaths(name)
+    accounts.manage(
+        name=f"{name}: users and groups",
+        groups=builders.groups(paths),
+        users=builders.users(paths),
+    )
+    files.manage(name=f"{name}: directories", entries=builders.directories(paths, app))
+
+
+@deploy("app")
+def release(plan: ReleasePlan) -> None:
+    """Build aside, start, probe, switch, drain; nothing where the release is live already."""
+    name = plan.paths.name
+    releases.build(name=f"{name}: build the release", plan=plan)
+    files.manage(
+        name=f"{name}: environment, server configuration and unit",
+        entries=lambda: releases.release_files(plan),
+    )
+    releases.start(name=f"{name}: start and probe the release", plan=plan)
+    releases.switch(name=f"{name}: switch to the release", plan=plan)
+    releases.retire(name=f"{name}: retire replaced releases", plan=plan)
+    host.noop(f"{name} is at {plan.bundle.label}")

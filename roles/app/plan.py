@@ -1,0 +1,73 @@
+"""Computes what an application's release is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from pydantic import SecretStr
+
+from groundcrew.apps.model import AppSettings
+from groundcrew.apps.paths import AppPaths
+from groundcrew.apps.source import PypiSource
+from groundcrew.releases import environment
+from groundcrew.releases.bundle import Bundle, SourceError, pack, read_member
+from groundcrew.releases.plan import ReleasePlan, ServerProcess, Toolchain
+from groundcrew.releases.requirements import Requirements, combine, decode
+from groundcrew.settings.errors import Problem, SettingsError
+
+CACHE = ".groundcrew"
+
+
+class Server(ServerProcess, Protocol):
+    """A server process that also says which of its requirements it asks for itself."""
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Names of those requirements."""
+
+
+def plan(
+    name: str,
+    app: AppSettings,
+    *,
+    secrets: Mapping[str, SecretStr],
+    server: Server,
+    toolchain: Toolchain,
+    drain: int,
+    project: Path,
+) -> ReleasePlan:
+    """The release of `app` as the operator's machine has it now.
+
+    Raises SettingsError where its source or requirements cannot be read.
+    """
+    try:
+        bundle = pack(app.source, project, project / CACHE)
+        requirements = _requirements(app, bundle, server, project)
+    except SourceError as error:
+        problem = Problem(f"app.{name}.source", f"apps/{name}.yml", str(error))
+        raise SettingsError([problem]) from None
+    return ReleasePlan(
+        paths=AppPaths(name),
+        app=app,
+        bundle=bundle,
+        requirements=requirements,
+        server=server,
+        variables=environment.values(app.env, secrets),
+        toolchain=toolchain,
+        drain=drain,
+    )
+
+
+def _requirements(app: AppSettings, bundle: Bundle, server: Server, project: Path) -> Requirements:
+    own, folder = "", ""
+    if app.lock:
+        own = decode((project / Path(app.lock).expanduser()).read_bytes())
+    elif isinstance(app.source, PypiSource):
+        own = f"{app.source.pypi}=={app.source.version}\n"
+    elif app.requirements:
+        own = decode(read_member(bundle, app.requirements))
+        parent = str(PurePosixPath(app.requirements).parent)
+        folder = "app/" if parent == "." else f"app/{parent}/"
+    return combine(own, server.requirements, wanted=server.packages, folder=folder)

@@ -1,0 +1,117 @@
+"""Settings of what every host has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, field_validator
+
+from groundcrew.settings.model import Settings
+
+SysctlKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+([./][A-Za-z0-9_-]+)+$")]
+SizeText = Annotated[str, StringConstraints(pattern=r"^[0-9]+[KMGT]?$")]
+PackageName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.-]+([=/][^\s]+)?$")]
+
+# Network keys: Linux Documentation/networking/ip-sysctl.rst; hardening keys: CIS Debian Linux
+# Benchmark 3.3 and 1.5, the Kernel Self Protection Project's recommended settings.
+SYSCTL: dict[str, str | int | None] = {
+    "fs.protected_fifos": 2,
+    "fs.protected_hardlinks": 1,
+    "fs.protected_regular": 2,
+    "fs.protected_symlinks": 1,
+    "fs.suid_dumpable": 0,
+    "kernel.dmesg_restrict": 1,
+    "kernel.kptr_restrict": 2,
+    "kernel.randomize_va_space": 2,
+    "kernel.yama.ptrace_scope": 1,
+    "net.core.somaxconn": 4096,
+    "net.ipv4.conf.all.accept_redirects": 0,
+    "net.ipv4.conf.all.accept_source_route": 0,
+    "net.ipv4.conf.all.log_martians": 1,
+    "net.ipv4.conf.all.rp_filter": 1,
+    "net.ipv4.conf.all.secure_redirects": 0,
+    "net.ipv4.conf.all.send_redirects": 0,
+    "net.ipv4.conf.default.accept_redirects": 0,
+    "net.ipv4.conf.default.accept_source_route": 0,
+    "net.ipv4.conf.default.log_martians": 1,
+    "net.ipv4.conf.default.rp_filter": 1,
+    "net.ipv4.conf.default.secure_redirects": 0,
+    "net.ipv4.conf.default.send_redirects": 0,
+    "net.ipv4.icmp_echo_ignore_broadcasts": 1,
+    "net.ipv4.icmp_ignore_bogus_error_responses": 1,
+    "net.ipv4.tcp_max_syn_backlog": 4096,
+    "net.ipv4.tcp_syncookies": 1,
+    "net.ipv6.conf.all.accept_redirects": 0,
+    "net.ipv6.conf.all.accept_source_route": 0,
+    "net.ipv6.conf.default.accept_redirects": 0,
+    "net.ipv6.conf.default.accept_source_route": 0,
+    "vm.swappiness": 10,
+}
+
+
+class BaseSettings(Settings):
+    """What every host has, whatever runs on it."""
+
+    packages: tuple[PackageName, ...] = ()
+    """Debian packages to have besides those that the roles need; `name=version` pins one."""
+
+    apt_cache_time: int = Field(86400, ge=0)
+    """Seconds for which the package lists count as fresh. They are fetched only when a package is
+    missing: a host that has everything is not touched."""
+
+    apt_lock_timeout: int = Field(300, ge=0)
+    """Seconds to wait while another program, such as an unattended upgrade, holds apt's locks."""
+
+    ca_certificates: tuple[str, ...] = ()
+    """PEM files on the operator's machine, one certificate authority each, that the host trusts
+    besides Debian's. Needed behind a proxy that intercepts TLS."""
+
+    hostname: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,63}$")] | None = None
+    """Host name without domain; null leaves it alone."""
+
+    timezone: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+/-]+$")] = "Etc/UTC"
+    """Time zone by its IANA name."""
+
+    time_sync: bool = True
+    """Keep the clock right with systemd-timesyncd. Not applicable in a container, which has its
+    machine's clock."""
+
+    ntp_servers: tuple[str, ...] = ()
+    """NTP servers; empty uses Debian's pool."""
+
+    locale: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_@]+\.UTF-8(@[a-z]+)?$")] = "C.UTF-8"
+    """Locale of the system; any but C.UTF-8 is generated with the package locales."""
+
+    unattended_upgrades: bool = True
+    """Install Debian's security updates every day."""
+
+    unattended_reboot: Annotated[str, StringConstraints(pattern=r"^[0-2]\d:[0-5]\d$")] | None = None
+    """Time of day at which the host reboots by itself when an update needs it; null = never."""
+
+    swap_mib: int = Field(0, ge=0)
+    """Size of the swap file /swapfile in MiB; 0 = none. Not applicable in a container."""
+
+    sysctl: dict[SysctlKey, str | int | None] = SYSCTL
+    """Kernel parameters, merged key by key; null takes one out. Keys that the kernel does not have
+    or that a container may not write are reported and left."""
+
+    nofile: int = Field(65536, ge=1024)
+    """Open files that a login may have (soft and hard); services set their own LimitNOFILE."""
+
+    journal_max: SizeText = "500M"
+    """Disk space that the journal may take (SystemMaxUse)."""
+
+    journal_retention: Annotated[str, StringConstraints(pattern=r"^[0-9]+[a-z]*$")] = "3month"
+    """How long journal entries are kept (MaxRetentionSec)."""
+
+    @field_validator("ca_certificates")
+    @classmethod
+    def _certificates_are_readable(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+        for path in paths:
+            file = Path(path).expanduser()
+            if not file.is_file():
+                raise ValueError(f"no such file on this machine: {path}")
+            if "-----BEGIN CERTIFICATE-----" not in file.read_text(errors="replace"):
+                raise ValueError(f"not a certificate in PEM format: {path}")
+        return paths

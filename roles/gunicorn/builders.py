@@ -1,0 +1,65 @@
+"""gunicorn's configuration file, requirements and command line for one application."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from groundcrew.apps.model import AppSettings
+from groundcrew.apps.paths import AppPaths
+from groundcrew.apps.server import GunicornServer
+from groundcrew.apps.unit import service_unit
+from groundcrew.templates import render
+
+WORKER_CLASSES = {
+    "sync": "sync",
+    "gthread": "gthread",
+    "uvicorn": "uvicorn_worker.UvicornWorker",
+}
+STOP_MARGIN = 10
+"""Seconds that systemd waits longer than gunicorn's own graceful_timeout before it kills."""
+
+
+@dataclass(frozen=True)
+class Gunicorn:
+    """The server process of an application that runs under gunicorn."""
+
+    settings: GunicornServer
+
+    @property
+    def requirements(self) -> str:
+        """Hash-pinned requirements: gunicorn, and uvicorn for ASGI."""
+        name = "asgi" if self.settings.worker_class == "uvicorn" else "wsgi"
+        path = Path(__file__).parent / "requirements" / f"{name}.lock"
+        return path.read_text(encoding="utf-8")
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The packages that are wanted themselves, not what they depend on."""
+        if self.settings.worker_class == "uvicorn":
+            return ("gunicorn", "uvicorn", "uvicorn-worker")
+        return ("gunicorn",)
+
+    def files(self, paths: AppPaths, release: str) -> Mapping[str, str]:
+        """The configuration file."""
+        text = render(
+            "gunicorn/gunicorn.conf.py.j2",
+            server=self.settings,
+            worker_class=WORKER_CLASSES[self.settings.worker_class],
+            socket=paths.socket(release),
+            name=paths.name,
+        )
+        return {"gunicorn.conf.py": text}
+
+    def unit(self, paths: AppPaths, release: str, app: AppSettings) -> str:
+        """The systemd unit of a release."""
+        folder = paths.release(release)
+        return service_unit(
+            paths,
+            release,
+            app,
+            command=f"{folder}/venv/bin/gunicorn --config {folder}/gunicorn.conf.py {app.entry}",
+            kind="notify",
+            stop_timeout=self.settings.graceful_timeout + STOP_MARGIN,
+        )

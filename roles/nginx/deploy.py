@@ -1,0 +1,32 @@
+"""nginx on a host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pyinfra.api import deploy
+
+from groundcrew.apps.model import AppSettings
+from groundcrew.operations import files, systemd
+from roles.nginx.activate import activate_command
+from roles.nginx.files import DROP_IN_FILE, configuration, drop_in, listen_ports
+from roles.nginx.settings import NginxSettings
+
+PACKAGES = ("nginx", "iproute2")
+"""Debian packages that the role needs."""
+
+
+@deploy("nginx")
+def apply(settings: NginxSettings, apps: Mapping[str, AppSettings]) -> None:
+    """nginx serves `apps` and refuses every other name.
+
+    A new configuration is validated and loaded in the step that writes it, and put back if either
+    fails: what is on disk is always what serves.
+    """
+    files.manage(name="service sandbox", entries=drop_in(settings))
+    files.manage(
+        name="configuration",
+        entries=configuration(settings, apps),
+        validate=activate_command(listen_ports(apps)),
+    )
+    systemd.service(name="service", unit="nginx.service", restart_if_newer=[DROP_IN_FILE])

@@ -1,0 +1,154 @@
+"""Settings of the web server."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from groundcrew.headers import HeaderName, HeaderValue
+from groundcrew.settings.model import Settings
+
+Size = Annotated[str, StringConstraints(pattern=r"^[0-9]+[kKmM]?$")]
+MediaType = Annotated[str, StringConstraints(pattern=r"^[a-z]+/[a-z0-9.+-]+$")]
+
+# OWASP Secure Headers Project. Strict-Transport-Security and upgrade-insecure-requests belong to
+# sites with TLS: on others a browser would ask for addresses that nobody serves.
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; form-action 'self'; base-uri 'self'; object-src 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": (
+        "accelerometer=(), autoplay=(), camera=(), cross-origin-isolated=(), display-capture=(), "
+        "encrypted-media=(), fullscreen=(), geolocation=(), gyroscope=(), keyboard-map=(), "
+        "magnetometer=(), microphone=(), midi=(), payment=(), picture-in-picture=(), "
+        "publickey-credentials-get=(), screen-wake-lock=(), sync-xhr=(self), usb=(), "
+        "web-share=(), xr-spatial-tracking=(), clipboard-read=(), clipboard-write=(), "
+        "gamepad=(), hid=(), idle-detection=(), serial=(), unload=()"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "X-Permitted-Cross-Domain-Policies": "none",
+}
+
+GZIP_TYPES = (
+    "application/atom+xml",
+    "application/geo+json",
+    "application/javascript",
+    "application/json",
+    "application/ld+json",
+    "application/manifest+json",
+    "application/problem+json",
+    "application/rss+xml",
+    "application/vnd.ms-fontobject",
+    "application/wasm",
+    "application/xhtml+xml",
+    "application/xml",
+    "font/otf",
+    "font/ttf",
+    "image/bmp",
+    "image/svg+xml",
+    "image/x-icon",
+    "text/css",
+    "text/csv",
+    "text/javascript",
+    "text/markdown",
+    "text/plain",
+    "text/xml",
+)
+
+
+class NginxSettings(Settings):
+    """nginx, which faces the network for every application of the host."""
+
+    worker_processes: int | Literal["auto"] = Field("auto", union_mode="left_to_right")
+    """Worker processes; `auto` = one per CPU."""
+
+    worker_connections: int = Field(4096, ge=512)
+    """Connections per worker. A proxied request takes two, and a slow client holds one for up to
+    `client_header_timeout`: enough that some thousand slow ones do not shut out the others."""
+
+    worker_rlimit_nofile: int = Field(16384, ge=1024)
+    """Open files per worker, also LimitNOFILE of the service; at least twice the connections."""
+
+    worker_shutdown_timeout: int = Field(300, ge=1)
+    """Seconds after which a worker that a reload replaced closes what is still open (downloads,
+    WebSockets)."""
+
+    ipv6: bool = True
+    """Whether to listen on IPv6 too; off where the kernel has none."""
+
+    status_port: int = Field(8090, ge=1, le=65535)
+    """Port on 127.0.0.1 where `/status` answers with nginx's counters (stub_status)."""
+
+    client_header_timeout: int = Field(10, ge=1)
+    """Seconds in which a client must have sent its whole request header (slowloris)."""
+
+    client_body_timeout: int = Field(15, ge=1)
+    """Seconds between two reads of a request body."""
+
+    send_timeout: int = Field(15, ge=1)
+    """Seconds between two writes to a client."""
+
+    keepalive_timeout: int = Field(65, ge=0)
+    """Seconds that an idle client connection is kept."""
+
+    keepalive_requests: int = Field(1000, ge=1)
+    """Requests after which a client connection is closed."""
+
+    large_client_header_buffers: Annotated[
+        str, StringConstraints(pattern=r"^[0-9]+ [0-9]+[kKmM]?$")
+    ] = "4 8k"
+    """Number and size of buffers for long request headers; one line must fit into one buffer."""
+
+    upstream_keepalive_time: int = Field(5, ge=1)
+    """Seconds after which a connection to an application is closed at the end of a request. A
+    release that was replaced still gets requests over connections opened before: this and
+    `upstream_keepalive_timeout` together bound for how long, and how long it must be drained."""
+
+    upstream_keepalive_timeout: int = Field(5, ge=1)
+    """Seconds that an idle connection to an application is kept; must be below the application
+    server's own `keep_alive`."""
+
+    upstream_keepalive_requests: int = Field(10000, ge=1)
+    """Requests after which a connection to an application is closed."""
+
+    proxy_buffer_size: Size = "16k"
+    """Buffer for an application's response header: a longer one (large cookies) is a 502."""
+
+    proxy_buffers: Annotated[str, StringConstraints(pattern=r"^[0-9]+ [0-9]+[kKmM]?$")] = "16 16k"
+    """Number and size of buffers for one response."""
+
+    gzip: bool = True
+    """Whether text is compressed."""
+
+    gzip_level: int = Field(6, ge=1, le=9)
+    """Effort: 1 fast, 9 small."""
+
+    gzip_min_length: int = Field(1000, ge=0)
+    """Bytes below which a response is not compressed (it would not fit into fewer packets)."""
+
+    gzip_types: tuple[MediaType, ...] = GZIP_TYPES
+    """Media types that are compressed, besides text/html."""
+
+    security_headers: dict[HeaderName, HeaderValue] = SECURITY_HEADERS
+    """Response headers on every status of every site (OWASP Secure Headers Project). The same
+    header from an application is dropped, so that none comes twice. An application changes them
+    with `nginx.headers`."""
+
+    hide_headers: tuple[HeaderName, ...] = ("X-Powered-By", "X-AspNet-Version", "X-Runtime")
+    """Response headers of applications that are dropped: they name software and versions."""
+
+    @model_validator(mode="after")
+    def _files_suffice(self) -> NginxSettings:
+        if self.worker_rlimit_nofile < 2 * self.worker_connections:
+            raise ValueError(
+                f"worker_rlimit_nofile ({self.worker_rlimit_nofile}) must be at least twice "
+                f"worker_connections ({self.worker_connections}): a proxied request takes two"
+            )
+        return self

@@ -1,0 +1,23 @@
+"""Settings of the Python toolchain."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from groundcrew.settings.model import Settings
+
+
+class PythonSettings(Settings):
+    """How virtualenvs are built on the host."""
+
+    interpreter: str = "/usr/bin/python3"
+    """Interpreter that virtualenvs are made with: the system's unless another one is there."""
+
+    index_url: str = "https://pypi.org/simple"
+    """Package index."""
+
+    compile_bytecode: bool = True
+    """Compile while building: releases are read-only, so that starts would compile each time."""
+
+    environment: dict[str, str] = Field(default_factory=dict)
+    """More environment variables for builds, such as HTTPS_PROXY."""

@@ -1,0 +1,41 @@
+"""Everything that can be set for a host: one block per role, and its applications."""
+
+from __future__ import annotations
+
+from groundcrew.settings.host import HostBase
+from roles.base.settings import BaseSettings
+from roles.firewall.settings import FirewallSettings
+from roles.logrotate.settings import LogrotateSettings
+from roles.nginx.settings import NginxSettings
+from roles.python.settings import PythonSettings
+from roles.ssh.settings import SshSettings
+from roles.users.settings import UsersSettings
+from roles.verify.settings import VerifySettings
+
+
+class HostSettings(HostBase):
+    """The settings of one host."""
+
+    base: BaseSettings = BaseSettings()
+    """What every host has."""
+
+    users: UsersSettings = UsersSettings()
+    """The people who administer it."""
+
+    ssh: SshSettings = SshSettings()
+    """The SSH server."""
+
+    firewall: FirewallSettings = FirewallSettings()
+    """The packet filter."""
+
+    python: PythonSettings = PythonSettings()
+    """The Python toolchain."""
+
+    nginx: NginxSettings = NginxSettings()
+    """The web server."""
+
+    logrotate: LogrotateSettings = LogrotateSettings()
+    """Log rotation."""
+
+    verify: VerifySettings = VerifySettings()
+    """The checks at the end."""

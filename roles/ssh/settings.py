@@ -1,0 +1,105 @@
+"""Settings of the SSH server."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, StringConstraints
+
+from groundcrew.settings.model import Settings
+
+Algorithm = Annotated[str, StringConstraints(pattern=r"^[a-z0-9@.-]+$")]
+Pattern = Annotated[str, StringConstraints(pattern=r"^[^\s,\"]+$")]
+Algorithms = tuple[Algorithm, ...] | None
+
+
+def _keyword(value: object) -> object:
+    """YAML and command lines read `no` as false; sshd's keyword is meant."""
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+
+
+Keyword = BeforeValidator(_keyword)
+
+
+class SshSettings(Settings):
+    """The SSH server; each setting is named after the sshd_config(5) keyword it sets.
+
+    The port is left alone. Algorithms are null by default, which takes the list of the ssh-audit
+    hardening guide for the OpenSSH version that the host has.
+    """
+
+    permit_root_login: Annotated[
+        Literal["no", "prohibit-password", "forced-commands-only", "yes"], Keyword
+    ] = "no"
+    """Whether root may log in."""
+
+    password_authentication: bool = False
+    """Whether a password is enough to log in."""
+
+    kbd_interactive_authentication: bool = False
+    """Whether PAM may ask for passwords and the like."""
+
+    max_auth_tries: int = Field(4, ge=2, le=20)
+    """Attempts per connection; every key that an agent offers is one."""
+
+    login_grace_time: int = Field(30, ge=5)
+    """Seconds to log in."""
+
+    max_sessions: int = Field(10, ge=1)
+    """Sessions per connection."""
+
+    max_startups: Annotated[str, StringConstraints(pattern=r"^\d+:\d+:\d+$")] = "10:30:60"
+    """Connections that have not logged in yet, start:rate:full (CIS)."""
+
+    client_alive_interval: int = Field(60, ge=0)
+    """Seconds of silence after which the server asks whether the client is still there."""
+
+    client_alive_count_max: int = Field(5, ge=0)
+    """Unanswered questions after which the connection is closed."""
+
+    x11_forwarding: bool = False
+    """Whether X11 may be forwarded."""
+
+    allow_agent_forwarding: bool = False
+    """Whether agents may be forwarded; root on the host can use a forwarded agent."""
+
+    allow_tcp_forwarding: Annotated[Literal["yes", "no", "local", "remote"], Keyword] = "no"
+    """Whether ports may be forwarded."""
+
+    permit_user_environment: bool = False
+    """Whether ~/.ssh/environment is read."""
+
+    log_level: Literal["INFO", "VERBOSE", "DEBUG"] = "VERBOSE"
+    """VERBOSE logs the fingerprint of the key that logged in."""
+
+    banner: Annotated[str, StringConstraints(pattern=r"^(/[^\s]+|none)$")] = "none"
+    """File on the host that is shown before login."""
+
+    allow_users: tuple[Pattern, ...] = ()
+    """Only these users (patterns) may log in; empty = all."""
+
+    allow_groups: tuple[Pattern, ...] = ()
+    """Only members of these groups (patterns) may log in; empty = all."""
+
+    host_keys: tuple[Literal["ed25519", "rsa", "ecdsa"], ...] = ("ed25519", "rsa")
+    """Types of host key to offer, of those that the host has. NIST curves are not among them
+    (ssh-audit)."""
+
+    required_rsa_size: int = Field(3072, ge=1024)
+    """Bits that an RSA key must have: users' keys (OpenSSH 9.1 or later), and the host's own, which
+    is otherwise not offered."""
+
+    kex_algorithms: Algorithms = None
+    """Key exchange algorithms."""
+
+    ciphers: Algorithms = None
+    """Ciphers."""
+
+    macs: Algorithms = None
+    """Message authentication codes."""
+
+    host_key_algorithms: Algorithms = None
+    """Signature algorithms of host keys."""
+
+    pubkey_accepted_algorithms: Algorithms = None
+    """Signature algorithms of users' keys."""

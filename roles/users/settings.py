@@ -1,0 +1,65 @@
+"""Settings of the people who administer a host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import StringConstraints, field_validator
+
+from groundcrew.settings.model import Settings
+
+UserName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
+KEY_TYPES = (
+    "ssh-ed25519",
+    "sk-ssh-ed25519@openssh.com",
+    "ssh-rsa",
+    "ecdsa-sha2-",
+    "sk-ecdsa-sha2-",
+)
+
+
+def read_key(key: str) -> str:
+    """The public key that a setting gives literally or as a path on the operator's machine.
+
+    Raises ValueError when the file is missing or does not hold a public key.
+    """
+    if key.startswith(KEY_TYPES):
+        return key.strip()
+    file = Path(key).expanduser()
+    if not file.is_file():
+        raise ValueError(f"neither a public key nor a file on this machine: {key}")
+    text = file.read_text(errors="replace").strip()
+    if not text.startswith(KEY_TYPES) or "\n" in text:
+        raise ValueError(f"not one SSH public key: {key}")
+    return text
+
+
+class AdminSettings(Settings):
+    """One person, or one account for automation, that may become root."""
+
+    keys: tuple[str, ...] = ()
+    """SSH public keys that may log in: each literally, or as the path of a .pub file on the
+    operator's machine. They replace what is in authorized_keys. Empty = the operator's own key,
+    that of this run (`ssh_key`), else of the SSH agent, else of ~/.ssh."""
+
+    shell: str = "/bin/bash"
+    """Login shell."""
+
+    groups: tuple[UserName, ...] = ("adm", "systemd-journal")
+    """Groups to be a member of; these two may read the logs."""
+
+    @field_validator("keys")
+    @classmethod
+    def _keys_are_public_keys(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        for key in keys:
+            read_key(key)
+        return keys
+
+
+class UsersSettings(Settings):
+    """The accounts that administer a host; applications have their own."""
+
+    admins: dict[UserName, AdminSettings | None] = {"deploy": AdminSettings()}  # noqa: RUF012
+    """Administrators by user name, with sudo that asks for no password (theirs are locked). null
+    stops managing one; the account itself stays."""

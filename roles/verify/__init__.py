@@ -1,0 +1,1 @@
+"""Proof that a host serves what its settings promise."""

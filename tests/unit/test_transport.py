@@ -1,0 +1,191 @@
+"""Real SSH connections to a server in this process."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import paramiko
+import pytest
+from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_SUCCEEDED
+from pyinfra.api import Config, Inventory, State
+from pyinfra.api.exceptions import ConnectError
+from pyinfra.api.host import Host
+from pyinfra.connectors.ssh import SSHConnector
+
+from groundcrew import transport
+
+KEY = paramiko.RSAKey.generate(2048)
+
+
+class Server(paramiko.ServerInterface):
+    """Lets the listed users in by key and answers commands with the status that `exits` names."""
+
+    def __init__(self, users: set[str], exits: dict[str, int]) -> None:
+        self.users, self.exits = users, exits
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        known = username in self.users
+        return AUTH_SUCCESSFUL if known else AUTH_FAILED
+
+    def get_allowed_auths(self, username: str) -> str:
+        return "publickey"
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        return OPEN_SUCCEEDED
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        def answer() -> None:
+            channel.send_stderr(b"sudo: a password is required\n")
+            channel.send_exit_status(self.exits.get(command.decode(), 0))
+            channel.close()
+
+        threading.Timer(0.05, answer).start()
+        return True
+
+
+class Sshd:
+    """A listening server; its users and exit statuses can be changed while it runs."""
+
+    def __init__(self) -> None:
+        self.users: set[str] = set()
+        self.exits: dict[str, int] = {}
+        self.transports: list[paramiko.Transport] = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            server = paramiko.Transport(connection)
+            server.add_server_key(KEY)
+            server.start_server(event=threading.Event(), server=Server(self.users, self.exits))
+            self.transports.append(server)
+
+    def close(self) -> None:
+        self.listener.close()
+        for server in self.transports:
+            server.close()
+
+
+@pytest.fixture
+def sshd() -> Iterator[Sshd]:
+    server = Sshd()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def make_host(sshd: Sshd, tmp_path: Path) -> Any:
+    KEY.write_private_key_file(str(tmp_path / "key"))
+    (tmp_path / "known_hosts").touch()
+    transport.install()
+
+    def make(**data: object) -> Host:
+        connection = {
+            "ssh_hostname": "127.0.0.1",
+            "ssh_port": sshd.port,
+            "ssh_user": "deploy",
+            "ssh_key": str(tmp_path / "key"),
+            "ssh_known_hosts_file": str(tmp_path / "known_hosts"),
+            "ssh_config_file": str(tmp_path / "none"),
+        }
+        inventory = Inventory(([("web1", {**connection, **data})], {}))
+        State(inventory, Config())
+        host = inventory.get_host("web1")
+        assert host is not None
+        return host
+
+    return make
+
+
+def connect(host: Host) -> Host:
+    host.connect(raise_exceptions=True, show_errors=False)
+    return host
+
+
+def test_the_live_connection_has_no_delay(sshd: Sshd, make_host: Any) -> None:
+    sshd.users = {"deploy"}
+    host = connect(make_host())
+    assert isinstance(host.connector, SSHConnector) and host.connector.client
+    live = host.connector.client.get_transport()
+    assert live is not None
+    connection: Any = live.sock
+    assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+    assert transport.installed()
+
+
+def test_installing_twice_changes_nothing(make_host: Any) -> None:
+    before = SSHConnector.run_shell_command
+    transport.install()
+    assert SSHConnector.run_shell_command is before
+
+
+def test_the_usual_user_is_used_where_it_exists(sshd: Sshd, make_host: Any) -> None:
+    sshd.users = {"deploy", "root"}
+    host = connect(make_host(bootstrap_user="root"))
+    assert transport.connected_user(host) == "deploy"
+    assert host.data.get("_sudo") is None
+
+
+def test_a_bare_host_is_reached_as_bootstrap_user_without_sudo(sshd: Sshd, make_host: Any) -> None:
+    sshd.users = {"root"}
+    host = connect(make_host(bootstrap_user="root", _sudo=True))
+    assert transport.connected_user(host) == "root"
+    assert host.data.get("_sudo") is False
+
+
+def test_once_the_usual_user_exists_it_is_used_again(sshd: Sshd, make_host: Any) -> None:
+    sshd.users = {"root"}
+    host = connect(make_host(bootstrap_user="root"))
+    host.connected = False
+    sshd.users |= {"deploy"}
+    connect(host)
+    assert transport.connected_user(host) == "deploy"
+    assert host.data.get("_sudo") is None
+
+
+def test_both_users_are_named_when_both_are_refused(sshd: Sshd, make_host: Any) -> None:
+    with pytest.raises(ConnectError, match=r"username=deploy.*bootstrap_user.*username=root"):
+        connect(make_host(bootstrap_user="root"))
+
+
+def test_without_bootstrap_user_the_refusal_stands(sshd: Sshd, make_host: Any) -> None:
+    sshd.users = {"root"}
+    with pytest.raises(ConnectError, match="username=deploy"):
+        connect(make_host())
+
+
+def test_a_second_login_must_get_in_and_become_root(sshd: Sshd, make_host: Any) -> None:
+    sshd.users = {"root"}
+    host = connect(make_host(ssh_user="root"))
+    transport.second_login(host, "root")
+    with pytest.raises(transport.LoginError, match="cannot log in as deploy"):
+        transport.second_login(host, "deploy")
+    sshd.users |= {"deploy"}
+    transport.second_login(host, "deploy")
+    sshd.exits["sudo -n true"] = 1
+    with pytest.raises(transport.LoginError, match="a password is required"):
+        transport.second_login(host, "deploy")
+
+
+def test_commands_are_counted(sshd: Sshd, make_host: Any) -> None:
+    sshd.users = {"deploy"}
+    host = connect(make_host())
+    assert transport.commands_run(host) == 0
+    host.run_shell_command("true")
+    host.run_shell_command("true")
+    assert transport.commands_run(host) == 2
+
+
+def test_a_changed_pyinfra_is_refused_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "EXPECTED", ((SSHConnector, "no_such_method", "self"),))
+    with pytest.raises(transport.TransportError, match=r"SSHConnector\.no_such_method"):
+        transport.install()

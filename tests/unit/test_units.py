@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from groundcrew.facts.systemd import SEPARATOR, Units, timestamp
+from groundcrew.units import Wanted, plan, script
+
+RUNNING = {
+    "Id": "shop.service",
+    "LoadState": "loaded",
+    "ActiveState": "active",
+    "SubState": "running",
+    "UnitFileState": "enabled",
+    "NeedDaemonReload": "no",
+}
+
+
+def verbs(
+    running: bool | None = True,
+    enabled: bool | None = True,
+    restart: bool = False,
+    reload: bool = False,
+    **state: str,
+) -> list[str]:
+    return plan({**RUNNING, **state}, Wanted(running, enabled, restart, reload, True))
+
+
+def test_a_unit_as_wanted_needs_nothing() -> None:
+    assert verbs() == []
+    assert verbs(UnitFileState="static") == []
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ({"ActiveState": "inactive", "SubState": "dead"}, ["start"]),
+        ({"ActiveState": "failed", "SubState": "failed"}, ["reset-failed", "restart"]),
+        ({"ActiveState": "activating", "SubState": "auto-restart"}, ["reset-failed", "restart"]),
+        ({"ActiveState": "activating", "SubState": "start"}, []),
+        ({"UnitFileState": "disabled"}, ["enable"]),
+        ({"NeedDaemonReload": "yes"}, ["daemon-reload"]),
+        (
+            {"LoadState": "not-found", "UnitFileState": "", "ActiveState": "inactive"},
+            ["daemon-reload", "enable", "start"],
+        ),
+    ],
+)
+def test_what_is_missing_is_done(state: dict[str, str], expected: list[str]) -> None:
+    assert plan({**RUNNING, **state}, Wanted(True, True, False, False, True)) == expected
+
+
+def test_restart_wins_over_reload_and_start_over_both() -> None:
+    assert verbs(restart=True, reload=True) == ["restart"]
+    assert verbs(reload=True) == ["reload-or-restart"]
+    assert verbs(restart=True, ActiveState="inactive", SubState="dead") == ["start"]
+
+
+def test_stopped_units_stay_stopped() -> None:
+    assert verbs(running=False, enabled=False) == ["disable", "stop"]
+    assert verbs(running=False, enabled=None, ActiveState="failed") == []
+    assert verbs(running=None, restart=True, ActiveState="inactive", SubState="dead") == []
+
+
+def test_the_fact_pairs_blocks_with_the_names_asked_for() -> None:
+    fact = Units()
+    fact.command(["sshd.service", "x.service"], ["/etc/a b"])
+    output = ["Id=ssh.service", "SubState=running", "", "Id=x.service", SEPARATOR]
+    assert fact.process([*output, "1700000000.25 /etc/a b"]) == {
+        "units": {
+            "sshd.service": {"Id": "ssh.service", "SubState": "running"},
+            "x.service": {"Id": "x.service"},
+        },
+        "modified": {"/etc/a b": 1700000000.25},
+    }
+
+
+def test_timestamps() -> None:
+    assert timestamp("Tue 2023-11-14 22:13:20.250000 UTC") == 1700000000.25
+    assert timestamp("") == 0.0
+
+
+def test_the_script_is_valid_shell_and_watches_started_units_only() -> None:
+    started = script("a@b.service", ["daemon-reload", "restart"], settle=1.0)
+    subprocess.run(["sh", "-n"], input=started, text=True, check=True)
+    assert "seq 5" in started
+    assert "seq" not in script("a.service", ["enable"], settle=1.0)
