@@ -75,6 +75,13 @@ def connected_user(host: Host) -> str | None:
     return transport.get_username() if transport else None
 
 
+def login_users(host: Host) -> list[str]:
+    """Who can be expected to log in to the host: `ssh_user`, which the next run will use, first."""
+    usual_user = host.data.get("ssh_user")
+    users = [user for user in (usual_user, connected_user(host)) if user]
+    return list(dict.fromkeys(users))
+
+
 def second_login(host: Host, user: str) -> None:
     """Logs in to the host as `user` over a new connection and becomes root there.
 

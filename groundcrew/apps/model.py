@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
@@ -31,6 +32,13 @@ RelativePath = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9._/-]+$"), AfterValidator(_inside)
 ]
 UrlPath = Annotated[str, StringConstraints(pattern=r"^/[\x21-\x7e]*$")]
+
+
+def _network(text: str) -> str:
+    return str(ipaddress.ip_network(text, strict=False))
+
+
+Network = Annotated[str, AfterValidator(_network)]
 Size = Annotated[str, StringConstraints(pattern=r"^[0-9]+[KMGT]?$")]
 
 
@@ -214,6 +222,11 @@ class AppSettings(Settings):
 
     checks: tuple[Check, ...] = ()
     """Requests through nginx besides the health path that verify makes."""
+
+    network: Literal["any", "local"] | tuple[Network, ...] = "local"
+    """What its processes may exchange packets with: `local` = this host only, `any`, or a list of
+    networks (`10.0.0.0/8`, `192.0.2.7`) besides this host. nginx is not affected: it reaches the
+    application over a Unix socket."""
 
     sandbox: dict[str, str | Literal[False]] = Field(default_factory=dict)
     """systemd directives that replace the unit's sandboxing defaults, e.g.

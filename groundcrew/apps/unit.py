@@ -10,6 +10,7 @@ from groundcrew.templates import render
 # Refused system calls return EPERM instead of killing the process: a killed worker is replaced for
 # ever while the unit looks active.
 SANDBOX = {
+    "UMask": "0077",
     "NoNewPrivileges": "yes",
     "CapabilityBoundingSet": "",
     "AmbientCapabilities": "",
@@ -38,7 +39,9 @@ SANDBOX = {
     "SystemCallFilter": "@system-service",
     "SystemCallErrorNumber": "EPERM",
 }
-_DENIED = "~@privileged @resources"
+# In this order: what a web application has no use for, then what gunicorn needs of it (it gives
+# its socket to its own user).
+_FILTERS = ("~@privileged @resources", "@chown")
 
 
 def sandbox(paths: AppPaths, app: AppSettings) -> list[tuple[str, str]]:
@@ -47,9 +50,18 @@ def sandbox(paths: AppPaths, app: AppSettings) -> list[tuple[str, str]]:
     lines = [(key, value) for key, value in chosen.items() if value is not False]
     if "SystemCallFilter" not in app.sandbox:
         index = lines.index(("SystemCallFilter", SANDBOX["SystemCallFilter"]))
-        lines.insert(index + 1, ("SystemCallFilter", _DENIED))
+        lines[index + 1 : index + 1] = [("SystemCallFilter", extra) for extra in _FILTERS]
     lines.append(("ReadWritePaths", f"{paths.shared} {paths.runtime}"))
+    lines += _network(app)
     return [(key, str(value)) for key, value in lines]
+
+
+def _network(app: AppSettings) -> list[tuple[str, str]]:
+    if app.network == "any":
+        # Clouds answer questions about the machine, credentials too, at a link-local address.
+        return [("IPAddressDeny", "link-local multicast")]
+    allowed = ("localhost", *(() if app.network == "local" else app.network))
+    return [("IPAddressDeny", "any"), ("IPAddressAllow", " ".join(allowed))]
 
 
 def limits(app: AppSettings) -> list[tuple[str, str]]:

@@ -57,7 +57,7 @@ def _build(recipe: Recipe) -> None:
             say(f"building the {recipe.suite} image from debian:{recipe.suite}-slim")
             docker("build", "--network=host", f"--tag={recipe.tag}", name, timeout=BUILD_SECONDS)
         else:
-            say(f"building the {recipe.suite} image from Debian's mirror (no image registry)")
+            say(f"building the {recipe.suite} image from Debian's mirror (no registry has it)")
             _bootstrap(recipe, directory)
     say(f"image {recipe.tag} built in {time.monotonic() - started:.0f} s")
 

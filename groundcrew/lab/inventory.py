@@ -40,7 +40,10 @@ def groups(found: Iterable[Host]) -> Groups:
 
 
 def host_data(host: Host) -> dict[str, Any]:
-    """Return how the operator's machine reaches a host, by SSH and by HTTP (pure)."""
+    """Return how the operator's machine reaches a host, by SSH and by HTTP (pure).
+
+    Published ports are for browsers: the checks ask the host itself, as an outsider would.
+    """
     return {
         "ssh_hostname": host.address,
         "ssh_port": 22,

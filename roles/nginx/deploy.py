@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pyinfra.api import deploy
 
 from groundcrew.apps.model import AppSettings
+from groundcrew.entries import File
 from groundcrew.operations import files, systemd
 from roles.nginx.activate import activate_command
 from roles.nginx.files import DROP_IN_FILE, configuration, drop_in, listen_ports
@@ -23,10 +24,17 @@ def apply(settings: NginxSettings, apps: Mapping[str, AppSettings]) -> None:
     A new configuration is validated and loaded in the step that writes it, and put back if either
     fails: what is on disk is always what serves.
     """
+    entries = configuration(settings, apps)
     files.manage(name="service sandbox", entries=drop_in(settings))
     files.manage(
         name="configuration",
-        entries=configuration(settings, apps),
+        entries=entries,
         validate=activate_command(listen_ports(apps)),
     )
-    systemd.service(name="service", unit="nginx.service", restart_if_newer=[DROP_IN_FILE])
+    systemd.service(
+        name="service",
+        unit="nginx.service",
+        restart_if_newer=[DROP_IN_FILE],
+        # Workers take their groups, which open the applications' sockets, when they start.
+        reload_if_newer=["/etc/group", *(e.path for e in entries if isinstance(e, File))],
+    )

@@ -1,0 +1,84 @@
+"""Packet filter rules from settings: pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from groundcrew.templates import render
+from roles.firewall.settings import FirewallSettings, RuleSettings
+
+
+class LockoutError(Exception):
+    """The rules would exclude the operator; the message says how."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """The operator's own SSH session, as the host sees it (SSH_CONNECTION)."""
+
+    client: str
+    port: int
+
+
+def parse_session(connection: str) -> Session | None:
+    """The session that `client-address client-port server-address server-port` describes."""
+    fields = connection.split()
+    if len(fields) != 4:
+        return None
+    return Session(client=fields[0].split("%")[0], port=int(fields[3]))
+
+
+def ruleset(settings: FirewallSettings, ssh_ports: Sequence[int], session: Session | None) -> str:
+    """The file of the whole table. Raises LockoutError."""
+    ports = set(ssh_ports)
+    if session:
+        ports.add(session.port)
+        check_session(settings, session)
+    if not ports:
+        raise LockoutError("found no port on which the host takes SSH connections")
+    rules = open_ports("ssh", "tcp", sorted(ports), settings.ssh_from)
+    for name, rule in sorted(settings.allow.items()):
+        if rule is not None:
+            rules += service(name, rule)
+    return render(
+        "firewall/groundcrew.nft.j2",
+        rules=rules,
+        ping=settings.ping,
+        log_drops=settings.log_drops,
+        forward=settings.forward,
+        output=settings.output,
+    )
+
+
+def check_session(settings: FirewallSettings, session: Session) -> None:
+    """Raises LockoutError when `ssh_from` leaves out the operator's own address."""
+    address = ipaddress.ip_address(session.client)
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    networks = [ipaddress.ip_network(network) for network in settings.ssh_from]
+    if networks and not any(address in network for network in networks):
+        raise LockoutError(
+            f"firewall.ssh_from does not hold {address}, the address of this very session"
+        )
+
+
+def service(name: str, rule: RuleSettings) -> list[str]:
+    """The rules that open one service."""
+    return open_ports(name, rule.protocol, rule.ports, rule.sources)
+
+
+def open_ports(
+    name: str, protocol: str, ports: Iterable[int | str], sources: Sequence[str]
+) -> list[str]:
+    """One rule for everyone, or one per address family of the sources."""
+    opened = f'{protocol} dport {{ {", ".join(map(str, ports))} }} accept comment "{name}"'
+    if not sources:
+        return [opened]
+    rules = []
+    for family, version in (("ip", 4), ("ip6", 6)):
+        networks = [text for text in sources if ipaddress.ip_network(text).version == version]
+        if networks:
+            rules.append(f"{family} saddr {{ {', '.join(networks)} }} {opened}")
+    return rules
