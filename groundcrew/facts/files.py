@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pyinfra.api import FactBase, StringCommand
 
 from groundcrew import remote
-from groundcrew.entries import PathState
+from groundcrew.entries import States
 
 
-class Paths(FactBase[dict[str, PathState]]):
+class Paths(FactBase[States]):
     """The states of those of `paths` that exist, and of what `globs` match.
 
     `globs` are pairs of directory and file name pattern. `content` adds each file's content in
@@ -19,7 +19,7 @@ class Paths(FactBase[dict[str, PathState]]):
     """
 
     @staticmethod
-    def default() -> dict[str, PathState]:
+    def default() -> States:
         """Nothing exists."""
         return {}
 
@@ -33,7 +33,7 @@ class Paths(FactBase[dict[str, PathState]]):
         request = {"paths": list(paths), "globs": list(globs), "content": content}
         return remote.command("inspect_files", json.dumps(request))
 
-    def process(self, output: list[str]) -> dict[str, PathState]:
+    def process(self, output: list[str]) -> States:
         """The program prints one line of JSON."""
-        states: dict[str, PathState] = json.loads(output[-1])
+        states: States = json.loads(output[-1])
         return states

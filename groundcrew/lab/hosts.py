@@ -38,10 +38,20 @@ def existing() -> list[Host]:
     return parse_inspect(json.loads(described.stdout))
 
 
+def running() -> list[Host]:
+    """Return this checkout's hosts that run: none when no engine answers."""
+    try:
+        return [host for host in existing() if host.running]
+    except LabError:
+        if engine.answers():
+            raise
+        return []
+
+
 def find(name: str) -> Host:
     """Return the running host `name`; raises `LabError` when there is none."""
-    for host in existing():
-        if host.name == name and host.running:
+    for host in running():
+        if host.name == name:
             return host
     raise LabError(f"no lab host {name} is running; start it with bin/lab up {name}")
 

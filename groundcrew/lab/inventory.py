@@ -7,7 +7,6 @@ from functools import cache
 from typing import Any
 
 from groundcrew.lab import hosts, keys
-from groundcrew.lab.engine import answers
 from groundcrew.lab.model import Host
 from groundcrew.lab.process import LabError
 
@@ -20,12 +19,7 @@ def running() -> Groups:
 
     Asked of the engine once per run, however often pyinfra reads the inventory.
     """
-    try:
-        found = [host for host in hosts.existing() if host.running]
-    except LabError:
-        if answers():
-            raise
-        found = []
+    found = hosts.running()
     if not found:
         raise LabError("no lab host is running; start one with bin/lab up web1")
     return groups(found)

@@ -47,7 +47,11 @@ def ruleset(
     state = host.get_fact(Nftables, table=table)
     path = f"{DIRECTORY}/{table}.nft"
     pending = guard.state_directory(table)
-    states = host.get_fact(Paths, paths=[DIRECTORY, path, MAIN, pending], content=True)
+    states = host.get_fact(
+        Paths,
+        paths=[DIRECTORY, path, MAIN, pending],
+        content=True,
+    )
     entries: list[Entry] = [
         Directory(DIRECTORY),
         File(path, content(state), mode="0640", validate="nft -c -f {}"),

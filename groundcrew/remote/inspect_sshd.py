@@ -1,0 +1,106 @@
+"""Reports how sshd is configured in effect, or judges it.
+
+Runs on the host as `python3 -c SCRIPT [EXPECTED]`. Without EXPECTED it prints one line of JSON:
+{"version": [major, minor], "effective": {keyword: [values]}, "algorithms": {what: [names]},
+"host_keys": {type: bits}}. With EXPECTED (JSON, keyword -> [values]) it is a validator: exit 0 if
+`sshd -T` says just that, else 1 and every difference with the files that mention the keyword.
+Standard library only, Python 3.9 or later.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+SSH = Path("/etc/ssh")
+QUERIES = ("kex", "cipher", "mac", "HostKeyAlgorithms", "PubkeyAcceptedAlgorithms")
+
+
+def output_of(*command: str) -> str:
+    """Both outputs of a command, whatever its exit status."""
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    return result.stdout + result.stderr
+
+
+def effective() -> dict[str, list[str]]:
+    """What `sshd -T` says; raises RuntimeError with its complaint."""
+    # Without a running ssh.service nobody has made the directory that sshd wants to see.
+    os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
+    result = subprocess.run(["/usr/sbin/sshd", "-T"], capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise RuntimeError(result.stderr.strip())
+    found: dict[str, list[str]] = {}
+    for line in result.stdout.splitlines():
+        keyword, _, value = line.partition(" ")
+        found.setdefault(keyword, []).append(value)
+    return found
+
+
+def host_keys() -> dict[str, int]:
+    """Bits of each host key, by type."""
+    found = {}
+    for path in sorted(SSH.glob("ssh_host_*_key.pub")):
+        match = re.match(r"(\d+) .*\((\S+)\)$", output_of("ssh-keygen", "-lf", str(path)).strip())
+        if match:
+            found[match[2].lower()] = int(match[1])
+    return found
+
+
+def report() -> dict[str, Any]:
+    """Everything that the configuration depends on."""
+    version = re.search(r"OpenSSH_(\d+)\.(\d+)", output_of("ssh", "-V"))
+    try:
+        settings = effective()
+    except (OSError, RuntimeError):
+        settings = {}
+    return {
+        "version": [int(version[1]), int(version[2])] if version else [0, 0],
+        "effective": settings,
+        "algorithms": {query: output_of("ssh", "-Q", query).split() for query in QUERIES},
+        "host_keys": host_keys(),
+    }
+
+
+def mentions(keyword: str) -> str:
+    """The configuration files and lines that set a keyword."""
+    found = []
+    for path in [SSH / "sshd_config", *sorted((SSH / "sshd_config.d").glob("*.conf"))]:
+        if path.is_file():
+            for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1):
+                if re.match(rf"\s*{keyword}[\s=]", line, re.IGNORECASE):
+                    found.append(f"{path}:{number}")
+    return ", ".join(found) or "no file sets it"
+
+
+def judge(expected: dict[str, list[str]]) -> list[str]:
+    """Every keyword whose effective value is not the expected one."""
+    actual = effective()
+    wrong = []
+    for keyword, values in expected.items():
+        if actual.get(keyword, []) != values:
+            is_now = " ".join(actual.get(keyword, ["unset"]))
+            wanted = " ".join(values)
+            wrong.append(f"{keyword} is {is_now}, declared {wanted} (set in {mentions(keyword)})")
+    return wrong
+
+
+def main() -> int:
+    """Reports, or judges argv[1]."""
+    if len(sys.argv) == 1:
+        print(json.dumps(report()))
+        return 0
+    try:
+        wrong = judge(json.loads(sys.argv[1]))
+    except RuntimeError as error:
+        wrong = [str(error)]
+    sys.stderr.write("".join(f"sshd -T: {line}\n" for line in wrong))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

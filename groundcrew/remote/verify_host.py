@@ -1,0 +1,360 @@
+"""Looks at a host from the inside: what runs, what listens, who may do what.
+
+Runs on the host as root, as `python3 -c SCRIPT REQUEST`; REQUEST is JSON {"apps": [{"name",
+"current": link to the live release, "unit": with {} for the release, "runtime": directory of
+sockets, "upstream": socket, "user", "path", "host", "port", "reuse": bool}], "status_port",
+"admins": [user], "settle": seconds, "reuse_requests": number, "listener": seconds, or 0 for none}.
+Prints one line of JSON with a key per function of SECTIONS; what could not be looked at is
+{"error": reason}. Standard library only, Python 3.9 or later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import pwd
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Data = dict[str, Any]
+COMMAND_TIMEOUT = 60
+LISTENER = "groundcrew-seen"
+UNIT_PROPERTIES = "Id,ActiveState,SubState,NRestarts,MainPID,Result"
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    """A command's exit status and output, in English."""
+    return subprocess.run(
+        command,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=COMMAND_TIMEOUT,
+        env={**os.environ, "LC_ALL": "C", "SYSTEMD_COLORS": "0"},
+    )
+
+
+def releases(request: Data) -> Data:
+    """Application -> its live release and that release's unit, None where there is none."""
+    found = {}
+    for app in request["apps"]:
+        try:
+            release = os.path.basename(os.readlink(app["current"]))
+        except OSError:
+            release = None
+        unit = app["unit"].replace("{}", release) if release else None
+        found[app["name"]] = {"release": release, "unit": unit}
+    return found
+
+
+def unit_names(request: Data) -> list[str]:
+    """The units that serve."""
+    units = [app["unit"] for app in releases(request).values() if app["unit"]]
+    return ["nginx.service", *units]
+
+
+def units(request: Data) -> Data:
+    """Unit -> its state now."""
+    names = unit_names(request)
+    blocks = run("systemctl", "show", f"--property={UNIT_PROPERTIES}", *names).stdout
+    states = {}
+    for name, block in zip(names, blocks.strip().split("\n\n")):  # noqa: B905 - Python 3.9
+        states[name] = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+    return states
+
+
+def processes(request: Data) -> Data:
+    """Unit -> its processes: id, user, name."""
+    found: Data = {name: [] for name in unit_names(request)}
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit():
+            continue
+        try:
+            groups = (process / "cgroup").read_text()
+            status = (process / "status").read_text()
+        except OSError:
+            continue
+        for name, members in found.items():
+            if re.search(f"/{re.escape(name)}(/|$)", groups, re.MULTILINE):
+                uid = int(re.findall(r"^Uid:\t(\d+)\t(\d+)", status, re.MULTILINE)[0][1])
+                title = re.findall(r"^Name:\t(.*)", status)[0]
+                members.append({"pid": int(process.name), "user": user_name(uid), "name": title})
+    return found
+
+
+def user_name(uid: int) -> str:
+    """A user's name, or the number of one without."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def exposure(request: Data) -> Data:
+    """Unit -> systemd's exposure figure, 0 sandboxed to 10 open."""
+    result = run("systemd-analyze", "security", "--no-pager", *unit_names(request))
+    found = re.findall(r"Overall exposure level for (\S+): ([0-9.]+)", result.stdout)
+    if not found:
+        return {"error": last_line(result.stderr) or "systemd-analyze printed no figure"}
+    return {unit: float(figure) for unit, figure in found}
+
+
+class SocketConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self.path = path
+
+    def connect(self) -> None:
+        """Connects to the socket instead of a host."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+def get(connection: http.client.HTTPConnection, app: Data, **headers: str) -> int:
+    """The status of the application's health path."""
+    connection.putrequest("GET", app["path"], skip_host=True)
+    for name, value in {"Host": app["host"], "User-Agent": "groundcrew-verify", **headers}.items():
+        connection.putheader(name.replace("_", "-"), value)
+    connection.endheaders()
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status
+
+
+def sockets(request: Data) -> Data:
+    """Application -> the status that it answers on the socket which nginx uses."""
+    found: Data = {}
+    for app in request["apps"]:
+        connection = SocketConnection(app["upstream"], 10)
+        try:
+            status = get(connection, app, X_Forwarded_For="127.0.0.1", X_Forwarded_Proto="http")
+            found[app["name"]] = {"status": status}
+        except (OSError, http.client.HTTPException) as error:
+            found[app["name"]] = {"error": f"{type(error).__name__}: {error}"}
+        finally:
+            connection.close()
+    return found
+
+
+def connections(runtime: str) -> set[str]:
+    """Inodes of the connections that servers hold on sockets in a directory."""
+    found = set()
+    for line in Path("/proc/net/unix").read_text().splitlines()[1:]:
+        fields = line.split()
+        connected = len(fields) == 8 and fields[5] == "03"
+        if connected and os.path.dirname(fields[7]) == runtime:
+            found.add(fields[6])
+    return found
+
+
+def reuse(request: Data) -> Data:
+    """Application -> how many of its connections were new after, and how many outlived, a row of
+    requests through nginx over one client connection."""
+    found: Data = {}
+    for app in request["apps"]:
+        if not app["reuse"]:
+            continue
+        client = http.client.HTTPConnection("127.0.0.1", app["port"], timeout=10)
+        try:
+            get(client, app)
+            first = connections(app["runtime"])
+            seen, last = set(first), first
+            for _ in range(request["reuse_requests"] - 1):
+                get(client, app)
+                last = connections(app["runtime"])
+                seen |= last
+            found[app["name"]] = {"new": len(seen - first), "kept": len(first & last)}
+        except (OSError, http.client.HTTPException) as error:
+            found[app["name"]] = {"error": f"{type(error).__name__}: {error}"}
+        finally:
+            client.close()
+    return found
+
+
+def nginx_status(request: Data) -> Data:
+    """nginx's counters: connections accepted and handled, requests."""
+    connection = http.client.HTTPConnection("127.0.0.1", request["status_port"], timeout=5)
+    try:
+        connection.request("GET", "/status")
+        text = connection.getresponse().read().decode()
+    finally:
+        connection.close()
+    accepted, handled, requests = re.findall(r"^ (\d+) (\d+) (\d+)", text, re.MULTILINE)[0]
+    return {"accepted": int(accepted), "handled": int(handled), "requests": int(requests)}
+
+
+def listening(_: Data) -> list[Data]:
+    """TCP sockets that listen: address, port, name of the process."""
+    result = run("ss", "-Hltnp")
+    if result.returncode != 0:
+        raise OSError(last_line(result.stderr))
+    found = []
+    for line in result.stdout.splitlines():
+        local = line.split()[3]
+        address, port = local.rsplit(":", 1)
+        names = sorted(set(re.findall(r'\("([^"]+)"', line)))
+        address = address.split("%")[0].strip("[]")
+        found.append({"address": address, "port": int(port), "process": ", ".join(names) or "?"})
+    return [item for item in found if item["process"] != LISTENER]
+
+
+def logrotate(_: Data) -> Data:
+    """What logrotate says about its whole configuration without doing anything."""
+    result = run("logrotate", "--debug", "/etc/logrotate.conf")
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error:")]
+    return {"code": result.returncode, "errors": errors}
+
+
+def sudo(request: Data) -> Data:
+    """Whether sudo's files are in order, and who may use it."""
+    syntax = run("visudo", "--check", "--quiet")
+    users = [*request["admins"], *(app["user"] for app in request["apps"])]
+    may = {}
+    for user in users:
+        result = run("sudo", "--non-interactive", "--list", f"--other-user={user}")
+        may[user] = "may run the following" in result.stdout
+    return {"code": syntax.returncode, "output": syntax.stderr + syntax.stdout, "may": may}
+
+
+def sshd(_: Data) -> Data:
+    """sshd's settings as it understands them: keyword in lower case -> value."""
+    result = run(sshd_program(), "-T")
+    if result.returncode != 0:
+        return {"error": last_line(result.stderr)}
+    pairs = (line.split(" ", 1) for line in result.stdout.splitlines() if " " in line)
+    found: dict[str, list[str]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return {key: " ".join(values) for key, values in found.items()}
+
+
+def sshd_program() -> str:
+    """sshd insists on its full path; this is Debian's."""
+    return "/usr/sbin/sshd"
+
+
+def packet_filter(_: Data) -> Data:
+    """Whether nftables drops incoming packets that no rule accepts."""
+    result = run("nft", "list", "chains")
+    if result.returncode != 0:
+        return {"error": last_line(result.stderr)}
+    hooks = re.findall(r"table (\S+) [^}]*?hook input [^;]*; policy (\w+);", result.stdout)
+    return {"families": sorted({family for family, policy in hooks if policy == "drop"})}
+
+
+def upkeep(_: Data) -> Data:
+    """Whether the clock is kept and security updates are installed."""
+    clock = run("timedatectl", "show", "--property=NTP,NTPSynchronized").stdout
+    periodic = run("apt-config", "dump", "APT::Periodic::Unattended-Upgrade").stdout
+    timer = run("systemctl", "is-enabled", "apt-daily-upgrade.timer").stdout
+    return {
+        "clock": dict(line.split("=", 1) for line in clock.splitlines() if "=" in line),
+        "upgrade_days": (re.findall(r'"(.*)"', periodic) or [""])[0],
+        "upgrade_timer": timer.strip(),
+    }
+
+
+def machine(_: Data) -> Data:
+    """Whether it is a container, and its public IPv6 addresses."""
+    container = run("systemd-detect-virt", "--container").returncode == 0
+    text = run("ip", "-6", "-json", "address", "show", "scope", "global").stdout
+    addresses = [
+        address["local"]
+        for link in json.loads(text or "[]")
+        for address in link.get("addr_info", [])
+        if "local" in address
+    ]
+    return {"container": container, "ipv6": addresses}
+
+
+def listener(request: Data) -> Data:
+    """Opens a port on all addresses for some seconds; its number, and whether it answers here."""
+    if not request["listener"]:
+        return {"port": None}
+    ipv4 = socket.create_server(("0.0.0.0", 0))  # noqa: S104 - what the firewall must hide
+    port = ipv4.getsockname()[1]
+    servers = [ipv4]
+    with contextlib.suppress(OSError):
+        servers.append(socket.create_server(("::", port), family=socket.AF_INET6))
+    if os.fork() == 0:
+        stay(request["listener"])
+    for server in servers:
+        server.close()
+    with socket.create_connection(("127.0.0.1", port), timeout=5):
+        return {"port": port}
+
+
+def stay(seconds: float) -> None:
+    """Keeps open what listens for some seconds, detached from the session; ends the process."""
+    try:
+        os.setsid()
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor in range(3):
+            os.dup2(null, descriptor)
+        Path("/proc/self/comm").write_text(LISTENER)
+        time.sleep(seconds)
+    finally:
+        os._exit(0)
+
+
+def last_line(text: str) -> str:
+    """The last line of a program's output, which says what went wrong."""
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+SECTIONS: dict[str, Callable[[Data], Any]] = {
+    "machine": machine,
+    "releases": releases,
+    "processes": processes,
+    "exposure": exposure,
+    "sockets": sockets,
+    "reuse": reuse,
+    "nginx_status": nginx_status,
+    "listening": listening,
+    "logrotate": logrotate,
+    "sudo": sudo,
+    "sshd": sshd,
+    "packet_filter": packet_filter,
+    "upkeep": upkeep,
+}
+
+
+def look(section: Callable[[Data], Any], request: Data) -> Any:
+    """One section, or why it could not be looked at."""
+    try:
+        return section(request)
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
+def main() -> int:
+    """Prints everything; units are looked at first and again after `settle` seconds."""
+    request = json.loads(sys.argv[1])
+    started = time.monotonic()
+    report = {"units_before": look(units, request)}
+    for name, section in SECTIONS.items():
+        report[name] = look(section, request)
+    time.sleep(max(0.0, request["settle"] - (time.monotonic() - started)))
+    report["units_after"] = look(units, request)
+    report["seconds"] = time.monotonic() - started
+    report["listener"] = look(listener, request)
+    print(json.dumps(report))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

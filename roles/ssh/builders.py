@@ -1,0 +1,143 @@
+"""The SSH server's configuration from settings and what the host has: pure.
+
+Algorithms follow the ssh-audit hardening guides of the OpenSSH version, with one exception: the
+guide for OpenSSH 10 keeps post-quantum key exchange only, which pyinfra's SSH client (paramiko)
+does not know, so curve25519-sha256 stays as the last choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from groundcrew.facts.sshd import SshdState
+from groundcrew.templates import render
+from roles.ssh.settings import SshSettings
+
+Directives = dict[str, list[str]]
+
+POST_QUANTUM = (
+    "mlkem768x25519-sha256",
+    "sntrup761x25519-sha512",
+    "sntrup761x25519-sha512@openssh.com",
+)
+CURVE25519 = ("curve25519-sha256", "curve25519-sha256@libssh.org")
+DIFFIE_HELLMAN = (
+    "diffie-hellman-group18-sha512",
+    "diffie-hellman-group16-sha512",
+    "diffie-hellman-group-exchange-sha256",
+)
+CIPHERS = (
+    "chacha20-poly1305@openssh.com",
+    "aes256-gcm@openssh.com",
+    "aes256-ctr",
+    "aes192-ctr",
+    "aes128-gcm@openssh.com",
+    "aes128-ctr",
+)
+MACS = (
+    "hmac-sha2-512-etm@openssh.com",
+    "hmac-sha2-256-etm@openssh.com",
+    "umac-128-etm@openssh.com",
+)
+SIGNATURES = (
+    "sk-ssh-ed25519-cert-v01@openssh.com",
+    "ssh-ed25519-cert-v01@openssh.com",
+    "rsa-sha2-512-cert-v01@openssh.com",
+    "rsa-sha2-256-cert-v01@openssh.com",
+    "sk-ssh-ed25519@openssh.com",
+    "ssh-ed25519",
+    "rsa-sha2-512",
+    "rsa-sha2-256",
+)
+
+
+def directives(settings: SshSettings, state: SshdState) -> Directives:
+    """sshd_config keywords and their values; a keyword with several values has a line for each."""
+    scalars: Mapping[str, object] = {
+        "PermitRootLogin": settings.permit_root_login,
+        "PasswordAuthentication": settings.password_authentication,
+        "KbdInteractiveAuthentication": settings.kbd_interactive_authentication,
+        "PermitEmptyPasswords": False,
+        "HostbasedAuthentication": False,
+        "IgnoreRhosts": True,
+        "PermitUserEnvironment": settings.permit_user_environment,
+        "StrictModes": True,
+        "UsePAM": True,
+        "MaxAuthTries": settings.max_auth_tries,
+        "MaxSessions": settings.max_sessions,
+        "MaxStartups": settings.max_startups,
+        "LoginGraceTime": settings.login_grace_time,
+        "ClientAliveInterval": settings.client_alive_interval,
+        "ClientAliveCountMax": settings.client_alive_count_max,
+        "X11Forwarding": settings.x11_forwarding,
+        "AllowAgentForwarding": settings.allow_agent_forwarding,
+        "AllowTcpForwarding": settings.allow_tcp_forwarding,
+        "LogLevel": settings.log_level,
+        "Banner": settings.banner,
+    }
+    found: Directives = {keyword: [_value(value)] for keyword, value in scalars.items()}
+    if state.version >= (9, 1):
+        found["RequiredRSASize"] = [str(settings.required_rsa_size)]
+    found["HostKey"] = [f"/etc/ssh/ssh_host_{name}_key" for name in host_keys(settings, state)]
+    found |= {
+        keyword: [",".join(names)]
+        for keyword, names in algorithms(settings, state).items()
+        if names
+    }
+    found["AllowUsers"] = list(settings.allow_users)
+    found["AllowGroups"] = list(settings.allow_groups)
+    return {keyword: values for keyword, values in found.items() if values}
+
+
+def host_keys(settings: SshSettings, state: SshdState) -> list[str]:
+    """Types of the host keys to offer: those wanted that the host has and that are long enough."""
+    return [
+        name
+        for name in settings.host_keys
+        if name in state.host_keys
+        and (name != "rsa" or state.host_keys[name] >= settings.required_rsa_size)
+    ]
+
+
+def algorithms(settings: SshSettings, state: SshdState) -> dict[str, Sequence[str]]:
+    """The algorithms to offer, by keyword, of those that the installed OpenSSH has."""
+    recent = state.version >= (9, 9)
+    key_exchange = POST_QUANTUM + CURVE25519 + (() if recent else DIFFIE_HELLMAN)
+    return {
+        "KexAlgorithms": settings.kex_algorithms or _known(key_exchange, state, "kex"),
+        "Ciphers": settings.ciphers or _known(CIPHERS, state, "cipher"),
+        "MACs": settings.macs or _known(MACS, state, "mac"),
+        "HostKeyAlgorithms": settings.host_key_algorithms
+        or _known(SIGNATURES, state, "HostKeyAlgorithms"),
+        "PubkeyAcceptedAlgorithms": settings.pubkey_accepted_algorithms
+        or _known(SIGNATURES, state, "PubkeyAcceptedAlgorithms"),
+    }
+
+
+def expected(declared: Directives) -> Directives:
+    """What `sshd -T` has to say when the directives are in effect."""
+    found = {keyword.lower(): values for keyword, values in declared.items()}
+    if found.get("permitrootlogin") == ["prohibit-password"]:
+        found["permitrootlogin"] = ["without-password"]
+    return found
+
+
+def drop_in(declared: Directives) -> str:
+    """The drop-in file."""
+    lines = [f"{keyword} {value}" for keyword, values in declared.items() for value in values]
+    return render("ssh/sshd_config.j2", lines=lines)
+
+
+def with_include(main: str, line: str) -> str:
+    """sshd_config with the drop-in directory included first, where it is not included yet."""
+    if any(found.split() == line.split() for found in main.splitlines()):
+        return main
+    return f"{line}\n\n{main}"
+
+
+def _known(names: Iterable[str], state: SshdState, query: str) -> list[str]:
+    return [name for name in names if name in state.algorithms.get(query, [])]
+
+
+def _value(value: object) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

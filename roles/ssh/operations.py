@@ -1,0 +1,92 @@
+"""The one operation of this role: what it writes depends on what the host has."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Generator, Sequence
+
+from pyinfra import host
+from pyinfra.api import OperationError, operation
+from pyinfra.api.command import PyinfraCommand
+
+from groundcrew import remote, transport
+from groundcrew.entries import Directory, File, PathState, changes
+from groundcrew.facts.files import Paths
+from groundcrew.facts.sshd import Sshd
+from groundcrew.operations import guard
+from groundcrew.operations.files import print_differences
+from roles.ssh import builders
+from roles.ssh.settings import SshSettings
+
+MAIN = "/etc/ssh/sshd_config"
+DROP_INS = "/etc/ssh/sshd_config.d"
+PATH = f"{DROP_INS}/00-groundcrew.conf"
+INCLUDE = f"Include {DROP_INS}/*.conf"
+GUARD = "ssh"
+
+# Per-connection socket activation has no running server: each connection reads the files anew.
+RELOAD = "if systemctl -q is-active ssh.service; then systemctl reload ssh.service; fi"
+
+
+@operation()
+def configure(
+    settings: SshSettings, admins: Sequence[str]
+) -> Generator[PyinfraCommand, None, None]:
+    """Hardens sshd with a drop-in, judged by `sshd -T` and kept only if a new login works.
+
+    `sshd -T` must say exactly what is declared: another file that overrides a keyword fails the
+    operation, and so does a change after which the user of the next run cannot log in and become
+    root; either way the old configuration is put back.
+
+    + settings: the role's settings
+    + admins: names of the users that may log in and become root
+    """
+    check_next_login(settings, admins)
+    state = host.get_fact(Sshd)
+    pending = guard.state_directory(GUARD)
+    states = host.get_fact(Paths, paths=[MAIN, DROP_INS, PATH, pending], content=True)
+    declared = builders.directives(settings, state)
+    expected = builders.expected(declared)
+    wrong = [name for name in expected if state.effective.get(name, []) != expected[name]]
+    drop_in = File(PATH, builders.drop_in(declared))
+    changed = changes([Directory(DROP_INS), main_file(states[MAIN]), drop_in], states)
+    if not changed and not wrong and pending not in states:
+        host.noop("sshd is configured as declared")
+        return
+    if host.state.config.DIFF:
+        print_differences(changed)
+    judge = remote.command("inspect_sshd", json.dumps(expected)).get_raw_value()
+    change = guard.Guarded(
+        name=GUARD,
+        entries=changed,
+        validate=f"/usr/sbin/sshd -t && {judge}",
+        activate=(RELOAD,),
+        revert=(RELOAD,),
+    )
+    yield from guard.apply(change, transport.login_users(host)[:1])
+
+
+def main_file(state: PathState) -> File:
+    """sshd_config as it is, with the line that includes the drop-ins."""
+    content = base64.b64decode(state["content"]).decode()
+    return File(
+        MAIN,
+        builders.with_include(content, INCLUDE),
+        mode=state["mode"],
+        user=state["user"],
+        group=state["group"],
+    )
+
+
+def check_next_login(settings: SshSettings, admins: Sequence[str]) -> None:
+    """Refuses what would certainly lock out the next run, before anything is changed."""
+    users = transport.login_users(host)
+    user = users[0] if users else None
+    if not admins and settings.permit_root_login == "no":
+        raise OperationError(f"{host.name}: ssh.permit_root_login is no and users.admins is empty")
+    if user == "root" and settings.permit_root_login == "no":
+        raise OperationError(
+            f"{host.name}: ssh_user is root, which ssh.permit_root_login = no shuts out; set the "
+            f"host's ssh_user to an admin ({', '.join(admins)}) and bootstrap_user to root"
+        )

@@ -1,0 +1,59 @@
+"""What a host's settings promise, in the terms that the checks need."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from groundcrew.apps.model import AppSettings
+
+
+@dataclass(frozen=True)
+class Gzip:
+    """Which responses are compressed."""
+
+    min_length: int
+    types: Collection[str]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Promises of a host, from the settings of all its roles."""
+
+    apps: Mapping[str, AppSettings]
+    """Applications by name."""
+
+    security_headers: Mapping[str, Mapping[str, str]]
+    """Application -> the headers that each of its responses carries."""
+
+    gzip: Gzip | None
+    """None: nothing is compressed."""
+
+    status_port: int
+    """Port on 127.0.0.1 of nginx's counters."""
+
+    admins: Sequence[str]
+    """Users that may use sudo."""
+
+    sshd: Mapping[str, str]
+    """sshd's keywords in lower case -> value, as `sshd -T` prints them."""
+
+    declared_ports: Collection[int]
+    """TCP ports on which programs may listen on public addresses, SSH's own excepted."""
+
+    firewall: bool
+    """Whether a packet filter hides everything else."""
+
+    time_sync: bool
+    """Whether the clock is synchronised."""
+
+    unattended_upgrades: bool
+    """Whether security updates are installed daily."""
+
+
+def host_header(app: AppSettings) -> str:
+    """A name that the application answers to."""
+    if not app.domains:
+        return "localhost"
+    domain = app.domains[0]
+    return f"verify{domain[1:]}" if domain.startswith("*.") else domain
