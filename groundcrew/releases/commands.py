@@ -109,7 +109,7 @@ def nginx_probe(plan: ReleasePlan, release: str, previous: str | None) -> dict[s
 def _request(plan: ReleasePlan) -> dict[str, Any]:
     health = plan.app.health
     return {
-        "host": next((d for d in plan.app.domains if not d.startswith("*")), "localhost"),
+        "host": plan.app.domains[0].replace("*.", "www.") if plan.app.domains else "localhost",
         "path": health.path,
         "status": health.status,
         "interval": health.interval,
@@ -155,4 +155,5 @@ def remove(plan: ReleasePlan, releases: list[str]) -> str:
     """Shell that removes releases and their units."""
     folders = " ".join(plan.paths.release(release) for release in releases)
     units = " ".join(plan.paths.unit_file(release) for release in releases)
-    return f"rm -rf {folders} && rm -f {units} && systemctl daemon-reload"
+    sockets = " ".join(plan.paths.socket(release) for release in releases)
+    return f"rm -rf {folders} && rm -f {units} {sockets} && systemctl daemon-reload"

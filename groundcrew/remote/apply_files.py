@@ -187,15 +187,21 @@ class Change:
             self.make()
             if validate:
                 run_validator(validate, "the new files together")
-        except BaseException:
-            self.put_back()
+        except BaseException as error:
+            self.discard_staged()
+            try:
+                self.put_back()
+            except OSError as second:
+                raise ChangeError(f"{error}\nPutting it back failed: {second}") from error
             raise
-        finally:
-            for staged in self.staged.values():
-                if os.path.lexists(staged):
-                    os.unlink(staged)
         for aside in self.set_aside.values():
             shutil.rmtree(aside, ignore_errors=True)
+
+    def discard_staged(self) -> None:
+        """Removes the staged files that were not renamed into place."""
+        for staged in self.staged.values():
+            if os.path.lexists(staged):
+                os.unlink(staged)
 
     def make(self) -> None:
         """Directories, then all files staged and validated, then everything renamed into place."""

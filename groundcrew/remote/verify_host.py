@@ -58,14 +58,16 @@ def releases(request: Data) -> Data:
 
 
 def unit_names(request: Data) -> list[str]:
-    """The units that serve."""
+    """The units that serve: nginx, where there are applications, and theirs."""
     units = [app["unit"] for app in releases(request).values() if app["unit"]]
-    return ["nginx.service", *units]
+    return ["nginx.service", *units] if request["apps"] else []
 
 
 def units(request: Data) -> Data:
     """Unit -> its state now."""
     names = unit_names(request)
+    if not names:
+        return {}
     blocks = run("systemctl", "show", f"--property={UNIT_PROPERTIES}", *names).stdout
     states = {}
     for name, block in zip(names, blocks.strip().split("\n\n")):  # noqa: B905 - Python 3.9
@@ -102,7 +104,10 @@ def user_name(uid: int) -> str:
 
 def exposure(request: Data) -> Data:
     """Unit -> systemd's exposure figure, 0 sandboxed to 10 open."""
-    result = run("systemd-analyze", "security", "--no-pager", *unit_names(request))
+    names = unit_names(request)
+    if not names:
+        return {}
+    result = run("systemd-analyze", "security", "--no-pager", *names)
     found = re.findall(r"Overall exposure level for (\S+): ([0-9.]+)", result.stdout)
     if not found:
         return {"error": last_line(result.stderr) or "systemd-analyze printed no figure"}

@@ -13,8 +13,11 @@ class LogrotateSettings(Settings):
     """Rotation of log files; the journal limits itself."""
 
     schedule: Literal["hourly", "daily", "weekly", "monthly"] = "daily"
-    """How often a file is rotated. logrotate itself runs once a day, hourly needs its timer
-    changed, which is done."""
+    """How often a file is rotated."""
+
+    check: Literal["hourly", "daily"] = "hourly"
+    """How often files are looked at. Debian's daily would let a file grow beyond `maxsize` for a
+    day."""
 
     rotate: int = Field(14, ge=1)
     """Rotated files that are kept."""

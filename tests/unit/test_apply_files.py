@@ -128,6 +128,12 @@ def test_a_file_that_its_validator_refuses_never_arrives(tmp_path: Path) -> None
     assert tree(tmp_path) == {"conf": ("0644", "good")}
 
 
+def test_a_refused_file_takes_the_directory_made_for_it_along(tmp_path: Path) -> None:
+    result = apply(directory(tmp_path / "new"), file(tmp_path / "new/conf", "", validate="false"))
+    assert "refused by" in result.stderr
+    assert tree(tmp_path) == {}
+
+
 def test_when_the_set_is_refused_everything_is_put_back(tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("before")
     (tmp_path / "kept").chmod(0o604)

@@ -1,0 +1,47 @@
+"""Which of some Debian packages are installed, and how fresh the package lists are."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pyinfra.api import FactBase
+
+SEPARATOR = "##lists##"
+STAMP = "/var/lib/groundcrew/apt-update.stamp"
+
+
+@dataclass(frozen=True)
+class AptState:
+    """`versions` of the installed ones by name; `lists_age` in seconds, None if never fetched."""
+
+    versions: Mapping[str, str] = field(default_factory=dict)
+    lists_age: int | None = None
+
+
+class Apt(FactBase[AptState]):
+    """The state of the named packages, in one round trip."""
+
+    @staticmethod
+    def default() -> AptState:
+        """Nothing is installed."""
+        return AptState()
+
+    def command(self, packages: Sequence[str]) -> str:
+        """`dpkg-query` for the packages, then the age of our stamp."""
+        query = "dpkg-query --show --showformat='${db:Status-Status} ${Package} ${Version}\\n'"
+        names = shlex.join(packages)
+        return (
+            f"{query} {names} 2>/dev/null; echo '{SEPARATOR}'; "
+            f"stamp=$(stat --format=%Y {STAMP} 2>/dev/null) && "
+            "echo $(($(date +%s) - stamp)) || true"
+        )
+
+    def process(self, output: list[str]) -> AptState:
+        """Keeps what is fully installed."""
+        split = output.index(SEPARATOR)
+        rows = [line.split(" ") for line in output[:split]]
+        versions = {name: version for status, name, version in rows if status == "installed"}
+        age = output[split + 1 :]
+        return AptState(versions, int(age[0]) if age else None)

@@ -1,0 +1,54 @@
+"""The base of a host apart from files, in one round trip."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TypedDict
+
+from pyinfra.api import FactBase, StringCommand
+
+from groundcrew import remote
+
+
+class KernelParameter(TypedDict):
+    """A kernel parameter's value, and whether it can be set here."""
+
+    value: str
+    writable: bool
+
+
+class SwapFile(TypedDict):
+    """/swapfile: its size, 0 if there is none, and whether it is in use."""
+
+    mib: int
+    active: bool
+
+
+class BaseState(TypedDict):
+    """`groundcrew/remote/inspect_host.py` says what the keys mean."""
+
+    container: bool
+    hostname: str
+    locales: list[str]
+    sysctl: dict[str, KernelParameter | None]
+    units: dict[str, dict[str, str]]
+    modified: dict[str, float]
+    swap: SwapFile
+    certificates_are_stale: bool
+
+
+class Base(FactBase[BaseState | None]):
+    """The state of kernel parameters, units, swap, certificates, names."""
+
+    def command(
+        self, sysctl: Sequence[str], units: Sequence[str], files: Sequence[str]
+    ) -> StringCommand:
+        """One program run."""
+        request = {"sysctl": list(sysctl), "units": list(units), "files": list(files)}
+        return remote.command("inspect_host", json.dumps(request))
+
+    def process(self, output: list[str]) -> BaseState:
+        """The program prints one line of JSON."""
+        state: BaseState = json.loads(output[-1])
+        return state

@@ -1,0 +1,101 @@
+"""Reports what the base of a host looks like, for everything that is not a file.
+
+Runs on the host as `python3 -c SCRIPT REQUEST`; REQUEST is JSON {"sysctl": [keys], "units":
+[names], "files": [paths]}. Prints one line of JSON. Standard library only, Python 3.9 or later.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+CERTIFICATES = Path("/usr/local/share/ca-certificates")
+BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+PROPERTIES = (
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "UnitFileState",
+    "NeedDaemonReload",
+    "ActiveEnterTimestamp",
+)
+
+
+def output_of(*command: str) -> str:
+    """Standard output of a command; nothing where the command does not exist."""
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return result.stdout
+
+
+def kernel_parameter(key: str) -> dict[str, Any] | None:
+    """Value of a kernel parameter and whether it can be set; None where there is none."""
+    path = Path("/proc/sys", *key.split("."))
+    try:
+        value = " ".join(path.read_text().split())
+    except OSError:
+        return None
+    return {"value": value, "writable": os.access(path, os.W_OK)}
+
+
+def certificates_are_stale() -> bool:
+    """Whether the bundle has to be made anew from the certificates of /usr/local."""
+    present = set(CERTIFICATES.glob("*.crt"))
+    if not BUNDLE.exists():
+        return bool(present)
+    since = BUNDLE.stat().st_mtime
+    linked = {link.resolve() for link in BUNDLE.parent.glob("*.pem") if link.is_symlink()}
+    gone = [path for path in linked if path.parent == CERTIFICATES and not path.exists()]
+    newer = [path for path in present if path.stat().st_mtime > since]
+    return bool(gone or newer or present - linked)
+
+
+def units(names: list[str]) -> dict[str, dict[str, str]]:
+    """Properties of systemd units, by name."""
+    properties = (
+        "LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,ActiveEnterTimestamp"
+    )
+    output = output_of(
+        "systemctl", "show", "--timestamp=us+utc", f"--property={properties}", *names
+    )
+    blocks = [
+        dict(line.split("=", 1) for line in block.splitlines())
+        for block in output.strip().split("\n\n")
+    ]
+    return {name: blocks[index] for index, name in enumerate(names)}
+
+
+def swap_file() -> dict[str, Any]:
+    """Size of /swapfile in MiB, and whether it is in use."""
+    path = Path("/swapfile")
+    size = path.stat().st_size // 2**20 if path.exists() else 0
+    return {"mib": size, "active": "/swapfile " in Path("/proc/swaps").read_text()}
+
+
+def main() -> int:
+    """Prints the report."""
+    request = json.loads(sys.argv[1])
+    modified = {path: os.stat(path).st_mtime for path in request["files"] if os.path.exists(path)}
+    report = {
+        "container": output_of("systemd-detect-virt", "--container").strip() not in ("", "none"),
+        "hostname": socket.gethostname(),
+        "locales": output_of("locale", "-a").split(),
+        "sysctl": {key: kernel_parameter(key) for key in request["sysctl"]},
+        "units": units(request["units"]),
+        "modified": modified,
+        "swap": swap_file(),
+        "certificates_are_stale": certificates_are_stale(),
+    }
+    print(json.dumps(report))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

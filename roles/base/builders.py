@@ -1,0 +1,115 @@
+"""Which commands bring the base of a host to its settings, apart from files: pure."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, field
+
+from groundcrew.facts.base import BaseState
+from groundcrew.facts.systemd import timestamp
+from groundcrew.units import Wanted, plan
+from roles.base.files import JOURNALD, TIMESYNCD
+from roles.base.settings import BaseSettings
+
+JOURNAL_UNIT = "systemd-journald.service"
+TIMESYNC_UNIT = "systemd-timesyncd.service"
+UPGRADE_UNITS = ("apt-daily.timer", "apt-daily-upgrade.timer")
+UNITS = (JOURNAL_UNIT, TIMESYNC_UNIT, *UPGRADE_UNITS)
+FSTAB_LINE = "/swapfile none swap sw 0 0 # groundcrew"
+
+
+@dataclass
+class Plan:
+    """Shell commands to run, and what cannot be done on this host, with the reason."""
+
+    commands: list[str] = field(default_factory=list)
+    not_applicable: list[str] = field(default_factory=list)
+
+
+def base_plan(settings: BaseSettings, state: BaseState) -> Plan:
+    """Everything that is to be done on the host."""
+    found = Plan()
+    if state["certificates_are_stale"]:
+        found.commands.append("update-ca-certificates --fresh")
+    if settings.hostname and settings.hostname != state["hostname"]:
+        found.commands += _hostname(settings.hostname)
+    if settings.locale != "C.UTF-8" and _canonical(settings.locale) not in map(
+        _canonical, state["locales"]
+    ):
+        found.commands.append("locale-gen")
+    _sysctl(settings, state, found)
+    _swap(settings, state, found)
+    _units(settings, state, found)
+    return found
+
+
+def _hostname(name: str) -> list[str]:
+    return [
+        f"hostnamectl set-hostname {name}",
+        # sudo and others look their own host up, and wait where the name is unknown.
+        f"grep -qw {name} /etc/hosts || echo '127.0.1.1 {name}' >> /etc/hosts",
+    ]
+
+
+def _canonical(locale: str) -> str:
+    return locale.lower().replace("-", "")
+
+
+def _sysctl(settings: BaseSettings, state: BaseState, found: Plan) -> None:
+    absent, read_only = [], []
+    for key, wanted in sorted(settings.sysctl.items()):
+        if wanted is None:
+            continue
+        current = state["sysctl"].get(key)
+        value = " ".join(str(wanted).split())
+        if current is None:
+            absent.append(key)
+        elif current["value"] != value:
+            if current["writable"]:
+                path = f"/proc/sys/{key.replace('.', '/')}"
+                found.commands.append(f"echo {shlex.quote(value)} > {path}")
+            else:
+                read_only.append(key)
+    if absent:
+        found.not_applicable.append(f"kernel has no {', '.join(absent)}")
+    if read_only:
+        found.not_applicable.append(f"read-only here: {', '.join(read_only)}")
+
+
+def _swap(settings: BaseSettings, state: BaseState, found: Plan) -> None:
+    wanted, current = settings.swap_mib, state["swap"]
+    ours = current["mib"] == wanted and current["active"]
+    if wanted == 0 or ours:
+        return
+    if state["container"]:
+        found.not_applicable.append("swap file: a container shares its machine's swap")
+        return
+    found.commands += [
+        "if grep -q '^/swapfile ' /proc/swaps; then swapoff /swapfile; fi",
+        "rm -f /swapfile",
+        "install -m 0600 /dev/null /swapfile",
+        f"dd if=/dev/zero of=/swapfile bs=1M count={wanted} status=none",
+        "mkswap --quiet /swapfile && swapon /swapfile",
+        f"grep -qxF '{FSTAB_LINE}' /etc/fstab || echo '{FSTAB_LINE}' >> /etc/fstab",
+    ]
+
+
+def _units(settings: BaseSettings, state: BaseState, found: Plan) -> None:
+    _unit(state, JOURNAL_UNIT, JOURNALD, found)
+    if settings.time_sync and state["container"]:
+        found.not_applicable.append("time synchronisation: a container has its machine's clock")
+    elif settings.time_sync:
+        _unit(state, TIMESYNC_UNIT, TIMESYNCD, found)
+    if settings.unattended_upgrades:
+        for name in UPGRADE_UNITS:
+            _unit(state, name, None, found)
+
+
+def _unit(state: BaseState, name: str, configuration: str | None, found: Plan) -> None:
+    unit = state["units"][name]
+    since = timestamp(unit["ActiveEnterTimestamp"])
+    newer = configuration is not None and state["modified"].get(configuration, 0.0) > since
+    wanted = Wanted(running=True, enabled=True, restart=newer, reload=False, daemon_reload=True)
+    for verb in plan(unit, wanted):
+        target = "" if verb == "daemon-reload" else f" {name}"
+        found.commands.append(f"systemctl --quiet {verb}{target}")

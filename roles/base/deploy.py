@@ -1,0 +1,34 @@
+"""Operations of what every host has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyinfra.api import deploy
+
+from groundcrew.operations import apt, files
+from roles.base.files import entries
+from roles.base.files import packages as own_packages
+from roles.base.operations import system
+from roles.base.settings import BaseSettings
+
+
+@deploy("Base")
+def apply(settings: BaseSettings, packages: Sequence[str] = ()) -> None:
+    """Installs all packages of the host at once, then brings the system itself in line.
+
+    `packages` are those of the other roles.
+    """
+    apt.packages(
+        name="Debian packages",
+        packages=sorted({*own_packages(settings), *packages}),
+        cache_time=settings.apt_cache_time,
+        lock_timeout=settings.apt_lock_timeout,
+    )
+    files.manage(
+        name="System configuration files",
+        entries=entries(settings),
+        # A time zone that does not exist leaves a link to nowhere.
+        validate="test -e /etc/localtime || { echo 'no such time zone' >&2; exit 1; }",
+    )
+    system(name="System state", settings=settings)

@@ -1,0 +1,99 @@
+"""The files of the base from settings: pure, but for reading the operator's CA certificates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from groundcrew.entries import Directory, Entry, File, Link, Purge
+from groundcrew.templates import render
+from roles.base.settings import BaseSettings
+
+CERTIFICATES = "/usr/local/share/ca-certificates"
+JOURNALD_DIRECTORY = "/etc/systemd/journald.conf.d"
+JOURNALD = f"{JOURNALD_DIRECTORY}/50-groundcrew.conf"
+TIMESYNCD_DIRECTORY = "/etc/systemd/timesyncd.conf.d"
+TIMESYNCD = f"{TIMESYNCD_DIRECTORY}/50-groundcrew.conf"
+UPGRADES = "/etc/apt/apt.conf.d/52groundcrew-unattended-upgrades"
+
+
+def packages(settings: BaseSettings) -> list[str]:
+    """The Debian packages that the base itself needs."""
+    found = ["ca-certificates", "tzdata", *settings.packages]
+    if settings.time_sync:
+        found.append("systemd-timesyncd")
+    if settings.unattended_upgrades:
+        found.append("unattended-upgrades")
+    if settings.locale != "C.UTF-8":
+        found.append("locales")
+    return found
+
+
+def entries(settings: BaseSettings) -> list[Entry]:
+    """All files."""
+    return [
+        *certificates(settings),
+        *names(settings),
+        *limits(settings),
+        *journal(settings),
+        *time_sync(settings),
+        *upgrades(settings),
+    ]
+
+
+def certificates(settings: BaseSettings) -> list[Entry]:
+    """The operator's certificate authorities; those that are no longer listed are removed."""
+    found: list[Entry] = [Purge(CERTIFICATES, "groundcrew-*.crt")]
+    for path in settings.ca_certificates:
+        file = Path(path).expanduser()
+        found.append(File(f"{CERTIFICATES}/groundcrew-{file.stem}.crt", file.read_bytes()))
+    return found
+
+
+def names(settings: BaseSettings) -> list[Entry]:
+    """Time zone and locale. PAM reads the one file of the locale, systemd the other."""
+    found: list[Entry] = [
+        Link("/etc/localtime", f"/usr/share/zoneinfo/{settings.timezone}"),
+        File("/etc/locale.conf", f"LANG={settings.locale}\n"),
+        Link("/etc/default/locale", "../locale.conf"),
+    ]
+    if settings.locale != "C.UTF-8":
+        found.append(File("/etc/locale.gen", f"{settings.locale} UTF-8\n"))
+    return found
+
+
+def limits(settings: BaseSettings) -> list[Entry]:
+    """Kernel parameters and limits of logins."""
+    parameters = {key: value for key, value in sorted(settings.sysctl.items()) if value is not None}
+    return [
+        File("/etc/sysctl.d/90-groundcrew.conf", render("base/sysctl.j2", parameters=parameters)),
+        File(
+            "/etc/security/limits.d/90-groundcrew.conf",
+            render("base/limits.j2", nofile=settings.nofile),
+        ),
+    ]
+
+
+def journal(settings: BaseSettings) -> list[Entry]:
+    """How much the journal keeps."""
+    return [
+        Directory(JOURNALD_DIRECTORY),
+        File(JOURNALD, render("base/journald.j2", settings=settings)),
+    ]
+
+
+def time_sync(settings: BaseSettings) -> list[Entry]:
+    """Which servers the clock follows."""
+    if not settings.time_sync:
+        return []
+    content = render("base/timesyncd.j2", servers=settings.ntp_servers)
+    return [Directory(TIMESYNCD_DIRECTORY), File(TIMESYNCD, content)]
+
+
+def upgrades(settings: BaseSettings) -> list[Entry]:
+    """What is upgraded without asking."""
+    content = render(
+        "base/unattended-upgrades.j2",
+        enabled=settings.unattended_upgrades,
+        reboot=settings.unattended_reboot,
+    )
+    return [File(UPGRADES, content, validate="apt-config -c {} dump > /dev/null")]

@@ -1,0 +1,35 @@
+"""The one operation of this role: what it does depends on what the host is."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from pyinfra import host
+from pyinfra.api import StringCommand, operation
+
+from groundcrew.facts.base import Base
+from roles.base.builders import UNITS, base_plan
+from roles.base.files import JOURNALD, TIMESYNCD
+from roles.base.settings import BaseSettings
+
+
+@operation()
+def system(settings: BaseSettings) -> Generator[StringCommand, None, None]:
+    """Brings kernel parameters, swap, names, certificates and units in line: one fact, one command.
+
+    What a container does not let anybody set is reported as not applicable.
+
+    + settings: the role's settings
+    """
+    keys = [key for key, value in settings.sysctl.items() if value is not None]
+    state = host.get_fact(Base, sysctl=keys, units=UNITS, files=[JOURNALD, TIMESYNCD])
+    if state is None:
+        return
+    found = base_plan(settings, state)
+    if host.state.is_executing:
+        for reason in found.not_applicable:
+            host.log(f"not applicable: {reason}")
+    if found.commands:
+        yield StringCommand("\n".join(["set -e", *found.commands]))
+    else:
+        host.noop("kernel parameters, swap, names, certificates and units are as they should be")

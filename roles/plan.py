@@ -1,0 +1,66 @@
+"""What a host's settings promise as a whole: the arguments of `roles.verify`."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from groundcrew.facts.sshd import SshdState
+from groundcrew.headers import merge
+from roles.firewall.settings import PORTS, FirewallSettings
+from roles.nginx.settings import NginxSettings
+from roles.settings import HostSettings
+from roles.ssh import builders as ssh
+from roles.ssh.settings import SshSettings
+from roles.verify import Expected, Gzip
+
+
+class VerifyArguments(TypedDict):
+    """Keyword arguments of `roles.verify.apply`, besides its own settings."""
+
+    expected: Expected
+
+
+def verify_arguments(settings: HostSettings) -> VerifyArguments:
+    """The promises of all roles."""
+    admins = [name for name, admin in settings.users.admins.items() if admin is not None]
+    expected = Expected(
+        apps=settings.app,
+        security_headers={
+            name: merge(settings.nginx.security_headers, app.nginx.headers)
+            for name, app in settings.app.items()
+        },
+        gzip=gzip(settings.nginx) if settings.nginx.gzip else None,
+        status_port=settings.nginx.status_port,
+        admins=admins,
+        sshd=sshd(settings.ssh),
+        declared_ports={app.port for app in settings.app.values()}
+        | allowed_ports(settings.firewall),
+        firewall=settings.firewall.enabled,
+        time_sync=settings.base.time_sync,
+        unattended_upgrades=settings.base.unattended_upgrades,
+    )
+    return {"expected": expected}
+
+
+def gzip(settings: NginxSettings) -> Gzip:
+    """Which responses nginx compresses."""
+    return Gzip(settings.gzip_min_length, settings.gzip_types)
+
+
+def sshd(settings: SshSettings) -> dict[str, str]:
+    """sshd's settings that do not depend on what a host has, as `sshd -T` prints them."""
+    declared = ssh.expected(ssh.directives(settings, SshdState()))
+    return {keyword: " ".join(values) for keyword, values in declared.items()}
+
+
+def allowed_ports(settings: FirewallSettings) -> set[int]:
+    """TCP ports that the packet filter opens."""
+    ports: set[int] = set()
+    for rule in settings.allow.values():
+        if rule is None or rule.protocol != "tcp":
+            continue
+        for text in rule.ports:
+            match = PORTS.match(str(text))
+            if match:
+                ports.update(range(int(match[1]), int(match[2] or match[1]) + 1))
+    return ports

@@ -1,0 +1,61 @@
+"""Accounts and files of administrators from settings: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from groundcrew.accounts import User
+from groundcrew.entries import Directory, Entry, File
+from groundcrew.templates import render
+from roles.users.settings import AdminSettings, UsersSettings, read_key
+
+SUDOERS = "/etc/sudoers.d/groundcrew"
+
+
+def managed(settings: UsersSettings) -> dict[str, AdminSettings]:
+    """The administrators that are managed."""
+    return {name: admin for name, admin in settings.admins.items() if admin is not None}
+
+
+def without_keys(settings: UsersSettings) -> list[str]:
+    """The administrators that get the operator's keys."""
+    return [name for name, admin in managed(settings).items() if not admin.keys]
+
+
+def users(settings: UsersSettings) -> list[User]:
+    """Their accounts."""
+    return [
+        User(
+            name=name,
+            system=False,
+            home=f"/home/{name}",
+            shell=admin.shell,
+            groups=admin.groups,
+            comment="Administrator",
+        )
+        for name, admin in managed(settings).items()
+    ]
+
+
+def entries(settings: UsersSettings, operator_keys: Sequence[str]) -> list[Entry]:
+    """Their authorized keys, and what lets them become root."""
+    found: list[Entry] = []
+    for name, admin in managed(settings).items():
+        keys = [read_key(key) for key in admin.keys] or list(operator_keys)
+        found += _authorized_keys(name, keys)
+    return [*found, sudoers(managed(settings))]
+
+
+def _authorized_keys(name: str, keys: Sequence[str]) -> list[Entry]:
+    directory = f"/home/{name}/.ssh"
+    content = render("users/authorized_keys.j2", keys=keys)
+    return [
+        Directory(directory, mode="0700", user=name, group=name),
+        File(f"{directory}/authorized_keys", content, mode="0600", user=name, group=name),
+    ]
+
+
+def sudoers(admins: Mapping[str, AdminSettings]) -> File:
+    """The drop-in for sudo."""
+    content = render("users/sudoers.j2", names=list(admins))
+    return File(SUDOERS, content, mode="0440", validate="visudo -cqf {}")

@@ -1,0 +1,56 @@
+"""The checks: pure functions from what was seen to results, one concern each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from roles.verify.checks import (
+    compression,
+    counters,
+    firewall,
+    headers,
+    listening,
+    logs,
+    names,
+    pages,
+    privileges,
+    processes,
+    reuse,
+    sandbox,
+    ssh,
+    units,
+    upkeep,
+)
+from roles.verify.result import Check, NotCheckedError, fail
+from roles.verify.seen import Seen
+
+CHECKS: Mapping[str, Callable[[Seen], Iterator[Check]]] = {
+    "units": units.check,
+    "no root process": processes.check,
+    "sockets": sandbox.check_socket,
+    "sandbox": sandbox.check,
+    "pages": pages.check,
+    "headers": headers.check,
+    "gzip": compression.check,
+    "connection reuse": reuse.check,
+    "unknown name": names.check,
+    "nginx: counters": counters.check,
+    "listening sockets": listening.check,
+    "firewall": firewall.check,
+    "ssh policy": ssh.check,
+    "sudo policy": privileges.check,
+    "logrotate dry run": logs.check,
+    "upkeep": upkeep.check,
+}
+
+
+def run_checks(seen: Seen) -> list[Check]:
+    """All results in order. What could not be looked at is a failure, never left out."""
+    results: list[Check] = []
+    for title, check in CHECKS.items():
+        try:
+            for result in check(seen):
+                results.append(result)
+        except NotCheckedError as error:
+            results.append(fail(title, f"not checked: {error}"))
+    return results

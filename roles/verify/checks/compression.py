@@ -1,0 +1,46 @@
+"""Text is compressed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from roles.verify.answer import Answer
+from roles.verify.expected import Gzip
+from roles.verify.result import Check, fail, not_applicable, ok
+from roles.verify.seen import Seen
+
+
+def check(seen: Seen) -> Iterator[Check]:
+    """At least one page of each application that is long enough comes compressed."""
+    for name in seen.expected.apps:
+        title = f"{name}: gzip"
+        if seen.expected.gzip is None:
+            yield not_applicable(title, "nginx.gzip is off")
+        else:
+            yield judge_pages(title, seen.expected.gzip, seen.sites[name].pages.values())
+
+
+def judge_pages(title: str, gzip: Gzip, answers: Iterable[Answer]) -> Check:
+    """Judges the pages of one site."""
+    longest = 0
+    for answer in answers:
+        if answer.error or not compressible(gzip, answer):
+            continue
+        longest = max(longest, len(answer.body))
+        encoding = answer.value("Content-Encoding")
+        if encoding:
+            vary = answer.value("Vary") or ""
+            if "accept-encoding" not in vary.lower():
+                return fail(title, f"{encoding}, but caches are not told (no Vary)")
+            return ok(title, f"{encoding}, {len(answer.body)} bytes of text")
+        if len(answer.body) >= gzip.min_length:
+            return fail(title, f"{len(answer.body)} bytes of text came uncompressed")
+    return not_applicable(
+        title, f"no page has {gzip.min_length} bytes of text, the longest {longest}"
+    )
+
+
+def compressible(gzip: Gzip, answer: Answer) -> bool:
+    """Whether an answer's media type is one that is compressed."""
+    media_type = (answer.value("Content-Type") or "").split(";")[0].strip().lower()
+    return media_type == "text/html" or media_type in gzip.types

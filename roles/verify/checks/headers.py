@@ -1,0 +1,50 @@
+"""Security headers on every status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from roles.verify.answer import Answer
+from roles.verify.result import Check, judge
+from roles.verify.seen import Seen
+
+REVEALING = ("X-Powered-By",)
+
+
+def check(seen: Seen) -> Iterator[Check]:
+    """On a page, on a path that does not exist, and on a request that nginx refuses."""
+    for name, app in seen.expected.apps.items():
+        site = seen.sites[name]
+        wanted = seen.expected.security_headers[name]
+        answers = (site.pages[app.health.path], site.missing, site.malformed)
+        for answer, kind in zip(answers, ("page", "missing page", "bad request"), strict=True):
+            yield judge(
+                f"{name}: headers on {kind}",
+                header_problems(wanted, answer),
+                f"all {len(wanted)} on status {answer.status}",
+            )
+
+
+def header_problems(wanted: Mapping[str, str], answer: Answer) -> list[str]:
+    """Headers that are missing, different, doubled, or tell too much."""
+    if answer.error:
+        return [answer.error]
+    problems = []
+    for name, value in wanted.items():
+        values = answer.headers.get(name, [])
+        if not values:
+            problems.append(f"no {name}")
+        elif len(values) > 1:
+            problems.append(f"{name} comes {len(values)} times")
+        elif values[0] != value:
+            problems.append(f'{name} is "{values[0]}"')
+    return problems + revealing(answer)
+
+
+def revealing(answer: Answer) -> list[str]:
+    """Headers that name software with its version."""
+    problems = [f"{name} is sent" for name in REVEALING if name in answer.headers]
+    server = answer.value("Server") or ""
+    if any(character.isdigit() for character in server):
+        problems.append(f'Server tells a version: "{server}"')
+    return problems

@@ -1,0 +1,24 @@
+"""No application runs as root."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from roles.verify.result import Check, fail, judge
+from roles.verify.seen import Seen
+
+
+def check(seen: Seen) -> Iterator[Check]:
+    """No process of an application is root's; of nginx, the first one only."""
+    found = seen.section("processes")
+    for name, unit in seen.serving_units().items():
+        members = found.get(unit, [])
+        if not members:
+            yield fail(f"{name}: no root process", f"{unit} has no process")
+            continue
+        roots = [member for member in members if member["user"] == "root"]
+        problems = [f"{member['name']} ({member['pid']}) runs as root" for member in roots]
+        users = ", ".join(sorted({member["user"] for member in members}))
+        if name == "nginx":
+            problems = problems if len(roots) > 1 else []
+        yield judge(f"{name}: no root process", problems, f"{len(members)} processes of {users}")

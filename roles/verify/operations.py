@@ -1,0 +1,99 @@
+"""Verification as an operation that never counts as a change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from pyinfra import host as current_host
+from pyinfra import logger
+from pyinfra.api import FunctionCommand, Host, State, operation
+
+from roles.verify import json_report
+from roles.verify.checks import run_checks
+from roles.verify.checks.firewall import cannot_see, closed_ports, open_ports, probed_addresses
+from roles.verify.expected import Expected, Gzip
+from roles.verify.facts import HostReport
+from roles.verify.outside import Reached, ask_sites, reach
+from roles.verify.request import host_request
+from roles.verify.result import Check, NotCheckedError, fail
+from roles.verify.seen import Seen
+from roles.verify.settings import VerifySettings
+from roles.verify.site import check_url
+from roles.verify.table import table
+
+Commands = Generator[FunctionCommand, None, None]
+
+
+@operation()
+def host(settings: VerifySettings, expected: Expected) -> Commands:
+    """Checks that the host keeps all promises of its settings; fails it otherwise.
+
+    Runs only when operations are executed, not while changes are being detected: there is nothing
+    to predict. Prints a table; writes `verify.json`.
+    """
+    yield from conclude(settings, lambda: run_checks(look(settings, expected)))
+
+
+@operation()
+def url(
+    settings: VerifySettings, address: str, security_headers: Iterable[str], gzip: Gzip
+) -> Commands:
+    """Checks a URL from the operator's machine; nothing is asked of the host."""
+    yield from conclude(settings, lambda: check_url(settings, address, security_headers, gzip))
+
+
+def look(settings: VerifySettings, expected: Expected) -> Seen:
+    """Everything there is to know: from inside and outside at once, then the packet filter."""
+    address = settings.address or ssh_address(current_host)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask_sites, settings, expected, address)
+        report = current_host.get_fact(
+            HostReport, request=host_request(settings, expected), _ignore_errors=True
+        )
+        sites = asked.result()
+    seen = Seen(settings, expected, address, report, sites, {})
+    return Seen(settings, expected, address, report, sites, reachable_ports(seen))
+
+
+def reachable_ports(seen: Seen) -> Reached:
+    """Which ports answer, where that can be judged."""
+    try:
+        if not seen.expected.firewall or cannot_see(seen):
+            return {}
+        ports = [*open_ports(seen), *closed_ports(seen)]
+        return reach(probed_addresses(seen), ports, seen.settings.connect_timeout)
+    except NotCheckedError:
+        return {}
+
+
+def ssh_address(host: Host) -> str:
+    """Where the operator's machine reaches the host."""
+    if host.name.startswith("@local"):
+        return "127.0.0.1"
+    return str(host.data.get("ssh_hostname") or host.name)
+
+
+def conclude(settings: VerifySettings, checks: Callable[[], Sequence[Check]]) -> Commands:
+    """Runs the checks, tells their results, and fails the host when one failed.
+
+    A yielded command is a change to pyinfra, so there is one only in failure, where it fails: no
+    exception, because that would end the run before other hosts are done.
+    """
+    if not current_host.state.is_executing:
+        return
+    results = list(checks())
+    if settings.json_path:
+        try:
+            json_report.record(settings.json_path, current_host.name, results)
+        except OSError as error:
+            results.append(fail("verify.json", f"cannot be written: {error}"))
+    logger.info(table(current_host.name, results))
+    if not json_report.passed(results):
+        yield FunctionCommand(fail_host, (), {})
+
+
+def fail_host(state: State, host: Host) -> bool:
+    """Marks a host as failed; also where pyinfra would not (--no-wait), so that it exits 1."""
+    state.failed_hosts.add(host)
+    return False

@@ -1,0 +1,38 @@
+"""One converged host per Debian suite serves the whole run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.harness import LabHost, pyinfra
+
+
+def _converged(suite: str) -> Iterator[LabHost]:
+    host = LabHost(f"e2e-{suite}", suite)
+    host.up()
+    try:
+        host.first = pyinfra(host.name)
+        assert host.first.status == 0, host.first.stderr
+        yield host
+    finally:
+        if not os.environ.get("GROUNDCREW_KEEP"):
+            host.down()
+
+
+@pytest.fixture(scope="session")
+def bookworm() -> Iterator[LabHost]:
+    yield from _converged("bookworm")
+
+
+@pytest.fixture(scope="session")
+def trixie() -> Iterator[LabHost]:
+    yield from _converged("trixie")
+
+
+@pytest.fixture(params=["bookworm", "trixie"])
+def converged(request: pytest.FixtureRequest) -> LabHost:
+    host: LabHost = request.getfixturevalue(request.param)
+    return host

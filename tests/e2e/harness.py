@@ -1,0 +1,185 @@
+"""Runs pyinfra against lab hosts as a user would, and looks at them with other tools."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import requests
+import testinfra
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = ROOT / ".groundcrew" / "lab" / "id_ed25519"
+PYINFRA = [sys.executable, "-m", "pyinfra"]
+
+
+@dataclass
+class Run:
+    """One pyinfra run."""
+
+    status: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+    @property
+    def json(self) -> dict[str, Any]:
+        return json.loads(self.stdout)
+
+    @property
+    def changed(self) -> list[str]:
+        """Names of the operations that changed a host."""
+        return [item["name"] for item in self.json["results"]["operations"] if item["success"]]
+
+    @property
+    def planned(self) -> list[str]:
+        """Names of the operations that a dry run would change."""
+        return [
+            item["name"]
+            for item in self.json["plan"]
+            if item["hosts_with_change"] or item["hosts_with_conditional_change"]
+        ]
+
+
+def _arguments(
+    limit: str, data: Mapping[str, Any] | None, playbook: str, options: tuple[str, ...]
+) -> list[str]:
+    values = [f"--data={key}={_text(value)}" for key, value in (data or {}).items()]
+    return [*PYINFRA, "inventory/lab.py", playbook, "--limit", limit, *values, *options]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def pyinfra(
+    limit: str,
+    *options: str,
+    data: Mapping[str, Any] | None = None,
+    playbook: str = "deploy.py",
+    env: Mapping[str, str] | None = None,
+    timeout: int = 600,
+) -> Run:
+    """A run with JSON on standard output, without questions unless it is a dry one."""
+    options = ("--json", *(() if "--dry" in options else ("-y",)), *options)
+    started = time.monotonic()
+    done = subprocess.run(
+        _arguments(limit, data, playbook, options),
+        cwd=ROOT,
+        env={**os.environ, **(env or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    return Run(done.returncode, done.stdout, done.stderr, time.monotonic() - started)
+
+
+def start_pyinfra(limit: str, data: Mapping[str, Any] | None = None) -> subprocess.Popen[str]:
+    """A run in the background, its output in one pipe."""
+    return subprocess.Popen(
+        _arguments(limit, data, "deploy.py", ("-y",)),
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def lab(*arguments: str) -> str:
+    done = subprocess.run(
+        [str(ROOT / "bin" / "lab"), *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@dataclass
+class LabHost:
+    """A lab host and how to look at it."""
+
+    name: str
+    suite: str
+    address: str = ""
+    first: Run | None = field(default=None, repr=False)
+
+    def up(self) -> None:
+        lab("reset", self.name, "--suite", self.suite)
+        hosts = json.loads(lab("list", "--json"))
+        self.address = next(host["address"] for host in hosts if host["name"] == self.name)
+
+    def down(self) -> None:
+        lab("down", self.name)
+
+    @property
+    def shell(self) -> Any:
+        """testinfra over SSH as the admin user, with sudo."""
+        return testinfra.get_host(
+            f"paramiko://deploy@{self.address}?sudo=true&ssh_identity_file={KEY}"
+        )
+
+    def out(self, command: str) -> str:
+        """Output of a command as root."""
+        done = self.shell.run(command)
+        assert done.rc == 0, f"{command}: {done.stderr}"
+        return str(done.stdout).strip()
+
+    def get(self, path: str, host: str, **options: Any) -> requests.Response:
+        headers = {"Host": host, **options.pop("headers", {})}
+        return requests.get(
+            f"http://{self.address}{path}", headers=headers, timeout=10, **options
+        )
+
+    def live(self, app: str) -> str:
+        """The release that nginx leads to."""
+        return self.out(f"readlink /run/{app}/current.sock").removesuffix(".sock")
+
+
+@dataclass
+class Traffic:
+    """Counts of a background client."""
+
+    requests: int = 0
+    failures: list[str] = field(default_factory=list)
+    bodies: set[str] = field(default_factory=set)
+
+
+@contextmanager
+def traffic(host: LabHost, path: str, domain: str, *, pause: float = 0.02) -> Iterator[Traffic]:
+    """One client asks for a page all the time; whatever is not a 200 is a failure."""
+    counts = Traffic()
+    stop = threading.Event()
+
+    def ask() -> None:
+        session = requests.Session()
+        while not stop.is_set():
+            counts.requests += 1
+            try:
+                answer = session.get(
+                    f"http://{host.address}{path}", headers={"Host": domain}, timeout=10
+                )
+                counts.bodies.add(answer.text)
+                if answer.status_code != 200:
+                    counts.failures.append(f"status {answer.status_code}")
+            except requests.RequestException as error:
+                counts.failures.append(str(error))
+            time.sleep(pause)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    try:
+        yield counts
+    finally:
+        stop.set()
+        thread.join(timeout=30)

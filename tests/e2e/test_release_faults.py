@@ -1,0 +1,171 @@
+"""A release that cannot work never gets a request, and the one before never stops serving."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.harness import ROOT, LabHost, Run, pyinfra, start_pyinfra, traffic
+
+GOOD = ROOT / "examples" / "hello"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A copy of the example that a test may break."""
+    copy = tmp_path / "hello"
+    shutil.copytree(GOOD, copy)
+    return copy
+
+
+def release(host: LabHost, source: Path, data: Mapping[str, Any] | None = None) -> Run:
+    settings = {"apps": ["hello"], "app.hello.source.directory": str(source)}
+    return pyinfra(host.name, data={**settings, "app.hello.health.timeout": 12, **(data or {})})
+
+
+def fails(host: LabHost, source: Path, *shown: str, data: Mapping[str, Any] | None = None) -> None:
+    """The release fails, says why, and the live one serves every request meanwhile."""
+    before = host.live("hello")
+    with traffic(host, "/", "hello.test") as counts:
+        run = release(host, source, data)
+    assert run.status != 0
+    for text in shown:
+        assert text in run.stderr, run.stderr
+    assert "Traceback (most recent call last):\n  File \"/work" not in run.stderr
+    assert counts.requests > 20
+    assert counts.failures == []
+    assert host.live("hello") == before
+    units = host.out("systemctl list-units --plain --no-legend --state=active 'hello@*'")
+    assert units.split()[0] == f"hello@{before}.service"
+    assert len(units.splitlines()) == 1
+
+
+def edit(source: Path, old: str, new: str) -> None:
+    path = source / "hello.py"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def mended(host: LabHost, source: Path, data: Mapping[str, Any] | None = None) -> None:
+    """After the cause is gone, the next run converges: on the new release, without a failure."""
+    shutil.rmtree(source)
+    shutil.copytree(GOOD, source)
+    edit(source, "Flask(__name__)", f"Flask(__name__)  # {time.time()}")
+    before = host.live("hello")
+    with traffic(host, "/", "hello.test") as counts:
+        run = release(host, source, data)
+    assert run.status == 0, run.stderr
+    assert host.live("hello") != before
+    assert counts.failures == []
+    assert counts.requests > 20
+
+
+def test_a_changed_application_replaces_the_old_without_a_failed_request(
+    bookworm: LabHost, source: Path
+) -> None:
+    edit(source, '"(not set)"', '"unset"')
+    edit(source, "str(os.getuid())", '"version two"')
+    before = bookworm.live("hello")
+    with traffic(bookworm, "/", "hello.test") as counts:
+        run = release(bookworm, source)
+    assert run.status == 0, run.stderr
+    assert bookworm.live("hello") != before
+    assert counts.failures == []
+    assert any("version two" in body for body in counts.bodies)
+    assert any("version two" not in body for body in counts.bodies)
+
+
+def test_import_error(bookworm: LabHost, source: Path) -> None:
+    edit(source, "import platform", "import platform\nimport nowhere_to_be_found")
+    fails(bookworm, source, "No module named 'nowhere_to_be_found'")
+    mended(bookworm, source)
+
+
+def test_never_binds(bookworm: LabHost, source: Path) -> None:
+    edit(source, "app = Flask", "import time\n\ntime.sleep(600)\napp = Flask")
+    fails(
+        bookworm,
+        source,
+        "not healthy within 12 s",
+        data={"app.hello.server.preload": True},
+    )
+    mended(bookworm, source)
+
+
+def test_health_path_answers_500(bookworm: LabHost, source: Path) -> None:
+    edit(source, 'return jsonify(status="ok")', 'raise RuntimeError("database is away")')
+    fails(bookworm, source, "database is away", "/health gave status 500")
+    mended(bookworm, source)
+
+
+def test_requirements_that_do_not_resolve(bookworm: LabHost, source: Path) -> None:
+    (source / "requirements.txt").write_text("flask==999.0\n")
+    fails(bookworm, source, "flask==999.0", "build failed at: install the requirements")
+    mended(bookworm, source)
+
+
+def test_wrong_hash(bookworm: LabHost, source: Path) -> None:
+    wrong = "0" * 64
+    (source / "requirements.txt").write_text(f"itsdangerous==2.1.2 --hash=sha256:{wrong}\n")
+    fails(bookworm, source, "ash mismatch")
+    mended(bookworm, source)
+
+
+def test_package_index_unreachable(bookworm: LabHost, source: Path) -> None:
+    (source / "requirements.txt").write_text("flask\ncolorama==0.4.6\n")
+    data = {"python.index_url": "http://127.0.0.1:9/simple"}
+    fails(bookworm, source, "127.0.0.1:9", "build failed at: install the requirements", data=data)
+    mended(bookworm, source)
+
+
+def test_full_disk_while_building(bookworm: LabHost, source: Path) -> None:
+    edit(source, "import platform", "import platform  # two")
+    bookworm.out(
+        "mount -t tmpfs -o size=2m,mode=0700,uid=$(id -u hello-build) tmpfs /srv/hello/cache"
+    )
+    try:
+        fails(bookworm, source, "No space left on device")
+    finally:
+        bookworm.out("umount /srv/hello/cache")
+    assert bookworm.out("ls -A /var/tmp | grep -c groundcrew || true") == "0"
+    mended(bookworm, source)
+
+
+def test_failing_release_hook(bookworm: LabHost, source: Path) -> None:
+    edit(source, "import platform", "import platform  # hook")
+    data = {"app.hello.hooks.release": ["echo migrating && false"]}
+    fails(bookworm, source, "migrating", "hook failed: echo migrating && false", data=data)
+    mended(bookworm, source)
+
+
+@pytest.mark.parametrize("step", ["build the release", "start and probe", "switch to"])
+def test_connection_cut_in_the_middle(bookworm: LabHost, source: Path, step: str) -> None:
+    edit(source, "import platform", f"import platform  # cut at {step}")
+    data = {"apps": ["hello"], "app.hello.source.directory": str(source)}
+    with traffic(bookworm, "/", "hello.test") as counts:
+        run = start_pyinfra(bookworm.name, data)
+        assert run.stdout is not None
+        for line in run.stdout:
+            if "Starting operation" in line and step in line:
+                break
+        bookworm.out("pkill -f 'sshd.*: deploy' || true; true")
+        rest = run.stdout.read()
+        assert run.wait(timeout=120) != 0, rest
+        again = release(bookworm, source, {"app.hello.health.timeout": 60})
+    assert again.status == 0, again.stderr
+    assert counts.failures == []
+    third = pyinfra(bookworm.name, data=data)
+    assert third.changed == []
+
+
+def test_back_to_the_manifest(bookworm: LabHost) -> None:
+    """Leaves the host as the other tests expect it."""
+    run = pyinfra(bookworm.name)
+    assert run.status == 0, run.stderr
+    assert pyinfra(bookworm.name).changed == []
