@@ -6,6 +6,7 @@ wrapped: a run with bad settings must end before any connection is made.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,22 @@ from pyinfra.api.config import Config
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
 
-from groundcrew import transport
+from groundcrew import offline, profile, transport
 from groundcrew.settings.host import HostBase
 from groundcrew.settings.load import load_all
+from groundcrew.settings.selection import check_data_arguments
 
 PROJECT = Path(__file__).resolve().parent.parent
 
 
-def install(model: type[HostBase]) -> None:
-    """Validate all hosts' settings before connecting, and tune the SSH transport."""
+def install(model: type[HostBase], without_hosts: Iterable[str] = ()) -> None:
+    """Validate all hosts' settings before connecting, and tune the SSH transport.
+
+    `without_hosts` are playbooks, relative to the project, that are run instead of connecting.
+    """
+    check_data_arguments()
     transport.install()
+    playbooks = [PROJECT / name for name in without_hosts]
     original = State.init
     if getattr(original, "groundcrew", False):
         return
@@ -30,6 +37,8 @@ def install(model: type[HostBase]) -> None:
     def init(self: State, inventory: Inventory, config: Config | None, **kwargs: Any) -> None:
         load_all(inventory, model, PROJECT)
         original(self, inventory, config, **kwargs)
+        profile.attach(self)
+        offline.run(playbooks)
 
     init.groundcrew = True  # type: ignore[attr-defined]
-    State.init = init  # type: ignore[method-assign]
+    State.init = init  # type: ignore[method-assign,assignment]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 import socket
+import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -24,6 +25,7 @@ from pyinfra.connectors.sshuserclient.client import SSHClient
 COMMANDS = "groundcrew_commands"
 TRANSFERS = "groundcrew_transfers"
 LOGIN_TIMEOUT = 10.0
+LOGIN_PATIENCE = 5.0
 
 EXPECTED: tuple[tuple[type, str, str], ...] = (
     (SSHClient, "connect", "hostname"),
@@ -91,6 +93,23 @@ def second_login(host: Host, user: str) -> None:
     connector = host.connector
     if not isinstance(connector, SSHConnector):
         return
+    # A server that was just reloaded takes no connections for a moment.
+    deadline = time.monotonic() + LOGIN_PATIENCE
+    while True:
+        try:
+            _log_in(connector, user)
+        except AuthenticationException as error:
+            raise LoginError(f"cannot log in as {user}: {error}") from error
+        except (OSError, SSHException, EOFError) as error:
+            if time.monotonic() > deadline:
+                reason = str(error) or type(error).__name__
+                raise LoginError(f"cannot log in as {user}: {reason}") from error
+            time.sleep(0.3)
+        else:
+            return
+
+
+def _log_in(connector: SSHConnector, user: str) -> None:
     arguments = connector.make_paramiko_kwargs()
     arguments.pop("password", None)
     hostname = arguments.pop("hostname")
@@ -104,8 +123,6 @@ def second_login(host: Host, user: str) -> None:
         if stdout.channel.recv_exit_status() != 0:
             reason = stderr.read().decode(errors="replace").strip()
             raise LoginError(f"logged in as {user}, but `{command}` failed: {reason}")
-    except (OSError, SSHException, EOFError) as error:
-        raise LoginError(f"cannot log in as {user}: {error or type(error).__name__}") from error
     finally:
         client.close()
 

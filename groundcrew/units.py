@@ -22,13 +22,17 @@ class Wanted:
 
 
 def plan(state: Mapping[str, str], wanted: Wanted) -> list[str]:
-    """The verbs, in order; empty when the unit is as wanted."""
-    verbs = []
-    unknown = state["LoadState"] == "not-found"
-    if wanted.daemon_reload and (unknown or state["NeedDaemonReload"] == "yes"):
-        verbs.append("daemon-reload")
-    verbs += _enablement(state["UnitFileState"], wanted.enabled)
-    return verbs + _activity(state, wanted)
+    """The verbs, in order; empty when the unit is as wanted.
+
+    systemd reloads its files before it starts or restarts anything: NeedDaemonReload does not tell
+    of a drop-in whose directory is new (systemd 252).
+    """
+    verbs = _enablement(state["UnitFileState"], wanted.enabled)
+    activity = _activity(state, wanted)
+    stale = state["LoadState"] == "not-found" or state["NeedDaemonReload"] == "yes"
+    if wanted.daemon_reload and (stale or activity not in ([], ["stop"])):
+        verbs.insert(0, "daemon-reload")
+    return verbs + activity
 
 
 def _enablement(unit_file_state: str, enabled: bool | None) -> list[str]:

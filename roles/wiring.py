@@ -8,17 +8,20 @@ from pyinfra.api.inventory import Inventory
 
 from groundcrew.releases.plan import ReleasePlan
 from groundcrew.settings import Loaded, settings_for
-from roles import app, gunicorn, nginx, python
+from roles import app, gunicorn, logrotate, nginx, python, users, verify
+from roles import firewall as firewall_role
 from roles.firewall.settings import FirewallSettings, RuleSettings
 from roles.settings import HostSettings
 
 PROJECT = Path(__file__).resolve().parent.parent
-WEB_PACKAGES = (*python.PACKAGES, *nginx.PACKAGES)
+HOST_PACKAGES = (*users.PACKAGES, *firewall_role.PACKAGES, *verify.PACKAGES)
+WEB_PACKAGES = (*python.PACKAGES, *nginx.PACKAGES, *logrotate.PACKAGES)
 
 
 def packages(settings: HostSettings) -> list[str]:
     """Debian packages of all roles and applications, so that apt runs once."""
     wanted = {package for item in settings.app.values() for package in item.apt}
+    wanted.update(HOST_PACKAGES)
     if settings.apps:
         wanted.update(WEB_PACKAGES)
     return sorted(wanted)

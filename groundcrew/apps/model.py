@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints
 
 from groundcrew.apps.server import GunicornServer
 from groundcrew.apps.source import Source
-from groundcrew.settings.model import Settings
+from groundcrew.model import Settings
 
 EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+def _without_nul(value: JsonValue) -> JsonValue:
+    if isinstance(value, str) and "\0" in value:
+        raise ValueError("an environment variable cannot hold a NUL character")
+    return value
+
+
+EnvValue = Annotated[JsonValue, AfterValidator(_without_nul)]
 Domain = Annotated[
     str,
     StringConstraints(
@@ -192,7 +201,7 @@ class AppSettings(Settings):
     server: GunicornServer = GunicornServer()
     """The server process."""
 
-    env: dict[EnvName, Any] = Field(default_factory=dict)
+    env: dict[EnvName, EnvValue] = Field(default_factory=dict)
     """Environment variables. Lists and mappings are passed as JSON."""
 
     secrets: dict[EnvName, SecretSource] = Field(default_factory=dict)

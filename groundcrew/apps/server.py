@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from groundcrew.settings.model import Settings
+from groundcrew.model import Settings
 
 
 class GunicornServer(Settings):

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag
 
-from groundcrew.settings.model import Settings
+from groundcrew.model import Settings
 
 
 class DirectorySource(Settings):
@@ -43,19 +43,21 @@ class PypiSource(Settings):
     """Exact version."""
 
 
-_KINDS = ("directory", "git", "pypi")
+# The key that names a kind, and its tag: tags are part of error locations, where they must not
+# look like keys.
+_KINDS = {"directory": "from directory", "git": "from git", "pypi": "from pypi"}
 
 
 def _kind(value: Any) -> str | None:
     if isinstance(value, dict):
-        return next((kind for kind in _KINDS if kind in value), None)
-    return next((kind for kind in _KINDS if hasattr(value, kind)), None)
+        return next((tag for kind, tag in _KINDS.items() if kind in value), None)
+    return next((tag for kind, tag in _KINDS.items() if hasattr(value, kind)), None)
 
 
 Source = Annotated[
-    Annotated[DirectorySource, Tag("directory")]
-    | Annotated[GitSource, Tag("git")]
-    | Annotated[PypiSource, Tag("pypi")],
+    Annotated[DirectorySource, Tag("from directory")]
+    | Annotated[GitSource, Tag("from git")]
+    | Annotated[PypiSource, Tag("from pypi")],
     Discriminator(
         _kind,
         custom_error_type="source_kind",

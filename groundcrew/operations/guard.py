@@ -20,6 +20,10 @@ SECONDS = 90
 COMMAND_TIMEOUT = 20
 
 
+class RefusedError(Exception):
+    """A change that would certainly lock the operator out; the message says how."""
+
+
 @dataclass(frozen=True)
 class Guarded:
     """One change that could lock the operator out.
@@ -42,13 +46,21 @@ def state_directory(name: str) -> str:
     return f"/run/groundcrew/guard/{name}"
 
 
+def refuse(reason: str) -> FunctionCommand:
+    """The command of an operation that fails on the current host, before it changed anything.
+
+    Raising in an operation would end the run with a traceback, and for all hosts.
+    """
+    return FunctionCommand(_refuse, (reason,), {})
+
+
 def apply(change: Guarded, users: Sequence[str]) -> Generator[PyinfraCommand, None, None]:
     """The commands of a guarded change, for use in an operation that found it necessary.
 
-    A timer on the host is armed that puts everything back after 90 seconds, then the change is made
-    and made effective. A new connection then logs in as one of `users` (the first that gets in is
-    enough) and becomes root: the change stays. Nobody gets in: it is put back at once over the live
-    connection, and the operation fails. The operator's machine gone: the timer puts it back.
+    A service is started on the host that puts everything back after 90 seconds, then the change is
+    made and made effective. A new connection then logs in as one of `users` (the first that gets in
+    is enough) and becomes root: the change stays. Nobody gets in: it is put back at once over the
+    live connection, and the operation fails. The operator's machine gone: the host puts it back.
     """
     yield remote.command(
         "guard",
@@ -99,6 +111,11 @@ def confirm(
     return False
 
 
+def _refuse(state: State, host: Host, reason: str) -> bool:  # noqa: ARG001 - pyinfra's signature
+    _log_error(host, f"refused, nothing was changed: {reason}")
+    return False
+
+
 def _refusal(host: Host, users: Sequence[str]) -> str | None:
     reasons = []
     for user in users:
@@ -114,14 +131,18 @@ def _refusal(host: Host, users: Sequence[str]) -> str | None:
 def _keep(name: str) -> StringCommand:
     directory = state_directory(name)
     return StringCommand(
-        f"mv -T {directory} {directory}.kept.$$ && systemctl stop groundcrew-guard-{name}.timer "
-        f"&& rm -rf {directory}.kept.$$"
+        f"mv -T {directory} {directory}.kept && systemctl stop groundcrew-guard-{name}.service "
+        f"&& rm -rf {directory}.kept"
     )
 
 
 def _put_back(name: str) -> StringCommand:
+    # Where there is nothing to rename, the host is putting it back already.
     directory = state_directory(name)
-    return StringCommand(f"systemctl stop groundcrew-guard-{name}.timer; sh {directory}/revert.sh")
+    return StringCommand(
+        f"if mv -T {directory} {directory}.back; then "
+        f"systemctl stop groundcrew-guard-{name}.service; sh {directory}.back/revert.sh; fi"
+    )
 
 
 def _log_error(host: Host, message: str) -> None:

@@ -41,7 +41,8 @@ def ruleset(
 
     + table: name of the table
     + content: function that returns the file, called when the operation runs; it must define the
-      table anew, so that loading it twice is the same as once
+      table anew, so that loading it twice is the same as once. guard.RefusedError fails the
+      operation
     + users: function that returns who logs in to prove that the host can still be reached
     """
     state = host.get_fact(Nftables, table=table)
@@ -52,9 +53,14 @@ def ruleset(
         paths=[DIRECTORY, path, MAIN, pending],
         content=True,
     )
+    try:
+        rules = content(state)
+    except guard.RefusedError as error:
+        yield guard.refuse(str(error))
+        return
     entries: list[Entry] = [
         Directory(DIRECTORY),
-        File(path, content(state), mode="0640", validate="nft -c -f {}"),
+        File(path, rules, mode="0640", validate="nft -c -f {}"),
         with_include(states.get(MAIN)),
     ]
     changed = changes(entries, states)

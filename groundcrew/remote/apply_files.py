@@ -26,6 +26,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,12 @@ def run_validator(command: str, subject: str, hide_output: bool = False) -> None
     )
     if result.returncode != 0:
         output = "(output hidden: secret)" if hide_output else result.stdout + result.stderr
-        raise ChangeError(f"{subject}: refused by `{command}`:\n{output.rstrip()}")
+        raise ChangeError(f"{subject}: refused by `{in_short(command)}`:\n{output.rstrip()}")
+
+
+def in_short(command: str) -> str:
+    """The beginning of a command: some carry a whole program."""
+    return textwrap.shorten(command, width=60, placeholder=" ...")
 
 
 def make_directory(entry: Entry) -> None:

@@ -4,10 +4,12 @@ Runs on the host as `python3 -c SCRIPT` with a JSON payload on stdin:
 {"name", "seconds", "program": text of apply_files.py, "entries", "validate",
  "snapshot": [COMMAND...], "activate": [COMMAND...], "revert": [COMMAND...]}
 
-Before anything changes, a systemd timer is armed that runs `revert.sh` after `seconds`: it puts the
-files back and runs the `revert` commands. Whoever then finds the host reachable renames the state
-directory away, which is what disarms the switch; whichever rename comes first, wins. The commands
-of `snapshot` and `revert` run in the state directory.
+Before anything changes, a service is started that sleeps for `seconds` and then runs `revert.sh`:
+it puts the files back and runs the `revert` commands. Whoever is to decide first renames the state
+directory, which only one can: the sleeper when it wakes up, or the operator who keeps the change or
+puts it back. The commands of `snapshot` and `revert` run in the state directory.
+
+It is a sleeper and no timer because systemd starts a timer's countdown anew at a daemon-reload.
 Standard library only, Python 3.9 or later.
 """
 
@@ -16,9 +18,11 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,12 +31,11 @@ STATE = Path("/run/groundcrew/guard")
 
 REVERT = """#!/bin/sh
 # Puts back the change "{name}"; see groundcrew/remote/guard.py.
-mine={state}.reverting.$$
-mv -T {state} "$mine" 2>/dev/null || exit 0
-cd "$mine" || exit 1
+directory=$(dirname "$0")
+cd "$directory" || exit 1
 python3 -IS apply_files.py < undo.json
 {commands}
-cd / && rm -rf "$mine"
+cd / && rm -rf "$directory"
 """
 
 
@@ -83,10 +86,9 @@ def earlier_undo(state: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def prepare(payload: dict[str, Any], state: Path) -> ModuleType:
+def prepare(payload: dict[str, Any], state: Path, fresh: bool) -> ModuleType:
     """Writes the way back into the state directory; returns the program that changes files."""
     undo = earlier_undo(state)
-    resumed = state.is_dir()
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     (state / "apply_files.py").write_text(payload["program"])
     program = load(state / "apply_files.py")
@@ -96,36 +98,69 @@ def prepare(payload: dict[str, Any], state: Path) -> ModuleType:
             undo.append(program.snapshot(entry["path"]))
     write_private(state / "undo.json", json.dumps({"entries": undo}))
     commands = "\n".join(payload["revert"])
-    script = REVERT.format(name=payload["name"], state=state, commands=commands)
-    (state / "revert.sh").write_text(script)
-    if not resumed:
+    (state / "revert.sh").write_text(REVERT.format(name=payload["name"], commands=commands))
+    if fresh:
         for command in payload["snapshot"]:
             run(command, state)
     return program
 
 
-def arm(name: str, seconds: int, state: Path) -> None:
-    """Starts the timer, anew if one of an unfinished change still runs."""
-    unit = f"groundcrew-guard-{name}"
-    run(f"systemctl stop {unit}.timer 2>/dev/null || true", state)
-    run(
-        f"systemd-run --quiet --collect --unit={unit} --on-active={seconds} "
-        f"--timer-property=AccuracySec=1s /bin/sh {state}/revert.sh",
-        state,
-    )
+def claim(state: Path) -> Path | None:
+    """Takes the state directory, so that nobody else decides; None if there is none to take."""
+    mine = state.with_name(f"{state.name}.{os.getpid()}")
+    try:
+        state.rename(mine)
+    except FileNotFoundError:
+        return None
+    return mine
+
+
+def take_over(state: Path, unit: str) -> bool:
+    """Stops the sleeper of an unfinished change; whether there was one."""
+    mine = claim(state)
+    if mine is None:
+        await_decided(state)
+        return False
+    run(f"systemctl stop {unit}", Path("/"))
+    mine.rename(state)
+    return True
+
+
+def await_decided(state: Path) -> None:
+    """Waits for a sleeper that is putting back an earlier change; clears what a crash left over."""
+    for _ in range(50):
+        if not list(state.parent.glob(f"{state.name}.*")):
+            return
+        time.sleep(0.2)
+    for leftover in state.parent.glob(f"{state.name}.*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def arm(unit: str, seconds: int, state: Path) -> None:
+    """Starts the sleeper."""
+    late = f"{state}.late"
+    wake_up = f"sleep {seconds} && mv -T {state} {late} && exec sh {late}/revert.sh"
+    run(f"systemd-run --quiet --collect --unit={unit} /bin/sh -c {shlex.quote(wake_up)}", state)
+
+
+def put_back(state: Path, unit: str) -> None:
+    """Puts back the change at once, unless the sleeper is about to."""
+    mine = claim(state)
+    if mine is not None:
+        run(f"systemctl stop {unit}; sh {mine}/revert.sh", Path("/"))
 
 
 def main() -> int:
     """Arms the switch, makes the change and activates it."""
     payload = json.load(sys.stdin)
-    name = payload["name"]
-    state = STATE / name
-    resumed = state.is_dir()
+    state = STATE / payload["name"]
+    unit = f"groundcrew-guard-{payload['name']}.service"
+    fresh = not take_over(state, unit)
     try:
-        program = prepare(payload, state)
-        arm(name, payload["seconds"], state)
+        program = prepare(payload, state, fresh)
+        arm(unit, payload["seconds"], state)
     except (GuardError, OSError, ValueError) as error:
-        if not resumed:
+        if fresh:
             shutil.rmtree(state, ignore_errors=True)
         sys.stderr.write(f"{error}\nNothing was changed.\n")
         return 1
@@ -134,8 +169,9 @@ def main() -> int:
         for command in payload["activate"]:
             run(command, state)
     except (GuardError, program.ChangeError, OSError) as error:
-        sys.stderr.write(f"{error}\nEverything was put back.\n")
-        run(f"systemctl stop groundcrew-guard-{name}.timer; sh {state}/revert.sh", Path("/"))
+        sys.stderr.write(f"{error}\n")
+        put_back(state, unit)
+        sys.stderr.write("Everything was put back.\n")
         return 1
     return 0
 

@@ -6,15 +6,23 @@ from typing import Any
 
 from pydantic import BaseModel
 
-DEFAULTS = "defaults"
+from groundcrew.fields import fields
 
 
 def defaults(model: type[BaseModel]) -> dict[str, Any]:
     """Every default of `model` that is a mapping with something in it, nested like the model."""
     found: dict[str, Any] = {}
-    for name, field in model.model_fields.items():
-        value = field.get_default(call_default_factory=True, validated_data={})
-        inner = defaults(type(value)) if isinstance(value, BaseModel) else value
+    for key, info in fields(model).items():
+        value = info.get_default(call_default_factory=True, validated_data={})
+        inner = _plain(value)
         if isinstance(inner, dict) and inner:
-            found[field.alias or name] = inner
+            found[key] = inner
     return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return defaults(type(value))
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value

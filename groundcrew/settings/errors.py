@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 import click
+from pyinfra.api.exceptions import PyinfraError
 from pyinfra_cli.exceptions import CliError
+
+HOSTS_SHOWN = 5
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One error: the key, the layer that it came from, what was expected."""
+    """One error: the key, the layer that it came from, what was expected; and what the key is
+    about, where that helps."""
 
     key: str
     layer: str
     message: str
     hosts: tuple[str, ...] = field(default=(), compare=False)
+    about: str = field(default="", compare=False)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -29,8 +34,12 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f" (known: {', '.join(words)})" if words else ""
 
 
-class SettingsError(CliError):  # type: ignore[misc]
-    """All errors of all hosts in one report. Ends the run with exit code 1."""
+class SettingsError(CliError, PyinfraError):  # type: ignore[misc]
+    """All errors of all hosts in one report. Ends the run with exit code 1.
+
+    As a CliError pyinfra prints it and exits, as a PyinfraError it is no crash of deploy code,
+    which would be shown with its traceback.
+    """
 
     exit_code = 1
 
@@ -50,7 +59,7 @@ def combine(problems: Iterable[Problem]) -> list[Problem]:
     for problem in problems:
         hosts.setdefault(problem, set()).update(problem.hosts)
     return [
-        Problem(problem.key, problem.layer, problem.message, tuple(sorted(names)))
+        replace(problem, hosts=tuple(sorted(names)))
         for problem, names in sorted(hosts.items(), key=lambda item: (item[0].layer, item[0].key))
     ]
 
@@ -58,12 +67,14 @@ def combine(problems: Iterable[Problem]) -> list[Problem]:
 def report(problems: list[Problem]) -> str:
     """The text that a person reads."""
     count = f"{len(problems)} error{'s' if len(problems) != 1 else ''}"
-    lines = [f"groundcrew: {count} in the settings; no host was touched", ""]
+    lines = [f"groundcrew: {count} in the settings; nothing was changed", ""]
     for problem in problems:
         lines.append(f"  {problem.layer}: {problem.key}")
         lines.append(f"      {problem.message}")
+        if problem.about:
+            lines.append(f"      ({problem.about.removesuffix('.')})")
         if problem.hosts:
-            shown = ", ".join(problem.hosts[:5])
-            more = f" and {len(problem.hosts) - 5} more" if len(problem.hosts) > 5 else ""
-            lines.append(f"      on {shown}{more}")
+            shown = ", ".join(problem.hosts[:HOSTS_SHOWN])
+            more = len(problem.hosts) - HOSTS_SHOWN
+            lines.append(f"      on {shown}" + (f" and {more} more" if more > 0 else ""))
     return "\n".join(lines)

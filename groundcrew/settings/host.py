@@ -5,7 +5,17 @@ from __future__ import annotations
 from pydantic import Field
 
 from groundcrew.apps.model import AppSettings
-from groundcrew.settings.model import Settings
+from groundcrew.model import Settings
+
+
+class ShowSettings(Settings):
+    """What `playbooks/settings.py` prints; given on the command line."""
+
+    key: str | None = None
+    """Print this block or value only: `app.shop`, `nginx.gzip`."""
+
+    json_output: bool = Field(False, alias="json")
+    """Print JSON instead of a table."""
 
 
 class HostBase(Settings):
@@ -16,3 +26,6 @@ class HostBase(Settings):
 
     app: dict[str, AppSettings] = Field(default_factory=dict)
     """The applications' settings: the manifests, with what other layers change."""
+
+    settings: ShowSettings = ShowSettings()
+    """What `playbooks/settings.py` prints."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,12 @@ from pyinfra.api.connectors import get_all_connectors
 from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 
-from groundcrew.settings.errors import Problem, nearest
-from groundcrew.settings.merge import Layer
+from groundcrew.settings.merge import Layer, merge
 
-# Groups that need no file of their own in group_data/.
-BUILT_IN_GROUPS = frozenset({"all", "web"})
+COMMAND_LINE = "--data"
 
 
+@cache
 def connection_keys() -> frozenset[str]:
     """Host data that is pyinfra's own (ssh_user, docker_identifier, ...) or the transport's."""
     keys = {"bootstrap_user"}
@@ -25,31 +25,34 @@ def connection_keys() -> frozenset[str]:
     return frozenset(keys)
 
 
-def host_layers(host: Host, inventory: Inventory) -> list[Layer]:
+def host_layers(host: Host, inventory: Inventory, project: Path) -> list[Layer]:
     """Layers above the manifests, weakest first: all, groups as listed, host, --data."""
-    layers = [Layer("group_data/all.py", _own(inventory.get_data()))]
-    layers += [
-        Layer(f"group_data/{group}.py", _own(inventory.get_group_data(group)))
-        for group in host.groups
-    ]
-    layers.append(Layer(f"inventory, host {host.name}", _own(inventory.get_host_data(host.name))))
-    layers.append(Layer("--data", _own(nested(inventory.get_override_data()))))
+    groups = dict.fromkeys(host.groups)
+    layers = [
+        Layer(_group_layer("all", project), _own(inventory.get_data())),
+        *(Layer(_group_layer(name, project), _own(inventory.get_group_data(name)))
+          for name in groups),
+        Layer(f"inventory, host {host.name}", _own(inventory.get_host_data(host.name))),
+        Layer(COMMAND_LINE, nested(_own(inventory.get_override_data()))),
+    ]  # fmt: skip
     return [layer for layer in layers if layer.data]
 
 
 def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
     """`{"app.shop.port": 81}` as `{"app": {"shop": {"port": 81}}}`."""
-    tree: dict[str, Any] = {}
+    trees = []
     for dotted, value in flat.items():
-        *parents, leaf = str(dotted).split(".")
-        node = tree
-        for parent in parents:
-            child = node.setdefault(parent, {})
-            if not isinstance(child, dict):
-                child = node[parent] = {}
-            node = child
-        node[leaf] = value
-    return tree
+        tree = value
+        for part in reversed(str(dotted).split(".")):
+            tree = {part: tree}
+        trees.append(Layer(COMMAND_LINE, tree))
+    return merge(trees).data
+
+
+def _group_layer(group: str, project: Path) -> str:
+    """The group's file, or the inventory where it can carry data too."""
+    file = f"group_data/{group}.py"
+    return file if (project / file).exists() else f"inventory, group {group}"
 
 
 def _own(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,24 +60,3 @@ def _own(data: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: value for key, value in data.items() if not key.startswith("_") and key not in ignored
     }
-
-
-def unknown_groups(inventory: Inventory, project: Path) -> list[Problem]:
-    """Groups with hosts that nothing here knows: usually a typo, and the host would stay bare."""
-    known = set(BUILT_IN_GROUPS)
-    known.update(path.stem for path in (project / "group_data").glob("*.py"))
-    known.update(path.stem for path in (project / "inventory").glob("*.py"))
-    known.update(name for name, data in inventory.group_data.items() if data)
-    problems = []
-    for group, hosts in inventory.groups.items():
-        if hosts and group not in known and not group.startswith("@"):
-            hint = nearest(group, known)
-            problems.append(
-                Problem(
-                    group,
-                    "inventory",
-                    f"unknown group: there is no group_data/{group}.py{hint}",
-                    tuple(host.name for host in hosts),
-                )
-            )
-    return problems

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 
-from groundcrew.settings import checks, manifests
-from groundcrew.settings.defaults import DEFAULTS, defaults
+from groundcrew.apps.model import AppSettings
+from groundcrew.settings import checks, manifests, selection
+from groundcrew.settings.defaults import defaults
 from groundcrew.settings.errors import Problem, SettingsError, nearest
 from groundcrew.settings.host import HostBase
-from groundcrew.settings.layers import host_layers, unknown_groups
-from groundcrew.settings.merge import Layer, Merged, merge
+from groundcrew.settings.layers import host_layers
+from groundcrew.settings.merge import DEFAULTS, Layer, Merged, merge
 from groundcrew.settings.validate import validate
 
 WEB_GROUP = "web"
@@ -39,14 +41,15 @@ _loaded: dict[str, Loaded[Any]] = {}
 
 def load_all(inventory: Inventory, model: type[Model], project: Path) -> dict[str, Loaded[Model]]:
     """Settings of all hosts by name. Raises SettingsError with every error of every host."""
-    problems = unknown_groups(inventory, project)
+    problems = selection.check(inventory, project)
     result: dict[str, Loaded[Model]] = {}
     for host in inventory:
-        loaded, found = load_host(host_layers(host, inventory), model, project)
-        problems += [Problem(item.key, item.layer, item.message, (host.name,)) for item in found]
+        layers = host_layers(host, inventory, project)
+        loaded, found = load_host(layers, model, project)
+        found += _outside_web(host, merge(layers))
+        problems += [replace(item, hosts=(host.name,)) for item in found]
         if loaded:
             result[host.name] = loaded
-            problems += _outside_web(host, loaded)
     if problems:
         raise SettingsError(problems)
     _loaded.clear()
@@ -63,67 +66,73 @@ def load_host(
     layers: list[Layer], model: type[Model], project: Path
 ) -> tuple[Loaded[Model] | None, list[Problem]]:
     """One host's settings from its layers, or None; and every error."""
-    names, problems = _app_names(merge(layers))
-    own: list[Layer] = []
+    names = _app_names(merge(layers))
+    problems: list[Problem] = []
+    own: dict[str, Layer] = {}
     for name in names:
         data, found = manifests.read(project, name)
         problems += found
         if data is not None:
-            own.append(Layer(f"apps/{name}.yml", {"app": {name: data}}))
-    merged = merge([Layer(DEFAULTS, defaults(model)), *own, *layers])
-    problems += _keep_only(merged, names, project)
-    if problems:
-        # An unreadable manifest would only bring follow-up errors about its missing keys.
-        readable = {layer.name for layer in own}
-        for name in names:
-            if f"apps/{name}.yml" not in readable:
-                merged.data.get("app", {}).pop(name, None)
+            own[name] = Layer(f"apps/{name}.yml", {"app": {name: data}})
+    merged = merge([Layer(DEFAULTS, defaults(model)), *own.values(), *layers])
+    problems += _keep_only(merged, names, own, project)
     settings, found = validate(model, merged)
     problems += found
-    if settings is None:
-        return None, problems
 
     def problem(path: tuple[str, ...], message: str) -> Problem:
-        return Problem(".".join(path), merged.origin(path) or "defaults", message)
+        return Problem(".".join(path), merged.nearest_origin(path), message)
 
-    apps = settings.app
+    apps = settings.app if settings else _sound_apps(merged)
     problems += checks.addresses(apps, problem)
     problems += checks.files(apps, project, problem)
     problems += checks.environment(apps, problem)
     secrets, found = checks.read_secrets(apps, project, problem)
     problems += found
-    return (None if problems else Loaded(settings, merged, secrets)), problems
+    if settings is None or problems:
+        return None, problems
+    return Loaded(settings, merged, secrets), problems
 
 
-def _app_names(merged: Merged) -> tuple[list[str], list[Problem]]:
+def _sound_apps(merged: Merged) -> dict[str, AppSettings]:
+    """The applications that have no error of their own, where something else has one."""
+    blocks = merged.data.get("app")
+    sound = {}
+    for name, block in blocks.items() if isinstance(blocks, dict) else ():
+        with suppress(ValidationError):
+            sound[name] = AppSettings.model_validate(block)
+    return sound
+
+
+def _app_names(merged: Merged) -> list[str]:
+    """The host's applications; none where `apps` is no list of names, which validation reports."""
     names = merged.data.get("apps", [])
     if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):
-        return list(dict.fromkeys(names)), []
-    return [], [
-        Problem("apps", merged.origin(("apps",)) or "", "expected a list of application names")
-    ]
+        return list(dict.fromkeys(names))
+    return []
 
 
-def _keep_only(merged: Merged, names: Iterable[str], project: Path) -> list[Problem]:
-    """Drop overrides of applications that this host does not run; a name nobody has is a typo."""
-    overrides = merged.data.get("app")
-    if not isinstance(overrides, dict):
+def _keep_only(
+    merged: Merged, names: Collection[str], readable: Collection[str], project: Path
+) -> list[Problem]:
+    """Drop what other layers say of applications that this host does not run, and of those whose
+    manifest is unreadable: it would only bring follow-up errors. A name nobody has is a typo."""
+    blocks = merged.data.get("app")
+    if not isinstance(blocks, dict):
         return []
     problems = []
     known = set(manifests.names(project))
-    for name in [name for name in overrides if name not in names]:
-        if name not in known:
-            layer = merged.origin(("app", name)) or ""
+    for name in [name for name in blocks if name not in readable]:
+        if name not in known and name not in names:
+            layer = merged.nearest_origin(("app", name))
             hint = nearest(name, known)
             problems.append(Problem(f"app.{name}", layer, f"no application of this name{hint}"))
-        del overrides[name]
+        del blocks[name]
     return problems
 
 
-def _outside_web(host: Host, loaded: Loaded[Any]) -> list[Problem]:
+def _outside_web(host: Host, merged: Merged) -> list[Problem]:
     """Applications on a host that gets no web server would silently not be there."""
-    if not loaded.settings.apps or WEB_GROUP in host.groups:
+    if not merged.data.get("apps") or WEB_GROUP in host.groups:
         return []
     message = f'the host is not in group "{WEB_GROUP}", which runs applications'
-    layer = loaded.merged.origin(("apps",)) or ""
-    return [Problem("apps", layer, message, (host.name,))]
+    return [Problem("apps", merged.nearest_origin(("apps",)), message)]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from groundcrew.settings import yaml
 from groundcrew.settings.errors import Problem, nearest
 
 NAME = re.compile(r"^[a-z][a-z0-9-]{0,23}$")
@@ -23,25 +21,6 @@ _TAKEN = """
     uwsgi valkey video voice web www-data
 """
 RESERVED = frozenset(_TAKEN.split())
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML's safe types, and a key given twice is an error instead of a silent loss."""
-
-
-def _mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Hashable, Any]:
-    seen: set[Hashable] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node)
-        if key in seen:
-            line = key_node.start_mark.line + 1
-            raise yaml.MarkedYAMLError(problem=f'key "{key}" is given twice (line {line})')
-        seen.add(key)
-    loader.flatten_mapping(node)
-    return yaml.SafeLoader.construct_mapping(loader, node)
-
-
-_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
 def names(project: Path) -> list[str]:
@@ -61,16 +40,15 @@ def read(project: Path, name: str) -> tuple[dict[str, Any] | None, list[Problem]
     if name in RESERVED:
         return wrong(f'"{name}" is the name of a system user or directory; choose another')
     try:
-        text = (project / layer).read_text(encoding="utf-8")
-        data = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 - derives from SafeLoader
+        data = yaml.parse((project / layer).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return wrong(f"no such manifest{nearest(name, names(project))}")
-    except (OSError, UnicodeDecodeError) as error:
-        return wrong(f"cannot be read: {error}")
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        return wrong(f"not valid YAML: {getattr(error, 'problem', None) or error}{where}")
+    except OSError as error:
+        return wrong(f"cannot be read: {error.strerror}")
+    except UnicodeDecodeError as error:
+        return wrong(f"cannot be read: not UTF-8 (byte {error.start + 1})")
+    except yaml.YamlError as error:
+        return wrong(f"not valid YAML: {error}")
     if not isinstance(data, dict):
         return wrong("expected a mapping of settings")
     return data, []

@@ -8,6 +8,9 @@ from typing import Any
 
 Path = tuple[str, ...]
 
+DEFAULTS = "defaults"
+"""Name of the layer of what nobody set."""
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -24,13 +27,36 @@ class Merged:
     data: dict[str, Any] = field(default_factory=dict)
     origins: dict[Path, str] = field(default_factory=dict)
 
-    def origin(self, path: Path) -> str | None:
-        """The layer of the value at `path`, of what it lies in, or of what lies in it."""
+    def origin(self, path: Path) -> str:
+        """The layer that set the value at `path`, or the value that it is part of."""
         for end in range(len(path), 0, -1):
             if path[:end] in self.origins:
                 return self.origins[path[:end]]
-        inside = [name for key, name in self.origins.items() if key[: len(path)] == path]
-        return inside[-1] if inside else None
+        return DEFAULTS
+
+    def nearest_origin(self, path: Path) -> str:
+        """The layer to mend when `path` is wrong or missing: the one that set it, or the first
+        that set anything in it, or in what it lies in."""
+        if (found := self.origin(path)) != DEFAULTS:
+            return found
+        for end in range(len(path), 0, -1):
+            for key, layer in self.origins.items():
+                if layer != DEFAULTS and key[:end] == path[:end]:
+                    return layer
+        return DEFAULTS
+
+    def value(self, path: Path) -> Any:
+        """The value at `path`, None where there is none."""
+        node: Any = self.data
+        for part in path:
+            if isinstance(node, Mapping):
+                # Keys may be numbers, which a path has as text.
+                node = next((value for key, value in node.items() if str(key) == part), None)
+            elif isinstance(node, (list, tuple)) and part.isdecimal() and int(part) < len(node):
+                node = node[int(part)]
+            else:
+                return None
+        return node
 
 
 def merge(layers: Iterable[Layer]) -> Merged:

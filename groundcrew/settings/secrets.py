@@ -11,6 +11,9 @@ from pydantic import SecretStr
 
 from groundcrew.apps.model import SecretSource
 
+TIMEOUT = 60
+"""Seconds that a command may take."""
+
 
 class SecretMissingError(Exception):
     """A secret could not be read; the message names the source, never a value."""
@@ -31,6 +34,8 @@ def resolve(source: SecretSource, project: Path) -> SecretStr:
         value = _command(source.command or "", project)
     if not value:
         raise SecretMissingError("the secret is empty")
+    if "\0" in value:
+        raise SecretMissingError("the secret holds a NUL, which no environment variable can")
     return SecretStr(value)
 
 
@@ -39,23 +44,36 @@ def _file(path: Path) -> str:
         return path.read_text(encoding="utf-8").removesuffix("\n")
     except OSError as error:
         raise SecretMissingError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SecretMissingError(f"{path} is not UTF-8 text") from None
+
+
+def _command(command: str, project: Path) -> str:
+    value, error = _run(command, project)
+    if error:
+        raise SecretMissingError(error)
+    return value
 
 
 @cache
-def _command(command: str, project: Path) -> str:
+def _run(command: str, project: Path) -> tuple[str, str]:
+    """Output and error, one of them empty. Once per run, also when it fails: several hosts want
+    the same secret, and a command may ask the operator for a password."""
     try:
         done = subprocess.run(  # noqa: S602 - the operator's own command
             command,
             shell=True,
             cwd=project,
             capture_output=True,
-            text=True,
-            timeout=60,
+            timeout=TIMEOUT,
             check=False,
         )
+        output = done.stdout.decode()
     except subprocess.TimeoutExpired:
-        raise SecretMissingError("the command took longer than 60 s") from None
+        return "", f"the command took longer than {TIMEOUT} s"
+    except UnicodeDecodeError:
+        return "", "the command's output is not UTF-8 text"
     if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["no error output"])[-1]
-        raise SecretMissingError(f"the command ended with exit code {done.returncode}: {last}")
-    return done.stdout.removesuffix("\n")
+        lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no error output"]
+        return "", f"the command ended with exit code {done.returncode}: {lines[-1]}"
+    return output.removesuffix("\n"), ""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
+from groundcrew.fields import about, elsewhere, known_keys
 from groundcrew.settings.errors import Problem, nearest
 from groundcrew.settings.merge import Merged, Path
+from groundcrew.settings.messages import describe
 
 Model = TypeVar("Model", bound=BaseModel)
+SECRETS = "secrets"
+"""Below a key of this name values are not shown: somebody may have written a secret there."""
 
 
 def validate(model: type[Model], merged: Merged) -> tuple[Model | None, list[Problem]]:
@@ -23,16 +27,26 @@ def validate(model: type[Model], merged: Merged) -> tuple[Model | None, list[Pro
 
 
 def _problems(model: type[BaseModel], merged: Merged, error: ValidationError) -> list[Problem]:
-    messages: dict[Path, list[str]] = {}
-    for item in error.errors(include_url=False, include_context=True):
+    items: dict[Path, list[ErrorDetails]] = {}
+    for item in error.errors(include_url=False):
         path = _given(merged.data, item["loc"], missing=item["type"] == "missing")
-        message = _message(model, path, item)
-        if message not in messages.setdefault(path, []):
-            messages[path].append(message)
+        items.setdefault(path, []).append(item)
     return [
-        Problem(".".join(path), merged.origin(path) or "defaults", " or ".join(texts))
-        for path, texts in messages.items()
+        Problem(
+            key=".".join(path),
+            layer=merged.nearest_origin(path),
+            message=_message(model, merged, path, found),
+            about=_about(model, path, found),
+        )
+        for path, found in items.items()
+        if not _other_member(path, items)
     ]
+
+
+def _other_member(path: Path, items: Iterable[Path]) -> bool:
+    """Whether the value is of the right kind, as an error inside it tells: then the error of
+    another member of a union about the value itself only confuses."""
+    return any(len(other) > len(path) and other[: len(path)] == path for other in items)
 
 
 def _given(data: Any, loc: Iterable[int | str], *, missing: bool) -> Path:
@@ -55,68 +69,30 @@ def _given(data: Any, loc: Iterable[int | str], *, missing: bool) -> Path:
     return tuple(path)
 
 
-def _message(model: type[BaseModel], path: Path, item: Mapping[str, Any]) -> str:
-    kind = item["type"]
-    if kind == "extra_forbidden":
-        return f"unknown key{nearest(path[-1], known_keys(model, path[:-1]))}"
-    if kind == "missing":
+def _message(model: type[BaseModel], merged: Merged, path: Path, items: list[ErrorDetails]) -> str:
+    kinds = {item["type"] for item in items}
+    if "extra_forbidden" in kinds:
+        return f"unknown key{_hint(model, path)}"
+    if "missing" in kinds:
         return "is required"
-    text = str(item["msg"])
-    for prefix in ("Value error, ", "Input should be "):
-        if text.startswith(prefix):
-            text = ("expected " if prefix.startswith("Input") else "") + text[len(prefix) :]
-    return text[0].lower() + text[1:]
+    value = merged.value(path)
+    text = describe(items, value, secret=SECRETS in path)
+    if "source_kind" in kinds and isinstance(value, Mapping):
+        known = known_keys(model, path)
+        near = [hint for key in value if "did you mean" in (hint := nearest(str(key), known))]
+        text += near[0] if near else ""
+    return text
 
 
-def known_keys(model: type[BaseModel], path: Path) -> set[str]:
-    """Names of the fields that may stand at `path`."""
-    kinds: list[Any] = [model]
-    for part in path:
-        kinds = [inner for kind in kinds for inner in _step(kind, part)]
-    return {name for kind in kinds for name in getattr(kind, "model_fields", {})}
+def _about(model: type[BaseModel], path: Path, items: list[ErrorDetails]) -> str:
+    unknown = any(item["type"] == "extra_forbidden" for item in items)
+    return "" if unknown else about(model, path)
 
 
-def _step(kind: Any, part: str) -> list[Any]:
-    if not hasattr(kind, "model_fields"):
-        return []
-    field = kind.model_fields.get(part)
-    if field is not None:
-        return _models(field.annotation)
-    return []
-
-
-def _models(annotation: Any) -> list[Any]:
-    """The models inside an annotation; a mapping is a model whose every key is known."""
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        return _models(get_args(annotation)[0])
-    if origin in (Union, types.UnionType):
-        return [found for arg in get_args(annotation) for found in _models(arg)]
-    if origin in (dict, Mapping):
-        return [_AnyKey(_models(get_args(annotation)[1]))]
-    if origin in (list, tuple):
-        return [_AnyKey([found for arg in get_args(annotation) for found in _models(arg)])]
-    return [annotation] if isinstance(annotation, type) else []
-
-
-class _AnyField:
-    def __init__(self, annotation: Any) -> None:
-        self.annotation = annotation
-
-
-class _AnyKey:
-    """Stands for a mapping or list in `known_keys`: any key leads to the same models."""
-
-    def __init__(self, models: list[Any]) -> None:
-        union: Any = Union[tuple(models)] if models else None  # noqa: UP007 - built at run time
-        self.model_fields = _Everything(union)
-
-
-class _Everything(dict[str, _AnyField]):
-    def __init__(self, annotation: Any) -> None:
-        super().__init__()
-        self._field = _AnyField(annotation)
-
-    def get(self, key: str, default: Any = None) -> Any:
-        del key, default
-        return self._field
+def _hint(model: type[BaseModel], path: Path) -> str:
+    known = known_keys(model, path[:-1])
+    near = nearest(path[-1], known)
+    place = elsewhere(model, path)
+    if place and "did you mean" not in near:
+        return f'; did you mean "{place}"?'
+    return near

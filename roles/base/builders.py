@@ -31,8 +31,7 @@ def base_plan(settings: BaseSettings, state: BaseState) -> Plan:
     found = Plan()
     if state["certificates_are_stale"]:
         found.commands.append("update-ca-certificates --fresh")
-    if settings.hostname and settings.hostname != state["hostname"]:
-        found.commands += _hostname(settings.hostname)
+    _hostname(settings, state, found)
     if settings.locale != "C.UTF-8" and _canonical(settings.locale) not in map(
         _canonical, state["locales"]
     ):
@@ -43,8 +42,14 @@ def base_plan(settings: BaseSettings, state: BaseState) -> Plan:
     return found
 
 
-def _hostname(name: str) -> list[str]:
-    return [
+def _hostname(settings: BaseSettings, state: BaseState, found: Plan) -> None:
+    name = settings.hostname
+    if name is None or name == state["hostname"]:
+        return
+    if state["container"]:
+        found.not_applicable.append("host name: a container's is set by its engine")
+        return
+    found.commands += [
         f"hostnamectl set-hostname {name}",
         # sudo and others look their own host up, and wait where the name is unknown.
         f"grep -qw {name} /etc/hosts || echo '127.0.1.1 {name}' >> /etc/hosts",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pyinfra import host
-from pyinfra.api import OperationError, deploy
+from pyinfra.api import deploy
 from pyinfra.facts.server import Command
 
 from groundcrew import transport
 from groundcrew.facts.nftables import NftablesState
-from groundcrew.operations import nftables
+from groundcrew.operations import guard, nftables
 from roles.firewall.builders import LockoutError, parse_session, ruleset
 from roles.firewall.settings import FirewallSettings
 
@@ -28,7 +28,7 @@ def apply(settings: FirewallSettings) -> None:
         try:
             return ruleset(settings, state.ssh_ports, parse_session(connection or ""))
         except LockoutError as error:
-            raise OperationError(f"{host.name}: {error}") from error
+            raise guard.RefusedError(str(error)) from error
 
     nftables.ruleset(
         name="Load the packet filter",

@@ -10,10 +10,10 @@ from groundcrew.apps.model import AppSettings
 from groundcrew.entries import File
 from groundcrew.operations import files, systemd
 from roles.nginx.activate import activate_command
-from roles.nginx.files import DROP_IN_FILE, configuration, drop_in, listen_ports
+from roles.nginx.files import DROP_IN_FILE, configuration, drop_in
 from roles.nginx.settings import NginxSettings
 
-PACKAGES = ("nginx", "iproute2")
+PACKAGES = ("nginx",)
 """Debian packages that the role needs."""
 
 
@@ -29,7 +29,7 @@ def apply(settings: NginxSettings, apps: Mapping[str, AppSettings]) -> None:
     files.manage(
         name="configuration",
         entries=entries,
-        validate=activate_command(listen_ports(apps)),
+        validate=activate_command(),
     )
     systemd.service(
         name="service",

@@ -21,11 +21,8 @@ POST_QUANTUM = (
     "sntrup761x25519-sha512@openssh.com",
 )
 CURVE25519 = ("curve25519-sha256", "curve25519-sha256@libssh.org")
-DIFFIE_HELLMAN = (
-    "diffie-hellman-group18-sha512",
-    "diffie-hellman-group16-sha512",
-    "diffie-hellman-group-exchange-sha256",
-)
+# Without group exchange, whose groups come from /etc/ssh/moduli: Debian's has some below 3072 bits.
+DIFFIE_HELLMAN = ("diffie-hellman-group18-sha512", "diffie-hellman-group16-sha512")
 CIPHERS = (
     "chacha20-poly1305@openssh.com",
     "aes256-gcm@openssh.com",

@@ -7,7 +7,7 @@ import json
 from collections.abc import Generator, Sequence
 
 from pyinfra import host
-from pyinfra.api import OperationError, operation
+from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
 from groundcrew import remote, transport
@@ -25,8 +25,13 @@ PATH = f"{DROP_INS}/00-groundcrew.conf"
 INCLUDE = f"Include {DROP_INS}/*.conf"
 GUARD = "ssh"
 
-# Per-connection socket activation has no running server: each connection reads the files anew.
-RELOAD = "if systemctl -q is-active ssh.service; then systemctl reload ssh.service; fi"
+# An sshd that got its socket from ssh.socket does not survive a reload: it starts itself anew and
+# finds the port taken. A restart leaves the sessions alone (KillMode=process). A reload is only a
+# signal: the pause keeps the second login from reaching the server as it was before.
+RELOAD = (
+    "if systemctl -q is-active ssh.socket; then systemctl try-restart ssh.service; "
+    "elif systemctl -q is-active ssh.service; then systemctl reload ssh.service && sleep 0.5; fi"
+)
 
 
 @operation()
@@ -42,7 +47,10 @@ def configure(
     + settings: the role's settings
     + admins: names of the users that may log in and become root
     """
-    check_next_login(settings, admins)
+    users = transport.login_users(host)
+    if reason := certain_lockout(settings, admins, users):
+        yield guard.refuse(reason)
+        return
     state = host.get_fact(Sshd)
     pending = guard.state_directory(GUARD)
     states = host.get_fact(Paths, paths=[MAIN, DROP_INS, PATH, pending], content=True)
@@ -64,7 +72,7 @@ def configure(
         activate=(RELOAD,),
         revert=(RELOAD,),
     )
-    yield from guard.apply(change, transport.login_users(host)[:1])
+    yield from guard.apply(change, users[:1])
 
 
 def main_file(state: PathState) -> File:
@@ -79,14 +87,15 @@ def main_file(state: PathState) -> File:
     )
 
 
-def check_next_login(settings: SshSettings, admins: Sequence[str]) -> None:
-    """Refuses what would certainly lock out the next run, before anything is changed."""
-    users = transport.login_users(host)
-    user = users[0] if users else None
-    if not admins and settings.permit_root_login == "no":
-        raise OperationError(f"{host.name}: ssh.permit_root_login is no and users.admins is empty")
-    if user == "root" and settings.permit_root_login == "no":
-        raise OperationError(
-            f"{host.name}: ssh_user is root, which ssh.permit_root_login = no shuts out; set the "
-            f"host's ssh_user to an admin ({', '.join(admins)}) and bootstrap_user to root"
+def certain_lockout(settings: SshSettings, admins: Sequence[str], users: Sequence[str]) -> str:
+    """Why the next run, which logs in as the first of `users`, could not; empty if it might."""
+    if settings.permit_root_login != "no":
+        return ""
+    if not admins:
+        return "ssh.permit_root_login is no and users.admins is empty: nobody could become root"
+    if users[:1] == ["root"]:
+        return (
+            "ssh_user is root, which ssh.permit_root_login = no shuts out; set the host's ssh_user "
+            f"to an administrator ({', '.join(admins)}) and bootstrap_user to root"
         )
+    return ""

@@ -64,7 +64,8 @@ class SshSettings(Settings):
     """Whether agents may be forwarded; root on the host can use a forwarded agent."""
 
     allow_tcp_forwarding: Annotated[Literal["yes", "no", "local", "remote"], Keyword] = "no"
-    """Whether ports may be forwarded."""
+    """Whether ports may be forwarded; a host that others are reached through (ProxyJump) needs
+    `local`."""
 
     permit_user_environment: bool = False
     """Whether ~/.ssh/environment is read."""
@@ -90,7 +91,8 @@ class SshSettings(Settings):
     is otherwise not offered."""
 
     kex_algorithms: Algorithms = None
-    """Key exchange algorithms."""
+    """Key exchange algorithms. pyinfra's SSH client knows none that resists quantum computers, so
+    the default keeps curve25519-sha256 after those that do."""
 
     ciphers: Algorithms = None
     """Ciphers."""

@@ -154,7 +154,7 @@ def test_connection_cut_in_the_middle(bookworm: LabHost, source: Path, step: str
         for line in run.stdout:
             if "Starting operation" in line and step in line:
                 break
-        bookworm.out("pkill -f 'sshd.*: deploy' || true; true")
+        bookworm.cut_connections()
         rest = run.stdout.read()
         assert run.wait(timeout=120) != 0, rest
         again = release(bookworm, source, {"app.hello.health.timeout": 60})

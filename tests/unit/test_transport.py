@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Iterator
@@ -69,8 +70,14 @@ class Sshd:
             server.start_server(event=threading.Event(), server=Server(self.users, self.exits))
             self.transports.append(server)
 
-    def close(self) -> None:
+    def stop_listening(self) -> None:
+        # Closing alone leaves the thread in accept(), which would take one more connection.
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
+
+    def close(self) -> None:
+        self.stop_listening()
         for server in self.transports:
             server.close()
 
@@ -173,6 +180,30 @@ def test_a_second_login_must_get_in_and_become_root(sshd: Sshd, make_host: Any) 
     transport.second_login(host, "deploy")
     sshd.exits["sudo -n true"] = 1
     with pytest.raises(transport.LoginError, match="a password is required"):
+        transport.second_login(host, "deploy")
+
+
+def test_a_server_that_is_just_starting_is_waited_for(sshd: Sshd, make_host: Any) -> None:
+    sshd.users = {"deploy"}
+    host = connect(make_host())
+    sshd.stop_listening()
+
+    def start() -> None:
+        sshd.listener = socket.create_server(("127.0.0.1", sshd.port))
+        threading.Thread(target=sshd.serve, daemon=True).start()
+
+    threading.Timer(0.5, start).start()
+    transport.second_login(host, "deploy")
+
+
+def test_a_server_that_stays_away_is_reported(
+    sshd: Sshd, make_host: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "LOGIN_PATIENCE", 0.0)
+    sshd.users = {"deploy"}
+    host = connect(make_host())
+    sshd.stop_listening()
+    with pytest.raises(transport.LoginError, match=r"as deploy: .*Unable to connect"):
         transport.second_login(host, "deploy")
 
 

@@ -7,6 +7,7 @@ import pytest
 from groundcrew.facts.systemd import SEPARATOR, Units, timestamp
 from groundcrew.units import Wanted, plan, script
 
+RECOVER = ["daemon-reload", "reset-failed", "restart"]
 RUNNING = {
     "Id": "shop.service",
     "LoadState": "loaded",
@@ -35,9 +36,15 @@ def test_a_unit_as_wanted_needs_nothing() -> None:
 @pytest.mark.parametrize(
     ("state", "expected"),
     [
-        ({"ActiveState": "inactive", "SubState": "dead"}, ["start"]),
-        ({"ActiveState": "failed", "SubState": "failed"}, ["reset-failed", "restart"]),
-        ({"ActiveState": "activating", "SubState": "auto-restart"}, ["reset-failed", "restart"]),
+        ({"ActiveState": "inactive", "SubState": "dead"}, ["daemon-reload", "start"]),
+        (
+            {"ActiveState": "failed", "SubState": "failed"},
+            ["daemon-reload", "reset-failed", "restart"],
+        ),
+        (
+            {"ActiveState": "activating", "SubState": "auto-restart"},
+            ["daemon-reload", "reset-failed", "restart"],
+        ),
         ({"ActiveState": "activating", "SubState": "start"}, []),
         ({"UnitFileState": "disabled"}, ["enable"]),
         ({"NeedDaemonReload": "yes"}, ["daemon-reload"]),
@@ -52,9 +59,13 @@ def test_what_is_missing_is_done(state: dict[str, str], expected: list[str]) -> 
 
 
 def test_restart_wins_over_reload_and_start_over_both() -> None:
-    assert verbs(restart=True, reload=True) == ["restart"]
-    assert verbs(reload=True) == ["reload-or-restart"]
-    assert verbs(restart=True, ActiveState="inactive", SubState="dead") == ["start"]
+    assert verbs(restart=True, reload=True)[-1] == "restart"
+    assert verbs(reload=True)[-1] == "reload-or-restart"
+    assert verbs(restart=True, ActiveState="inactive", SubState="dead")[-1] == "start"
+
+
+def test_files_are_read_anew_before_a_restart() -> None:
+    assert verbs(restart=True) == ["daemon-reload", "restart"]
 
 
 def test_stopped_units_stay_stopped() -> None:

@@ -1,0 +1,87 @@
+#!/bin/sh
+# What groundcrew is measured against: the same host, set up by a script in one SSH session, as one
+# would write it by hand. It checks nothing, waits for nothing and knows only the way from a fresh
+# host; a second run of it is not meant to work.
+#
+# Beside it lie `parameters` (PACKAGES, ADMIN, UV_HOME, INDEX, APPS = "NAME=RELEASE ..."), uv.lock
+# and files.tar: the configuration files and application sources of a host that groundcrew made.
+set -eu
+cd "$(dirname "$0")"
+. ./parameters
+
+step() { echo "step $(date +%s.%N) $*"; }
+apt() { DEBIAN_FRONTEND=noninteractive apt-get --quiet "$@"; }
+
+step packages
+apt --error-on=any update
+# shellcheck disable=SC2086
+apt -y -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
+    install --no-install-recommends $PACKAGES
+
+step users
+useradd --create-home --shell /bin/bash --comment Administrator "$ADMIN"
+usermod --append --groups adm,systemd-journal "$ADMIN"
+install -d -m 0700 -o "$ADMIN" -g "$ADMIN" "/home/$ADMIN/.ssh"
+install -m 0600 -o "$ADMIN" -g "$ADMIN" /root/.ssh/authorized_keys "/home/$ADMIN/.ssh/"
+for pair in $APPS; do
+    app=${pair%%=*}
+    groupadd --system "$app"
+    groupadd --system "$app-web"
+    gpasswd --add www-data "$app-web" >/dev/null
+    useradd --system --no-create-home --home-dir "/srv/$app/shared/home" \
+        --shell /usr/sbin/nologin --gid "$app" "$app"
+    useradd --system --no-create-home --home-dir "/srv/$app/cache" \
+        --shell /usr/sbin/nologin --gid "$app" "$app-build"
+done
+
+step files
+tar --extract --file files.tar --directory / --same-permissions --same-owner
+rm -f /etc/nginx/sites-enabled/default
+
+step system
+sysctl --quiet --system 2>/dev/null || true # a container cannot set all of them
+visudo --check --quiet
+systemctl restart systemd-journald.service
+/usr/sbin/sshd -t
+systemctl reload ssh.service
+nft --check --file /etc/nftables.conf
+nft --file /etc/nftables.d/groundcrew.nft # the whole would flush the tables of others
+systemctl enable --quiet nftables.service
+systemctl daemon-reload
+systemctl enable --quiet --now logrotate.timer
+systemctl restart logrotate.timer
+
+step uv
+PIP_CERT=/etc/ssl/certs/ca-certificates.crt PIP_INDEX_URL="$INDEX" PIP_ROOT_USER_ACTION=ignore \
+    PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    python3 "$(echo /usr/share/python-wheels/pip-*.whl)/pip" install --quiet --no-cache-dir \
+    --no-deps --only-binary :all: --require-hashes --target "$UV_HOME" --requirement uv.lock
+
+step nginx
+systemd-tmpfiles --create /etc/tmpfiles.d/groundcrew-*.conf
+nginx -t -q
+systemctl restart nginx.service
+
+for pair in $APPS; do
+    app=${pair%%=*}
+    release=/srv/$app/releases/${pair#*=}
+    as_builder() {
+        (
+            umask 027
+            cd "$release/app"
+            exec setpriv --reuid "$app-build" --regid "$app" --clear-groups env -i \
+                HOME="/srv/$app/cache" LANG=C.UTF-8 PATH="$release/venv/bin:/usr/bin:/bin" \
+                VIRTUAL_ENV="$release/venv" UV_CACHE_DIR="/srv/$app/cache/uv" UV_NO_CONFIG=1 \
+                UV_NO_PROGRESS=1 UV_PYTHON_DOWNLOADS=never UV_DEFAULT_INDEX="$INDEX" \
+                SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt "$@"
+        )
+    }
+    step "$app: virtualenv"
+    as_builder "$UV_HOME/bin/uv" venv --quiet --python /usr/bin/python3 "$release/venv"
+    as_builder "$UV_HOME/bin/uv" pip install --quiet --require-hashes --compile-bytecode \
+        --requirements "$release/requirements.txt"
+    as_builder "$release/venv/bin/python" -m compileall -q -j 0 .
+    step "$app: start"
+    systemctl enable --quiet --now "$app@${pair#*=}.service"
+done
+step end

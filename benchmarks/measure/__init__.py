@@ -1,0 +1,1 @@
+"""Measures converging runs on lab hosts; see benchmarks/README.md."""

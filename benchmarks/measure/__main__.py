@@ -1,0 +1,126 @@
+"""The command line: see benchmarks/README.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import lab, machine, profiled, report, roundtrip, same, script
+from benchmarks.measure.lab import BenchmarkError
+from groundcrew.lab.process import LabError
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    top = argparse.ArgumentParser(
+        prog="benchmarks/converge",
+        description="First converge against a plain shell script, and the run that changes "
+        "nothing, on lab hosts of its own (bench-a, bench-b).",
+    )
+    top.add_argument("--repeat", type=int, default=3, help="rounds of the first converge")
+    top.add_argument("--noop", type=int, default=5, help="runs that change nothing")
+    top.add_argument("--suite", default="bookworm", help="Debian of the hosts")
+    top.add_argument("--json", type=Path, metavar="PATH", help="write everything measured")
+    top.add_argument("--operations", action="store_true", help="show every operation")
+    top.add_argument("--keep", action="store_true", help="leave the hosts running")
+    return top
+
+
+def say(text: str) -> None:
+    """Progress, on stderr."""
+    print(f"[{time.strftime('%H:%M:%S')}] {text}", file=sys.stderr, flush=True)
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Measures everything and prints it. Raises BenchmarkError."""
+    about = machine.describe()
+    print(", ".join(f"{key} {value}" for key, value in about.items()))
+    print()
+
+    say("round 0, which warms caches on the way to the mirrors and is not counted")
+    lab.fresh(lab.GROUNDCREW, suite=options.suite)
+    profiled.converge()
+    kit = script.kit(lab.GROUNDCREW)
+
+    ours, theirs = [], []
+    for number in range(1, options.repeat + 1):
+        lab.fresh(lab.GROUNDCREW, lab.SCRIPT, suite=options.suite)
+        # Whoever comes second may find the mirrors' caches warmer.
+        for ours_now in (True, False) if number % 2 else (False, True):
+            say(f"round {number}: {'groundcrew' if ours_now else 'script'}")
+            if ours_now:
+                ours.append(profiled.converge())
+            else:
+                theirs.append(script.converge(kit))
+    differences = same.differences()
+    answers = {name: same.answers(name) for name in (lab.GROUNDCREW, lab.SCRIPT)}
+    for line in report.first_lines(ours, theirs, differences):
+        print(line)
+    for name, statuses in answers.items():
+        print(f"  {name} answers through nginx: {statuses}")
+    if options.operations:
+        print(*report.operation_lines(profiled.by_operation(ours)), sep="\n")
+    print(flush=True)
+
+    noop = []
+    for number in range(1, options.noop + 1):
+        say(f"run {number} that changes nothing")
+        noop.append(profiled.converge())
+    stalled = roundtrip.seconds_per_command(nodelay=False)
+    immediate = roundtrip.seconds_per_command(nodelay=True)
+    for line in report.noop_lines(noop, stalled, immediate):
+        print(line)
+    if options.operations:
+        print(*report.operation_lines(profiled.by_operation(noop)), sep="\n")
+
+    failures = [f"a run that should change nothing changed {run.changes}" for run in noop]
+    problems = [text for run, text in zip(noop, failures, strict=True) if run.changes]
+    problems += [
+        f"{name}: {app} answers {status}"
+        for name, statuses in answers.items()
+        for app, status in statuses.items()
+        if status != 200
+    ]
+    return {
+        "machine": about,
+        "first": {
+            **report.first(ours, theirs),
+            "groundcrew_runs": [asdict(run) for run in ours],
+            "script_runs": [asdict(run) for run in theirs],
+            "differences": differences,
+            "answers": answers,
+        },
+        "noop": {
+            "runs": [asdict(run) for run in noop],
+            "commands": noop[0].commands,
+            "seconds_per_command": {"paramiko": stalled, "nodelay": immediate},
+        },
+        "problems": problems,
+    }
+
+
+def main() -> int:
+    """Exit status 0 when everything was measured and both ways gave working hosts."""
+    options = parser().parse_args()
+    try:
+        result = measure(options)
+    except (BenchmarkError, LabError) as error:
+        print(f"benchmarks/converge: {error}", file=sys.stderr)
+        return 1
+    finally:
+        if not options.keep:
+            lab.remove()
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    for problem in result["problems"]:
+        print(f"benchmarks/converge: {problem}", file=sys.stderr)
+    return 1 if result["problems"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""Runs of groundcrew, and where their time went."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from benchmarks.measure import lab, machine
+
+STARTING = "(start, inventory, settings)"
+CONNECTING = "(connect)"
+PREPARING = "(prepare operations)"
+ENDING = "(disconnect, end)"
+
+
+@dataclass
+class Part:
+    """A share of a run: an operation, or what lies between them."""
+
+    role: str
+    name: str
+    seconds: float
+    commands: int = 0
+    transfers: int = 0
+
+
+@dataclass
+class Run:
+    """A whole run, as seen from the shell that started it."""
+
+    seconds: float
+    busy: float
+    """Share of the machine that was in use right before the run."""
+    parts: list[Part] = field(default_factory=list)
+    changes: int = 0
+
+    @property
+    def commands(self) -> int:
+        """SSH commands."""
+        return sum(part.commands for part in self.parts)
+
+    @property
+    def transfers(self) -> int:
+        """Files sent and fetched by SFTP."""
+        return sum(part.transfers for part in self.parts)
+
+    def without(self, role: str) -> float:
+        """Seconds, but for one role's."""
+        return self.seconds - sum(part.seconds for part in self.parts if part.role == role)
+
+
+def converge() -> Run:
+    """One run of deploy.py. Raises BenchmarkError."""
+    used = machine.busy()
+    with tempfile.NamedTemporaryFile(suffix=".json") as profile:
+        started = time.time()
+        output = lab.pyinfra("deploy.py", GROUNDCREW_PROFILE=profile.name)
+        ended = time.time()
+        parts = list(split(json.load(profile), started, ended))
+    return Run(ended - started, used, parts, _changes(output))
+
+
+def split(profile: dict[str, Any], started: float, ended: float) -> Iterator[Part]:
+    """The parts of a run, in order; their seconds add up to the run's."""
+    host = profile["hosts"][lab.GROUNDCREW]
+    connect, operations = host["connect"], host["operations"]
+    connected = connect["started"] + connect["seconds"]
+    first = operations[0]["started"]
+    counted = sum(operation["commands"] for operation in operations)
+    yield Part("pyinfra", STARTING, connect["started"] - started)
+    yield Part("pyinfra", CONNECTING, connect["seconds"], connect["commands"])
+    yield Part(
+        "pyinfra",
+        PREPARING,
+        first - connected,
+        host["commands"] - connect["commands"] - counted,
+    )
+    now = first
+    for operation in operations:
+        role, _, name = operation["name"].partition(" | ")
+        # What pyinfra does between two operations counts with the second.
+        finished = operation["started"] + operation["seconds"]
+        yield Part(role, name, finished - now, operation["commands"], operation["transfers"])
+        now = finished
+    yield Part("pyinfra", ENDING, ended - now)
+
+
+def by_role(runs: Sequence[Run]) -> list[Part]:
+    """The median of each role's seconds over several runs, in the order of the run."""
+    roles = dict.fromkeys(part.role for part in runs[0].parts)
+    found = []
+    for role in roles:
+        mine = [[part for part in run.parts if part.role == role] for run in runs]
+        seconds = median(sum(part.seconds for part in parts) for parts in mine)
+        first = mine[0]
+        commands = sum(part.commands for part in first)
+        transfers = sum(part.transfers for part in first)
+        found.append(Part(role, f"{len(first)}", seconds, commands, transfers))
+    return found
+
+
+def by_operation(runs: Sequence[Run]) -> list[Part]:
+    """The median of each operation's seconds over several runs, in the order of the run."""
+    return [
+        Part(
+            same[0].role,
+            same[0].name,
+            median(part.seconds for part in same),
+            same[0].commands,
+            same[0].transfers,
+        )
+        for same in zip(*(run.parts for run in runs), strict=True)
+    ]
+
+
+def _changes(output: str) -> int:
+    """How many operations changed something, from pyinfra's last table."""
+    total = [line.split() for line in output.splitlines() if "Grand total" in line]
+    if not total:
+        raise lab.BenchmarkError(f"pyinfra printed no results:\n{output[-2000:]}")
+    changed = total[-1][3]
+    return 0 if changed == "-" else int(changed)

@@ -1,0 +1,125 @@
+"""Where a run's time goes: seconds, SSH commands and file transfers of every operation.
+
+Off unless the environment variable GROUNDCREW_PROFILE names a file, which the run then writes at
+its end; `benchmarks/converge` does so.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from pyinfra.api import Host
+from pyinfra.api.state import BaseStateCallback, State
+
+from groundcrew import transport
+
+VARIABLE = "GROUNDCREW_PROFILE"
+
+
+@dataclass
+class Step:
+    """What one step took on one host: `started` is Unix time, `seconds` its duration."""
+
+    name: str
+    started: float
+    seconds: float = 0.0
+    commands: int = 0
+    transfers: int = 0
+
+
+@dataclass
+class HostProfile:
+    """The connection to a host, its operations in order, and the totals of the whole run."""
+
+    connect: Step
+    operations: list[Step] = field(default_factory=list)
+    commands: int = 0
+    transfers: int = 0
+
+
+PROFILES: dict[str, HostProfile] = {}
+
+
+class Profiler(BaseStateCallback):
+    """Notes when pyinfra's events happen; an operation inside another counts as part of it."""
+
+    @staticmethod
+    def host_before_connect(state: State, host: Host) -> None:  # noqa: ARG004
+        """The connection's clock starts."""
+        PROFILES.setdefault(host.name, HostProfile(Step("connect", time.time())))
+
+    @staticmethod
+    def host_connect(state: State, host: Host) -> None:  # noqa: ARG004
+        """It stops; when the host is connected to again, that is part of an operation."""
+        step = PROFILES[host.name].connect
+        if not step.seconds:
+            _stop(step, host)
+
+    @staticmethod
+    def operation_host_start(state: State, host: Host, op_hash: str) -> None:
+        """An operation's clock starts."""
+        if host.executing_op_hash is None and op_hash in state.ops[host]:
+            name = ", ".join(sorted(state.get_op_meta(op_hash).names))
+            step = Step(name, time.time(), 0.0, *_counts(host))
+            PROFILES[host.name].operations.append(step)
+
+    @staticmethod
+    def operation_host_success(
+        state: State,  # noqa: ARG004
+        host: Host,
+        op_hash: str,  # noqa: ARG004
+        retry_count: int = 0,  # noqa: ARG004
+    ) -> None:
+        """It stops."""
+        _stop_operation(host)
+
+    @staticmethod
+    def operation_host_error(
+        state: State,  # noqa: ARG004
+        host: Host,
+        op_hash: str,  # noqa: ARG004
+        retry_count: int = 0,  # noqa: ARG004
+        max_retries: int = 0,  # noqa: ARG004
+    ) -> None:
+        """It stops."""
+        _stop_operation(host)
+
+    @staticmethod
+    def host_disconnect(state: State, host: Host) -> None:  # noqa: ARG004
+        """Nothing more is run on the host."""
+        profile = PROFILES[host.name]
+        profile.commands, profile.transfers = _counts(host)
+
+
+def attach(state: State) -> None:
+    """Profile the run of `state`, if the environment asks for it."""
+    path = os.environ.get(VARIABLE)
+    if path:
+        state.add_callback_handler(Profiler())
+        atexit.register(_write, Path(path), time.time())
+
+
+def _counts(host: Host) -> tuple[int, int]:
+    return transport.commands_run(host), transport.files_transferred(host)
+
+
+def _stop_operation(host: Host) -> None:
+    if host.nested_executing_op_hash is None:
+        _stop(PROFILES[host.name].operations[-1], host)
+
+
+def _stop(step: Step, host: Host) -> None:
+    commands, transfers = _counts(host)
+    step.seconds = time.time() - step.started
+    step.commands, step.transfers = commands - step.commands, transfers - step.transfers
+
+
+def _write(path: Path, ready: float) -> None:
+    hosts = {name: asdict(profile) for name, profile in PROFILES.items()}
+    result = {"ready": ready, "ended": time.time(), "hosts": hosts}
+    path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

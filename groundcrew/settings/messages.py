@@ -1,0 +1,96 @@
+"""pydantic's errors in the words of somebody who writes YAML."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_EXPECTED = {
+    "number_type": "{expected}",
+    "int_type": "an integer",
+    "int_parsing": "an integer",
+    "int_from_float": "an integer",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "a string",
+    "string_pattern_mismatch": "text that matches {pattern}",
+    "string_too_long": "at most {max_length} characters",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "literal_error": "{expected}",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "too_short": "at least {min_length} in the list",
+    "invalid_key": "a string as key",
+}
+LONGEST = 60
+"""Characters of a wrong value that are shown."""
+
+
+def describe(items: Sequence[Mapping[str, Any]], value: Any, *, secret: bool) -> str:
+    """One sentence for all errors of one key, `value` being what was given there.
+
+    A `secret` value is not shown, only its type.
+    """
+    wanted: list[str] = []
+    texts: list[str] = []
+    for item in items:
+        phrase = _EXPECTED.get(item["type"])
+        text = _yaml(phrase.format(**item.get("ctx", {}))) if phrase else _sentence(item["msg"])
+        if item["loc"][-1] == "[key]":
+            text = f"{text} as key"
+        target = wanted if phrase else texts
+        if text not in target:
+            target.append(text)
+    if wanted:
+        in_a_key = any(
+            item["loc"][-1] == "[key]" or item["type"] == "invalid_key" for item in items
+        )
+        got = "" if in_a_key else f", got {given(value, secret=secret)}"
+        hint = _hint(value, wanted, secret=secret)
+        texts.insert(0, f"expected {' or '.join(wanted)}{got}{hint}")
+    return "; ".join(texts)
+
+
+def given(value: Any, *, secret: bool) -> str:
+    """What was given, in YAML's words."""
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, (list, tuple)):
+        return "a list"
+    if secret:
+        return "another value"
+    if value is None or isinstance(value, (bool, int, float, str)):
+        text = json.dumps(value, ensure_ascii=False)
+        return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+    return f"a {type(value).__name__}"
+
+
+def _hint(value: Any, wanted: Sequence[str], *, secret: bool) -> str:
+    if secret:
+        return ""
+    if "a string" in wanted and isinstance(value, (bool, int, float)):
+        return "; put it in quotes"
+    if "a list" in wanted and isinstance(value, str):
+        return "; put it in [ ]"
+    return ""
+
+
+def _yaml(text: str) -> str:
+    """Python's constants as YAML spells them."""
+    words = {"True": "true", "False": "false", "None": "null"}
+    return words.get(text, text)
+
+
+def _sentence(text: str) -> str:
+    text = text.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    if text.startswith("Input should be "):
+        text = "expected " + text.removeprefix("Input should be ")
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,241 @@
+"""The real command line: bad input ends the run before any connection, in one clear report."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+COPIED = ("groundcrew", "roles", "templates", "playbooks", "config.py", "deploy.py")
+SECRET = "correct-horse-battery-staple"
+
+
+class Listener:
+    """A port that counts connections, and hangs up."""
+
+    def __init__(self) -> None:
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.connections = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            self.connections += 1
+            connection.close()
+
+
+class Checkout:
+    """A copy of the project with one host, whose SSH port is the listener's."""
+
+    def __init__(self, root: Path, listener: Listener) -> None:
+        self.root = root
+        self.listener = listener
+        for name in COPIED:
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(
+                    source, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
+                )
+            else:
+                shutil.copy(source, root / name)
+        for name in ("apps", "group_data", "inventory", "src"):
+            (root / name).mkdir()
+        self.write("src/shop.py", "app = None\n")
+        self.write("inventory/prod.py", f"web = {[self.host('web1')]!r}\n")
+        self.write("group_data/web.py", 'apps = ["shop"]\n')
+        self.app()
+
+    def host(self, name: str, **data: object) -> tuple[str, dict[str, object]]:
+        connection = {"ssh_hostname": "127.0.0.1", "ssh_port": self.listener.port}
+        return name, {**connection, **data}
+
+    def write(self, path: str, text: str) -> None:
+        (self.root / path).write_text(text, encoding="utf-8")
+
+    def app(self, name: str = "shop", more: str = "domains: [shop.test]") -> None:
+        self.write(f"apps/{name}.yml", f"source: {{directory: src}}\nentry: a:b\n{more}\n")
+
+    def run(
+        self, *arguments: str, inventory: str = "inventory/prod.py", **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        pyinfra = Path(sys.executable).with_name("pyinfra")
+        return subprocess.run(
+            [str(pyinfra), inventory, *arguments],
+            cwd=self.root,
+            env={**os.environ, **environment, "PYTHONPATH": ""},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def refused(self, *arguments: str, inventory: str = "inventory/prod.py") -> str:
+        """The report of a run that must end before connecting."""
+        done = self.run(*arguments, inventory=inventory)
+        assert done.returncode == 1, done.stderr
+        assert self.listener.connections == 0
+        assert "Traceback" not in done.stderr
+        assert not (self.root / "pyinfra-debug.log").exists()
+        assert "Connecting" not in done.stderr
+        _, marker, report = done.stderr.partition("groundcrew: ")
+        assert marker, done.stderr
+        assert "groundcrew: " not in report
+        return report
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Iterator[Checkout]:
+    listener = Listener()
+    yield Checkout(tmp_path, listener)
+    listener.socket.close()
+
+
+def test_good_settings_do_connect(checkout: Checkout) -> None:
+    done = checkout.run("deploy.py", "-y")
+    assert done.returncode == 1
+    assert checkout.listener.connections > 0, done.stderr
+
+
+def test_all_errors_in_one_report_and_no_connection(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GC_TEST_SECRET", SECRET)
+    names = ["shop", "blog", "wiki", "bare", "typo", "keys", "gone", "broken", "root"]
+    checkout.write("group_data/web.py", f"apps = {names}\n")
+    checkout.app("shop", "domains: [shop.test]\nsecrets: {GOOD: {env: GC_TEST_SECRET}}")
+    checkout.app("blog", "domains: [shop.test]\nport: 80")
+    checkout.app("wiki", "port: 81")
+    checkout.write("apps/bare.yml", "entry: a:b\nport: 82\n")
+    checkout.app("typo", "port: 83\nserver: {wokers: 4, timeout: soon}")
+    checkout.app(
+        "keys", f"port: 81\nrequired: [KEY]\nsecrets: {{A: {{env: GC_UNSET}}, B: {SECRET}}}"
+    )
+    checkout.write("apps/broken.yml", "a: [\n")
+    hosts = [checkout.host("web1"), checkout.host("web2", nginx={"gzip": 7})]
+    checkout.write("inventory/prod.py", f"web = {hosts!r}\nwbe = {[checkout.host('web3')]!r}\n")
+    report = checkout.refused("deploy.py", "-y", "--data", "typo.key=1")
+    heads = [line.strip() for line in report.splitlines() if line.startswith("  ") and
+             not line.startswith("   ")]  # fmt: skip
+    assert heads == [
+        "--data: typo",
+        "apps/bare.yml: app.bare.source",
+        "apps/blog.yml: app.blog.domains",
+        "apps/broken.yml: app.broken",
+        "apps/gone.yml: app.gone",
+        "apps/keys.yml: app.keys.secrets.B",
+        "apps/root.yml: app.root",
+        "apps/typo.yml: app.typo.server.timeout",
+        "apps/typo.yml: app.typo.server.wokers",
+        "inventory: wbe",
+        "inventory, host web2: nginx.gzip",
+    ]
+    assert report.startswith(f"{len(heads)} errors in the settings")
+    assert SECRET not in report
+    # What needs the blocks that are wrong above is told by the next run.
+    checkout.app("keys", "port: 81\nrequired: [KEY]\nsecrets: {A: {env: GC_UNSET}}")
+    report = checkout.refused("deploy.py", "-y")
+    assert "app.keys.required" in report
+    assert "required environment variable GC_UNSET is not set" in report
+    assert "without domains it takes every name on port 81" in report
+
+
+def test_bad_arguments(checkout: Checkout) -> None:
+    report = checkout.refused(
+        "deploy.py", "-y", "--data", "typo.key=1", "--limit", "wbe1", "--exclude", "db"
+    )
+    assert "--data: typo\n      unknown key" in report
+    assert '--limit: wbe1\n      no such host or group; did you mean "web1"?' in report
+    assert "--exclude: db\n      no such host or group" in report
+    report = checkout.refused("deploy.py", "-y", "--data", "verify")
+    assert "--data: verify\n      expected KEY=VALUE" in report
+
+
+def test_an_inventory_that_is_not_there_or_empty(checkout: Checkout) -> None:
+    report = checkout.refused("deploy.py", "-y", inventory="inventory/prdo.py")
+    assert "inventory: inventory/prdo.py\n      no such file, and no host of this name" in report
+    checkout.write("inventory/none.py", "web = []\n")
+    report = checkout.refused("deploy.py", "-y", inventory="inventory/none.py")
+    assert "inventory: inventory/none.py\n      holds no hosts" in report
+
+
+def test_an_inventory_elsewhere_brings_no_unknown_group(
+    checkout: Checkout, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    inventory = tmp_path_factory.mktemp("fleet") / "europe.py"
+    shutil.copy(checkout.root / "inventory/prod.py", inventory)
+    done = checkout.run("playbooks/settings.py", inventory=str(inventory))
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [("apps = [\n", "'[' was never closed"), ("apps = gone\n", "name 'gone' is not defined")],
+)
+def test_group_data_that_is_no_python(checkout: Checkout, code: str, message: str) -> None:
+    checkout.write("group_data/web.py", code)
+    done = checkout.run("deploy.py", "-y")
+    assert done.returncode == 1
+    assert checkout.listener.connections == 0
+    assert "group_data/web.py" in done.stderr and message in done.stderr
+
+
+SOURCES = """\
+from pyinfra import host
+from pyinfra.operations import server
+
+from groundcrew.settings import settings_for
+from roles import wiring
+
+server.shell(name="must not run", commands=["touch touched"], _sudo=False)
+wiring.release_plan("shop", settings_for(host))
+"""
+
+
+def test_a_source_that_cannot_be_read_ends_the_run_before_any_operation(
+    checkout: Checkout,
+) -> None:
+    checkout.write("release.py", SOURCES)
+    checkout.write("inventory/here.py", "web = ['@local']\n")
+    checkout.write("apps/shop.yml", "source: {git: gone.git, ref: v1}\nentry: a:b\n")
+    done = checkout.run("release.py", "-y", inventory="inventory/here.py")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "apps/shop.yml: app.shop.source\n" in done.stderr
+    assert not (checkout.root / "touched").exists()
+
+
+def test_the_settings_playbook_needs_no_host_and_masks_secrets(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GC_TEST_SECRET", SECRET)
+    checkout.app(more="port: 81\nsecrets: {KEY: {env: GC_TEST_SECRET}}")
+    for option in ("-y", None):
+        done = checkout.run("playbooks/settings.py", *([option] if option else []))
+        assert done.returncode == 0, done.stderr
+        lines = [line.split() for line in done.stdout.splitlines()]
+        assert ["app.shop.port", "81", "apps/shop.yml"] in lines
+        assert ["app.shop.secrets.KEY", "******", "(env", "GC_TEST_SECRET)", "apps/shop.yml"] in (
+            lines
+        )
+        assert SECRET not in done.stdout + done.stderr
+    done = checkout.run(
+        "playbooks/settings.py", "--data", "settings.key=app.shop.port", "--data",
+        "settings.json=true", "--data", "app.shop.port=82",
+    )  # fmt: skip
+    assert json.loads(done.stdout) == {"web1": {"app.shop.port": {"value": 82, "layer": "--data"}}}
+    assert checkout.listener.connections == 0

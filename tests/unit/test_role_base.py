@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from groundcrew.entries import File, Purge
+from groundcrew.facts.apt import SEPARATOR, Apt, AptState
+from groundcrew.facts.base import BaseState
+from groundcrew.operations.apt import install_script, missing
+from roles.base.builders import UNITS, base_plan
+from roles.base.files import JOURNALD, entries, packages
+from roles.base.settings import BaseSettings
+
+RUNNING = {
+    "LoadState": "loaded",
+    "ActiveState": "active",
+    "SubState": "running",
+    "UnitFileState": "enabled",
+    "NeedDaemonReload": "no",
+    "ActiveEnterTimestamp": "Tue 2023-11-14 22:13:20.000000 UTC",
+}
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+
+
+def state(**changes: Any) -> BaseState:
+    converged: dict[str, Any] = {
+        "container": False,
+        "hostname": "web1",
+        "locales": ["C", "C.utf8", "POSIX"],
+        "sysctl": {"vm.swappiness": {"value": "10", "writable": True}},
+        "units": dict.fromkeys(UNITS, RUNNING),
+        "modified": {JOURNALD: 1600000000.0},
+        "swap": {"mib": 0, "active": False},
+        "certificates_are_stale": False,
+    }
+    return {**converged, **changes}  # type: ignore[typeddict-item]
+
+
+def settings(**changes: Any) -> BaseSettings:
+    return BaseSettings.model_validate({"sysctl": {"vm.swappiness": 10}, **changes})
+
+
+def commands(host: BaseState, **changes: Any) -> list[str]:
+    return base_plan(settings(**changes), host).commands
+
+
+def test_a_converged_host_needs_nothing() -> None:
+    plan = base_plan(settings(), state())
+    assert (plan.commands, plan.not_applicable) == ([], [])
+
+
+def test_kernel_parameters_are_set_where_they_differ() -> None:
+    assert commands(state(), sysctl={"vm.swappiness": 60}) == ["echo 60 > /proc/sys/vm/swappiness"]
+    spaced = state(sysctl={"net.ipv4.tcp_rmem": {"value": "4096 131072 6291456", "writable": True}})
+    assert commands(spaced, sysctl={"net.ipv4.tcp_rmem": "4096\t131072  6291456"}) == []
+
+
+def test_what_cannot_be_set_is_reported_and_left() -> None:
+    host = state(
+        container=True,
+        sysctl={"vm.swappiness": {"value": "60", "writable": False}, "net.missing": None},
+    )
+    plan = base_plan(settings(sysctl={"vm.swappiness": 10, "net.missing": 1}, swap_mib=512), host)
+    assert plan.commands == []
+    assert plan.not_applicable == [
+        "kernel has no net.missing",
+        "read-only here: vm.swappiness",
+        "swap file: a container shares its machine's swap",
+        "time synchronisation: a container has its machine's clock",
+    ]
+
+
+def test_units_are_restarted_for_newer_configuration_only() -> None:
+    newer = state(modified={JOURNALD: 1700000001.0})
+    assert commands(newer)[-1] == "systemctl --quiet restart systemd-journald.service"
+    stopped = {**RUNNING, "ActiveState": "inactive", "SubState": "dead"}
+    units = {**dict.fromkeys(UNITS, RUNNING), "systemd-timesyncd.service": stopped}
+    assert "start systemd-timesyncd.service" in commands(state(units=units))[-1]
+    assert commands(state(units=units), time_sync=False) == []
+
+
+def test_names_certificates_and_locale() -> None:
+    assert commands(state(certificates_are_stale=True)) == ["update-ca-certificates --fresh"]
+    assert commands(state(), hostname="web1") == []
+    assert commands(state(), hostname="web2")[0] == "hostnamectl set-hostname web2"
+    assert commands(state(), locale="de_DE.UTF-8") == ["locale-gen"]
+    generated = state(locales=["C.utf8", "de_DE.utf8"])
+    assert commands(generated, locale="de_DE.UTF-8") == []
+
+
+def test_the_swap_file_is_made_once() -> None:
+    assert "count=512" in " ".join(commands(state(), swap_mib=512))
+    assert commands(state(swap={"mib": 512, "active": True}), swap_mib=512) == []
+
+
+def test_files_follow_the_settings(tmp_path: Path) -> None:
+    (tmp_path / "proxy.pem").write_text(CERTIFICATE)
+    found = entries(settings(ca_certificates=[str(tmp_path / "proxy.pem")], journal_max="1G"))
+    files = {entry.path: entry for entry in found if isinstance(entry, File)}
+    assert "/usr/local/share/ca-certificates/groundcrew-proxy.crt" in files
+    assert any(isinstance(entry, Purge) for entry in found)
+    assert "SystemMaxUse=1G\n" in str(files[JOURNALD].content)
+    assert "-vm.swappiness = 10\n" in str(files["/etc/sysctl.d/90-groundcrew.conf"].content)
+
+
+@pytest.mark.parametrize("content", [None, "not a certificate"])
+def test_certificates_must_be_there_and_be_certificates(
+    tmp_path: Path, content: str | None
+) -> None:
+    path = tmp_path / "ca.pem"
+    if content:
+        path.write_text(content)
+    with pytest.raises(ValidationError, match=str(path)):
+        settings(ca_certificates=[str(path)])
+
+
+def test_packages_follow_the_settings() -> None:
+    assert "unattended-upgrades" in packages(settings())
+    assert "systemd-timesyncd" not in packages(settings(time_sync=False))
+    assert "locales" in packages(settings(locale="de_DE.UTF-8"))
+
+
+def test_only_missing_packages_are_installed() -> None:
+    installed = AptState({"nginx": "1.22", "curl": "7.88"}, lists_age=10)
+    assert missing(["nginx", "curl=8.0", "jq", "nginx/bookworm-backports"], installed) == [
+        "curl=8.0",
+        "jq",
+    ]
+
+
+def test_the_install_script_is_valid_shell_that_waits_for_locks() -> None:
+    script = install_script(["nginx"], update=True, lock_timeout=300)
+    subprocess.run(["sh", "-n"], input=script, text=True, check=True)
+    assert "apt-get --quiet --error-on=any update" in script
+    assert "DPkg::Lock::Timeout=300" in script
+    assert "update" not in install_script(["nginx"], update=False, lock_timeout=300)
+
+
+def test_packages_that_are_only_configured_are_not_installed() -> None:
+    output = ["installed nginx 1.22", "config-files curl 7.88", SEPARATOR, "42"]
+    assert Apt().process(output) == AptState({"nginx": "1.22"}, 42)
+    assert Apt().process([SEPARATOR]) == AptState()

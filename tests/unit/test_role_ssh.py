@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from groundcrew.facts.sshd import SshdState
+from roles.ssh.builders import directives, drop_in, expected, with_include
+from roles.ssh.operations import INCLUDE, certain_lockout
+from roles.ssh.settings import SshSettings
+
+KEX = [
+    "mlkem768x25519-sha256",
+    "sntrup761x25519-sha512@openssh.com",
+    "curve25519-sha256",
+    "curve25519-sha256@libssh.org",
+    "diffie-hellman-group16-sha512",
+    "diffie-hellman-group14-sha1",
+]
+
+
+def state(version: tuple[int, int] = (9, 2), rsa: int = 3072) -> SshdState:
+    return SshdState(
+        version=version,
+        algorithms={
+            "kex": KEX[version < (9, 9) :],
+            "cipher": ["aes128-ctr", "3des-cbc", "chacha20-poly1305@openssh.com"],
+            "mac": ["hmac-sha1", "hmac-sha2-256-etm@openssh.com"],
+            "HostKeyAlgorithms": ["ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512"],
+        },
+        host_keys={"ed25519": 256, "ecdsa": 256, "rsa": rsa},
+    )
+
+
+def test_algorithms_are_the_recommended_ones_that_the_version_has() -> None:
+    bookworm = directives(SshSettings(), state((9, 2)))
+    assert bookworm["KexAlgorithms"] == [
+        "sntrup761x25519-sha512@openssh.com,curve25519-sha256,curve25519-sha256@libssh.org,"
+        "diffie-hellman-group16-sha512"
+    ]
+    assert bookworm["Ciphers"] == ["chacha20-poly1305@openssh.com,aes128-ctr"]
+    assert bookworm["HostKeyAlgorithms"] == ["ssh-ed25519,rsa-sha2-512"]
+    # Nothing is known about these on this host, so nothing is declared.
+    assert "PubkeyAcceptedAlgorithms" not in bookworm
+
+
+def test_recent_openssh_drops_diffie_hellman_but_keeps_what_pyinfra_speaks() -> None:
+    trixie = directives(SshSettings(), state((10, 0)))["KexAlgorithms"][0].split(",")
+    assert trixie[0] == "mlkem768x25519-sha256"
+    assert trixie[-1] == "curve25519-sha256@libssh.org"
+    assert not [name for name in trixie if name.startswith("diffie-hellman")]
+
+
+def test_weak_host_keys_are_not_offered() -> None:
+    assert directives(SshSettings(), state())["HostKey"] == [
+        "/etc/ssh/ssh_host_ed25519_key",
+        "/etc/ssh/ssh_host_rsa_key",
+    ]
+    assert directives(SshSettings(), state(rsa=2048))["HostKey"] == [
+        "/etc/ssh/ssh_host_ed25519_key"
+    ]
+
+
+def test_every_setting_reaches_the_file() -> None:
+    settings = SshSettings(
+        permit_root_login="prohibit-password",
+        allow_users=("deploy", "ops@10.*"),
+        ciphers=("aes256-ctr",),
+        max_auth_tries=6,
+    )
+    text = drop_in(directives(settings, state()))
+    assert "PermitRootLogin prohibit-password\n" in text
+    assert "AllowUsers deploy\nAllowUsers ops@10.*\n" in text
+    assert "Ciphers aes256-ctr\n" in text
+    assert "MaxAuthTries 6\n" in text
+
+
+def test_sshd_reports_some_values_in_other_words() -> None:
+    found = expected(directives(SshSettings(permit_root_login="prohibit-password"), state()))
+    assert found["permitrootlogin"] == ["without-password"]
+    assert found["passwordauthentication"] == ["no"]
+
+
+def test_the_include_line_is_added_once_and_first() -> None:
+    assert with_include("Port 22\n", INCLUDE) == f"{INCLUDE}\n\nPort 22\n"
+    stock = f"# comment\n{INCLUDE.replace(' ', '   ')}\nPort 22\n"
+    assert with_include(stock, INCLUDE) == stock
+
+
+def test_keywords_may_be_given_as_yaml_reads_them() -> None:
+    assert SshSettings.model_validate({"permit_root_login": False}).permit_root_login == "no"
+    assert SshSettings.model_validate({"allow_tcp_forwarding": True}).allow_tcp_forwarding == "yes"
+
+
+def test_certain_lockouts_are_refused_beforehand() -> None:
+    assert "ssh_user is root" in certain_lockout(SshSettings(), ["deploy"], ["root"])
+    assert "users.admins is empty" in certain_lockout(SshSettings(), [], ["deploy"])
+    assert certain_lockout(SshSettings(), ["deploy"], ["deploy", "root"]) == ""
+    assert certain_lockout(SshSettings(permit_root_login="yes"), [], ["root"]) == ""

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from paramiko import RSAKey
+from pydantic import ValidationError
+
+from groundcrew.entries import Entry, File
+from roles.users import keys
+from roles.users.builders import SUDOERS, entries, users
+from roles.users.settings import UsersSettings
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGGBO1GqMNxIi2ilIrBYJEPHY4bXAaZCYvSTV8cWlJzo me"
+
+
+def settings(**admins: object) -> UsersSettings:
+    return UsersSettings.model_validate({"admins": admins})
+
+
+def by_path(found: list[Entry]) -> dict[str, File]:
+    return {entry.path: entry for entry in found if isinstance(entry, File)}
+
+
+def test_each_admin_gets_own_keys_or_else_the_operators() -> None:
+    files = by_path(entries(settings(ann={"keys": [KEY]}, bob={}), ["ssh-ed25519 OPERATOR"]))
+    ann, bob = (files[f"/home/{name}/.ssh/authorized_keys"] for name in ("ann", "bob"))
+    assert KEY in str(ann.content) and "OPERATOR" not in str(ann.content)
+    assert "ssh-ed25519 OPERATOR" in str(bob.content)
+    assert (bob.user, bob.mode) == ("bob", "0600")
+
+
+def test_a_removed_admin_loses_sudo() -> None:
+    found = settings(ann={"keys": [KEY]}, bob=None)
+    assert [user.name for user in users(found)] == ["ann"]
+    sudoers = by_path(entries(found, []))[SUDOERS]
+    assert "bob" not in str(sudoers.content)
+    assert (sudoers.mode, sudoers.validate) == ("0440", "visudo -cqf {}")
+
+
+@pytest.mark.skipif(not shutil.which("visudo"), reason="needs visudo")
+def test_sudo_understands_the_drop_in(tmp_path: Path) -> None:
+    sudoers = by_path(entries(settings(ann={"keys": [KEY]}, bob={"keys": [KEY]}), []))[SUDOERS]
+    (tmp_path / "sudoers").write_bytes(sudoers.data)
+    subprocess.run(["visudo", "-cqf", tmp_path / "sudoers"], check=True)
+
+
+def test_keys_may_be_files_that_hold_a_public_key(tmp_path: Path) -> None:
+    (tmp_path / "id.pub").write_text(KEY + "\n")
+    files = by_path(entries(settings(ann={"keys": [str(tmp_path / "id.pub")]}), []))
+    assert KEY in str(files["/home/ann/.ssh/authorized_keys"].content)
+
+
+@pytest.mark.parametrize("content", [None, "-----BEGIN OPENSSH PRIVATE KEY-----\n"])
+def test_other_files_are_refused(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "key"
+    if content:
+        path.write_text(content)
+    with pytest.raises(ValidationError, match="public key"):
+        settings(ann={"keys": [str(path)]})
+
+
+def test_the_operators_keys_come_from_the_run_the_agent_or_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "agent_keys", lambda: ())
+    assert keys.operator_keys(None, tmp_path) is None
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh/id_ed25519.pub").write_text(KEY + "\n")
+    assert keys.operator_keys(None, tmp_path) == (
+        (KEY,),
+        str(tmp_path / ".ssh/id_ed25519.pub"),
+    )
+    monkeypatch.setattr(keys, "agent_keys", lambda: ("ssh-ed25519 AGENT",))
+    assert keys.operator_keys(None, tmp_path) == (("ssh-ed25519 AGENT",), "SSH agent")
+    session_key = RSAKey.generate(2048)
+    found = keys.operator_keys(session_key, tmp_path)
+    assert found is not None
+    assert found.keys[0].startswith(f"ssh-rsa {session_key.get_base64()}")

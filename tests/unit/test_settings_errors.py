@@ -1,0 +1,396 @@
+"""Bad input: every kind is told with key, layer, expectation and hint, all at once."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from groundcrew.settings import SettingsError
+from tests.unit.project import SHOP, Project
+
+MANIFEST = "apps/shop.yml"
+
+
+@pytest.mark.parametrize(
+    ("written", "key", "message"),
+    [
+        ("prot: 81", "prot", 'unknown key; did you mean "port"?'),
+        ("server: {wokers: 4}", "server.wokers", 'unknown key; did you mean "workers"?'),
+        ("workers: 4", "workers", 'unknown key; did you mean "server.workers"?'),
+        ("server: {workers: true}", "server.workers", "expected a number or 'auto', got true"),
+        (
+            "server: {workers: four}",
+            "server.workers",
+            "expected an integer or 'auto', got \"four\"",
+        ),
+        ("server: {timeout: -1}", "server.timeout", "expected at least 1, got -1"),
+        ("server: {timeout: 30s}", "server.timeout", 'expected an integer, got "30s"'),
+        ("server: {timeout: 1.5}", "server.timeout", "expected an integer, got 1.5"),
+        ("server: {timeout: true}", "server.timeout", "expected a number, got true"),
+        ("server: {timeout:}", "server.timeout", "expected an integer, got null"),
+        ("server: {preload: maybe}", "server.preload", 'expected true or false, got "maybe"'),
+        (
+            "server: {worker_class: gthreads}",
+            "server.worker_class",
+            "expected 'sync', 'gthread' or 'uvicorn', got \"gthreads\"",
+        ),
+        ("server: [4]", "server", "expected a mapping, got a list"),
+        ("server: 4", "server", "expected a mapping, got 4"),
+        ("description: {a: 1}", "description", "expected a string, got a mapping"),
+        ("description: 1.10", "description", "expected a string, got 1.1; put it in quotes"),
+        ("domains: shop.test", "domains", 'expected a list, got "shop.test"; put it in [ ]'),
+        ("domains: {a: b}", "domains", "expected a list, got a mapping"),
+        ("port: 0", "port", "expected at least 1, got 0"),
+        ("port: 70000", "port", "expected at most 65535, got 70000"),
+        ("shared: [../up]", "shared.0", "expected a relative path that stays inside"),
+        ("checks: [{status: 200}]", "checks.0.path", "is required"),
+        (
+            "env: {A-B: 1}",
+            "env.A-B",
+            "expected text that matches ^[A-Za-z_][A-Za-z0-9_]*$ as key",
+        ),
+        (
+            "sandbox: {PrivateTmp: true}",
+            "sandbox.PrivateTmp",
+            "expected a string or false, got true; put it in quotes",
+        ),
+    ],
+)
+def test_a_wrong_value_in_a_manifest(
+    project: Project, written: str, key: str, message: str
+) -> None:
+    project.app(text=SHOP.replace("domains: [shop.test]\n", "") + written + "\n")
+    assert project.error() == (MANIFEST, f"app.shop.{key}", message)
+
+
+@pytest.mark.parametrize(
+    ("data", "key", "message"),
+    [
+        ({"nginz": {}}, "nginz", 'unknown key; did you mean "nginx"?'),
+        ({"nginx": {"gzip_lvl": 1}}, "nginx.gzip_lvl", 'unknown key; did you mean "gzip_level"?'),
+        ({"nginx": []}, "nginx", "expected a mapping, got a list"),
+        (
+            {"firewall": {"allow": {"dns": {"ports": [53], "form": []}}}},
+            "firewall.allow.dns.form",
+            'unknown key; did you mean "from"?',
+        ),
+        ({"apps": "shop"}, "apps", 'expected a list, got "shop"; put it in [ ]'),
+        ({"apps": [1]}, "apps.0", "expected a string, got 1; put it in quotes"),
+        ({"app": ["shop"]}, "app", "expected a mapping, got a list"),
+        ({"app": {"shop": "x"}}, "app.shop", 'expected a mapping, got "x"'),
+        (
+            {"app": {"shpo": {"port": 81}}},
+            "app.shpo",
+            'no application of this name; did you mean "shop"?',
+        ),
+        (
+            {"app": {"shop": {"env": {"A": {1, 2}}}}},
+            "app.shop.env.A",
+            "input was not a valid JSON value",
+        ),
+    ],
+)
+def test_a_wrong_value_in_group_data(
+    project: Project, data: dict[str, Any], key: str, message: str
+) -> None:
+    project.app()
+    project.groups["late"] = data
+    project.hosts["web1"] = (["web", "late"], {})
+    assert project.error() == ("inventory, group late", key, message)
+
+
+def test_a_wrong_value_on_the_command_line(project: Project) -> None:
+    project.app()
+    project.data = {"app.shop.server.wokers": 4}
+    assert project.error() == (
+        "--data",
+        "app.shop.server.wokers",
+        'unknown key; did you mean "workers"?',
+    )
+
+
+def test_the_report_says_what_a_key_is_about(project: Project) -> None:
+    project.app(more="server: {timeout: -1}\n")
+    with pytest.raises(SettingsError) as caught:
+        project.load()
+    assert str(caught.value).splitlines() == [
+        "groundcrew: 1 error in the settings; nothing was changed",
+        "",
+        "  apps/shop.yml: app.shop.server.timeout",
+        "      expected at least 1, got -1",
+        "      (Seconds of silence after which a worker is killed and replaced)",
+        "      on web1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("", "is required"),
+        ("source: {}", "expected one of: directory, git, pypi"),
+        ("source: src", "expected one of: directory, git, pypi"),
+        (
+            "source: {directry: src}",
+            'expected one of: directory, git, pypi; did you mean "directory"?',
+        ),
+    ],
+)
+def test_an_application_without_a_source(project: Project, source: str, message: str) -> None:
+    project.app(text=f"entry: shop:app\n{source}\n")
+    assert project.error() == (MANIFEST, "app.shop.source", message)
+
+
+def test_a_key_of_another_kind_of_source(project: Project) -> None:
+    project.app(text="entry: shop:app\nsource: {directory: src, ref: v1}\n")
+    layer, key, message = project.error()
+    assert (layer, key) == (MANIFEST, "app.shop.source.ref")
+    assert message.startswith("unknown key")
+
+
+def test_files_that_a_manifest_names_must_be_there(project: Project) -> None:
+    project.app(text="entry: a:b\nsource: {directory: gone}\n")
+    project.app("two", text="entry: a:b\nport: 81\nsource: {directory: src}\nrequirements: r.txt\n")
+    project.app("six", text="entry: a:b\nport: 82\nsource: {directory: src}\nlock: six.lock\n")
+    assert project.errors() == [
+        (MANIFEST, "app.shop.source.directory", f"no directory {project.root}/gone"),
+        ("apps/six.yml", "app.six.lock", f"no file {project.root}/six.lock"),
+        ("apps/two.yml", "app.two.requirements", f"no file {project.root}/src/r.txt"),
+    ]
+
+
+def test_two_applications_on_one_domain(project: Project) -> None:
+    project.app()
+    project.app("blog")
+    assert project.error() == (
+        "apps/blog.yml",
+        "app.blog.domains",
+        'domain "shop.test" on port 80 belongs to application "shop"',
+    )
+    project.all = {"app": {"blog": {"port": 81}}}
+    project.settings()
+
+
+def test_two_applications_on_one_port(project: Project) -> None:
+    project.app()
+    project.app("blog", text="source: {directory: src}\nentry: a:b\n")
+    assert project.error() == (
+        "apps/blog.yml",
+        "app.blog.port",
+        'without domains it takes every name on port 80, which application "shop" uses too; '
+        "give it domains or another port",
+    )
+    project.all = {"app": {"blog": {"port": 81}}}
+    project.settings()
+
+
+def test_a_host_in_an_unknown_group(project: Project) -> None:
+    project.hosts["web2"] = (["wbe"], {})
+    assert project.error() == (
+        "inventory",
+        "wbe",
+        'unknown group: there is no group_data/wbe.py; did you mean "web"?',
+    )
+    project.write("group_data/wbe.py", "")
+    project.settings()
+
+
+def test_an_inventory_without_hosts(project: Project) -> None:
+    project.hosts = {}
+    assert project.error() == ("inventory", "inventory", "holds no hosts")
+
+
+def test_applications_on_a_host_that_is_not_in_group_web(project: Project) -> None:
+    project.app()
+    project.hosts["db1"] = (["db"], {"apps": ["shop"], "nginx": {"gzpi": True}})
+    project.groups["db"] = {"base": {}}
+    assert project.errors() == [
+        (
+            "inventory, host db1",
+            "apps",
+            'the host is not in group "web", which runs applications',
+        ),
+        ("inventory, host db1", "nginx.gzpi", 'unknown key; did you mean "gzip"?'),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("{env: GC_TEST_UNSET}", "required environment variable GC_TEST_UNSET is not set"),
+        ("{env: GC_TEST_EMPTY}", "the secret is empty"),
+        ("{file: gone.txt}", "ROOT/gone.txt cannot be read: No such file or directory"),
+        ("{file: latin.txt}", "ROOT/latin.txt is not UTF-8 text"),
+        ("{file: empty.txt}", "the secret is empty"),
+        ("{command: 'echo no such entry >&2; exit 3'}",
+         "the command ended with exit code 3: no such entry"),
+        ("{command: 'exit 1'}", "the command ended with exit code 1: no error output"),
+        ("{command: 'true'}", "the secret is empty"),
+        ("{command: \"printf 'a\\\\0b'\"}",
+         "the secret holds a NUL, which no environment variable can"),
+        ("{env: HOME, file: x}", "expected exactly one of: env, file, command"),
+        ("{}", "expected exactly one of: env, file, command"),
+    ],
+)  # fmt: skip
+def test_a_missing_secret(
+    project: Project, monkeypatch: pytest.MonkeyPatch, source: str, message: str
+) -> None:
+    monkeypatch.setenv("GC_TEST_EMPTY", "")
+    project.write("latin.txt", "schlüssel".encode("latin-1"))
+    project.write("empty.txt", "\n")
+    project.app(more=f"secrets:\n  KEY: {source}\n")
+    expected = message.replace("ROOT", str(project.root))
+    assert project.error() == (MANIFEST, "app.shop.secrets.KEY", expected)
+
+
+def test_a_secret_written_into_a_manifest_is_not_printed(project: Project) -> None:
+    project.app(more="secrets: {KEY: hunter2, OTHER: {env: 4711}}\n")
+    assert project.errors() == [
+        (MANIFEST, "app.shop.secrets.KEY", "expected a mapping, got another value"),
+        (MANIFEST, "app.shop.secrets.OTHER.env", "expected a string, got another value"),
+    ]
+
+
+def test_secrets_are_read_from_environment_file_and_command(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GC_TEST_KEY", " from env\n")
+    project.write("key.txt", "from file\n\n")
+    project.app(
+        more="secrets: {A: {env: GC_TEST_KEY}, B: {file: key.txt}, C: {command: cat key.txt}}\n"
+    )
+    secrets = project.load()["web1"].secrets["shop"]
+    assert {name: value.get_secret_value() for name, value in secrets.items()} == {
+        "A": " from env\n",
+        "B": "from file\n",
+        "C": "from file\n",
+    }
+    assert "from" not in repr(secrets)
+
+
+def test_a_command_runs_once_for_all_hosts_also_when_it_fails(project: Project) -> None:
+    project.app(more="secrets: {KEY: {command: 'echo >> ran; exit 1'}}\n")
+    project.hosts["web2"] = (["web"], {})
+    project.error()
+    assert (project.root / "ran").read_text() == "\n"
+
+
+def test_a_required_variable_that_is_not_set(project: Project) -> None:
+    project.app(more="env: {A: 1, B: null}\nsecrets: {C: {env: HOME}}\nrequired: [A, B, C, D]\n")
+    assert [message for _, _, message in project.errors()] == [
+        "B is required but set neither in env nor in secrets",
+        "D is required but set neither in env nor in secrets",
+    ]
+
+
+def test_a_variable_that_is_set_twice(project: Project) -> None:
+    project.app(more="env: {KEY: 1}\nsecrets: {KEY: {env: HOME}}\n")
+    assert project.error() == (
+        MANIFEST,
+        "app.shop.secrets.KEY",
+        "KEY is set in env too; remove one",
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("source: [\n", "not valid YAML: expected the node content, but found '<stream end>' "
+         "(line 2, column 1)"),
+        ("a: 1\n\tb: 2\n", "not valid YAML: found character '\\t' that cannot start any token "
+         "(line 2, column 1)"),
+        ("a: 1\nb: 2\na: 3\n", 'not valid YAML: key "a" is given twice (line 3, column 1)'),
+        ("a:\n  b: 2\n  b: 3\n", 'not valid YAML: key "b" is given twice (line 3, column 3)'),
+        ("a: 1\n---\nb: 1\n", "not valid YAML: but found another document (line 2, column 1)"),
+        ("? [a]\n: b\n", "not valid YAML: a key must be plain (line 1, column 3)"),
+        ("a: !!python/name:os.system\n", "not valid YAML: could not determine a constructor for "
+         "the tag 'tag:yaml.org,2002:python/name:os.system' (line 1, column 4)"),
+        ("a: 1\nb: \x07\n", "not valid YAML: special characters are not allowed (line 2)"),
+        ("", "expected a mapping of settings"),
+        ("- a\n", "expected a mapping of settings"),
+        ("just text\n", "expected a mapping of settings"),
+        ("description: schön\n".encode("latin-1"), "cannot be read: not UTF-8 (byte 17)"),
+    ],
+)  # fmt: skip
+def test_an_unreadable_manifest(project: Project, content: str | bytes, message: str) -> None:
+    project.app()
+    project.write(MANIFEST, content)
+    assert project.error() == (MANIFEST, "app.shop", message)
+
+
+def test_a_manifest_that_is_not_there(project: Project) -> None:
+    project.app()
+    project.groups["web"]["apps"] = ["shpo"]
+    assert project.error() == ("apps/shpo.yml", "app.shpo", "no such manifest; did you mean "
+                               '"shop"?')  # fmt: skip
+
+
+def test_an_unreadable_manifest_beside_something_that_is_no_mapping(project: Project) -> None:
+    project.app(text="- a")
+    project.groups["web"]["app"] = 3
+    assert [key for _, key, _ in project.errors()] == ["app.shop", "app"]
+
+
+def test_an_override_for_an_unreadable_manifest_is_no_error_of_its_own(project: Project) -> None:
+    project.app(text="- a")
+    project.all = {"app": {"shop": {"port": 81}}}
+    assert project.error()[1] == "app.shop"
+
+
+def test_a_manifest_that_may_not_be_read(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.app()
+
+    original = Path.read_text
+
+    def refuse(path: Path, *arguments: Any, **more: Any) -> str:
+        if path.name == "shop.yml":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return original(path, *arguments, **more)
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    assert project.error() == (MANIFEST, "app.shop", "cannot be read: Permission denied")
+
+
+def test_a_manifest_that_is_a_directory(project: Project) -> None:
+    project.app()
+    (project.root / MANIFEST).unlink()
+    (project.root / MANIFEST).mkdir()
+    assert project.error() == (MANIFEST, "app.shop", "cannot be read: Is a directory")
+
+
+@pytest.mark.parametrize("name", ["root", "www-data", "nginx"])
+def test_a_reserved_name(project: Project, name: str) -> None:
+    project.app(name)
+    message = f'"{name}" is the name of a system user or directory; choose another'
+    assert project.error() == (f"apps/{name}.yml", f"app.{name}", message)
+
+
+@pytest.mark.parametrize("name", ["Shop", "1shop", "../shop", "a" * 25, ""])
+def test_a_name_that_no_user_can_have(project: Project, name: str) -> None:
+    project.groups["web"]["apps"] = [name]
+    _, key, message = project.error()
+    assert key == f"app.{name}"
+    assert message.startswith("an application's name is 1-24 of a-z, 0-9 and -")
+
+
+def test_everything_wrong_is_reported_at_once(project: Project) -> None:
+    project.app(more="port: no\n")
+    project.app("blog", more="secrets: {KEY: {env: GC_TEST_UNSET}}\n")
+    project.app("wiki")
+    project.app("root")
+    project.write("apps/list.yml", "- a")
+    project.all = {"nginx": {"gzpi": True}}
+    project.hosts = {"web1": (["web"], {}), "web2": (["web"], {"apps": ["list"]}), "x": (["y"], {})}
+    with pytest.raises(SettingsError) as caught:
+        project.load()
+    assert [(item.key, item.hosts) for item in caught.value.problems] == [
+        ("app.blog.secrets.KEY", ("web1",)),
+        ("app.list", ("web2",)),
+        ("app.root", ("web1",)),
+        ("app.shop.port", ("web1",)),
+        ("app.wiki.domains", ("web1",)),
+        ("y", ("x",)),
+        ("nginx.gzpi", ("web1", "web2", "x")),
+    ]
