@@ -10,21 +10,21 @@ loaded = settings_for(host)
 settings = loaded.settings
 
 # Every host.
-base.apply(settings.base, packages=wiring.packages(settings))
-users.apply(settings.users)
-ssh.apply(settings.ssh, admins=wiring.admins(settings))
-firewall.apply(wiring.firewall(settings))
+base.apply(settings=settings.base, packages=wiring.packages(settings))
+users.apply(settings=settings.users)
+ssh.apply(settings=settings.ssh, admins=wiring.admins(settings))
+firewall.apply(settings=wiring.firewall(settings))
 
 # Hosts that run applications.
 if "web" in host.groups:
-    python.apply(settings.python)
+    python.apply(settings=settings.python)
     for name in host.loop(wiring.app_names(inventory)):
         if name in settings.app:
-            app.prepare(name, settings.app[name])
-    nginx.apply(settings.nginx, apps=settings.app)
+            app.prepare(app_name=name, app=settings.app[name])
+    nginx.apply(settings=settings.nginx, apps=settings.app)
     for name in host.loop(wiring.app_names(inventory)):
         if name in settings.app:
-            app.release(wiring.release_plan(name, loaded))
-    logrotate.apply(settings.logrotate)
+            app.release(plan=wiring.release_plan(name, loaded))
+    logrotate.apply(settings=settings.logrotate)
 
-verify.apply(settings.verify, **verify_arguments(loaded.settings))
+verify.apply(settings=settings.verify, **verify_arguments(loaded.settings))

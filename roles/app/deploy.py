@@ -14,15 +14,15 @@ from roles.app import builders
 
 
 @deploy("app")
-def prepare(name: str, app: AppSettings) -> None:
+def prepare(app_name: str, app: AppSettings) -> None:
     """The application's users, groups and directories; nginx needs them before the release."""
-    paths = AppPaths(name)
+    paths = AppPaths(app_name)
     accounts.manage(
-        name=f"{name}: users and groups",
+        name=f"{app_name}: users and groups",
         groups=builders.groups(paths),
         users=builders.users(paths),
     )
-    files.manage(name=f"{name}: directories", entries=builders.directories(paths, app))
+    files.manage(name=f"{app_name}: directories", entries=builders.directories(paths, app))
 
 
 @deploy("app")
