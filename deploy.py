@@ -24,7 +24,10 @@ if "web" in host.groups:
     nginx.apply(settings=settings.nginx, apps=settings.app)
     for name in host.loop(wiring.app_names(inventory)):
         if name in settings.app:
-            app.release(plan=wiring.release_plan(name, loaded))
+            app.release(
+                plan=wiring.release_plan(name, loaded),
+                batch_size=wiring.batch_size(name, inventory),
+            )
     logrotate.apply(settings=settings.logrotate)
 
 verify.apply(settings=settings.verify, **verify_arguments(loaded.settings))

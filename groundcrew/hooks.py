@@ -10,16 +10,34 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from pyinfra.api import Host
 from pyinfra.api.config import Config
 from pyinfra.api.inventory import Inventory
-from pyinfra.api.state import State
+from pyinfra.api.state import BaseStateCallback, State
 
 from groundcrew import offline, profile, transport
+from groundcrew.releases import lock
 from groundcrew.settings.host import HostBase
 from groundcrew.settings.load import load_all
 from groundcrew.settings.selection import check_data_arguments
 
 PROJECT = Path(__file__).resolve().parent.parent
+
+
+class _GiveLocksBack(BaseStateCallback):
+    """A host whose run failed must not look as if its operator had vanished."""
+
+    @staticmethod
+    def operation_host_error(
+        state: State, host: Host, op_hash: str, retry_count: int = 0, max_retries: int = 0
+    ) -> None:
+        del state, op_hash, retry_count, max_retries
+        lock.release_all(host)
+
+    @staticmethod
+    def host_disconnect(state: State, host: Host) -> None:
+        del state
+        lock.release_all(host)
 
 
 def install(model: type[HostBase], without_hosts: Iterable[str] = ()) -> None:
@@ -38,6 +56,7 @@ def install(model: type[HostBase], without_hosts: Iterable[str] = ()) -> None:
         load_all(inventory, model, PROJECT)
         original(self, inventory, config, **kwargs)
         profile.attach(self)
+        self.add_callback_handler(_GiveLocksBack())
         offline.run(playbooks)
 
     init.groundcrew = True  # type: ignore[attr-defined]

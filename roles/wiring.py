@@ -6,8 +6,11 @@ from pathlib import Path
 
 from pyinfra.api.inventory import Inventory
 
+from groundcrew.apps.paths import AppPaths
 from groundcrew.releases.plan import ReleasePlan
-from groundcrew.settings import Loaded, settings_for
+from groundcrew.releases.target import Target
+from groundcrew.settings import Loaded, Problem, SettingsError, settings_for
+from groundcrew.settings.errors import nearest
 from roles import app, gunicorn, logrotate, nginx, python, users, verify
 from roles import firewall as firewall_role
 from roles.firewall.settings import FirewallSettings, RuleSettings
@@ -61,3 +64,49 @@ def release_plan(name: str, loaded: Loaded[HostSettings]) -> ReleasePlan:
         drain=nginx.drain_seconds(settings.nginx),
         project=PROJECT,
     )
+
+
+def batch_size(name: str, inventory: Inventory) -> int:
+    """How many hosts switch at the same time: the smallest number that any of them allows."""
+    found = [settings_for(host).settings.app.get(name) for host in inventory]
+    items = [item for item in found if item is not None]
+    return max(1, min(_share(item.rollout.batch, len(items)) for item in items))
+
+
+def _share(batch: int | str, hosts: int) -> int:
+    return batch if isinstance(batch, int) else int(batch.rstrip("%")) * hosts // 100
+
+
+def target(name: str, settings: HostSettings) -> Target:
+    """An application on a host, for playbooks that release nothing."""
+    return Target(AppPaths(name), settings.app[name], nginx.drain_seconds(settings.nginx))
+
+
+def asked_apps(inventory: Inventory) -> list[str]:
+    """The applications that a playbook is about: the one named on the command line, or all.
+
+    Raises SettingsError where no host has the one that is named.
+    """
+    names = app_names(inventory)
+    asked = {settings_for(host).settings.run.app for host in inventory} - {None}
+    for name in asked:
+        if name not in names:
+            raise SettingsError(
+                [
+                    Problem(
+                        "app",
+                        "--data",
+                        f'no host has an application "{name}"{nearest(name, names)}',
+                    )
+                ]
+            )
+    return [name for name in names if not asked or name in asked]
+
+
+def one_app(inventory: Inventory) -> list[str]:
+    """The application that a playbook is about. Raises SettingsError where none is named."""
+    names = asked_apps(inventory)
+    if not any(settings_for(host).settings.run.app for host in inventory):
+        known = ", ".join(app_names(inventory))
+        raise SettingsError([Problem("app", "--data", f"is required (known: {known})")])
+    return names

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ipaddress
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, JsonValue, StringConstraints
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
 
 from groundcrew.apps.server import GunicornServer
 from groundcrew.apps.source import Source
 from groundcrew.model import Settings
 
+PartName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,23}$")]
 EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
@@ -119,8 +120,65 @@ class Limits(Settings):
     """LimitNOFILE: open files and sockets."""
 
 
+class Worker(Settings):
+    """A background process that follows the release: started after the switch, and the old one
+    may finish what it does."""
+
+    command: Annotated[str, StringConstraints(min_length=1)]
+    """Command line, run in the release's directory with its virtualenv first in PATH."""
+
+    instances: int = Field(1, ge=1, le=64)
+    """Processes; each has its number, from 1, in WORKER_INSTANCE."""
+
+    stop_timeout: int = Field(60, ge=1)
+    """Seconds that it gets after SIGTERM to finish its job; then it is killed."""
+
+    limits: Limits = Limits()
+    """Resource limits of each instance."""
+
+
+class Timer(Settings):
+    """A command that runs by the clock and follows the release."""
+
+    command: Annotated[str, StringConstraints(min_length=1)]
+    """Command line, run in the release's directory with its virtualenv first in PATH."""
+
+    schedule: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9*:/,.~ _-]+$")]
+    """When, as systemd's OnCalendar: `daily`, `*-*-* 01:00`, `*:0/15`."""
+
+    timeout: int = Field(3600, ge=1)
+    """Seconds after which a run is stopped."""
+
+    limits: Limits = Limits()
+    """Resource limits of a run."""
+
+
+class Rollout(Settings):
+    """How a release goes over several hosts."""
+
+    canary: bool = True
+    """One host goes first and must succeed."""
+
+    batch: (
+        Annotated[int, Field(ge=1)]
+        | Annotated[str, StringConstraints(pattern=r"^([1-9][0-9]?|100)%$")]
+    ) = "25%"
+    """Hosts that switch at the same time, as a number or a percentage."""
+
+    go_back: bool = True
+    """When a host fails, hosts that have switched in the same run go back to what they had."""
+
+
 class Release(Settings):
     """How releases are kept and replaced."""
+
+    strategy: Literal["switch", "restart"] = "switch"
+    """`switch`: the new release runs beside the old one before it gets requests; needs memory for
+    both. `restart`: the old one stops first, requests wait in a socket that systemd holds."""
+
+    check_window: int = Field(5, ge=0)
+    """Seconds after the switch in which the health path must stay healthy through nginx; else the
+    old release is switched back to."""
 
     keep: int = Field(5, ge=1)
     """Releases kept on the host, the live one included."""
@@ -220,6 +278,15 @@ class AppSettings(Settings):
     hooks: Hooks = Hooks()
     """The application's own steps."""
 
+    workers: dict[PartName, Worker] = Field(default_factory=dict)
+    """Background processes by name."""
+
+    timers: dict[PartName, Timer] = Field(default_factory=dict)
+    """Scheduled commands by name."""
+
+    rollout: Rollout = Rollout()
+    """Going over several hosts."""
+
     limits: Limits = Limits()
     """Resource limits."""
 
@@ -240,3 +307,10 @@ class AppSettings(Settings):
     sandbox: dict[str, str | Literal[False]] = Field(default_factory=dict)
     """systemd directives that replace the unit's sandboxing defaults, e.g.
     `MemoryDenyWriteExecute: "no"`; false leaves one out."""
+
+    @model_validator(mode="after")
+    def _parts_have_names_of_their_own(self) -> AppSettings:
+        both = sorted(self.workers.keys() & self.timers.keys())
+        if both:
+            raise ValueError(f'"{both[0]}" is the name of a worker and of a timer')
+        return self

@@ -52,6 +52,31 @@ class AppPaths:
         return f"{self.runtime}/current.sock"
 
     @property
+    def fallback(self) -> str:
+        """Socket that nginx uses while `upstream` refuses: the release before, until it retires."""
+        return f"{self.runtime}/previous.sock"
+
+    @property
+    def held(self) -> str:
+        """Socket that systemd holds, with the strategy `restart`."""
+        return f"{self.runtime}/held.sock"
+
+    @property
+    def log(self) -> str:
+        """One line of JSON per release, rollback and failure; only ever appended to."""
+        return f"{self.root}/releases.log"
+
+    @property
+    def lock(self) -> str:
+        """Held by the run that is releasing."""
+        return f"{self.root}/lock"
+
+    @property
+    def socket_unit(self) -> str:
+        """Unit of the socket that systemd holds."""
+        return f"{self.name}.socket"
+
+    @property
     def user(self) -> str:
         """System user that runs the application."""
         return self.name
@@ -92,3 +117,11 @@ class AppPaths:
     def unit_file(self, release: str) -> str:
         """File of that unit."""
         return f"/etc/systemd/system/{self.unit(release)}"
+
+    def worker_unit(self, worker: str, release: str, instance: int) -> str:
+        """Unit of one instance of a background worker."""
+        return f"{self.name}.{worker}@{release}.{instance}.service"
+
+    def timer_unit(self, timer: str, release: str, kind: str) -> str:
+        """Unit of a scheduled command; `kind` is `timer` or `service`."""
+        return f"{self.name}.{timer}@{release}.{kind}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from groundcrew.apps.model import AppSettings
+from typing import Any
+
+from groundcrew.apps.model import AppSettings, Limits
 from groundcrew.apps.paths import AppPaths
 from groundcrew.templates import render
 
@@ -64,16 +66,36 @@ def _network(app: AppSettings) -> list[tuple[str, str]]:
     return [("IPAddressDeny", "any"), ("IPAddressAllow", " ".join(allowed))]
 
 
-def limits(app: AppSettings) -> list[tuple[str, str]]:
+def limits(values: Limits) -> list[tuple[str, str]]:
     """The resource limits that are set."""
-    values = {
-        "MemoryMax": app.limits.memory_max,
-        "MemoryHigh": app.limits.memory_high,
-        "CPUQuota": app.limits.cpu_quota,
-        "TasksMax": app.limits.tasks_max,
-        "LimitNOFILE": app.limits.open_files,
+    directives = {
+        "MemoryMax": values.memory_max,
+        "MemoryHigh": values.memory_high,
+        "CPUQuota": values.cpu_quota,
+        "TasksMax": values.tasks_max,
+        "LimitNOFILE": values.open_files,
     }
-    return [(key, str(value)) for key, value in values.items() if value is not None]
+    return [(key, str(value)) for key, value in directives.items() if value is not None]
+
+
+def _unit(paths: AppPaths, release: str, app: AppSettings, **context: Any) -> str:
+    defaults: dict[str, Any] = {
+        "environment": {},
+        "install": None,
+        "kind": "exec",
+        "reload": False,
+        "restart": True,
+        "sockets": None,
+        "stop_timeout": 90,
+    }
+    return render(
+        "app/service.j2",
+        paths=paths,
+        release=release,
+        folder=paths.release(release),
+        sandbox=sandbox(paths, app),
+        **{**defaults, **context},
+    )
 
 
 def service_unit(
@@ -85,16 +107,70 @@ def service_unit(
     kind: str,
     stop_timeout: int,
 ) -> str:
-    """The unit's text. `kind` is systemd's Type, `stop_timeout` seconds until it is killed."""
-    return render(
-        "app/service.j2",
-        paths=paths,
-        release=release,
-        folder=paths.release(release),
+    """The unit that serves. `kind` is systemd's Type, `stop_timeout` seconds until it is killed."""
+    return _unit(
+        paths,
+        release,
+        app,
+        description=f"{paths.name}, release {release}",
         command=command,
         kind=kind,
+        reload=True,
+        sockets=paths.socket_unit if app.release.strategy == "restart" else None,
         stop_timeout=stop_timeout,
         start_timeout=app.health.timeout,
-        limits=limits(app),
-        sandbox=sandbox(paths, app),
+        limits=limits(app.limits),
+        install="multi-user.target",
     )
+
+
+def worker_units(paths: AppPaths, release: str, app: AppSettings) -> dict[str, str]:
+    """The units of all background workers, by unit name."""
+    return {
+        paths.worker_unit(name, release, instance): _unit(
+            paths,
+            release,
+            app,
+            description=f"{paths.name} {name} {instance}, release {release}",
+            command=_program(worker.command),
+            environment={"WORKER_INSTANCE": instance},
+            stop_timeout=worker.stop_timeout,
+            start_timeout=app.health.timeout,
+            limits=limits(worker.limits),
+            install="multi-user.target",
+        )
+        for name, worker in app.workers.items()
+        for instance in range(1, worker.instances + 1)
+    }
+
+
+def timer_units(paths: AppPaths, release: str, app: AppSettings) -> dict[str, str]:
+    """The units of all scheduled commands, by unit name."""
+    units = {}
+    for name, timer in app.timers.items():
+        units[paths.timer_unit(name, release, "service")] = _unit(
+            paths,
+            release,
+            app,
+            description=f"{paths.name} {name}, release {release}",
+            command=_program(timer.command),
+            kind="oneshot",
+            restart=False,
+            start_timeout=timer.timeout,
+            limits=limits(timer.limits),
+        )
+        units[paths.timer_unit(name, release, "timer")] = render(
+            "app/timer.j2", paths=paths, release=release, timer=name, schedule=timer.schedule
+        )
+    return units
+
+
+def socket_unit(paths: AppPaths, release: str, backlog: int) -> str:
+    """The socket that systemd holds for the strategy `restart`, leading to one release."""
+    return render("app/socket.j2", paths=paths, release=release, backlog=backlog)
+
+
+def _program(command: str) -> str:
+    """systemd looks programs up in its own PATH, not in the virtualenv's: a shell does."""
+    quoted = command.replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$").replace("%", "%%")
+    return f'/bin/sh -c "exec {quoted}"'

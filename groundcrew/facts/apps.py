@@ -11,28 +11,36 @@ from groundcrew import remote
 
 
 class ReleaseState(TypedDict):
-    """A release directory: built to its end, and whether it has been marked bad."""
+    """A release directory: built to its end, marked bad, release hooks run, what it is."""
 
     built: bool
     bad: bool
+    hooked: bool
+    source: str
 
 
 class UnitState(TypedDict):
-    """A release's unit, in systemd's words."""
+    """A unit of the application, in systemd's words."""
 
     active: str
     sub: str
     enabled: str
     restarts: str
+    memory: str
 
 
 class AppState(TypedDict):
     """What `groundcrew/remote/app_state.py` reports."""
 
     live: str | None
+    held: bool
+    socket_unit: bool
     current: str | None
+    fallback: bool
     releases: dict[str, ReleaseState]
     units: dict[str, UnitState]
+    memory_available: int
+    lock: str
 
 
 class App(FactBase[AppState]):
@@ -41,7 +49,17 @@ class App(FactBase[AppState]):
     @staticmethod
     def default() -> AppState:
         """Nothing is there."""
-        return {"live": None, "current": None, "releases": {}, "units": {}}
+        return {
+            "live": None,
+            "held": False,
+            "socket_unit": False,
+            "current": None,
+            "fallback": False,
+            "releases": {},
+            "units": {},
+            "memory_available": 0,
+            "lock": "",
+        }
 
     def command(self, app: str) -> StringCommand:
         """One program run."""

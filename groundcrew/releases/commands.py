@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
+from groundcrew.apps import unit
 from groundcrew.releases.plan import ReleasePlan
+from groundcrew.releases.target import Target, operator
 
 NGINX_CHECK_SECONDS = 15
+SYSTEM = "/etc/systemd/system"
+
+
+def log_entry(target: Target, action: str, release: str, result: str) -> str:
+    """Shell that appends one line to the application's release log.
+
+    Its duration counts from when the lock was taken.
+    """
+    fixed = {"action": action, "release": release, "operator": operator(), "result": result}
+    rest = shlex.quote(json.dumps(fixed)[1:])
+    paths = target.paths
+    return (
+        f'printf \'{{"time": "%s", "seconds": %d, %s\\n\' "$(date -u +%FT%TZ)" '
+        f'"$(($(date +%s) - $(stat -c %Y {paths.lock} 2>/dev/null || date +%s)))" '
+        f"{rest} >> {paths.log}"
+    )
 
 
 def build_payload(plan: ReleasePlan, release: str, archive: str | None) -> dict[str, Any]:
@@ -32,128 +52,222 @@ def build_payload(plan: ReleasePlan, release: str, archive: str | None) -> dict[
             "source": plan.bundle.label,
             "source_digest": plan.bundle.digest,
         },
+        "on_failure": log_entry(plan.target, "release", release, "build failed"),
     }
 
 
-def run_hooks(plan: ReleasePlan, release: str) -> str:
+def run_hooks(target: Target, release: str) -> str:
     """Shell that runs the release hooks once, in the unit's own environment and user."""
-    folder = plan.paths.release(release)
+    paths, hooks = target.paths, target.app.hooks
+    folder = paths.release(release)
     log = f"{folder}/hooks.log"
     lines = ["set -eu", f"test -e {folder}/hooks-done && exit 0", f": > {log}"]
-    for command in plan.app.hooks.release:
+    for command in hooks.release:
         options = {
-            "User": plan.paths.user,
-            "Group": plan.paths.user,
+            "User": paths.user,
+            "Group": paths.user,
             "WorkingDirectory": f"{folder}/app",
             "EnvironmentFile": f"{folder}/env",
-            "RuntimeMaxSec": str(plan.app.hooks.timeout),
+            "RuntimeMaxSec": str(hooks.timeout),
             "NoNewPrivileges": "yes",
-            "UMask": "0027",
+            "UMask": "0077",
         }
         properties = " ".join(f"--property={key}={value}" for key, value in options.items())
         environment = (
             f"--setenv=PATH={folder}/venv/bin:/usr/local/bin:/usr/bin:/bin "
-            f"--setenv=HOME={plan.paths.home}"
+            f"--setenv=HOME={paths.home}"
         )
+        failed = shlex.quote(f"hook failed: {command}")
         lines += [
             f"echo {shlex.quote('--> hook: ' + command)} | tee -a {log}",
             f"if ! systemd-run --quiet --pipe --wait --collect {properties} {environment} "
             f"sh -c {shlex.quote(command)} >> {log} 2>&1",
-            f"then tail -n 40 {log} >&2; echo {shlex.quote('hook failed: ' + command)} >&2; exit 1",
+            f"then tail -n 40 {log} >&2; {log_entry(target, 'release', release, 'hook failed')}; "
+            f"echo {failed} >&2; exit 1",
             "fi",
         ]
     lines.append(f"touch {folder}/hooks-done")
     return "\n".join(lines)
 
 
-def start(plan: ReleasePlan, release: str) -> str:
+def hooks_ran_elsewhere(target: Target, release: str, where: str) -> str:
+    """Shell that notes that another host ran this release's hooks."""
+    folder = target.paths.release(release)
+    return f"echo {shlex.quote(where)} > {folder}/hooks-done"
+
+
+def start(target: Target, release: str) -> str:
     """Shell that starts the release's unit; whether it works is the probe's to say."""
-    unit = plan.paths.unit(release)
+    name = target.paths.unit(release)
     return (
-        f"systemctl daemon-reload && systemctl reset-failed {unit} 2>/dev/null; "
-        f"systemctl start --no-block {unit}"
+        f"systemctl daemon-reload && systemctl reset-failed {name} 2>/dev/null; "
+        f"systemctl start --no-block {name}"
     )
 
 
-def socket_probe(plan: ReleasePlan, release: str, *, stop: bool) -> dict[str, Any]:
-    """Payload of the probe on the release's own socket."""
-    unit = plan.paths.unit(release)
-    undo = f"systemctl stop {unit}; systemctl reset-failed {unit} 2>/dev/null" if stop else None
+def hold(target: Target, release: str, previous: str | None) -> str:
+    """Shell that hands the socket that systemd holds to the release: requests wait meanwhile."""
+    paths = target.paths
+    text = unit.socket_unit(paths, release, target.app.server.backlog)
+    stop = f"systemctl stop {paths.unit(previous)} && " if previous else ""
+    return (
+        f"printf %s {shlex.quote(text)} > {SYSTEM}/{paths.socket_unit} && "
+        f"systemctl daemon-reload && systemctl enable --quiet --now {paths.socket_unit} && "
+        f"ln -sfn held.sock {paths.runtime}/.current.sock && "
+        f"mv -T {paths.runtime}/.current.sock {paths.upstream} && "
+        f"{stop}{start(target, release)}"
+    )
+
+
+def let_go(target: Target) -> str:
+    """Shell that removes the socket that systemd holds, once nothing uses it."""
+    name = target.paths.socket_unit
+    return (
+        f"systemctl disable --quiet --now {name} 2>/dev/null; "
+        f"rm -f {SYSTEM}/{name} {target.paths.held} && systemctl daemon-reload"
+    )
+
+
+def socket_probe(target: Target, release: str, undo: str | None) -> dict[str, Any]:
+    """Payload of the probe on the release's own socket; `undo` is run when it fails."""
+    name = target.paths.unit(release)
+    steps = [
+        undo,
+        f"systemctl stop {name}" if undo is not None else None,
+        f"touch {target.paths.release(release)}/bad" if undo is not None else None,
+        log_entry(target, "release", release, "not healthy"),
+    ]
     return {
-        **_request(plan),
-        "socket": plan.paths.socket(release),
+        **_request(target),
+        "socket": target.socket(release),
         "port": None,
-        "timeout": plan.app.health.timeout,
-        "successes": plan.app.health.successes,
-        "unit": unit,
-        "on_failure": undo,
+        "timeout": target.app.health.timeout,
+        "successes": target.app.health.successes,
+        "hold": 0,
+        "unit": name,
+        "on_success": f"rm -f {target.paths.release(release)}/bad",
+        "on_failure": "; ".join(step for step in steps if step),
     }
 
 
-def nginx_probe(plan: ReleasePlan, release: str, previous: str | None) -> dict[str, Any]:
+def nginx_probe(
+    target: Target, release: str, previous: str | None, *, action: str = "release"
+) -> dict[str, Any]:
     """Payload of the check through nginx after the switch, which goes back when it fails."""
-    undo = None
+    steps = [log_entry(target, action, release, "failed behind nginx")]
     if previous:
-        undo = f"{switch(plan, previous)}; systemctl stop {plan.paths.unit(release)}"
+        steps = [
+            go_back(target, release, previous),
+            f"touch {target.paths.release(release)}/bad",
+            log_entry(target, action, release, f"failed behind nginx, back on {previous}"),
+        ]
     return {
-        **_request(plan),
+        **_request(target),
         "socket": None,
-        "port": plan.app.port,
+        "port": target.app.port,
         "timeout": NGINX_CHECK_SECONDS,
         "successes": 1,
-        "unit": None,
-        "on_failure": undo,
+        "hold": target.app.release.check_window if previous else 0,
+        "unit": target.paths.unit(release),
+        "on_success": log_entry(target, action, release, "live"),
+        "on_failure": "; ".join(steps),
     }
 
 
-def _request(plan: ReleasePlan) -> dict[str, Any]:
-    health = plan.app.health
-    return {
-        "host": plan.app.domains[0].replace("*.", "www.") if plan.app.domains else "localhost",
-        "path": health.path,
-        "status": health.status,
-        "interval": health.interval,
-        "request_timeout": health.request_timeout,
-    }
-
-
-def boot_links(plan: ReleasePlan, release: str) -> str:
-    """The tmpfiles.d text that leads nginx's socket to the release again after a reboot."""
-    return f"L+ {plan.paths.upstream} - - - - {release}.sock\n"
-
-
-def switch(plan: ReleasePlan, release: str) -> str:
-    """Shell that makes the release the live one: at the next boot, then for nginx, then on disk.
-
-    nginx is not reloaded: the rename of the link is atomic, and open connections stay.
-    """
-    paths = plan.paths
-    units = "/etc/systemd/system/multi-user.target.wants"
-    conf = paths.boot_conf
-    return " && ".join(
-        [
-            f"systemctl enable --quiet {paths.unit(release)}",
-            f"printf %s {shlex.quote(boot_links(plan, release))} > {conf}.new",
-            f"mv {conf}.new {conf}",
-            f"ln -sfn {release}.sock {paths.runtime}/.current.sock",
-            f"mv -T {paths.runtime}/.current.sock {paths.upstream}",
-            f"ln -sfn releases/{release} {paths.root}/.current",
-            f"mv -T {paths.root}/.current {paths.current}",
-            f"find {units} -name '{paths.name}@*.service' ! -name {paths.unit(release)} -delete",
-        ]
+def go_back(target: Target, release: str, previous: str) -> str:
+    """Shell that leads back to the release before."""
+    if target.held:
+        return f"{hold(target, previous, release)}; {switch(target, previous)}"
+    unit_name = target.paths.unit(release)
+    return (
+        f"{switch(target, previous)} && rm -f {target.paths.fallback}; systemctl stop {unit_name}"
     )
 
 
-def retire(plan: ReleasePlan, stop: list[str], drain: int) -> str:
+def _request(target: Target) -> dict[str, Any]:
+    app = target.app
+    return {
+        "host": app.domains[0].replace("*.", "www.") if app.domains else "localhost",
+        "path": app.health.path,
+        "status": app.health.status,
+        "interval": app.health.interval,
+        "request_timeout": app.health.request_timeout,
+    }
+
+
+def _socket_name(target: Target, release: str) -> str:
+    return target.socket(release).rsplit("/", 1)[1]
+
+
+def boot_links(target: Target, release: str) -> str:
+    """The tmpfiles.d text that leads nginx's socket to the release again after a reboot."""
+    return f"L+ {target.paths.upstream} - - - - {_socket_name(target, release)}\n"
+
+
+def switch(target: Target, release: str, fallback: str | None = None) -> str:
+    """Shell that makes the release the live one: at the next boot, then for nginx, then on disk.
+
+    nginx is not reloaded: the rename of the link is atomic, and open connections stay. While the
+    release before still runs, it is the `fallback` for connections that the new one refuses.
+    """
+    paths = target.paths
+    wants = f"{SYSTEM}/multi-user.target.wants"
+    conf = paths.boot_conf
+    name = paths.unit(release)
+    steps = [
+        f"systemctl enable --quiet {name}",
+        f"printf %s {shlex.quote(boot_links(target, release))} > {conf}.new",
+        f"mv {conf}.new {conf}",
+    ]
+    if fallback and not target.held:
+        steps.append(f"ln -sfn {_socket_name(target, fallback)} {paths.fallback}")
+    steps += [
+        f"ln -sfn {_socket_name(target, release)} {paths.runtime}/.current.sock",
+        f"mv -T {paths.runtime}/.current.sock {paths.upstream}",
+        f"ln -sfn releases/{release} {paths.root}/.current",
+        f"mv -T {paths.root}/.current {paths.current}",
+        f"find {wants} -name '{paths.name}@*.service' ! -name {name} -delete",
+    ]
+    return " && ".join(steps)
+
+
+def follow(start_units: Sequence[str], stop_units: Sequence[str]) -> str:
+    """Shell that starts the release's workers and timers and tells the old ones to finish.
+
+    They are not waited for: a job may take as long as its worker's stop_timeout.
+    """
+    steps = ["set -e", "systemctl daemon-reload"]
+    if stop_units:
+        names = " ".join(stop_units)
+        steps += [f"systemctl disable --quiet {names}", f"systemctl stop --no-block {names}"]
+    if start_units:
+        names = " ".join(start_units)
+        steps += [
+            f"systemctl enable --quiet {names}",
+            f"systemctl restart {names}",
+            "sleep 1",
+            f"for unit in {names}; do",
+            '  if ! systemctl is-active --quiet "$unit"; then',
+            '    journalctl --no-pager --output=cat --lines=40 --unit="$unit" >&2',
+            '    echo "$unit does not stay up" >&2; exit 1',
+            "  fi",
+            "done",
+        ]
+    return "\n".join(steps)
+
+
+def retire(target: Target, stop: Sequence[str], drain: int) -> str:
     """Shell that lets replaced releases finish what they have, then stops them."""
-    units = " ".join(plan.paths.unit(release) for release in stop)
+    units = " ".join(target.paths.unit(release) for release in stop)
     wait = f"echo 'draining for {drain} s' && sleep {drain} && " if drain else ""
-    return f"{wait}systemctl stop {units}"
+    return f"{wait}rm -f {target.paths.fallback} && systemctl stop {units}"
 
 
-def remove(plan: ReleasePlan, releases: list[str]) -> str:
+def remove(target: Target, releases: Sequence[str]) -> str:
     """Shell that removes releases and their units."""
-    folders = " ".join(plan.paths.release(release) for release in releases)
-    units = " ".join(plan.paths.unit_file(release) for release in releases)
-    sockets = " ".join(plan.paths.socket(release) for release in releases)
-    return f"rm -rf {folders} && rm -f {units} {sockets} && systemctl daemon-reload"
+    paths = target.paths
+    steps = []
+    for release in releases:
+        units = f"{SYSTEM}/{paths.name}@{release}.* {SYSTEM}/{paths.name}.*@{release}.*"
+        steps.append(f"rm -rf {paths.release(release)} {paths.socket(release)} && rm -f {units}")
+    return " && ".join([*steps, "systemctl daemon-reload"])

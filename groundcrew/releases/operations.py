@@ -1,12 +1,12 @@
 """The steps of a release, each an operation that changes nothing where it has been done.
 
 Every step reads the host's state when it runs, so a run that was cut off anywhere is continued by
-the next one. Until `switch`, the live release is not touched.
+the next one. Until the switch, the live release is not touched.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 from pyinfra import host
 from pyinfra.api import FunctionCommand, StringCommand, operation
@@ -14,28 +14,59 @@ from pyinfra.api import FunctionCommand, StringCommand, operation
 from groundcrew import remote
 from groundcrew.entries import Entry
 from groundcrew.facts.apps import App, AppState
+from groundcrew.operations.guard import refuse
 from groundcrew.operations.upload import stage
-from groundcrew.releases import commands
+from groundcrew.releases import commands, lock, undo
+from groundcrew.releases.once import turn
 from groundcrew.releases.plan import ReleasePlan
+from groundcrew.releases.rollout import rollout
+from groundcrew.releases.target import (
+    Target,
+    followers,
+    is_active,
+    is_built,
+    is_enabled,
+    settled,
+)
 
+UNKNOWN = 1 << 60
 Commands = Generator[StringCommand | FunctionCommand, None, None]
 
 
-def app_state(plan: ReleasePlan) -> AppState:
+def app_state(target: Target) -> AppState:
     """The application's releases on the current host."""
-    state: AppState = host.get_fact(App, app=plan.paths.name)
+    state: AppState = host.get_fact(App, app=target.paths.name)
     return state
+
+
+def locked(target: Target) -> Commands:
+    """Takes the application's lock, or refuses to go on; nothing while changes are detected."""
+    if not host.state.is_executing:
+        return
+    try:
+        gone = lock.acquire(host, target.paths, undo.connector_arguments(host))
+    except lock.LockedError as error:
+        yield refuse(str(error))
+        return
+    if gone:
+        host.log(f"{target.paths.name}: took over the lock of {gone}, whose run is gone")
 
 
 @operation()
 def build(plan: ReleasePlan) -> Commands:
     """Builds the release aside unless it is there; a failed build leaves nothing behind.
 
+    From here on the run holds the application's lock, unless the release serves already.
+
     + plan: the release
     """
-    state = app_state(plan)
+    state = app_state(plan.target)
     release = plan.release_id(state)
-    if release in state["releases"] and state["releases"][release]["built"]:
+    if settled(plan.target, state, release):
+        host.noop(f"release {release} is live")
+        return
+    yield from locked(plan.target)
+    if is_built(state, release):
         host.noop(f"release {release} is built")
         return
     staged: list[str] = []
@@ -48,69 +79,197 @@ def build(plan: ReleasePlan) -> Commands:
 
 
 def release_files(plan: ReleasePlan) -> list[Entry]:
-    """The release's environment, configuration and unit, for `files.manage` when it runs."""
-    return plan.entries(plan.release_id(app_state(plan)))
+    """The release's environment, configuration and units, for `files.manage` when it runs."""
+    return plan.entries(plan.release_id(app_state(plan.target)))
 
 
 @operation()
-def start(plan: ReleasePlan) -> Commands:
-    """Runs the release hooks once, starts the release and probes it on its own socket.
-
-    A release that does not become healthy is stopped again, and the operation fails with the last
-    answer and the unit's last journal lines.
+def hooks(plan: ReleasePlan) -> Commands:
+    """Runs the release hooks: once per release, and in a run over several hosts on one of them.
 
     + plan: the release
     """
-    state = app_state(plan)
-    release = plan.release_id(state)
-    unit = state["units"].get(release)
-    running = unit is not None and unit["active"] == "active"
-    if running and state["live"] == release:
-        host.noop(f"release {release} is running")
+    target = plan.target
+    if not target.app.hooks.release:
         return
-    if plan.app.hooks.release:
-        yield StringCommand(commands.run_hooks(plan, release))
-    if not running:
-        yield StringCommand(commands.start(plan, release))
-    probe = commands.socket_probe(plan, release, stop=state["live"] != release)
-    yield remote.command("probe", payload=probe)
+    state = app_state(target)
+    release = plan.release_id(state)
+    if is_built(state, release) and state["releases"][release]["hooked"]:
+        host.noop(f"the hooks of {release} have run")
+        return
+    if not host.state.is_executing:
+        yield StringCommand(commands.run_hooks(target, release))
+        return
+    mine = turn(f"hooks {target.paths.name} {plan.digest}", host.name)
+    if mine.host == host.name:
+        good = False
+        try:
+            yield StringCommand(commands.run_hooks(target, release))
+            good = True
+        finally:
+            mine.end(good)
+        return
+    mine.over.wait()
+    if mine.good:
+        yield StringCommand(commands.hooks_ran_elsewhere(target, release, f"ran on {mine.host}"))
+    else:
+        yield refuse(f"the release hooks failed on {mine.host}")
 
 
 @operation()
-def switch(plan: ReleasePlan) -> Commands:
-    """Makes the release the live one and checks it through nginx; goes back when that fails.
+def canary(plan: ReleasePlan) -> Commands:
+    """Switches one host to the release, before all others.
 
     + plan: the release
     """
-    state = app_state(plan)
+    if not plan.app.rollout.canary or not host.state.is_executing:
+        return
+    state = app_state(plan.target)
+    if settled(plan.target, state, plan.release_id(state)):
+        return
+    if rollout(plan.paths.name).claim_canary(host.name):
+        yield from roll_out(plan.target, plan.release_id(state), state)
+
+
+@operation()
+def batch(plan: ReleasePlan) -> Commands:
+    """Switches the host to the release, unless another host has failed.
+
+    Called with `_parallel`, pyinfra runs it on that many hosts at a time.
+
+    + plan: the release
+    """
+    state = app_state(plan.target)
     release = plan.release_id(state)
-    unit = state["units"].get(release)
-    enabled = unit is not None and unit["enabled"] == "enabled"
-    if state["live"] == state["current"] == release and enabled:
+    if settled(plan.target, state, release):
         host.noop(f"release {release} is live")
         return
+    yield from roll_out(plan.target, release, state)
+
+
+def roll_out(target: Target, release: str, state: AppState, *, action: str = "release") -> Commands:
+    """Start, probe, switch, check; when it fails, hosts that have switched go back."""
+    group = rollout(target.paths.name)
+    if host.state.is_executing and group.failed:
+        yield refuse(f"not released here: {group.failed} failed")
+        return
     previous = state["live"] if state["live"] != release else None
-    yield StringCommand(commands.switch(plan, release))
-    yield remote.command("probe", payload=commands.nginx_probe(plan, release, previous))
+    good = False
+    try:
+        steps = hand_over(target, release, previous, state, action)
+        yield from steps
+        good = True
+    finally:
+        if host.state.is_executing and not good:
+            group.fail(host.name, target.app.rollout.go_back)
+    if host.state.is_executing and previous:
+        group.switched[host.name] = undo.going_back(host, target, release, previous)
+        if group.failed and target.app.rollout.go_back:
+            # Another host of the same batch failed while this one was at it.
+            group.lead_back(host.name)
+            yield refuse(f"went back: {group.failed} failed")
+
+
+def hand_over(
+    target: Target, release: str, previous: str | None, state: AppState, action: str
+) -> Commands:
+    """One host's way from the previous release to the new one."""
+    name = target.paths.unit(release)
+    if target.held:
+        yield StringCommand(commands.hold(target, release, previous))
+        back = commands.go_back(target, release, previous) if previous else ""
+        yield remote.command("probe", payload=commands.socket_probe(target, release, back))
+    else:
+        problem = too_little_memory(target, state) if previous else None
+        if problem:
+            yield refuse(problem)
+            return
+        if not is_active(state, name):
+            yield StringCommand(commands.start(target, release))
+        yield remote.command("probe", payload=commands.socket_probe(target, release, ""))
+    fallback = previous if previous and is_active(state, target.paths.unit(previous)) else None
+    yield StringCommand(commands.switch(target, release, fallback))
+    payload = commands.nginx_probe(target, release, previous, action=action)
+    yield remote.command("probe", payload=payload)
+
+
+def too_little_memory(target: Target, state: AppState) -> str | None:
+    """Why the new release cannot run beside the live one, if it cannot."""
+    live = state["units"].get(target.paths.unit(str(state["live"])))
+    # Without memory accounting systemd says "[not set]", or the largest number there is.
+    used = live["memory"] if live else ""
+    free = state["memory_available"]
+    if not used.isdigit() or int(used) > UNKNOWN or int(used) <= free:
+        return None
+    return (
+        f"{target.paths.name}: a second release needs about {int(used) >> 20} MiB beside the live "
+        f"one, {free >> 20} MiB are available; `release.strategy: restart` needs no second one"
+    )
 
 
 @operation()
-def retire(plan: ReleasePlan) -> Commands:
-    """Drains and stops replaced releases and removes all but the newest `release.keep`.
+def follow(target: Target, release_of: Callable[[AppState], str]) -> Commands:
+    """Starts the release's workers and timers, and lets the old ones finish.
 
-    + plan: the release
+    + target: the application
+    + release_of: finds the release in the host's state
     """
-    state = app_state(plan)
-    release = plan.release_id(state)
-    running = [
+    state = app_state(target)
+    release = release_of(state)
+    wanted = followers(state, target.paths, release)
+    idle = [name for name in wanted if not (is_active(state, name) and is_enabled(state, name))]
+    old = [
         name
-        for name, unit in state["units"].items()
-        if name != release and unit["active"] in ("active", "activating", "reloading")
+        for name in others(state, target, release)
+        if is_active(state, name) or is_enabled(state, name)
     ]
-    if running:
-        drain = plan.drain if plan.app.release.drain is None else plan.app.release.drain
-        yield StringCommand(commands.retire(plan, running, drain))
-    others = sorted((name for name in state["releases"] if name != release), reverse=True)
-    surplus = others[plan.app.release.keep - 1 :]
+    if idle or old:
+        yield from locked(target)
+        yield StringCommand(commands.follow(idle, old))
+
+
+def others(state: AppState, target: Target, release: str) -> list[str]:
+    """Workers and timers of all releases but one."""
+    releases = {name.partition("@")[2].split(".")[0] for name in state["units"]} - {release}
+    return [name for other in sorted(releases) for name in followers(state, target.paths, other)]
+
+
+@operation()
+def retire(target: Target, release_of: Callable[[AppState], str]) -> Commands:
+    """Drains and stops replaced releases, removes all but the newest, and gives the lock back.
+
+    + target: the application
+    + release_of: finds the release in the host's state
+    """
+    state = app_state(target)
+    release = release_of(state)
+    if not host.state.is_executing or settled(target, state, release):
+        yield from _retire(target, release, state)
+    if host.state.is_executing:
+        lock.release(host, target.paths.name)
+
+
+def _retire(target: Target, release: str, state: AppState) -> Commands:
+    prefix = f"{target.paths.name}@"
+    running = [
+        name.removeprefix(prefix).removesuffix(".service")
+        for name, unit in state["units"].items()
+        if name.startswith(prefix) and unit["active"] in ("active", "activating", "reloading")
+    ]
+    stop = sorted(set(running) - {release})
+    if stop:
+        yield from locked(target)
+        drain = target.drain if target.app.release.drain is None else target.app.release.drain
+        drain = max(0, drain - target.app.release.check_window)
+        yield StringCommand(commands.retire(target, stop, 0 if target.held else drain))
+    if state["socket_unit"] and not target.held:
+        yield StringCommand(commands.let_go(target))
+    busy = {
+        name.partition("@")[2].split(".")[0]
+        for name, unit in state["units"].items()
+        if unit["active"] in ("active", "activating", "deactivating", "reloading")
+    }
+    old = sorted((name for name in state["releases"] if name != release), reverse=True)
+    surplus = [name for name in old[target.app.release.keep - 1 :] if name not in busy - set(stop)]
     if surplus:
-        yield StringCommand(commands.remove(plan, surplus))
+        yield StringCommand(commands.remove(target, surplus))

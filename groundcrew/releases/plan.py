@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Protocol
 
+from groundcrew.apps import unit
 from groundcrew.apps.model import AppSettings
 from groundcrew.apps.paths import AppPaths
 from groundcrew.entries import Entry, File
@@ -17,6 +18,7 @@ from groundcrew.facts.apps import AppState
 from groundcrew.releases import environment
 from groundcrew.releases.bundle import Bundle
 from groundcrew.releases.requirements import Requirements
+from groundcrew.releases.target import Target
 
 # One moment for the whole run, so that a release has the same name on every host.
 STARTED = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -64,6 +66,11 @@ class ReleasePlan:
         """Leaves the variables out: some are secrets."""
         return f"ReleasePlan({self.paths.name!r}, {self.digest[:12]!r})"
 
+    @property
+    def target(self) -> Target:
+        """The application on a host."""
+        return Target(self.paths, self.app, self.drain)
+
     @cached_property
     def digest(self) -> str:
         """Names the code and every setting that a release carries."""
@@ -84,7 +91,7 @@ class ReleasePlan:
         built = [
             name
             for name, release in state["releases"].items()
-            if name.endswith(suffix) and release["built"] and not release["bad"]
+            if name.endswith(suffix) and release["built"]
         ]
         if state["live"] in built:
             return str(state["live"])
@@ -103,5 +110,10 @@ class ReleasePlan:
             File(
                 self.paths.unit_file(release),
                 self.server.unit(self.paths, release, self.app),
+            ),
+            *(
+                File(f"/etc/systemd/system/{name}", text)
+                for units in (unit.worker_units, unit.timer_units)
+                for name, text in units(self.paths, release, self.app).items()
             ),
         ]

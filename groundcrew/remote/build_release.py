@@ -3,7 +3,7 @@
 Runs on the host as root, as `python3 -c SCRIPT` with a JSON payload on stdin:
 {"name", "release", "archive": path or null, "user": build user, "group", "uv", "python",
 "requirements": text, "require_hashes": bool, "compile": bool, "environment": {...}, "hooks": [...],
-"hook_timeout": seconds, "shared": [relative paths], "metadata": {...}}
+"hook_timeout": seconds, "shared": [relative paths], "metadata": {...}, "on_failure": shell command}
 
 Everything that runs foreign code runs as the build user. release.json is written last: a directory
 without it was never finished, is not used, and is removed by the next build. On failure nothing of
@@ -177,11 +177,10 @@ def main() -> int:
     payload = json.load(sys.stdin)
     try:
         Build(payload).make()
-    except BuildError as error:
-        print(f"{payload['name']}: build failed at: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"{payload['name']}: build failed: {error}", file=sys.stderr)
+    except (BuildError, OSError) as error:
+        subprocess.run(["sh", "-c", payload["on_failure"]], check=False)
+        where = "build failed at" if isinstance(error, BuildError) else "build failed"
+        print(f"{payload['name']}: {where}: {error}", file=sys.stderr)
         return 1
     finally:
         if payload["archive"]:

@@ -2,10 +2,11 @@
 
 Runs on the host as `python3 -c SCRIPT` with a JSON payload on stdin: {"socket": path or null,
 "port": number (without a socket, on 127.0.0.1), "host": Host header, "path", "status",
-"timeout", "interval", "request_timeout", "successes", "unit": name or null, "on_failure": shell
-command or null}. With a unit, the probe gives up as soon as the unit has failed. Exit 0 and one
-line on stdout when healthy, else exit 1 with the last answer, and the unit's last journal lines,
-on stderr, after `on_failure` has run: here, so that it also runs when the operator is cut off.
+"timeout", "interval", "request_timeout", "successes", "hold": seconds, "unit": name or null,
+"on_success", "on_failure": shell command or null}. With a unit, the probe gives up as soon as the
+unit has failed. Once healthy, it must stay so for `hold` seconds. Exit 0 and one line on stdout
+when healthy, else exit 1 with the last answer, and the unit's last journal lines, on stderr, after
+`on_failure` has run: here, so that it also runs when the operator is cut off.
 Standard library only, Python 3.9 or later.
 """
 
@@ -98,7 +99,7 @@ def probe(payload: dict[str, Any]) -> str | None:
         good = good + 1 if status == payload["status"] else 0
         if good >= payload["successes"]:
             print(f"healthy after {time.monotonic() - started:.1f} s: {payload['path']} {answer}")
-            return None
+            return hold(payload)
         reason = unit_failed(payload["unit"]) if payload["unit"] and status is None else None
         if reason:
             return f"{reason}; last answer: {answer}"
@@ -107,11 +108,28 @@ def probe(payload: dict[str, Any]) -> str | None:
         time.sleep(payload["interval"])
 
 
+def hold(payload: dict[str, Any]) -> str | None:
+    """None when the application stays healthy, else the reason why not; one slip is forgiven."""
+    started = time.monotonic()
+    failures = 0
+    while time.monotonic() - started < payload["hold"]:
+        time.sleep(max(payload["interval"], 0.2))
+        status, answer = ask(payload)
+        failures = 0 if status == payload["status"] else failures + 1
+        reason = unit_failed(payload["unit"]) if payload["unit"] else None
+        if failures >= 2 or reason:
+            after = f"{time.monotonic() - started:.1f} s after the first healthy answer"
+            return f"{reason or 'unhealthy'} {after}: {payload['path']} gave {answer}"
+    return None
+
+
 def main() -> int:
     """Probes what the payload on stdin describes."""
     payload = json.load(sys.stdin)
     reason = probe(payload)
     if reason is None:
+        if payload["on_success"]:
+            return subprocess.run(["sh", "-c", payload["on_success"]], check=False).returncode
         return 0
     if payload["unit"]:
         print(journal(payload["unit"]), file=sys.stderr)

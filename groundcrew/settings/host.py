@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from groundcrew.apps.model import AppSettings
@@ -18,6 +20,19 @@ class ShowSettings(Settings):
     """Print JSON instead of a table."""
 
 
+class RunSettings(Settings):
+    """What a playbook is asked to do; given on the command line."""
+
+    app: str | None = None
+    """The application (`--data app=shop`); default: all of the host."""
+
+    release: str | None = None
+    """The release (`--data release=ID`); default: the newest good one before the live one."""
+
+    maintenance: Literal["on", "off"] | None = None
+    """Maintenance mode (`--data maintenance=on`)."""
+
+
 class HostBase(Settings):
     """The part of a host's settings that the engine itself reads."""
 
@@ -26,6 +41,9 @@ class HostBase(Settings):
 
     app: dict[str, AppSettings] = Field(default_factory=dict)
     """The applications' settings: the manifests, with what other layers change."""
+
+    run: RunSettings = RunSettings()
+    """What a playbook is asked to do."""
 
     settings: ShowSettings = ShowSettings()
     """What `playbooks/settings.py` prints."""

@@ -14,6 +14,8 @@ from pyinfra.api.inventory import Inventory
 from groundcrew.settings.merge import Layer, merge
 
 COMMAND_LINE = "--data"
+# What playbooks are told, without the block's name.
+SHORT = {"app": "run.app", "release": "run.release", "maintenance": "run.maintenance"}
 
 
 @cache
@@ -43,7 +45,8 @@ def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
     trees = []
     for dotted, value in flat.items():
         tree = value
-        for part in reversed(str(dotted).split(".")):
+        short = dotted in SHORT and not isinstance(value, Mapping)
+        for part in reversed((SHORT[dotted] if short else str(dotted)).split(".")):
             tree = {part: tree}
         trees.append(Layer(COMMAND_LINE, tree))
     return merge(trees).data

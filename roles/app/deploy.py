@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pyinfra import host
 from pyinfra.api import deploy
 
 from groundcrew.apps.model import AppSettings
@@ -26,15 +25,20 @@ def prepare(app_name: str, app: AppSettings) -> None:
 
 
 @deploy("app")
-def release(plan: ReleasePlan) -> None:
-    """Build aside, start, probe, switch, drain; nothing where the release is live already."""
+def release(plan: ReleasePlan, batch_size: int) -> None:
+    """Build aside, start, probe, switch, drain; nothing where the release is live already.
+
+    At most `batch_size` hosts switch at the same time, after one that goes first.
+    """
     name = plan.paths.name
     releases.build(name=f"{name}: build the release", plan=plan)
     files.manage(
         name=f"{name}: environment, server configuration and unit",
         entries=lambda: releases.release_files(plan),
     )
-    releases.start(name=f"{name}: start and probe the release", plan=plan)
-    releases.switch(name=f"{name}: switch to the release", plan=plan)
-    releases.retire(name=f"{name}: retire replaced releases", plan=plan)
-    host.noop(f"{name} is at {plan.bundle.label}")
+    releases.hooks(name=f"{name}: release hooks", plan=plan)
+    releases.canary(name=f"{name}: canary", plan=plan)
+    releases.batch(name=f"{name}: start, probe and switch", plan=plan, _parallel=batch_size)
+    target, release_of = plan.target, plan.release_id
+    releases.follow(name=f"{name}: workers and timers", target=target, release_of=release_of)
+    releases.retire(name=f"{name}: retire replaced releases", target=target, release_of=release_of)

@@ -16,6 +16,7 @@ def site_file(settings: NginxSettings, name: str, app: AppSettings) -> str:
         settings=settings,
         name=name,
         upstream=AppPaths(name).upstream,
+        fallback=AppPaths(name).fallback,
         port=app.port,
         domains=app.domains,
         site=app.nginx,

@@ -1,0 +1,29 @@
+"""What must happen on one host only, in a run over several: the first that comes does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gevent.event import Event  # type: ignore[import-untyped]
+
+
+@dataclass
+class Turn:
+    """Who does it, whether it is over, and how it ended."""
+
+    host: str
+    over: Event = field(default_factory=Event)
+    good: bool = False
+
+    def end(self, good: bool) -> None:
+        """Let the others go on."""
+        self.good = good
+        self.over.set()
+
+
+_turns: dict[str, Turn] = {}
+
+
+def turn(key: str, host: str) -> Turn:
+    """The turn of `key`; it is the caller's own if its host name is `host`."""
+    return _turns.setdefault(key, Turn(host))

@@ -1,0 +1,76 @@
+"""An application on a host: what the steps of a release need to know of it."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from dataclasses import dataclass
+
+from groundcrew.apps.model import AppSettings
+from groundcrew.apps.paths import AppPaths
+from groundcrew.facts.apps import AppState
+
+
+def operator() -> str:
+    """Who runs this, for the log and the lock: user@machine."""
+    user = os.environ.get("GROUNDCREW_OPERATOR") or getpass.getuser()
+    return f"{user}@{socket.gethostname()}"
+
+
+@dataclass(frozen=True)
+class Target:
+    """An application with its settings."""
+
+    paths: AppPaths
+    app: AppSettings
+    drain: int
+    """Seconds that nginx may go on using connections to a replaced release."""
+
+    @property
+    def held(self) -> bool:
+        """Whether systemd holds the socket (strategy `restart`)."""
+        return self.app.release.strategy == "restart"
+
+    def socket(self, release: str) -> str:
+        """The socket that a release listens on."""
+        return self.paths.held if self.held else self.paths.socket(release)
+
+
+def is_active(state: AppState, unit: str) -> bool:
+    """Whether the unit runs."""
+    return unit in state["units"] and state["units"][unit]["active"] == "active"
+
+
+def is_enabled(state: AppState, unit: str) -> bool:
+    """Whether the unit starts at boot."""
+    return unit in state["units"] and state["units"][unit]["enabled"] == "enabled"
+
+
+def is_built(state: AppState, release: str) -> bool:
+    """Whether the release was built to its end."""
+    return release in state["releases"] and state["releases"][release]["built"]
+
+
+def followers(state: AppState, paths: AppPaths, release: str) -> list[str]:
+    """Units of a release's workers and timers that are on the host."""
+    prefix = f"{paths.name}."
+    found = []
+    for unit in state["units"]:
+        _, _, instance = unit.partition("@")
+        if unit.startswith(prefix) and instance.startswith(release):
+            timer, job = unit.endswith(".timer"), instance == f"{release}.service"
+            if timer or not job:
+                found.append(unit)
+    return sorted(found)
+
+
+def settled(target: Target, state: AppState, release: str) -> bool:
+    """Whether the release serves, starts at boot, and nothing else of it is left to do."""
+    unit = target.paths.unit(release)
+    return (
+        state["live"] == state["current"] == release
+        and state["held"] == target.held
+        and is_active(state, unit)
+        and is_enabled(state, unit)
+    )

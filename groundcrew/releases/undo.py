@@ -1,0 +1,61 @@
+"""Leads a host back to the release before, from wherever the run has got to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pyinfra.api import Host, StringCommand
+from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS
+
+from groundcrew import remote
+from groundcrew.facts.apps import App
+from groundcrew.releases import commands
+from groundcrew.releases.target import Target, followers
+
+
+def connector_arguments(host: Host) -> dict[str, Any]:
+    """How commands are run in the operation that is running (sudo and the like)."""
+    arguments: dict[str, Any] = dict(host.current_op_global_arguments or {})
+    return {
+        key: value
+        for key, value in arguments.items()
+        if key in CONNECTOR_ARGUMENT_KEYS and key != "_stdin"
+    }
+
+
+def going_back(host: Host, target: Target, release: str, previous: str) -> Callable[[], bool]:
+    """A function that does it later, from any other host's turn; it returns whether it worked."""
+    arguments = connector_arguments(host)
+
+    def run(command: StringCommand) -> bool:
+        options = {**arguments, **command.connector_arguments}
+        good, output = host.run_shell_command(command, **options)
+        if not good:
+            host.log(output.output)
+        return bool(good)
+
+    def go_back() -> bool:
+        if target.held:
+            steps = [StringCommand(commands.hold(target, previous, release))]
+        else:
+            steps = [StringCommand(commands.start(target, previous))]
+        probe = commands.socket_probe(target, previous, None)
+        steps.append(remote.command("probe", payload={**probe, "on_failure": None}))
+        steps.append(StringCommand(commands.switch(target, previous)))
+        if not all(run(step) for step in steps):
+            return False
+        state = host.get_fact(App, app=target.paths.name, **arguments)
+        old = followers(state, target.paths, previous)
+        new = followers(state, target.paths, release)
+        entry = commands.log_entry(target, "rollback", previous, "live: another host failed")
+        finish = [
+            commands.follow(old, new),
+            f"touch {target.paths.release(release)}/bad",
+            f"rm -f {target.paths.fallback}",
+            f"systemctl stop {target.paths.unit(release)}",
+            entry,
+        ]
+        return all(run(StringCommand(step)) for step in finish)
+
+    return go_back

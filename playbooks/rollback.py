@@ -1,0 +1,26 @@
+"""Back to an older release, in seconds and without building.
+
+pyinfra inventory/prod.py playbooks/rollback.py -y --data app=NAME [--data release=ID]
+"""
+
+from pyinfra import host, inventory
+
+from groundcrew.releases import operations as releases
+from groundcrew.releases import rollback
+from groundcrew.settings import settings_for
+from roles import wiring
+
+settings = settings_for(host).settings
+
+for name in host.loop(wiring.one_app(inventory)):
+    if name in settings.app:
+        target = wiring.target(name, settings)
+        rollback.rollback(name=f"{name}: roll back", target=target, asked=settings.run.release)
+        releases.follow(
+            name=f"{name}: workers and timers", target=target, release_of=rollback.live_release
+        )
+        releases.retire(
+            name=f"{name}: retire the release that was left",
+            target=target,
+            release_of=rollback.live_release,
+        )
