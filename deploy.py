@@ -20,7 +20,11 @@ if "web" in host.groups:
     python.apply(settings=settings.python)
     for name in host.loop(wiring.app_names(inventory)):
         if name in settings.app:
-            app.prepare(app_name=name, app=settings.app[name])
+            app.prepare(
+                app_name=name,
+                app=settings.app[name],
+                page=wiring.maintenance_page(name, settings),
+            )
     nginx.apply(settings=settings.nginx, apps=settings.app)
     for name in host.loop(wiring.app_names(inventory)):
         if name in settings.app:

@@ -49,10 +49,15 @@ class Directory:
 
 @dataclass(frozen=True)
 class Link:
-    """A symbolic link at `path` that points to `target`."""
+    """A symbolic link at `path` that points to `target`.
+
+    An `initial` one is only made where there is no link yet; where it leads later is not ours to
+    say.
+    """
 
     path: str
     target: str
+    initial: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,7 @@ def differs(entry: PathEntry, state: PathState | None) -> bool:
     if state is None:
         return True
     if isinstance(entry, Link):
-        return state["kind"] != "link" or state["target"] != entry.target
+        return state["kind"] != "link" or not (entry.initial or state["target"] == entry.target)
     if (normal_mode(entry.mode), entry.user, entry.group) != (
         state["mode"],
         state["user"],

@@ -43,22 +43,43 @@ def inside(annotation: Any) -> list[Any]:
     return found
 
 
-def at(model: type[BaseModel], path: Iterable[str]) -> list[Any]:
-    """Annotations of what may stand at `path`."""
+def chosen(annotation: Any, value: Any) -> list[type[BaseModel]]:
+    """The settings models among them that `value` is one of, where its key `type` tells; else
+    all."""
+    found = models(annotation)
+    if not isinstance(value, Mapping):
+        return found
+    return [item for item in found if _takes(item, value)] or found
+
+
+def _takes(model: type[BaseModel], value: Mapping[Any, Any]) -> bool:
+    info = model.model_fields.get("type")
+    return info is None or value.get("type", info.get_default()) in get_args(info.annotation)
+
+
+def at(model: type[BaseModel], path: Iterable[str], data: Any = None) -> list[Any]:
+    """Annotations of what may stand at `path` in `data`."""
     kinds: list[Any] = [model]
     for part in path:
         found: list[Any] = []
         for kind in kinds:
             found += inside(kind)
-            found += [fields(item)[part].annotation for item in models(kind)
+            found += [fields(item)[part].annotation for item in chosen(kind, data)
                       if part in fields(item)]  # fmt: skip
         kinds = found
+        data = _value(data, (part,))
     return kinds
 
 
-def known_keys(model: type[BaseModel], path: Iterable[str]) -> set[str]:
-    """Keys that may stand in the mapping at `path`."""
-    return {key for kind in at(model, path) for item in models(kind) for key in fields(item)}
+def known_keys(model: type[BaseModel], path: Sequence[str], data: Any = None) -> set[str]:
+    """Keys that may stand in the mapping at `path` in `data`."""
+    value = _value(data, path)
+    return {
+        key
+        for kind in at(model, path, data)
+        for item in chosen(kind, value)
+        for key in fields(item)
+    }
 
 
 def elsewhere(model: type[BaseModel], path: Sequence[str]) -> str | None:
@@ -83,15 +104,22 @@ def _paths(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
                 yield (key, *inner)
 
 
-def about(model: type[BaseModel], path: Sequence[str]) -> str:
-    """The first sentence about the field at `path`, or about the one whose item it is."""
+def about(model: type[BaseModel], path: Sequence[str], data: Any = None) -> str:
+    """The first sentence about the field at `path` in `data`, or about the one whose item it is."""
     for end in range(len(path), 0, -1):
-        for kind in at(model, path[: end - 1]):
-            for item in models(kind):
+        parents = path[: end - 1]
+        for kind in at(model, parents, data):
+            for item in chosen(kind, _value(data, parents)):
                 info = fields(item).get(path[end - 1])
                 if info is not None:
                     return first_sentence(info.description or "")
     return ""
+
+
+def _value(data: Any, path: Iterable[str]) -> Any:
+    for part in path:
+        data = data.get(part) if isinstance(data, Mapping) else None
+    return data
 
 
 def first_sentence(text: str) -> str:

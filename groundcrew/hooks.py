@@ -16,7 +16,7 @@ from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import BaseStateCallback, State
 
 from groundcrew import offline, profile, transport
-from groundcrew.releases import lock
+from groundcrew.releases import lock, once, rollout
 from groundcrew.settings.host import HostBase
 from groundcrew.settings.load import load_all
 from groundcrew.settings.selection import check_data_arguments
@@ -24,14 +24,20 @@ from groundcrew.settings.selection import check_data_arguments
 PROJECT = Path(__file__).resolve().parent.parent
 
 
-class _GiveLocksBack(BaseStateCallback):
-    """A host whose run failed must not look as if its operator had vanished."""
+class _Releases(BaseStateCallback):
+    """What a failure on one host means for the release on others, and for its lock.
+
+    A generator that is left at a failed command cannot tell in time, so pyinfra's callback does.
+    """
 
     @staticmethod
     def operation_host_error(
         state: State, host: Host, op_hash: str, retry_count: int = 0, max_retries: int = 0
     ) -> None:
         del state, op_hash, retry_count, max_retries
+        once.host_failed(host.name)
+        rollout.host_failed(host.name)
+        # A host whose run failed must not look as if its operator had vanished.
         lock.release_all(host)
 
     @staticmethod
@@ -56,7 +62,7 @@ def install(model: type[HostBase], without_hosts: Iterable[str] = ()) -> None:
         load_all(inventory, model, PROJECT)
         original(self, inventory, config, **kwargs)
         profile.attach(self)
-        self.add_callback_handler(_GiveLocksBack())
+        self.add_callback_handler(_Releases())
         offline.run(playbooks)
 
     init.groundcrew = True  # type: ignore[attr-defined]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pyinfra.api.inventory import Inventory
 
+from groundcrew.apps import maintenance
 from groundcrew.apps.paths import AppPaths
+from groundcrew.apps.server import Server
 from groundcrew.releases.plan import ReleasePlan
 from groundcrew.releases.target import Target
 from groundcrew.settings import Loaded, Problem, SettingsError, settings_for
 from groundcrew.settings.errors import nearest
-from roles import app, gunicorn, logrotate, nginx, python, users, verify
+from roles import app, gunicorn, logrotate, nginx, python, users, uwsgi, verify
 from roles import firewall as firewall_role
 from roles.firewall.settings import FirewallSettings, RuleSettings
 from roles.settings import HostSettings
@@ -59,11 +62,21 @@ def release_plan(name: str, loaded: Loaded[HostSettings]) -> ReleasePlan:
         name,
         item,
         secrets=loaded.secrets[name],
-        server=gunicorn.Gunicorn(item.server),
+        server=server_process(item.server),
         toolchain=python.toolchain(settings.python),
         drain=nginx.drain_seconds(settings.nginx),
         project=PROJECT,
     )
+
+
+def server_process(server: Server) -> gunicorn.Gunicorn | uwsgi.Uwsgi:
+    """The server of an application's releases, by its kind."""
+    return uwsgi.Uwsgi(server) if server.type == "uwsgi" else gunicorn.Gunicorn(server)
+
+
+def maintenance_page(name: str, settings: HostSettings) -> bytes:
+    """The page that visitors of an application get during its maintenance."""
+    return maintenance.page(settings.app[name].maintenance, PROJECT)
 
 
 def batch_size(name: str, inventory: Inventory) -> int:
@@ -110,3 +123,12 @@ def one_app(inventory: Inventory) -> list[str]:
         known = ", ".join(app_names(inventory))
         raise SettingsError([Problem("app", "--data", f"is required (known: {known})")])
     return names
+
+
+def asked_maintenance(inventory: Inventory) -> Literal["on", "off"]:
+    """Whether maintenance is to be switched on or off. Raises SettingsError where none is said."""
+    for host in inventory:
+        wanted: Literal["on", "off"] | None = settings_for(host).settings.run.maintenance
+        if wanted:
+            return wanted
+    raise SettingsError([Problem("maintenance", "--data", "is required: on or off")])

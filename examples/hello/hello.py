@@ -1,12 +1,16 @@
-"""A page without a database, and a health path."""
+"""A page without a database, a health path, and two that show how a server treats requests."""
 
 from __future__ import annotations
 
 import os
 import platform
+import time
 
-from flask import Flask, jsonify, render_template
+from flask import Flask, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
+
+LONGEST = 60
+"""Seconds that a request may ask to wait."""
 
 app = Flask(__name__)
 
@@ -28,3 +32,23 @@ def page() -> str:
 def health() -> ResponseReturnValue:
     """Healthy as soon as it can answer."""
     return jsonify(status="ok")
+
+
+@app.get("/slow")
+def slow() -> ResponseReturnValue:
+    """Answers after `seconds`: is a running request finished when its release is replaced?"""
+    seconds = min(max(request.args.get("seconds", 1.0, type=float), 0.0), LONGEST)
+    time.sleep(seconds)
+    return jsonify(seconds=seconds, process=os.getpid())
+
+
+@app.post("/echo")
+def echo() -> ResponseReturnValue:
+    """Gives the body back, and what the application was told about the request."""
+    facts = {
+        "address": request.headers.get("X-Forwarded-For"),
+        "body": request.get_data(as_text=True),
+        "scheme": request.scheme,
+        "url": request.url,
+    }
+    return jsonify(facts)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
 
-from groundcrew.apps.server import GunicornServer
+from groundcrew.apps.server import GunicornServer, Server
 from groundcrew.apps.source import Source
 from groundcrew.model import Settings
 
@@ -211,6 +211,34 @@ class Site(Settings):
     """Whether nginx buffers answers; off for streams."""
 
 
+class Static(Settings):
+    """Files of a release that nginx serves itself."""
+
+    path: RelativePath
+    """Directory in the release, from the source or made by a build hook (`collectstatic`)."""
+
+    url: Annotated[str, StringConstraints(pattern=r"^/([A-Za-z0-9._-]+/)+$")] = "/static/"
+    """Where they are served."""
+
+    assets_grace: int = Field(604800, ge=0)
+    """Seconds that the files of a replaced release stay reachable, for pages that browsers have
+    open."""
+
+
+class Maintenance(Settings):
+    """What visitors get while `playbooks/maintenance.py` has switched maintenance on."""
+
+    page: str | None = None
+    """HTML file on the operator's machine, relative to the project directory; default: a plain
+    page. Styles and images must be in the file itself; scripts are not run."""
+
+    retry_after: int = Field(300, ge=1)
+    """Seconds after which clients should try again (Retry-After)."""
+
+    allow: tuple[Network, ...] = ()
+    """Addresses and networks of clients that get the application all the same."""
+
+
 class Check(Settings):
     """A request through nginx that must succeed for the host to be verified."""
 
@@ -256,8 +284,9 @@ class AppSettings(Settings):
     port: int = Field(80, ge=1, le=65535)
     """Port on which nginx listens for it."""
 
-    server: GunicornServer = GunicornServer()
-    """The server process."""
+    server: Server = GunicornServer()
+    """The server process: `type: gunicorn`, the default, or `type: uwsgi`, with the keys of that
+    kind."""
 
     env: dict[EnvName, EnvValue] = Field(default_factory=dict)
     """Environment variables. Lists and mappings are passed as JSON."""
@@ -295,6 +324,12 @@ class AppSettings(Settings):
 
     nginx: Site = Site()
     """The web server's part."""
+
+    maintenance: Maintenance = Maintenance()
+    """What visitors get during maintenance."""
+
+    static: Static | None = None
+    """Files that nginx serves without asking the application."""
 
     checks: tuple[Check, ...] = ()
     """Requests through nginx besides the health path that verify makes."""

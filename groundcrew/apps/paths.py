@@ -52,6 +52,17 @@ class AppPaths:
         return f"{self.runtime}/current.sock"
 
     @property
+    def static(self) -> str:
+        """Static files of the live release, and of replaced ones for a while."""
+        return f"{self.root}/static"
+
+    @property
+    def uwsgi_upstream(self) -> str:
+        """The same for a release that speaks uWSGI's protocol. A path for each protocol keeps nginx
+        from speaking the wrong one while `server.type` changes."""
+        return f"{self.runtime}/current.uwsgi.sock"
+
+    @property
     def fallback(self) -> str:
         """Socket that nginx uses while `upstream` refuses: the release before, until it retires."""
         return f"{self.runtime}/previous.sock"
@@ -65,6 +76,21 @@ class AppPaths:
     def log(self) -> str:
         """One line of JSON per release, rollback and failure; only ever appended to."""
         return f"{self.root}/releases.log"
+
+    @property
+    def maintenance(self) -> str:
+        """What nginx reads for the application's maintenance mode, and nothing else."""
+        return f"{self.root}/maintenance"
+
+    @property
+    def maintenance_page(self) -> str:
+        """The page that visitors get."""
+        return f"{self.maintenance}/page.html"
+
+    @property
+    def maintenance_flag(self) -> str:
+        """While this file exists, they get it; it says who switched maintenance on, and when."""
+        return f"{self.maintenance}/on"
 
     @property
     def lock(self) -> str:
@@ -102,9 +128,19 @@ class AppPaths:
         """Makes the link to the live release's socket at boot; after the directory, by name."""
         return f"/etc/tmpfiles.d/groundcrew-{self.name}.current.conf"
 
+    @property
+    def passing(self) -> str:
+        """Link to the part of nginx's configuration that passes requests to the live release:
+        `NAME.http` or `NAME.uwsgi` beside it, by the protocol that the release speaks."""
+        return f"/etc/nginx/groundcrew/passing/{self.name}.conf"
+
     def release(self, release: str) -> str:
         """Directory of one release."""
         return f"{self.releases}/{release}"
+
+    def uwsgi_config(self, release: str) -> str:
+        """uWSGI's configuration; only a release that speaks uWSGI's protocol has one."""
+        return f"{self.release(release)}/uwsgi.ini"
 
     def socket(self, release: str) -> str:
         """Socket of one release."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from groundcrew.model import Settings
 
@@ -69,6 +69,117 @@ class GunicornServer(Settings):
     access_log_format: str = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s" %(D)s'
     """Format of that log, in gunicorn's own syntax."""
 
+    @property
+    def keeps_connections(self) -> bool:
+        """Whether connections from nginx stay open between requests."""
+        return self.worker_class != "sync"
 
-Server = GunicornServer
-"""Every kind of server that a manifest can ask for."""
+    @property
+    def speaks_websockets(self) -> bool:
+        """Whether an upgrade may be passed on: WSGI has no WebSockets, and gets none."""
+        return self.worker_class == "uvicorn"
+
+    @property
+    def protocol(self) -> Literal["http", "uwsgi"]:
+        """What nginx speaks on its socket."""
+        return "http"
+
+
+class UwsgiServer(Settings):
+    """uWSGI behind nginx, for WSGI: on a Unix socket, in uWSGI's own protocol. Names follow uWSGI's
+    own options."""
+
+    type: Literal["uwsgi"]
+    """Which server."""
+
+    processes: int | Literal["auto"] = Field("auto", union_mode="left_to_right")
+    """Worker processes; `auto` = one per CPU. Each answers `threads` requests at a time."""
+
+    threads: int = Field(2, ge=1, le=256)
+    """Threads per process."""
+
+    harakiri: int = Field(60, ge=1)
+    """Seconds after which a process whose request is not done is killed and replaced. Longer than
+    `nginx.proxy_read_timeout` nobody waits for the answer."""
+
+    max_requests: int = Field(1000, ge=0)
+    """Requests after which a process is replaced, against leaks; 0 = never."""
+
+    max_requests_delta: int = Field(100, ge=0)
+    """Added to max_requests once for the first process, twice for the second, ...: so that they are
+    not replaced together."""
+
+    reload_on_rss: int | None = Field(None, ge=16)
+    """MiB of resident memory above which a process is replaced after its request."""
+
+    lazy_apps: bool = False
+    """Load the application in each process instead of before forking: takes more memory, but
+    import-time threads and connections are each process's own."""
+
+    buffer_size: int = Field(32768, ge=4096, le=65535)
+    """Most bytes of a request's line and header fields together; more is a 502."""
+
+    post_buffering: int = Field(8192, ge=0)
+    """Bytes of a request body that are read into memory before the application starts, the rest
+    into a temporary file; 0 = the application reads it itself."""
+
+    offload_threads: int = Field(0, ge=0, le=64)
+    """Threads per process that send files on the application's behalf."""
+
+    listen: int = Field(1024, ge=64)
+    """Connections that may wait on the socket; at most net.core.somaxconn, else uWSGI does not
+    start."""
+
+    reload_mercy: int = Field(30, ge=1)
+    """Seconds that all processes together get to finish their requests when the release is stopped
+    or restarted."""
+
+    worker_reload_mercy: int = Field(30, ge=1)
+    """Seconds that one process gets to finish its requests when it is replaced."""
+
+    access_log: bool = False
+    """Whether uWSGI logs requests too; nginx already does."""
+
+    @property
+    def backlog(self) -> int:
+        """Connections that may wait on the socket."""
+        return self.listen
+
+    @property
+    def keeps_connections(self) -> bool:
+        """Whether connections from nginx stay open between requests: the protocol has none such."""
+        return False
+
+    @property
+    def speaks_websockets(self) -> bool:
+        """Whether an upgrade may be passed on."""
+        return False
+
+    @property
+    def protocol(self) -> Literal["http", "uwsgi"]:
+        """What nginx speaks on its socket."""
+        return "uwsgi"
+
+
+# Tags are part of error locations, where they must not look like keys.
+_TAGS = {"gunicorn": "under gunicorn", "uwsgi": "under uwsgi"}
+
+
+def _tag(value: Any) -> str | None:
+    default = "gunicorn"
+    given = (
+        value.get("type", default) if isinstance(value, dict) else getattr(value, "type", default)
+    )
+    return _TAGS.get(given) if isinstance(given, str) else None
+
+
+Server = Annotated[
+    Annotated[GunicornServer, Tag("under gunicorn")] | Annotated[UwsgiServer, Tag("under uwsgi")],
+    Discriminator(
+        _tag,
+        custom_error_type="kind",
+        custom_error_message="expected {expected}",
+        custom_error_context={"key": "type", "expected": "'gunicorn' or 'uwsgi'"},
+    ),
+]
+"""Every kind of server that a manifest can ask for, told apart by `type`."""

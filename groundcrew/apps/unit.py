@@ -106,8 +106,13 @@ def service_unit(
     command: str,
     kind: str,
     stop_timeout: int,
+    reload: bool = True,
 ) -> str:
-    """The unit that serves. `kind` is systemd's Type, `stop_timeout` seconds until it is killed."""
+    """The unit that serves.
+
+    `kind` is systemd's Type, `stop_timeout` seconds until it is killed, `reload` whether SIGHUP
+    replaces the workers.
+    """
     return _unit(
         paths,
         release,
@@ -115,7 +120,7 @@ def service_unit(
         description=f"{paths.name}, release {release}",
         command=command,
         kind=kind,
-        reload=True,
+        reload=reload,
         sockets=paths.socket_unit if app.release.strategy == "restart" else None,
         stop_timeout=stop_timeout,
         start_timeout=app.health.timeout,

@@ -12,6 +12,8 @@ from groundcrew.releases.plan import ReleasePlan
 from groundcrew.releases.target import Target, operator
 
 NGINX_CHECK_SECONDS = 15
+RELOAD_SECONDS = 2
+"""After these nginx's old workers take no new requests."""
 SYSTEM = "/etc/systemd/system"
 
 
@@ -113,8 +115,7 @@ def hold(target: Target, release: str, previous: str | None) -> str:
     return (
         f"printf %s {shlex.quote(text)} > {SYSTEM}/{paths.socket_unit} && "
         f"systemctl daemon-reload && systemctl enable --quiet --now {paths.socket_unit} && "
-        f"ln -sfn held.sock {paths.runtime}/.current.sock && "
-        f"mv -T {paths.runtime}/.current.sock {paths.upstream} && "
+        f"{lead(target, release)} && "
         f"{stop}{start(target, release)}"
     )
 
@@ -126,6 +127,20 @@ def let_go(target: Target) -> str:
         f"systemctl disable --quiet --now {name} 2>/dev/null; "
         f"rm -f {SYSTEM}/{name} {target.paths.held} && systemctl daemon-reload"
     )
+
+
+def static_payload(target: Target, release: str, previous: str | None) -> dict[str, Any] | None:
+    """For `groundcrew/remote/publish_static.py`; None where nginx serves no files."""
+    static = target.app.static
+    if static is None:
+        return None
+    return {
+        "source": f"{target.paths.release(release)}/app/{static.path}",
+        "target": target.paths.static,
+        "release": release,
+        "previous": previous,
+        "grace": static.assets_grace,
+    }
 
 
 def socket_probe(target: Target, release: str, undo: str | None) -> dict[str, Any]:
@@ -140,6 +155,7 @@ def socket_probe(target: Target, release: str, undo: str | None) -> dict[str, An
     return {
         **_request(target),
         "socket": target.socket(release),
+        "release": target.paths.release(release),
         "port": None,
         "timeout": target.app.health.timeout,
         "successes": target.app.health.successes,
@@ -164,6 +180,7 @@ def nginx_probe(
     return {
         **_request(target),
         "socket": None,
+        "release": None,
         "port": target.app.port,
         "timeout": NGINX_CHECK_SECONDS,
         "successes": 1,
@@ -199,16 +216,47 @@ def _socket_name(target: Target, release: str) -> str:
     return target.socket(release).rsplit("/", 1)[1]
 
 
+def lead(target: Target, release: str) -> str:
+    """Shell that leads nginx to the release, by renaming links: no reload, open connections stay.
+
+    What the release speaks is told by its directory, for a rollback. Only where that changes nginx
+    is reloaded: between the two links, so that until its old workers are gone they find the release
+    before.
+    """
+    paths = target.paths
+    socket, partial = _socket_name(target, release), f"{paths.runtime}/.current.sock"
+
+    def link(path: str) -> str:
+        return f"ln -sfn {socket} {partial} && mv -T {partial} {path}"
+
+    return "\n".join(
+        [
+            f"{{ kind=http used={paths.upstream} other={paths.uwsgi_upstream}",
+            f"if [ -e {paths.uwsgi_config(release)} ]; then",
+            f"  kind=uwsgi used={paths.uwsgi_upstream} other={paths.upstream}",
+            "fi",
+            f"{link('$used')} &&",
+            f'if [ "$(readlink {paths.passing})" != {paths.name}.$kind ]; then',
+            f"  ln -sfn {paths.name}.$kind {paths.passing} && systemctl reload nginx && "
+            f"sleep {RELOAD_SECONDS}",
+            f"fi && {link('$other')}; }}",
+        ]
+    )
+
+
 def boot_links(target: Target, release: str) -> str:
     """The tmpfiles.d text that leads nginx's socket to the release again after a reboot."""
-    return f"L+ {target.paths.upstream} - - - - {_socket_name(target, release)}\n"
+    return "".join(
+        f"L+ {path} - - - - {_socket_name(target, release)}\n"
+        for path in (target.paths.upstream, target.paths.uwsgi_upstream)
+    )
 
 
 def switch(target: Target, release: str, fallback: str | None = None) -> str:
     """Shell that makes the release the live one: at the next boot, then for nginx, then on disk.
 
-    nginx is not reloaded: the rename of the link is atomic, and open connections stay. While the
-    release before still runs, it is the `fallback` for connections that the new one refuses.
+    While the release before still runs, it is the `fallback` for connections that the new one
+    refuses.
     """
     paths = target.paths
     wants = f"{SYSTEM}/multi-user.target.wants"
@@ -222,8 +270,7 @@ def switch(target: Target, release: str, fallback: str | None = None) -> str:
     if fallback and not target.held:
         steps.append(f"ln -sfn {_socket_name(target, fallback)} {paths.fallback}")
     steps += [
-        f"ln -sfn {_socket_name(target, release)} {paths.runtime}/.current.sock",
-        f"mv -T {paths.runtime}/.current.sock {paths.upstream}",
+        lead(target, release),
         f"ln -sfn releases/{release} {paths.root}/.current",
         f"mv -T {paths.root}/.current {paths.current}",
         f"find {wants} -name '{paths.name}@*.service' ! -name {name} -delete",

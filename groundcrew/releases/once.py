@@ -27,3 +27,10 @@ _turns: dict[str, Turn] = {}
 def turn(key: str, host: str) -> Turn:
     """The turn of `key`; it is the caller's own if its host name is `host`."""
     return _turns.setdefault(key, Turn(host))
+
+
+def host_failed(host: str) -> None:
+    """An operation failed on a host; what it had the turn for has failed, and nobody waits."""
+    for mine in _turns.values():
+        if mine.host == host and not mine.over.is_set():
+            mine.end(good=False)

@@ -30,11 +30,19 @@ from groundcrew.releases.target import (
 )
 
 UNKNOWN = 1 << 60
+SETTLED = "groundcrew_settled"
 Commands = Generator[StringCommand | FunctionCommand, None, None]
 
 
 def app_state(target: Target) -> AppState:
-    """The application's releases on the current host."""
+    """The application's releases on the current host.
+
+    Read once per run where `build` found that there is nothing to do, else at every step.
+    """
+    known = host.connector_data.get(SETTLED, {}).get(target.paths.name)
+    if known is not None:
+        unchanged: AppState = known
+        return unchanged
     state: AppState = host.get_fact(App, app=target.paths.name)
     return state
 
@@ -64,7 +72,10 @@ def build(plan: ReleasePlan) -> Commands:
     release = plan.release_id(state)
     if settled(plan.target, state, release):
         host.noop(f"release {release} is live")
+        if host.state.is_executing:
+            host.connector_data.setdefault(SETTLED, {})[plan.paths.name] = state
         return
+    rollout(plan.paths.name).candidates.add(host.name)
     yield from locked(plan.target)
     if is_built(state, release):
         host.noop(f"release {release} is built")
@@ -102,12 +113,8 @@ def hooks(plan: ReleasePlan) -> Commands:
         return
     mine = turn(f"hooks {target.paths.name} {plan.digest}", host.name)
     if mine.host == host.name:
-        good = False
-        try:
-            yield StringCommand(commands.run_hooks(target, release))
-            good = True
-        finally:
-            mine.end(good)
+        yield StringCommand(commands.run_hooks(target, release))
+        mine.end(good=True)
         return
     mine.over.wait()
     if mine.good:
@@ -127,7 +134,8 @@ def canary(plan: ReleasePlan) -> Commands:
     state = app_state(plan.target)
     if settled(plan.target, state, plan.release_id(state)):
         return
-    if rollout(plan.paths.name).claim_canary(host.name):
+    names = [other.name for other in host.state.inventory]
+    if rollout(plan.paths.name).is_canary(host.name, names):
         yield from roll_out(plan.target, plan.release_id(state), state)
 
 
@@ -154,16 +162,16 @@ def roll_out(target: Target, release: str, state: AppState, *, action: str = "re
         yield refuse(f"not released here: {group.failed} failed")
         return
     previous = state["live"] if state["live"] != release else None
-    good = False
-    try:
-        steps = hand_over(target, release, previous, state, action)
-        yield from steps
-        good = True
-    finally:
-        if host.state.is_executing and not good:
-            group.fail(host.name, target.app.rollout.go_back)
+    if host.state.is_executing:
+        # Until it is taken out again, a failure of this host is the rollout's (see hooks.py).
+        group.go_back = target.app.rollout.go_back
+        group.attempting.add(host.name)
+    yield from hand_over(target, release, previous, state, action)
+    group.attempting.discard(host.name)
     if host.state.is_executing and previous:
-        group.switched[host.name] = undo.going_back(host, target, release, previous)
+        # The host itself: what pyinfra calls `host` is another one by the time this is called.
+        this_host = host.state.inventory.get_host(host.name)
+        group.switched[host.name] = undo.going_back(this_host, target, release, previous)
         if group.failed and target.app.rollout.go_back:
             # Another host of the same batch failed while this one was at it.
             group.lead_back(host.name)
@@ -187,6 +195,9 @@ def hand_over(
         if not is_active(state, name):
             yield StringCommand(commands.start(target, release))
         yield remote.command("probe", payload=commands.socket_probe(target, release, ""))
+    static = commands.static_payload(target, release, previous)
+    if static:
+        yield remote.command("publish_static", payload=static)
     fallback = previous if previous and is_active(state, target.paths.unit(previous)) else None
     yield StringCommand(commands.switch(target, release, fallback))
     payload = commands.nginx_probe(target, release, previous, action=action)

@@ -81,6 +81,7 @@ class ReleasePlan:
             "files": {item.path: item.data.decode() for item in entries if isinstance(item, File)},
             "hooks": self.app.hooks.model_dump(),
             "shared": self.app.shared,
+            "static": self.app.static.path if self.app.static else None,
             "python": self.toolchain.python,
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

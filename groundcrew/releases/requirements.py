@@ -13,6 +13,8 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _NAME = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)")
+_SAME = {"pyuwsgi": "uwsgi"}
+"""One program under two names: who brings the second needs no first."""
 _INCLUDE = re.compile(r"^(-r|--requirement|-c|--constraint)[ =]+(?!/|\w+://)(\S+)")
 
 
@@ -42,7 +44,7 @@ def combine(own: str, server: str, *, wanted: Collection[str], folder: str = "")
     hashed = all("--hash=" in line for line in lines if _name(line)) and not any(
         _INCLUDE.match(line) for line in lines
     )
-    extra = [line for line in _logical(server) if _name(line) not in named]
+    extra = [line for line in _logical(server) if not _names(line) & named]
     if not hashed:
         extra = [line for line in extra if _name(line) in wanted]
     return Requirements("".join(f"{line}\n" for line in [*lines, *extra]), hashed)
@@ -59,6 +61,11 @@ def _logical(text: str) -> Iterator[str]:
 def _name(line: str) -> str | None:
     match = _NAME.match(line)
     return re.sub(r"[-_.]+", "-", match.group(1)).lower() if match else None
+
+
+def _names(line: str) -> set[str]:
+    name = _name(line) or ""
+    return {name, _SAME.get(name, name)}
 
 
 def _relative(line: str, folder: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from pyinfra import logger
@@ -14,20 +14,31 @@ class Rollout:
 
     canary: str | None = None
     failed: str | None = None
+    go_back: bool = True
+    attempting: set[str] = field(default_factory=set)
+    """Hosts that are being switched now."""
+
     switched: dict[str, Callable[[], bool]] = field(default_factory=dict)
     """How to lead each host that has switched back again."""
 
-    def claim_canary(self, host: str) -> bool:
-        """Whether this host is the one that goes first."""
+    candidates: set[str] = field(default_factory=set)
+    """Hosts that have something to switch to."""
+
+    def is_canary(self, host: str, inventory: Iterable[str]) -> bool:
+        """Whether this host goes first: the first one in the inventory of those that are ready.
+
+        When hosts run one after the other (--serial), only the first to come is ready.
+        """
         if self.canary is None:
-            self.canary = host
+            self.canary = next((name for name in inventory if name in self.candidates), host)
         return self.canary == host
 
-    def fail(self, host: str, go_back: bool) -> None:
+    def fail(self, host: str) -> None:
         """Stop the rollout, and lead back the hosts that have switched."""
+        self.attempting.discard(host)
         if self.failed is None:
             self.failed = host
-        if go_back:
+        if self.go_back:
             for other in list(self.switched):
                 self.lead_back(other)
 
@@ -46,3 +57,10 @@ _rollouts: dict[str, Rollout] = {}
 def rollout(app: str) -> Rollout:
     """The rollout of an application in this run."""
     return _rollouts.setdefault(app, Rollout())
+
+
+def host_failed(host: str) -> None:
+    """An operation failed on a host; if it was being switched, its rollout has failed."""
+    for group in _rollouts.values():
+        if host in group.attempting:
+            group.fail(host)

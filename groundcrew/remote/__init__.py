@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pyinfra.api import QuoteString, StringCommand
 
+_IMPORT = re.compile(r"^from groundcrew\.remote\.(\w+) import .*\n", re.MULTILINE)
+
 
 @cache
 def source(program: str) -> str:
-    """The text of `groundcrew/remote/PROGRAM.py`."""
-    return (Path(__file__).parent / f"{program}.py").read_text(encoding="utf-8")
+    """The text of `groundcrew/remote/PROGRAM.py`, with the modules of this package that it imports
+    in place of the import: the host has only what is sent."""
+    return _IMPORT.sub(lambda found: _part(found[1]), _text(program))
+
+
+def _part(module: str) -> str:
+    # Legal only at the top, where the program has its own.
+    return _text(module).replace("from __future__ import annotations\n", "")
+
+
+def _text(module: str) -> str:
+    return (Path(__file__).parent / f"{module}.py").read_text(encoding="utf-8")
 
 
 def command(program: str, *arguments: str, payload: Any = None) -> StringCommand:

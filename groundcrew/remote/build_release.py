@@ -40,7 +40,12 @@ class Build:
         self.directory = self.root / "releases" / payload["release"]
         self.app = self.directory / "app"
         self.venv = self.directory / "venv"
-        account = pwd.getpwnam(payload["user"])
+        try:
+            account = pwd.getpwnam(payload["user"])
+        except KeyError:
+            raise BuildError(
+                f"no user {payload['user']}: this host needs deploy.py first"
+            ) from None
         self.uid, self.gid = account.pw_uid, account.pw_gid
 
     def environment(self) -> dict[str, str]:
@@ -75,6 +80,8 @@ class Build:
             text=True,
             errors="replace",
             start_new_session=True,
+            # What serves on this host goes first.
+            preexec_fn=lambda: os.nice(15),
         )
         last: deque[str] = deque(maxlen=LINES_SHOWN)
         signal.signal(signal.SIGALRM, lambda *_: os.killpg(process.pid, signal.SIGKILL))
@@ -142,8 +149,9 @@ class Build:
         """Mark the release as built."""
         partial = self.directory / ".release.json"
         partial.write_text(json.dumps(self.payload["metadata"], indent=2) + "\n", encoding="utf-8")
-        os.sync()
         partial.rename(self.directory / "release.json")
+        # Onto the disk soon, but nobody waits for what apt has just written too.
+        subprocess.Popen(["sync"], start_new_session=True)
 
     def make(self) -> None:
         """Build the release; remove it again when a step fails."""

@@ -1,12 +1,13 @@
 """Asks an application for its health path until it answers as expected, or a deadline passes.
 
 Runs on the host as `python3 -c SCRIPT` with a JSON payload on stdin: {"socket": path or null,
-"port": number (without a socket, on 127.0.0.1), "host": Host header, "path", "status",
-"timeout", "interval", "request_timeout", "successes", "hold": seconds, "unit": name or null,
-"on_success", "on_failure": shell command or null}. With a unit, the probe gives up as soon as the
-unit has failed. Once healthy, it must stay so for `hold` seconds. Exit 0 and one line on stdout
-when healthy, else exit 1 with the last answer, and the unit's last journal lines, on stderr, after
-`on_failure` has run: here, so that it also runs when the operator is cut off.
+"release": directory of the release behind it, "port": number (without a socket, on 127.0.0.1),
+"host": Host header, "path", "status", "timeout", "interval", "request_timeout", "successes",
+"hold": seconds, "unit": name or null, "on_success", "on_failure": shell command or null}. With a
+unit, the probe gives up as soon as the unit has failed. Once healthy, it must stay so for `hold`
+seconds. Exit 0 and one line on stdout when healthy, else exit 1 with the last answer, and the
+unit's last journal lines, on stderr, after `on_failure` has run: here, so that it also runs when
+the operator is cut off.
 Standard library only, Python 3.9 or later.
 """
 
@@ -14,52 +15,40 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 import subprocess
 import sys
 import time
 from typing import Any
 
+from groundcrew.remote.app_client import http_status, socket_status
 
-class SocketConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
-
-    def __init__(self, path: str, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self.path = path
-
-    def connect(self) -> None:
-        """Connect to the socket instead of a host."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
+EARLY = 5.0
+EARLY_INTERVAL = 0.05
 
 
 def ask(payload: dict[str, Any]) -> tuple[int | None, str]:
     """The status of one request, or None and why there was none."""
-    timeout = payload["request_timeout"]
-    connection: http.client.HTTPConnection
-    if payload["socket"]:
-        connection = SocketConnection(payload["socket"], timeout)
-    else:
-        connection = http.client.HTTPConnection("127.0.0.1", payload["port"], timeout=timeout)
+    url, timeout = payload["path"], payload["request_timeout"]
+    headers = {
+        "Host": payload["host"],
+        "User-Agent": "groundcrew-probe",
+        "X-Forwarded-For": "127.0.0.1",
+        "X-Forwarded-Proto": "http",
+        "Connection": "close",
+    }
+    nginx = http.client.HTTPConnection("127.0.0.1", payload["port"], timeout=timeout)
     try:
-        connection.putrequest("GET", payload["path"], skip_host=True)
-        connection.putheader("Host", payload["host"])
-        connection.putheader("User-Agent", "groundcrew-probe")
-        connection.putheader("X-Forwarded-For", "127.0.0.1")
-        connection.putheader("X-Forwarded-Proto", "http")
-        connection.putheader("Connection", "close")
-        connection.endheaders()
-        answer = connection.getresponse()
-        answer.read()
-        return answer.status, f"status {answer.status}"
+        if payload["socket"]:
+            status = socket_status(payload["socket"], payload["release"], url, headers, timeout)
+        else:
+            status = http_status(nginx, url, headers)
+        return status, f"status {status}"
     except TimeoutError:
         return None, f"no answer within {timeout} s"
     except (OSError, http.client.HTTPException) as error:
         return None, f"{type(error).__name__}: {error}"
     finally:
-        connection.close()
+        nginx.close()
 
 
 def unit_failed(unit: str) -> str | None:
@@ -105,7 +94,9 @@ def probe(payload: dict[str, Any]) -> str | None:
             return f"{reason}; last answer: {answer}"
         if time.monotonic() - started > payload["timeout"]:
             return f"not healthy within {payload['timeout']} s: {payload['path']} gave {answer}"
-        time.sleep(payload["interval"])
+        # Soon after the start an answer may come any moment; later it is not worth the processor.
+        early = time.monotonic() - started < EARLY
+        time.sleep(min(payload["interval"], EARLY_INTERVAL) if early else payload["interval"])
 
 
 def hold(payload: dict[str, Any]) -> str | None:

@@ -2,10 +2,10 @@
 
 Runs on the host as root, as `python3 -c SCRIPT REQUEST`; REQUEST is JSON {"apps": [{"name",
 "current": link to the live release, "unit": with {} for the release, "runtime": directory of
-sockets, "upstream": socket, "user", "path", "host", "port", "reuse": bool}], "status_port",
-"admins": [user], "settle": seconds, "reuse_requests": number, "listener": seconds, or 0 for none}.
-Prints one line of JSON with a key per function of SECTIONS; what could not be looked at is
-{"error": reason}. Standard library only, Python 3.9 or later.
+sockets, "upstream": socket, "maintenance": file, "user", "path", "host", "port", "reuse": bool}],
+"status_port", "admins": [user], "settle": seconds, "reuse_requests": number, "listener": seconds,
+or 0 for none}. Prints one line of JSON with a key per function of SECTIONS; what could not be
+looked at is {"error": reason}. Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from groundcrew.remote.app_client import http_status, socket_status
 
 Data = dict[str, Any]
 COMMAND_TIMEOUT = 60
@@ -54,6 +56,17 @@ def releases(request: Data) -> Data:
             release = None
         unit = app["unit"].replace("{}", release) if release else None
         found[app["name"]] = {"release": release, "unit": unit}
+    return found
+
+
+def maintenance(request: Data) -> Data:
+    """Application -> what the file says that switches its maintenance on; None where it is off."""
+    found: Data = {}
+    for app in request["apps"]:
+        try:
+            found[app["name"]] = Path(app["maintenance"]).read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            found[app["name"]] = None
     return found
 
 
@@ -114,43 +127,27 @@ def exposure(request: Data) -> Data:
     return {unit: float(figure) for unit, figure in found}
 
 
-class SocketConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
-
-    def __init__(self, path: str, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self.path = path
-
-    def connect(self) -> None:
-        """Connects to the socket instead of a host."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
-
-
-def get(connection: http.client.HTTPConnection, app: Data, **headers: str) -> int:
-    """The status of the application's health path."""
-    connection.putrequest("GET", app["path"], skip_host=True)
-    for name, value in {"Host": app["host"], "User-Agent": "groundcrew-verify", **headers}.items():
-        connection.putheader(name.replace("_", "-"), value)
-    connection.endheaders()
-    answer = connection.getresponse()
-    answer.read()
-    return answer.status
+def get(connection: http.client.HTTPConnection, app: Data) -> int:
+    """The status of the application's health path through nginx."""
+    headers = {"Host": app["host"], "User-Agent": "groundcrew-verify"}
+    return http_status(connection, app["path"], headers)
 
 
 def sockets(request: Data) -> Data:
     """Application -> the status that it answers on the socket which nginx uses."""
     found: Data = {}
     for app in request["apps"]:
-        connection = SocketConnection(app["upstream"], 10)
+        headers = {
+            "Host": app["host"],
+            "User-Agent": "groundcrew-verify",
+            "X-Forwarded-For": "127.0.0.1",
+            "X-Forwarded-Proto": "http",
+        }
         try:
-            status = get(connection, app, X_Forwarded_For="127.0.0.1", X_Forwarded_Proto="http")
+            status = socket_status(app["upstream"], app["current"], app["path"], headers, 10)
             found[app["name"]] = {"status": status}
         except (OSError, http.client.HTTPException) as error:
             found[app["name"]] = {"error": f"{type(error).__name__}: {error}"}
-        finally:
-            connection.close()
     return found
 
 
@@ -324,6 +321,7 @@ def last_line(text: str) -> str:
 SECTIONS: dict[str, Callable[[Data], Any]] = {
     "machine": machine,
     "releases": releases,
+    "maintenance": maintenance,
     "processes": processes,
     "exposure": exposure,
     "sockets": sockets,

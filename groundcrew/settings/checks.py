@@ -70,6 +70,11 @@ def files(apps: Mapping[str, AppSettings], project: Path, problem: Report) -> li
                     "a package from an index brings no requirements file; use lock",
                 )
             )
+        page = app.maintenance.page
+        if page and not (project / Path(page).expanduser()).is_file():
+            problems.append(
+                problem(("app", name, "maintenance", "page"), f"no file {project / page}")
+            )
         if app.lock and not (project / Path(app.lock).expanduser()).is_file():
             problems.append(problem(("app", name, "lock"), f"no file {project / app.lock}"))
     return problems

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from groundcrew.apps.model import AppSettings
 from groundcrew.model import Settings
@@ -32,6 +32,21 @@ class RunSettings(Settings):
     maintenance: Literal["on", "off"] | None = None
     """Maintenance mode (`--data maintenance=on`)."""
 
+    lines: int | None = Field(None, ge=1, le=10000)
+    """How much of each log is shown (`--data lines=100`); default: 50 lines of an application's
+    logs, 10 of its release log."""
+
+    since: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*[smhd]$")] | None = None
+    """Only log lines of this long ago or later (`--data since=10m`): seconds, minutes, hours or
+    days."""
+
+
+class StatusSettings(Settings):
+    """What `playbooks/status.py` writes; given on the command line."""
+
+    json_path: str | None = Field(None, alias="json")
+    """File on the operator's machine that gets the state of all hosts as JSON."""
+
 
 class HostBase(Settings):
     """The part of a host's settings that the engine itself reads."""
@@ -44,6 +59,9 @@ class HostBase(Settings):
 
     run: RunSettings = RunSettings()
     """What a playbook is asked to do."""
+
+    status: StatusSettings = StatusSettings()
+    """What `playbooks/status.py` writes."""
 
     settings: ShowSettings = ShowSettings()
     """What `playbooks/settings.py` prints."""

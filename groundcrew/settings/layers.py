@@ -15,7 +15,7 @@ from groundcrew.settings.merge import Layer, merge
 
 COMMAND_LINE = "--data"
 # What playbooks are told, without the block's name.
-SHORT = {"app": "run.app", "release": "run.release", "maintenance": "run.maintenance"}
+SHORT = {key: f"run.{key}" for key in ("app", "release", "maintenance", "lines", "since")}
 
 
 @cache

@@ -23,6 +23,7 @@ _EXPECTED = {
     "less_than": "less than {lt}",
     "less_than_equal": "at most {le}",
     "literal_error": "{expected}",
+    "kind": "{expected}",
     "dict_type": "a mapping",
     "model_type": "a mapping",
     "tuple_type": "a list",

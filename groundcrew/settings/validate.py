@@ -30,13 +30,15 @@ def _problems(model: type[BaseModel], merged: Merged, error: ValidationError) ->
     items: dict[Path, list[ErrorDetails]] = {}
     for item in error.errors(include_url=False):
         path = _given(merged.data, item["loc"], missing=item["type"] == "missing")
+        if item["type"] == "kind":
+            path = (*path, item["ctx"]["key"])
         items.setdefault(path, []).append(item)
     return [
         Problem(
             key=".".join(path),
             layer=merged.nearest_origin(path),
             message=_message(model, merged, path, found),
-            about=_about(model, path, found),
+            about=_about(model, merged, path, found),
         )
         for path, found in items.items()
         if not _other_member(path, items)
@@ -72,25 +74,27 @@ def _given(data: Any, loc: Iterable[int | str], *, missing: bool) -> Path:
 def _message(model: type[BaseModel], merged: Merged, path: Path, items: list[ErrorDetails]) -> str:
     kinds = {item["type"] for item in items}
     if "extra_forbidden" in kinds:
-        return f"unknown key{_hint(model, path)}"
+        return f"unknown key{_hint(model, merged, path)}"
     if "missing" in kinds:
         return "is required"
     value = merged.value(path)
     text = describe(items, value, secret=SECRETS in path)
     if "source_kind" in kinds and isinstance(value, Mapping):
-        known = known_keys(model, path)
+        known = known_keys(model, path, merged.data)
         near = [hint for key in value if "did you mean" in (hint := nearest(str(key), known))]
         text += near[0] if near else ""
     return text
 
 
-def _about(model: type[BaseModel], path: Path, items: list[ErrorDetails]) -> str:
+def _about(model: type[BaseModel], merged: Merged, path: Path, items: list[ErrorDetails]) -> str:
     unknown = any(item["type"] == "extra_forbidden" for item in items)
-    return "" if unknown else about(model, path)
+    return "" if unknown else about(model, path, merged.data)
 
 
-def _hint(model: type[BaseModel], path: Path) -> str:
-    known = known_keys(model, path[:-1])
+def _hint(model: type[BaseModel], merged: Merged, path: Path) -> str:
+    known = known_keys(model, path[:-1], merged.data)
+    if path[-1] not in known and path[-1] in known_keys(model, path[:-1]):
+        return "; it belongs to another `type`"
     near = nearest(path[-1], known)
     place = elsewhere(model, path)
     if place and "did you mean" not in near:

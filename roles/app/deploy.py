@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyinfra.api import deploy
 
+from groundcrew.apps import maintenance
 from groundcrew.apps.model import AppSettings
 from groundcrew.apps.paths import AppPaths
 from groundcrew.operations import accounts, files
@@ -13,15 +14,19 @@ from roles.app import builders
 
 
 @deploy("app")
-def prepare(app_name: str, app: AppSettings) -> None:
-    """The application's users, groups and directories; nginx needs them before the release."""
+def prepare(app_name: str, app: AppSettings, page: bytes) -> None:
+    """The application's users, groups, directories and maintenance `page`; nginx needs them before
+    the release."""
     paths = AppPaths(app_name)
     accounts.manage(
         name=f"{app_name}: users and groups",
         groups=builders.groups(paths),
         users=builders.users(paths),
     )
-    files.manage(name=f"{app_name}: directories", entries=builders.directories(paths, app))
+    files.manage(
+        name=f"{app_name}: directories",
+        entries=[*builders.directories(paths, app), *maintenance.entries(paths, page)],
+    )
 
 
 @deploy("app")

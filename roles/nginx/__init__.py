@@ -1,7 +1,16 @@
 """nginx in front of the applications."""
 
+from roles.nginx.activate import activate_command
 from roles.nginx.deploy import PACKAGES, apply
 from roles.nginx.drain import drain_seconds
+from roles.nginx.maintenance import maintenance_files
 from roles.nginx.settings import NginxSettings
 
-__all__ = ["PACKAGES", "NginxSettings", "apply", "drain_seconds"]
+__all__ = [
+    "PACKAGES",
+    "NginxSettings",
+    "activate_command",
+    "apply",
+    "drain_seconds",
+    "maintenance_files",
+]

@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from groundcrew.apps.model import AppSettings
-from groundcrew.entries import Absent, Directory, Entry, File, Purge
+from groundcrew.apps.paths import AppPaths
+from groundcrew.entries import Absent, Directory, Entry, File, Link, Purge
 from groundcrew.templates import render
+from roles.nginx import maintenance
 from roles.nginx.headers import headers_file
 from roles.nginx.settings import NginxSettings
-from roles.nginx.site import site_file
+from roles.nginx.site import passing_files, site_file
 
 ROOT = "/etc/nginx"
 OWN = f"{ROOT}/groundcrew"
 HEADERS = f"{OWN}/headers"
+PASSING = f"{OWN}/passing"
 SITES = f"{ROOT}/sites-enabled"
 DROP_IN = "/etc/systemd/system/nginx.service.d"
 DROP_IN_FILE = f"{DROP_IN}/groundcrew.conf"
 
-CONCERNS = ("basics", "clients", "log-format", "gzip", "maps", "proxy", "status")
+CONCERNS = ("basics", "clients", "log-format", "gzip", "maps", "proxy", "uwsgi", "status")
 
 
 def configuration(settings: NginxSettings, apps: Mapping[str, AppSettings]) -> list[Entry]:
@@ -31,7 +34,12 @@ def configuration(settings: NginxSettings, apps: Mapping[str, AppSettings]) -> l
             f"nginx.status_port: {settings.status_port} is the port of an application too"
         )
     common = headers_file(settings.security_headers, settings.hide_headers)
-    entries: list[Entry] = [Directory(OWN), Directory(HEADERS)]
+    entries: list[Entry] = [
+        Directory(OWN),
+        Directory(HEADERS),
+        Directory(PASSING),
+        Directory(maintenance.DIRECTORY),
+    ]
     entries += [
         File(f"{OWN}/{concern}.conf", render(f"nginx/{concern}.conf.j2", settings=settings))
         for concern in CONCERNS
@@ -44,15 +52,29 @@ def configuration(settings: NginxSettings, apps: Mapping[str, AppSettings]) -> l
         headers = headers_file(settings.security_headers, settings.hide_headers, app.nginx.headers)
         entries += [
             File(f"{HEADERS}/{name}.conf", headers),
+            *maintenance.maintenance_files(settings, name, app),
+            *passing(settings, name, app),
             File(f"{SITES}/groundcrew-{name}.conf", site_file(settings, name, app)),
         ]
     entries += [
         Purge(HEADERS, "*.conf"),
+        Purge(PASSING, "*"),
+        Purge(maintenance.DIRECTORY, "*.conf"),
         Purge(SITES, "groundcrew-*.conf"),
         Absent(f"{SITES}/default"),
         File(f"{ROOT}/nginx.conf", render("nginx/nginx.conf.j2", settings=settings)),
     ]
     return entries
+
+
+def passing(settings: NginxSettings, name: str, app: AppSettings) -> list[Entry]:
+    """How requests reach the application. A release that speaks another protocol than the one
+    before moves the link: not we, while the one before still serves."""
+    files = passing_files(settings, name, app)
+    return [
+        *(File(f"{PASSING}/{name}.{protocol}", text) for protocol, text in files.items()),
+        Link(AppPaths(name).passing, f"{name}.{app.server.protocol}", initial=True),
+    ]
 
 
 def drop_in(settings: NginxSettings) -> list[Entry]:

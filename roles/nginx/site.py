@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from groundcrew.apps.model import AppSettings
 from groundcrew.apps.paths import AppPaths
-from groundcrew.apps.server import Server
 from groundcrew.templates import render
 from roles.nginx.settings import NginxSettings
 
@@ -15,21 +14,31 @@ def site_file(settings: NginxSettings, name: str, app: AppSettings) -> str:
         "nginx/site.conf.j2",
         settings=settings,
         name=name,
-        upstream=AppPaths(name).upstream,
-        fallback=AppPaths(name).fallback,
+        paths=AppPaths(name),
+        static=app.static,
+        static_directory=AppPaths(name).static,
         port=app.port,
         domains=app.domains,
         site=app.nginx,
         client_max_body_size=nginx_size(app.nginx.client_max_body_size),
-        websockets=speaks_websockets(app.server),
     )
+
+
+def passing_files(settings: NginxSettings, name: str, app: AppSettings) -> dict[str, str]:
+    """The ways to pass a request on, by protocol. An application has both, whatever its server: the
+    live release may be one from before `server.type` was changed."""
+    return {
+        protocol: render(
+            f"nginx/passing-{protocol}.conf.j2",
+            settings=settings,
+            name=name,
+            site=app.nginx,
+            websockets=app.server.speaks_websockets,
+        )
+        for protocol in ("http", "uwsgi")
+    }
 
 
 def nginx_size(size: str) -> str:
     """`size` for nginx, which has no suffix for tebibytes."""
     return f"{int(size[:-1]) * 1024}G" if size.endswith("T") else size
-
-
-def speaks_websockets(server: Server) -> bool:
-    """Whether an upgrade may be passed on: WSGI has no WebSockets, and gets none."""
-    return server.worker_class == "uvicorn"

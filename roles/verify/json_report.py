@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
+from groundcrew import json_file
 from roles.verify.result import Check, Status
 
 _hosts: dict[str, dict[str, Any]] = {}
@@ -23,18 +20,7 @@ def record(path: str, host: str, results: Sequence[Check]) -> None:
         "checks": [asdict(result) for result in results],
     }
     report = {"ok": all(entry["ok"] for entry in _hosts.values()), "hosts": _hosts}
-    target = Path(path).expanduser()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, staged = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(report, stream, indent=2, sort_keys=True)
-            stream.write("\n")
-        Path(staged).chmod(0o644)
-        Path(staged).replace(target)
-    except BaseException:
-        Path(staged).unlink(missing_ok=True)
-        raise
+    json_file.replace(path, report)
 
 
 def passed(results: Sequence[Check]) -> bool:

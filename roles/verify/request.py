@@ -34,14 +34,10 @@ def app_request(name: str, app: AppSettings) -> dict[str, Any]:
         "unit": paths.unit("{}"),
         "runtime": paths.runtime,
         "upstream": paths.upstream,
+        "maintenance": paths.maintenance_flag,
         "user": paths.user,
         "path": app.health.path,
         "host": host_header(app),
         "port": app.port,
-        "reuse": keeps_connections(app),
+        "reuse": app.server.keeps_connections,
     }
-
-
-def keeps_connections(app: AppSettings) -> bool:
-    """Whether the application's server keeps connections open between requests."""
-    return app.server.worker_class != "sync"

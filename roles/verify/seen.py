@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
+from roles.verify.answer import Answer
 from roles.verify.expected import Expected
 from roles.verify.outside import Reached, Site
 from roles.verify.result import NotCheckedError
@@ -38,6 +40,16 @@ class Seen:
         if not unit:
             raise NotCheckedError("no release is live")
         return str(unit)
+
+    def shut_out(self, app: str, answer: Answer) -> bool:
+        """Whether an answer is what visitors get during the application's maintenance."""
+        found = self.report.get("maintenance")
+        wait = str(self.expected.apps[app].maintenance.retry_after)
+        return (
+            bool(isinstance(found, Mapping) and found.get(app) is not None)
+            and answer.status == HTTPStatus.SERVICE_UNAVAILABLE
+            and answer.value("Retry-After") == wait
+        )
 
     def serving_units(self) -> dict[str, str]:
         """`nginx` and each application -> its unit, those without a live release left out."""

@@ -54,7 +54,8 @@ def _arguments(
     limit: str, data: Mapping[str, Any] | None, playbook: str, options: tuple[str, ...]
 ) -> list[str]:
     values = [f"--data={key}={_text(value)}" for key, value in (data or {}).items()]
-    return [*PYINFRA, "inventory/lab.py", playbook, "--limit", limit, *values, *options]
+    limits = [f"--limit={name}" for name in limit.split(",")]
+    return [*PYINFRA, "inventory/lab.py", playbook, *limits, *values, *options]
 
 
 def _text(value: Any) -> str:
@@ -69,7 +70,9 @@ def pyinfra(
     env: Mapping[str, str] | None = None,
     timeout: int = 600,
 ) -> Run:
-    """A run with JSON on standard output, without questions unless it is a dry one."""
+    """A run on the hosts of `limit` (names with commas between them), with JSON on standard output,
+    without questions unless it is a dry one.
+    """
     options = ("--json", *(() if "--dry" in options else ("-y",)), *options)
     started = time.monotonic()
     done = subprocess.run(
@@ -85,10 +88,12 @@ def pyinfra(
     return Run(done.returncode, done.stdout, done.stderr, time.monotonic() - started)
 
 
-def start_pyinfra(limit: str, data: Mapping[str, Any] | None = None) -> subprocess.Popen[str]:
+def start_pyinfra(
+    limit: str, data: Mapping[str, Any] | None = None, playbook: str = "playbooks/release.py"
+) -> subprocess.Popen[str]:
     """A run in the background, its output in one pipe."""
     return subprocess.Popen(
-        _arguments(limit, data, "deploy.py", ("-y",)),
+        _arguments(limit, data, playbook, ("-y",)),
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -112,12 +117,23 @@ class LabHost:
     name: str
     suite: str
     address: str = ""
+    container: str = ""
     first: Run | None = field(default=None, repr=False)
 
     def up(self) -> None:
         lab("reset", self.name, "--suite", self.suite)
+        self.find()
+
+    def find(self) -> None:
         hosts = json.loads(lab("list", "--json"))
-        self.address = next(host["address"] for host in hosts if host["name"] == self.name)
+        host = next(host for host in hosts if host["name"] == self.name)
+        self.address, self.container = host["address"], host["container"]
+
+    def reboot(self) -> None:
+        """Stop and start the whole host; what is in /run and /tmp is gone."""
+        subprocess.run(["docker", "restart", self.container], check=True, capture_output=True)
+        lab("up", self.name)
+        self.find()
 
     def down(self) -> None:
         lab("down", self.name)

@@ -80,15 +80,3 @@ def test_an_override_changes_one_key_alone(bookworm: LabHost, workers: int) -> N
     assert int(running) == workers + 1
     back = pyinfra(bookworm.name)
     assert back.status == 0, back.stderr
-
-
-def test_the_application_comes_back_after_a_reboot(bookworm: LabHost) -> None:
-    bookworm.out("rm -rf /run/hello && systemctl stop 'hello@*'")
-    bookworm.out("systemd-tmpfiles --create && systemctl start multi-user.target")
-    unit = f"hello@{bookworm.live('hello')}.service"
-    assert bookworm.out(f"systemctl is-enabled {unit}") == "enabled"
-    bookworm.out(f"systemctl start {unit}")
-    for _ in range(50):
-        if bookworm.get("/", "hello.test").status_code == 200:
-            break
-    assert bookworm.get("/", "hello.test").status_code == 200

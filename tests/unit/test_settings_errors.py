@@ -19,7 +19,7 @@ MANIFEST = "apps/shop.yml"
     [
         ("prot: 81", "prot", 'unknown key; did you mean "port"?'),
         ("server: {wokers: 4}", "server.wokers", 'unknown key; did you mean "workers"?'),
-        ("workers: 4", "workers", 'unknown key; did you mean "server.workers"?'),
+        ("preload: true", "preload", 'unknown key; did you mean "server.preload"?'),
         ("server: {workers: true}", "server.workers", "expected a number or 'auto', got true"),
         (
             "server: {workers: four}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from groundcrew.apps.server import GunicornServer
 from groundcrew.settings.layers import nested
 from groundcrew.settings.merge import Layer, merge
 from tests.unit.project import Project
@@ -101,6 +102,7 @@ def test_the_command_line_wins_over_everything(project: Project) -> None:
     project.data = {"app.shop.server.workers": 4}
     loaded = project.load()["web1"]
     server = loaded.settings.app["shop"].server
+    assert isinstance(server, GunicornServer)
     assert (server.workers, server.timeout) == (4, 5)
     assert loaded.merged.origin(("app", "shop", "server", "workers")) == "--data"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from roles.verify.answer import Answer
+from roles.verify.checks.maintenance import REASON
 from roles.verify.expected import Gzip
 from roles.verify.result import Check, fail, not_applicable, ok
 from roles.verify.seen import Seen
@@ -17,7 +18,12 @@ def check(seen: Seen) -> Iterator[Check]:
         if seen.expected.gzip is None:
             yield not_applicable(title, "nginx.gzip is off")
         else:
-            yield judge_pages(title, seen.expected.gzip, seen.sites[name].pages.values())
+            pages = seen.sites[name].pages.values()
+            answers = [answer for answer in pages if not seen.shut_out(name, answer)]
+            if answers:
+                yield judge_pages(title, seen.expected.gzip, answers)
+            else:
+                yield not_applicable(title, REASON)
 
 
 def judge_pages(title: str, gzip: Gzip, answers: Iterable[Answer]) -> Check:

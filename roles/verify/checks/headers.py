@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from roles.verify.answer import Answer
-from roles.verify.result import Check, judge
+from roles.verify.checks.maintenance import REASON
+from roles.verify.result import Check, judge, not_applicable
 from roles.verify.seen import Seen
 
 REVEALING = ("X-Powered-By",)
@@ -18,8 +19,12 @@ def check(seen: Seen) -> Iterator[Check]:
         wanted = seen.expected.security_headers[name]
         answers = (site.pages[app.health.path], site.missing, site.malformed)
         for answer, kind in zip(answers, ("page", "missing page", "bad request"), strict=True):
+            title = f"{name}: headers on {kind}"
+            if seen.shut_out(name, answer):
+                yield not_applicable(title, REASON)
+                continue
             yield judge(
-                f"{name}: headers on {kind}",
+                title,
                 header_problems(wanted, answer),
                 f"all {len(wanted)} on status {answer.status}",
             )

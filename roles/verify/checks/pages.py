@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from groundcrew.apps.model import AppSettings
 from groundcrew.apps.model import Check as Promise
 from roles.verify.answer import Answer
-from roles.verify.result import Check, judge
+from roles.verify.checks.maintenance import REASON
+from roles.verify.result import Check, judge, not_applicable
 from roles.verify.seen import Seen
 
 
@@ -16,11 +18,21 @@ def check(seen: Seen) -> Iterator[Check]:
         health = Promise(path=app.health.path, status=app.health.status)
         for promise in (health, *app.checks):
             answer = seen.sites[name].pages[promise.path]
+            title = f"{name}: GET {promise.path}"
+            # Only a health path that is the front page is shut as well.
+            if seen.shut_out(name, answer) and promise.path != health_path(app):
+                yield not_applicable(title, REASON)
+                continue
             yield judge(
-                f"{name}: GET {promise.path}",
+                title,
                 page_problems(promise, answer),
                 f"{answer.status}, {len(answer.body)} bytes",
             )
+
+
+def health_path(app: AppSettings) -> str | None:
+    """The path that answers during maintenance too; None where that is the front page."""
+    return None if app.health.path.partition("?")[0] == "/" else app.health.path
 
 
 def page_problems(promise: Promise, answer: Answer) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from roles.verify.request import keeps_connections
 from roles.verify.result import Check, fail, not_applicable, ok
 from roles.verify.seen import Seen
 
@@ -14,8 +13,8 @@ def check(seen: Seen) -> Iterator[Check]:
     opened than requests are made."""
     for name, app in seen.expected.apps.items():
         title = f"{name}: connection reuse"
-        if not keeps_connections(app):
-            yield not_applicable(title, "sync workers close each connection")
+        if not app.server.keeps_connections:
+            yield not_applicable(title, "its server closes each connection")
             continue
         found = seen.section("reuse")[name]
         if "error" in found:

@@ -1,0 +1,100 @@
+"""Asks an application on the socket of its release, in HTTP or in uWSGI's protocol.
+
+Part of the programs that import it: it is sent with them. Standard library only, Python 3.9 or
+later.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import struct
+from collections.abc import Mapping
+from urllib.parse import unquote
+
+
+class SocketConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self.path = path
+
+    def connect(self) -> None:
+        """Connects to the socket instead of a host."""
+        self.sock = connected(self.path, self.timeout or 0)
+
+
+def connected(path: str, timeout: float) -> socket.socket:
+    """A connection to a Unix socket. Raises OSError."""
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    client.settimeout(timeout)
+    try:
+        client.connect(path)
+    except OSError:
+        client.close()
+        raise
+    return client
+
+
+def http_status(
+    connection: http.client.HTTPConnection, url: str, headers: Mapping[str, str]
+) -> int:
+    """The status of a GET; the answer is read to its end. Raises OSError and HTTPException."""
+    connection.putrequest("GET", url, skip_host=True)
+    for name, value in headers.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status
+
+
+def uwsgi_request(url: str, headers: Mapping[str, str]) -> bytes:
+    """A GET in uWSGI's protocol: CGI variables, each name and value with its length before it."""
+    path, _, query = url.partition("?")
+    variables = {
+        "REQUEST_METHOD": "GET",
+        "REQUEST_URI": url,
+        "PATH_INFO": unquote(path, "latin-1"),
+        "QUERY_STRING": query,
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "SERVER_NAME": headers["Host"],
+        "SERVER_PORT": "80",
+        "REMOTE_ADDR": "127.0.0.1",
+        **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()},
+    }
+    texts = [text.encode("latin-1") for pair in variables.items() for text in pair]
+    block = b"".join(struct.pack("<H", len(text)) + text for text in texts)
+    return struct.pack("<BHB", 0, len(block), 0) + block
+
+
+def uwsgi_status(path: str, url: str, headers: Mapping[str, str], timeout: float) -> int:
+    """The status of a GET in uWSGI's protocol, whose answer is HTTP."""
+    client = connected(path, timeout)
+    try:
+        client.sendall(uwsgi_request(url, headers))
+        answer = http.client.HTTPResponse(client)
+        answer.begin()
+        answer.read()
+        return answer.status
+    finally:
+        client.close()
+
+
+def socket_status(
+    path: str, release: str, url: str, headers: Mapping[str, str], timeout: float
+) -> int:
+    """The status of a GET on the socket `path` of the release in the directory `release`.
+
+    What it speaks is told by its directory, not by today's settings: older releases keep theirs.
+    Raises OSError and HTTPException.
+    """
+    if os.path.exists(os.path.join(release, "uwsgi.ini")):
+        return uwsgi_status(path, url, headers, timeout)
+    connection = SocketConnection(path, timeout)
+    try:
+        return http_status(connection, url, headers)
+    finally:
+        connection.close()

@@ -1,0 +1,93 @@
+"""Reads the ends of an application's logs: what its units wrote, and nginx's two logs of it.
+
+Runs on the host as root, as `python3 -c SCRIPT REQUEST`; REQUEST is JSON {"app": name, "lines":
+number of each log, "since": seconds ago or null}. Prints one line of JSON: {"journal", "access",
+"error": [line]}. Standard library only, Python 3.9 or later.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections import deque
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+DIRECTORY = Path("/var/log/nginx")
+LOG_BYTES = 8 << 20
+ACCESS = (re.compile(r"\[(\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\]"), "%d/%b/%Y:%H:%M:%S %z")
+ERROR = (re.compile(r"^(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d)"), "%Y/%m/%d %H:%M:%S")
+
+
+def journal(app: str, lines: int, since: int | None) -> list[str]:
+    """What all units of the application wrote, the last lines together."""
+    command = ["journalctl", "--no-pager", "--quiet", "--output=short-iso", f"--lines={lines}"]
+    command += [f"--unit={app}@*", f"--unit={app}.*@*"]
+    if since is not None:
+        command.append(f"--since=@{int(time.time()) - since}")
+    done = subprocess.run(
+        command, capture_output=True, text=True, errors="replace", check=False, timeout=60
+    )
+    return [*done.stdout.splitlines(), *done.stderr.splitlines()]
+
+
+def tail(path: Path) -> list[str]:
+    """The lines of a file, of a very long one the last."""
+    try:
+        with path.open("rb") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, size - LOG_BYTES))
+            lines = stream.read().decode(errors="replace").splitlines()
+    except OSError:
+        return []
+    return lines[1:] if size > LOG_BYTES else lines
+
+
+def when(line: str, kind: tuple[re.Pattern[str], str]) -> float | None:
+    """Unix time of a line, which is in local time unless it names its zone; None for one that goes
+    on from the line before."""
+    pattern, form = kind
+    match = pattern.search(line)
+    if not match:
+        return None
+    moment = datetime.strptime(match.group(1), form)
+    return moment.timestamp()
+
+
+def nginx(name: str, kind: tuple[re.Pattern[str], str], lines: int, since: int | None) -> list[str]:
+    """The end of one of nginx's logs; of the file before it, too, where it was just rotated."""
+    found = tail(DIRECTORY / name)
+    if len(found) < lines:
+        found = tail(DIRECTORY / f"{name}.1") + found
+    if since is not None:
+        start = time.time() - since
+        kept: deque[str] = deque()
+        for line in reversed(found):
+            moment = when(line, kind)
+            if moment is not None and moment < start:
+                break
+            kept.appendleft(line)
+        found = list(kept)
+    return found[-lines:]
+
+
+def main() -> int:
+    """Prints the logs that the request in argv[1] asks for."""
+    request: dict[str, Any] = json.loads(sys.argv[1])
+    app, lines, since = request["app"], request["lines"], request["since"]
+    report = {
+        "journal": journal(app, lines, since),
+        "access": nginx(f"{app}.access.log", ACCESS, lines, since),
+        "error": nginx(f"{app}.error.log", ERROR, lines, since),
+    }
+    print(json.dumps(report))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""How hosts and applications are, for people and for machines."""

@@ -1,0 +1,200 @@
+"""The state of a host as text: pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from pyinfra.api.output import format_text
+
+from groundcrew.columns import columns, size, span
+from groundcrew.facts.status import AppStatus, HostStatus, LogEntry, Note, UnitStatus
+from groundcrew.status.parts import Part, part
+
+INDENT = "  "
+FAILED = re.compile(r"^(?!live).*\b(failed|not)\b")
+
+
+def status_table(host: str, report: HostStatus) -> list[str]:
+    """Everything: the host, then each application."""
+    lines = [f"Status of {host}", *_indented([resources(report)])]
+    for name, app in report["apps"].items():
+        body = [
+            *remarks(app),
+            "",
+            *unit_rows(name, app, report["time"]),
+            "",
+            *release_rows(app),
+            "",
+            *log_rows(app["log"]),
+        ]
+        lines += ["", f"{INDENT}{name}: {headline(app)}", *_indented(body, 2)]
+    return lines
+
+
+def releases_table(host: str, report: HostStatus) -> list[str]:
+    """The kept releases of each application."""
+    lines = [f"Releases on {host}"]
+    for name, app in report["apps"].items():
+        lines += ["", f"{INDENT}{name}: {headline(app)}", *_indented(release_rows(app), 2)]
+    return lines
+
+
+def resources(report: HostStatus) -> str:
+    """Load, memory, disk, uptime and nginx on one line."""
+    host, nginx = report["host"], report["nginx"]
+    load = " ".join(f"{value:.2f}" for value in host["load"])
+    state = f"{nginx['active']} ({nginx['sub']})" if nginx else "not installed"
+    return (
+        f"load {load} on {host['cpus']} CPUs; memory {size(host['memory_available'])} of "
+        f"{size(host['memory'])} available; /srv {size(host['disk_free'])} of "
+        f"{size(host['disk'])} free; up {span(host['uptime'])}; nginx {state}"
+    )
+
+
+def headline(app: AppStatus) -> str:
+    """The live release, since when, and by whom."""
+    live = app["live"]
+    if not live:
+        return format_text("no release is live", "red")
+    release = app["releases"].get(live)
+    entry = release["switched"] if release else None
+    source = f" ({release['source']})" if release else ""
+    since = f" since {_time(entry.get('time'))} UTC by {entry.get('operator')}" if entry else ""
+    return f"{format_text(live, 'green')}{source} is live{since}"
+
+
+def remarks(app: AppStatus) -> Iterator[str]:
+    """What is out of the ordinary."""
+    if app["live"] != app["current"]:
+        yield format_text(
+            f"requests go to {app['live']}, but the link on disk leads to {app['current']}: the "
+            "next release mends it",
+            "yellow",
+        )
+    if app["maintenance"]:
+        yield format_text(f"maintenance is on, {_by(app['maintenance'])}", "yellow")
+    if app["lock"]:
+        held = app["lock"]["held"]
+        text = "a run is at work" if held else "a run ended without giving its lock back"
+        hint = "" if held else "; the next one goes on from there"
+        yield format_text(f"{text}, {_by(app['lock'])}{hint}", "yellow")
+
+
+def unit_rows(name: str, app: AppStatus, now: int) -> list[str]:
+    """The units of the live release, and what runs of others."""
+    rows = [("UNIT", "STATE", "SINCE", "RESTARTS", "MEMORY", "TASKS", "CPU", "REMARK")]
+    failed = [False]
+    for unit, state in sorted(app["units"].items(), key=lambda item: _order(name, item[0])):
+        item = part(name, unit)
+        here = item.release in (None, app["live"])
+        if item.kind == "job" or not (here or state["active"] not in ("inactive", "failed")):
+            continue
+        job = app["units"].get(unit.removesuffix(".timer") + ".service")
+        remark = timer_remark(state, job, now) if item.kind == "timer" else ""
+        rows.append(
+            (
+                item.label,
+                f"{state['active']} ({state['sub']})",
+                span(now - state["since"]) if state["since"] else "-",
+                _count(state["restarts"]),
+                size(state["memory"]),
+                _count(state["tasks"]),
+                span(state["cpu"] / 1e9) if state["cpu"] is not None else "-",
+                remark if here else f"of {item.release}",
+            )
+        )
+        failed.append(_is_bad(item, state, job))
+    return _painted(rows, ["red" if bad else None for bad in failed])
+
+
+def timer_remark(timer: UnitStatus, job: UnitStatus | None, now: int) -> str:
+    """How the last run ended, and when the next one is due."""
+    if job and job["active"] in ("active", "activating"):
+        last = "running"
+    elif job and job["ended"]:
+        last = f"last run: {job['result']}, {span(now - job['ended'])} ago"
+    elif timer["triggered"]:
+        last = f"last run: {span(now - timer['triggered'])} ago, by another release"
+    else:
+        last = "has not run yet"
+    due = timer["next"]
+    return f"{last}; next in {span(max(0, due - now))}" if due else last
+
+
+def release_rows(app: AppStatus) -> list[str]:
+    """The kept releases, newest first."""
+    rows = [("RELEASE", "STATE", "SOURCE", "BUILT (UTC)", "BY", "LAST")]
+    colours: list[str | None] = [None]
+    for name, release in sorted(app["releases"].items(), reverse=True):
+        last, bad = release["last"], release["bad"]
+        live = name == app["live"]
+        state = "live" if live else "bad" if bad else "kept" if release["built"] else "unfinished"
+        built = release["built"]
+        rows.append(
+            (
+                name,
+                state,
+                release["source"] or "-",
+                _date(datetime.fromtimestamp(built, UTC)) if built else "-",
+                last.get("operator", "-") if last else "-",
+                f"{last.get('action')}: {last.get('result')}, {_time(last.get('time'))}"
+                if last
+                else "-",
+            )
+        )
+        colours.append("green" if live else "red" if bad else None)
+    return _painted(rows, colours) if len(rows) > 1 else ["no release is kept"]
+
+
+def log_rows(log: Sequence[LogEntry]) -> list[str]:
+    """The release log's entries, oldest first."""
+    rows = [("TIME (UTC)", "WHO", "ACTION", "RELEASE", "SECONDS", "RESULT")]
+    for entry in log:
+        values = (entry.get("operator"), entry.get("action"), entry.get("release"))
+        seconds, result = entry.get("seconds"), entry.get("result", "-")
+        who, action, release = (str(value or "-") for value in values)
+        rows.append((_time(entry.get("time")), who, action, release, _count(seconds), str(result)))
+    colours = ["red" if FAILED.search(row[-1]) else None for row in rows]
+    return _painted(rows, colours) if len(rows) > 1 else ["the release log is empty"]
+
+
+def _is_bad(item: Part, state: UnitStatus, job: UnitStatus | None) -> bool:
+    if item.kind == "timer":
+        return state["active"] != "active" or bool(job and job["result"] not in ("", "success"))
+    return state["active"] != "active" or bool(state["restarts"])
+
+
+def _order(app: str, unit: str) -> tuple[int, str, str]:
+    item = part(app, unit)
+    return ["web", "socket", "worker", "timer", "job"].index(item.kind), item.label, unit
+
+
+def _painted(rows: Sequence[Sequence[str]], colours: Sequence[str | None]) -> list[str]:
+    lines = columns(rows)
+    return [
+        format_text(line, colour) if colour else line
+        for line, colour in zip(lines, colours, strict=True)
+    ]
+
+
+def _indented(lines: Sequence[str], depth: int = 1) -> list[str]:
+    return [INDENT * depth + line if line else "" for line in lines]
+
+
+def _count(value: int | None) -> str:
+    return "-" if value is None else str(value)
+
+
+def _by(note: Note) -> str:
+    return f"by {note.get('operator') or 'somebody'} since {_time(note.get('since'))} UTC"
+
+
+def _time(text: str | None) -> str:
+    """A time of the log, in UTC, as people write it."""
+    return (text or "?").replace("T", " ").removesuffix("Z")
+
+
+def _date(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,18 @@
+"""Releases applications on hosts that are converged: the same steps as in deploy.py, alone.
+
+pyinfra inventory/prod.py playbooks/release.py -y [--data app=NAME]
+"""
+
+from pyinfra import host, inventory
+
+from groundcrew.settings import settings_for
+from roles import app, wiring
+
+loaded = settings_for(host)
+
+for name in host.loop(wiring.asked_apps(inventory)):
+    if name in loaded.settings.app:
+        app.release(
+            plan=wiring.release_plan(name, loaded),
+            batch_size=wiring.batch_size(name, inventory),
+        )

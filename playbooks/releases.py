@@ -1,0 +1,17 @@
+"""Lists the releases that hosts keep; changes nothing.
+
+pyinfra inventory/prod.py playbooks/releases.py -y [--data app=NAME]
+"""
+
+from pyinfra import host, inventory
+
+from groundcrew.settings import settings_for
+from groundcrew.status import operations as status
+from roles import wiring
+
+settings = settings_for(host).settings
+
+status.show_releases(
+    name="releases",
+    apps=[name for name in wiring.asked_apps(inventory) if name in settings.app],
+)

@@ -1,0 +1,58 @@
+"""Maintenance mode of an application in nginx's syntax."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+from groundcrew.apps.model import AppSettings
+from groundcrew.apps.paths import AppPaths
+from groundcrew.entries import File
+from groundcrew.headers import merge
+from groundcrew.templates import render
+from roles.nginx.headers import quote
+from roles.nginx.settings import NginxSettings
+
+DIRECTORY = "/etc/nginx/groundcrew/maintenance"
+PAGE_HEADERS = {
+    # The page brings its own styles and images, which the sites' policies forbid; it runs nothing.
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
+        "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Cache-Control": "no-store",
+}
+
+
+def maintenance_files(settings: NginxSettings, name: str, app: AppSettings) -> list[File]:
+    """Who is let in (for nginx's http level), and what all others get (for the site's server)."""
+    paths = AppPaths(name)
+    # A name has no underscore, so that two never become the same variable.
+    variable = f"groundcrew_visitor_{name.replace('-', '_')}"
+    headers = merge(settings.security_headers, app.nginx.headers)
+    headers = merge(headers, {**PAGE_HEADERS, "Retry-After": str(app.maintenance.retry_after)})
+    visitors = render(
+        "nginx/maintenance-visitors.conf.j2",
+        name=name,
+        variable=variable,
+        allow=dict.fromkeys(app.maintenance.allow),
+    )
+    site = render(
+        "nginx/maintenance.conf.j2",
+        name=name,
+        variable=variable,
+        paths=paths,
+        health=health_pattern(app.health.path),
+        headers={name: quote(value) for name, value in headers.items()},
+    )
+    return [
+        File(f"{DIRECTORY}/{name}.visitors.conf", visitors),
+        File(f"{DIRECTORY}/{name}.conf", site),
+    ]
+
+
+def health_pattern(path: str) -> str | None:
+    """A regular expression, quoted, for nginx's decoded path of the health path; None where that
+    is the front page, which visitors ask for."""
+    decoded = unquote(path.partition("?")[0])
+    return None if decoded == "/" else quote(f"^{re.escape(decoded)}$")

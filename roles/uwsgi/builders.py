@@ -1,0 +1,63 @@
+"""uWSGI's configuration file, requirements and command line for one application."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from groundcrew.apps.model import AppSettings
+from groundcrew.apps.paths import AppPaths
+from groundcrew.apps.server import UwsgiServer
+from groundcrew.apps.unit import service_unit
+from groundcrew.templates import render
+
+STOP_MARGIN = 10
+"""Seconds that systemd waits longer than uWSGI's own mercy before it kills."""
+
+
+@dataclass(frozen=True)
+class Uwsgi:
+    """The server process of an application that runs under uWSGI."""
+
+    settings: UwsgiServer
+
+    @property
+    def requirements(self) -> str:
+        """uWSGI, pinned with hashes."""
+        path = Path(__file__).parent / "requirements" / "uwsgi.lock"
+        return path.read_text(encoding="utf-8")
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The packages that are wanted themselves, not what they depend on."""
+        return ("pyuwsgi",)
+
+    def files(self, paths: AppPaths, release: str) -> Mapping[str, str]:
+        """The configuration file."""
+        venv = f"{paths.release(release)}/venv"
+        text = render("uwsgi/uwsgi.ini.j2", server=self.settings, venv=venv)
+        return {PurePosixPath(paths.uwsgi_config(release)).name: text}
+
+    def unit(self, paths: AppPaths, release: str, app: AppSettings) -> str:
+        """The systemd unit of a release."""
+        command = [
+            f"{paths.release(release)}/venv/bin/uwsgi",
+            f"--ini {paths.uwsgi_config(release)}",
+            f"--module {app.entry}",
+        ]
+        # uWSGI finds a socket that systemd holds by itself; but only when it is started, so that it
+        # cannot reload: it is restarted instead, and requests wait in that socket.
+        held = app.release.strategy == "restart"
+        if not held:
+            command.append(f"--socket {paths.socket(release)}")
+        mercy = max(self.settings.reload_mercy, self.settings.worker_reload_mercy)
+        return service_unit(
+            paths,
+            release,
+            app,
+            command=" ".join(command),
+            kind="notify",
+            stop_timeout=mercy + STOP_MARGIN,
+            reload=not held,
+        )

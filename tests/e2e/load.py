@@ -1,0 +1,79 @@
+"""Steady load on one site, every answer judged; a program of its own so that it keeps its pace.
+
+python load.py ADDRESS HOST SECONDS RATE < /dev/null. Prints JSON when it ends, or when its standard
+input is closed. Four kinds of client share the rate: GET and POST, over kept and over new
+connections. Nothing is retried: whatever is not the expected answer is a failure.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import select
+import sys
+import threading
+import time
+
+CLIENTS = 12
+KINDS = [("GET", True), ("POST", True), ("GET", False), ("POST", False)]
+
+
+class Client(threading.Thread):
+    """One client with its own pace."""
+
+    def __init__(self, number: int, address: str, host: str, rate: float) -> None:
+        super().__init__(daemon=True)
+        self.method, self.keep = KINDS[number % len(KINDS)]
+        self.address, self.host, self.pause = address, host, 1 / rate
+        self.samples: list[tuple[float, float]] = []
+        self.failures: list[str] = []
+        self.stop = threading.Event()
+        self.connection: http.client.HTTPConnection | None = None
+
+    def ask(self) -> None:
+        body = f"{time.time()}" if self.method == "POST" else None
+        path = "/echo" if body else "/"
+        headers = {"Host": self.host} | ({} if self.keep else {"Connection": "close"})
+        if self.connection is None or not self.keep:
+            self.connection = http.client.HTTPConnection(self.address, timeout=20)
+        self.connection.request(self.method, path, body=body, headers=headers)
+        answer = self.connection.getresponse()
+        text = answer.read().decode()
+        if answer.status != 200 or (body and body not in text):
+            self.failures.append(f"{time.time():.3f} {self.method} status {answer.status}")
+        if not self.keep:
+            self.connection.close()
+
+    def run(self) -> None:
+        due = time.monotonic()
+        while not self.stop.is_set():
+            started = time.monotonic()
+            try:
+                self.ask()
+            except (OSError, http.client.HTTPException) as error:
+                kept = "kept" if self.keep else "new"
+                self.failures.append(f"{time.time():.3f} {self.method} {kept} {error!r}")
+                self.connection = None
+            self.samples.append((time.time(), time.monotonic() - started))
+            due += self.pause
+            time.sleep(max(0.0, due - time.monotonic()))
+
+
+def main() -> None:
+    address, host, seconds, rate = sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4])
+    clients = [Client(number, address, host, rate / CLIENTS) for number in range(CLIENTS)]
+    for number, client in enumerate(clients):
+        time.sleep(1 / rate if number else 0)
+        client.start()
+    select.select([sys.stdin], [], [], seconds)
+    for client in clients:
+        client.stop.set()
+    for client in clients:
+        client.join(timeout=25)
+    samples = sorted(sample for client in clients for sample in client.samples)
+    failures = sorted(text for client in clients for text in client.failures)
+    print(json.dumps({"samples": samples, "failures": failures}))
+
+
+if __name__ == "__main__":
+    main()

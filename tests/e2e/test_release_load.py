@@ -1,0 +1,84 @@
+"""Releases in a row under steady load: not one failed request, for every kind of server.
+
+A quarter of the releases in a normal run; `bin/test --full` does all of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.harness import ROOT, LabHost, pyinfra
+
+RATE = 220
+QUIET = 15
+RELEASES = 20 if os.environ.get("GROUNDCREW_FULL") else 5
+SERVERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "gunicorn-sync": ("hello", {"worker_class": "sync", "workers": 4}),
+    "gunicorn-uvicorn": ("hello-asgi", {"worker_class": "uvicorn", "workers": 2}),
+    "uwsgi": ("hello", {"type": "uwsgi", "processes": 4}),
+}
+
+
+def percentile(samples: list[float], share: float) -> float:
+    ordered = sorted(samples)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_releases_under_load(bookworm: LabHost, tmp_path: Path, server: str) -> None:
+    app, settings = SERVERS[server]
+    source = tmp_path / app
+    shutil.copytree(ROOT / "examples" / app, source)
+    data = {
+        "apps": [app],
+        "app": {app: {"source": {"directory": str(source)}, "server": settings}},
+    }
+    first = pyinfra(bookworm.name, data=data)
+    assert first.status == 0, first.stderr
+
+    load = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("load.py")), bookworm.address, f"{app}.test",
+         "3000", str(RATE)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    time.sleep(QUIET)
+    started = time.time()
+    seen = {bookworm.live(app)}
+    for number in range(RELEASES):
+        (source / "release.txt").write_text(f"release {number}")
+        run = pyinfra(bookworm.name, data=data, playbook="playbooks/release.py")
+        assert run.status == 0, run.stderr
+        seen.add(bookworm.live(app))
+    ended = time.time()
+    out, _ = load.communicate(timeout=60)
+    result = json.loads(out)
+
+    quiet = [took for at, took in result["samples"] if at < started]
+    busy = [took for at, took in result["samples"] if started <= at <= ended]
+    rate = len(busy) / (ended - started)
+    figures = {
+        "server": server,
+        "releases": RELEASES,
+        "requests": len(result["samples"]),
+        "failed": len(result["failures"]),
+        "requests_per_second": round(rate),
+        "p99_quiet_ms": round(1000 * percentile(quiet, 0.99), 1),
+        "p99_releases_ms": round(1000 * percentile(busy, 0.99), 1),
+        "seconds_per_release": round((ended - started) / RELEASES, 1),
+    }
+    print(json.dumps(figures))
+    assert len(seen) == RELEASES + 1
+    assert result["failures"] == []
+    assert rate >= 200
+    assert figures["p99_releases_ms"] <= 3 * figures["p99_quiet_ms"], figures

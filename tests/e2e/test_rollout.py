@@ -1,0 +1,134 @@
+"""A release over three hosts: one first, then batches; who fails takes the others back."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.harness import ROOT, LabHost, Run, pyinfra, traffic
+
+GOOD = ROOT / "examples" / "hello"
+BROKEN_HERE = """
+import pathlib
+if pathlib.Path("/etc/broken-here").exists():
+    raise RuntimeError("this host cannot run it")
+"""
+
+
+@pytest.fixture(scope="module")
+def three() -> Iterator[list[LabHost]]:
+    hosts = [LabHost(f"e2e-roll-{letter}", "bookworm") for letter in "abc"]
+    try:
+        for host in hosts:
+            host.up()
+        run = pyinfra(names(hosts), data={"apps": ["hello"]})
+        assert run.status == 0, run.stderr
+        yield hosts
+    finally:
+        for host in hosts:
+            host.down()
+
+
+def names(hosts: list[LabHost]) -> str:
+    return ",".join(host.name for host in hosts)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    copy = tmp_path / "hello"
+    shutil.copytree(GOOD, copy)
+    return copy
+
+
+def release(hosts: list[LabHost], source: Path, text: str, *options: str, **more: Any) -> Run:
+    app = (GOOD / "hello.py").read_text()
+    (source / "hello.py").write_text(f"{app}\n\n# {text}\n{BROKEN_HERE}")
+    data = {
+        "apps": ["hello"],
+        "app.hello.source.directory": str(source),
+        "app.hello.health.timeout": 15,
+        "app.hello.release.drain": 3,
+        "app.hello.release.check_window": 1,
+        **{f"app.hello.rollout.{key}": value for key, value in more.items()},
+    }
+    return pyinfra(names(hosts), *options, data=data)
+
+
+def live(hosts: list[LabHost]) -> dict[str, str]:
+    return {host.name: host.live("hello") for host in hosts}
+
+
+def test_all_hosts_get_the_release(three: list[LabHost], source: Path) -> None:
+    before = live(three)
+    run = release(three, source, "good", batch=1)
+    assert run.status == 0, run.stderr
+    after = live(three)
+    assert len(set(after.values())) == 1
+    assert set(after.values()).isdisjoint(before.values())
+
+
+def test_a_broken_batch_takes_the_others_back(three: list[LabHost], source: Path) -> None:
+    """The first host in the inventory goes first and is fine; the next two are not."""
+    before = live(three)
+    first, *rest = sorted(three, key=lambda host: host.name)
+    for host in rest:
+        host.out("touch /etc/broken-here")
+    with traffic(first, "/", "hello.test") as counts:
+        run = release(three, source, "broken after the first", batch=2)
+    for host in rest:
+        host.out("rm /etc/broken-here")
+    assert run.status == 1
+    assert "this host cannot run it" in run.stderr
+    assert f"[{first.name}] is back on the release before" in run.stderr
+    assert live(three) == before
+    assert counts.failures == []
+
+
+def test_a_broken_host_under_serial(three: list[LabHost], source: Path) -> None:
+    """pyinfra takes the hosts in any order: whoever came before the broken one goes back."""
+    before = live(three)
+    broken = three[1]
+    broken.out("touch /etc/broken-here")
+    run = release(three, source, "broken under serial", "--serial")
+    broken.out("rm /etc/broken-here")
+    assert run.status == 1
+    assert live(three) == before
+    for host in three:
+        assert host.get("/", "hello.test").status_code == 200
+
+
+def test_a_broken_canary_touches_one_host(three: list[LabHost], source: Path) -> None:
+    before = live(three)
+    for host in three:
+        host.out("touch /etc/broken-here; rm -f /srv/hello/releases.log")
+    run = release(three, source, "broken everywhere", batch=2)
+    for host in three:
+        host.out("rm /etc/broken-here")
+    assert run.status == 1
+    assert live(three) == before, run.stderr
+    logs = [host.shell.file("/srv/hello/releases.log").exists for host in three]
+    assert logs.count(True) == 1
+
+
+def test_hooks_run_on_one_host(three: list[LabHost], source: Path) -> None:
+    for host in three:
+        host.out("rm -f /srv/hello/shared/home/hooks")
+    (source / "note").write_text("hooks")
+    app = (GOOD / "hello.py").read_text()
+    (source / "hello.py").write_text(f"{app}\n\n# hooks\n")
+    data = {
+        "apps": ["hello"],
+        "app.hello.source.directory": str(source),
+        "app.hello.release.drain": 0,
+        "app.hello.hooks.release": ["date >> $HOME/hooks"],
+    }
+    run = pyinfra(names(three), data=data)
+    assert run.status == 0, run.stderr
+    ran = [host.shell.file("/srv/hello/shared/home/hooks").exists for host in three]
+    assert ran.count(True) == 1
+    assert len(set(live(three).values())) == 1
+    assert pyinfra(names(three), data=data).changed == []

@@ -1,0 +1,228 @@
+"""Every kind of server serves, is sandboxed, and finishes its requests when it is replaced."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.e2e.harness import LabHost, Run, Traffic, pyinfra
+from tests.e2e.test_release_faults import GOOD, edit, fails
+
+UWSGI = {"app.hello.server.type": "uwsgi"}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of server: its settings, and how it shows in the journal and the process table."""
+
+    app: str
+    settings: Mapping[str, Any]
+    logged: str
+    processes: int
+    threads: int = 1
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"apps": [self.app], f"app.{self.app}.server": self.settings}
+
+    @property
+    def domain(self) -> str:
+        return f"{self.app}.test"
+
+
+KINDS = {
+    "sync": Kind("hello", {"worker_class": "sync", "workers": 3}, "Using worker: sync", 4),
+    "gthread": Kind(
+        "hello",
+        {"worker_class": "gthread", "workers": 2, "threads": 4},
+        "Using worker: gthread",
+        3,
+    ),
+    "uvicorn": Kind(
+        "hello-asgi",
+        {"worker_class": "uvicorn", "workers": 2},
+        "Using worker: uvicorn_worker.UvicornWorker",
+        3,
+    ),
+    "uwsgi": Kind(
+        "hello",
+        {"type": "uwsgi", "processes": 3, "threads": 2},
+        "Operational MODE: preforking+threaded",
+        4,
+        threads=2,
+    ),
+}
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    copy = tmp_path / "hello"
+    shutil.copytree(GOOD, copy)
+    return copy
+
+
+def good(run: Run) -> Run:
+    assert run.status == 0, run.stderr
+    return run
+
+
+def processes(host: LabHost, unit: str) -> list[int]:
+    """Threads of each process of a unit."""
+    main = host.out(f"systemctl show --property=MainPID --value {unit}")
+    return [int(line) for line in host.out(f"ps -o nlwp= --pid {main} --ppid {main}").splitlines()]
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
+def test_a_kind_of_server(converged: LabHost, kind: Kind) -> None:
+    host, app = converged, kind.app
+    good(pyinfra(host.name, data=kind.data))
+    assert host.get("/health", kind.domain).status_code == 200
+    unit = f"{app}@{host.live(app)}.service"
+    assert kind.logged in host.out(f"journalctl --no-pager --output=cat --unit={unit}")
+    found = processes(host, unit)
+    assert len(found) == kind.processes
+    assert sum(threads >= kind.threads for threads in found) >= kind.processes - 1
+    verdict = host.out(f"systemd-analyze security --no-pager {unit} | tail -n 1")
+    assert float(verdict.split(":")[1].split()[0]) <= 1.0, verdict
+    assert pyinfra(host.name, data=kind.data).changed == []
+
+    # A request that has begun before its release is told to stop is finished.
+    before = host.live(app)
+    more = {
+        f"app.{app}.env.VERSION": f"from {time.time()}",
+        f"app.{app}.release": {"drain": 0, "check_window": 0},
+    }
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(slow_request, host, kind.domain, 20)
+        time.sleep(1)
+        run = good(pyinfra(host.name, data={**kind.data, **more}))
+        stopped = time.monotonic()
+        status, ended = slow.result()
+    assert status == 200
+    assert ended < stopped, "the old release was stopped before its request was done"
+    assert run.seconds > 15, "the old release was not running any more"
+    assert host.live(app) != before
+
+
+def slow_request(host: LabHost, domain: str, seconds: int) -> tuple[int, float]:
+    """The status of a request that takes this long, and when it was done."""
+    address = f"http://{host.address}/slow?seconds={seconds}"
+    answer = requests.get(address, headers={"Host": domain}, timeout=seconds + 30)
+    return answer.status_code, time.monotonic()
+
+
+@pytest.mark.parametrize("kind", ["sync", "uvicorn", "uwsgi"])
+def test_what_a_client_says_about_itself_reaches_no_application(
+    bookworm: LabHost, kind: str
+) -> None:
+    server = KINDS[kind]
+    good(pyinfra(bookworm.name, data=server.data))
+    forged = {
+        "Forwarded": "for=192.0.2.1;proto=https",
+        "X-Forwarded-For": "192.0.2.1",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Host": "evil.test",
+        "X-Forwarded-Prefix": "/evil",
+        "X-Script-Name": "/evil",
+        "Connection": "Upgrade, close",
+        "Upgrade": "h2c",
+    }
+    for body in (b"one part", iter([b"one", b" ", b"part"])):
+        answer = requests.post(
+            f"http://{bookworm.address}/echo?a=b%20c",
+            data=body,
+            headers={"Host": server.domain, **forged},
+            timeout=10,
+        )
+        facts = answer.json()
+        assert facts["body"] == "one part"
+        assert facts["scheme"] == "http"
+        assert facts["url"] == f"http://{server.domain}/echo?a=b%20c"
+        assert facts["address"] != "192.0.2.1"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@contextmanager
+def fresh_traffic(host: LabHost) -> Iterator[Traffic]:
+    """Clients that connect for every request: others may see a reload of nginx."""
+    counts = Traffic()
+    stop = threading.Event()
+
+    def ask(method: str, path: str) -> None:
+        while not stop.is_set():
+            counts.requests += 1
+            try:
+                answer = requests.request(
+                    method,
+                    f"http://{host.address}{path}",
+                    headers={"Host": "hello.test", "Connection": "close"},
+                    data="text" if method == "POST" else None,
+                    timeout=20,
+                )
+                if answer.status_code != 200:
+                    counts.failures.append(f"{method}: status {answer.status_code}")
+            except requests.RequestException as error:
+                counts.failures.append(f"{method}: {error}")
+            time.sleep(0.01)
+
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(ask, "GET", "/health")
+        pool.submit(ask, "POST", "/echo")
+        try:
+            yield counts
+        finally:
+            stop.set()
+
+
+def test_another_kind_of_server_takes_over_and_gives_back(bookworm: LabHost) -> None:
+    """nginx speaks the protocol of the release that serves, also after a rollback."""
+    passing = "readlink /etc/nginx/groundcrew/passing/hello.conf"
+    data = {"apps": ["hello"]}
+    good(pyinfra(bookworm.name, data=data))
+    assert bookworm.out(passing) == "hello.http"
+    with fresh_traffic(bookworm) as counts:
+        good(pyinfra(bookworm.name, data={**data, **UWSGI}))
+        assert bookworm.out(passing) == "hello.uwsgi"
+        good(pyinfra(bookworm.name, data=data))
+        assert bookworm.out(passing) == "hello.http"
+        good(
+            pyinfra(bookworm.name, playbook="playbooks/rollback.py", data={**data, "app": "hello"})
+        )
+    assert counts.failures == []
+    assert counts.requests > 200
+    assert pyinfra(bookworm.name, data=data).status == 0
+
+
+def test_a_broken_release_under_uwsgi_never_gets_a_request(bookworm: LabHost, source: Path) -> None:
+    good(pyinfra(bookworm.name, data={"apps": ["hello"]}))
+    edit(source, "import platform", "import platform\nimport nowhere_to_be_found")
+    fails(bookworm, source, "No module named 'nowhere_to_be_found'", data=UWSGI)
+    assert bookworm.out("readlink /etc/nginx/groundcrew/passing/hello.conf") == "hello.http"
+
+
+def test_uwsgi_under_a_socket_that_systemd_holds(bookworm: LabHost) -> None:
+    data = {"apps": ["hello"], **UWSGI, "app.hello.release.strategy": "restart"}
+    good(pyinfra(bookworm.name, data=data))
+    assert pyinfra(bookworm.name, data=data).changed == []
+    with fresh_traffic(bookworm) as counts:
+        good(pyinfra(bookworm.name, data={**data, "app.hello.env.GREETING": "held"}))
+        good(pyinfra(bookworm.name, playbook="playbooks/restart.py", data={**data, "app": "hello"}))
+    assert counts.failures == []
+    good(pyinfra(bookworm.name, data={"apps": ["hello"], **UWSGI}))
+
+
+def test_back_to_the_manifest(converged: LabHost) -> None:
+    """Leaves the hosts as the other tests expect them."""
+    converged.out("systemctl disable --now 'hello-asgi@*'")
+    good(pyinfra(converged.name))
+    assert pyinfra(converged.name).changed == []

@@ -1,0 +1,49 @@
+"""gunicorn's configuration file, read as gunicorn reads it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+from groundcrew.apps.paths import AppPaths
+from groundcrew.apps.server import GunicornServer
+from roles.gunicorn import Gunicorn
+
+
+def configuration(monkeypatch: pytest.MonkeyPatch, cpus: int, **server: Any) -> dict[str, Any]:
+    """The values that the file has on a host with so many CPUs."""
+    settings = GunicornServer.model_validate(server)
+    [text] = Gunicorn(settings).files(AppPaths("shop"), "r1").values()
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cpus)), raising=False)
+    found: dict[str, Any] = {}
+    exec(text, found)  # it is Python
+    return found
+
+
+@pytest.mark.parametrize(
+    ("cpus", "worker_class", "workers"),
+    [
+        (1, "sync", 3),
+        (4, "sync", 9),
+        (8, "sync", 17),
+        (4, "gthread", 4),
+        (4, "uvicorn", 4),
+    ],
+)
+def test_workers_follow_the_cpus_of_the_host(
+    monkeypatch: pytest.MonkeyPatch, cpus: int, worker_class: str, workers: int
+) -> None:
+    assert configuration(monkeypatch, cpus, worker_class=worker_class)["workers"] == workers
+
+
+def test_a_number_of_workers_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert configuration(monkeypatch, 8, workers=4)["workers"] == 4
+
+
+def test_quotes_percent_signs_and_other_scripts_survive(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = "%(h)s \"%(r)s\" '\\' %(D)sμs {{ x }}"
+    found = configuration(monkeypatch, 1, access_log=True, access_log_format=wanted)
+    assert found["access_log_format"] == wanted
+    assert found["accesslog"] == "-"

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from typing import Any
+
+from requests.structures import CaseInsensitiveDict
+
+from groundcrew.apps.model import AppSettings
+from roles.verify.answer import Answer
+from roles.verify.checks import compression, headers, maintenance, pages
+from roles.verify.expected import Expected, Gzip
+from roles.verify.outside import Site
+from roles.verify.result import Status
+from roles.verify.seen import Seen
+from roles.verify.settings import VerifySettings
+
+NOTE = '{"operator": "ann@desk", "since": "2026-01-01T00:00:00Z"}'
+SHUT = Answer(503, CaseInsensitiveDict({"Retry-After": ["300"]}), b"x" * 2000)
+GOOD = Answer(200, CaseInsensitiveDict({"X-Frame-Options": ["DENY"]}), b"ok")
+BROKEN = Answer(503, CaseInsensitiveDict(), b"")
+
+
+def seen(front: Answer, healthy: Answer = GOOD, note: str | None = NOTE, **values: Any) -> Seen:
+    settings = {
+        "source": {"directory": "src"},
+        "entry": "shop:app",
+        "domains": ["shop.test"],
+        "health": {"path": "/health"},
+        "checks": [{"path": "/"}],
+    }
+    app = AppSettings.model_validate({**settings, **values})
+    expected = Expected(
+        apps={"shop": app},
+        security_headers={"shop": {"X-Frame-Options": "DENY"}},
+        gzip=Gzip(1000, ()),
+        status_port=8090,
+        admins=(),
+        sshd={},
+        declared_ports=(),
+        firewall=False,
+        time_sync=False,
+        unattended_upgrades=False,
+    )
+    answers = {"/": front, app.health.path: healthy}
+    site = Site(pages=answers, missing=front, malformed=GOOD, unknown=Answer(closed=True))
+    report = {"maintenance": {"shop": note}}
+    return Seen(VerifySettings(), expected, "192.0.2.1", report, {"shop": site}, {})
+
+
+def statuses(found: Seen) -> dict[str, Status]:
+    checks = (maintenance.check, pages.check, headers.check, compression.check)
+    return {result.name: result.status for check in checks for result in check(found)}
+
+
+def test_what_visitors_cannot_see_is_not_judged() -> None:
+    found = statuses(seen(SHUT))
+    assert Status.FAIL not in found.values()
+    assert found["shop: maintenance"] is Status.NOT_APPLICABLE
+    assert found["shop: GET /"] is Status.NOT_APPLICABLE
+    assert found["shop: GET /health"] is Status.OK
+    assert found["shop: headers on page"] is Status.OK
+    assert found["shop: headers on missing page"] is Status.NOT_APPLICABLE
+    [shown] = maintenance.check(seen(SHUT))
+    assert shown.detail == "on since 2026-01-01T00:00:00Z by ann@desk; visitors get 503"
+
+
+def test_the_health_path_must_answer_unless_it_is_the_front_page() -> None:
+    assert statuses(seen(SHUT, SHUT))["shop: GET /health"] is Status.FAIL
+    front = statuses(seen(SHUT, SHUT, health={"path": "/"}))
+    assert front["shop: GET /"] is Status.NOT_APPLICABLE
+    assert Status.FAIL not in front.values()
+
+
+def test_maintenance_that_does_not_work_is_a_failure() -> None:
+    assert statuses(seen(GOOD))["shop: maintenance"] is Status.FAIL
+    let_in = statuses(seen(GOOD, maintenance={"allow": ["192.0.2.9"]}))
+    assert let_in["shop: maintenance"] is Status.NOT_APPLICABLE
+    assert let_in["shop: GET /"] is Status.OK
+
+
+def test_a_503_for_another_reason_stays_a_failure() -> None:
+    assert statuses(seen(BROKEN))["shop: GET /"] is Status.FAIL
+    off = statuses(seen(SHUT, note=None))
+    assert off["shop: GET /"] is Status.FAIL
+    assert "shop: maintenance" not in off
