@@ -141,9 +141,7 @@ class LabHost:
 
     def get(self, path: str, host: str, **options: Any) -> requests.Response:
         headers = {"Host": host, **options.pop("headers", {})}
-        return requests.get(
-            f"http://{self.address}{path}", headers=headers, timeout=10, **options
-        )
+        return requests.get(f"http://{self.address}{path}", headers=headers, timeout=10, **options)
 
     def live(self, app: str) -> str:
         """The release that nginx leads to."""

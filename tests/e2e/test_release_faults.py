@@ -36,7 +36,7 @@ def fails(host: LabHost, source: Path, *shown: str, data: Mapping[str, Any] | No
     assert run.status != 0
     for text in shown:
         assert text in run.stderr, run.stderr
-    assert "Traceback (most recent call last):\n  File \"/work" not in run.stderr
+    assert 'Traceback (most recent call last):\n  File "/work' not in run.stderr
     assert counts.requests > 20
     assert counts.failures == []
     assert host.live("hello") == before
