@@ -30,7 +30,7 @@ class VerifySettings(Settings):
     timeout: float = Field(10, gt=0)
     """Seconds that one request may take."""
 
-    connect_timeout: float = Field(2, gt=0)
+    connect_timeout: float = Field(1, gt=0)
     """Seconds without an answer after which a port counts as closed."""
 
     settle: float = Field(2, ge=0)
