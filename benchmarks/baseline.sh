@@ -3,9 +3,10 @@
 # would write it by hand. It checks nothing, waits for nothing and knows only the way from a fresh
 # host; a second run of it is not meant to work.
 #
-# Beside it lie `parameters` (PACKAGES, ADMIN, UV_HOME, INDEX, APPS = "NAME=RELEASE ..."), uv.lock
+# Beside it lie `parameters` (PACKAGES, ADMIN, UV_HOME, APPS = "NAME=RELEASE ..."), uv.lock
 # and files.tar: the configuration files and application sources of a host that groundcrew made.
 set -eu
+umask 022
 cd "$(dirname "$0")"
 . ./parameters
 
@@ -52,7 +53,7 @@ systemctl enable --quiet --now logrotate.timer
 systemctl restart logrotate.timer
 
 step uv
-PIP_CERT=/etc/ssl/certs/ca-certificates.crt PIP_INDEX_URL="$INDEX" PIP_ROOT_USER_ACTION=ignore \
+PIP_CERT=/etc/ssl/certs/ca-certificates.crt PIP_ROOT_USER_ACTION=ignore \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     python3 "$(echo /usr/share/python-wheels/pip-*.whl)/pip" install --quiet --no-cache-dir \
     --no-deps --only-binary :all: --require-hashes --target "$UV_HOME" --requirement uv.lock
@@ -72,7 +73,7 @@ for pair in $APPS; do
             exec setpriv --reuid "$app-build" --regid "$app" --clear-groups env -i \
                 HOME="/srv/$app/cache" LANG=C.UTF-8 PATH="$release/venv/bin:/usr/bin:/bin" \
                 VIRTUAL_ENV="$release/venv" UV_CACHE_DIR="/srv/$app/cache/uv" UV_NO_CONFIG=1 \
-                UV_NO_PROGRESS=1 UV_PYTHON_DOWNLOADS=never UV_DEFAULT_INDEX="$INDEX" \
+                UV_NO_PROGRESS=1 UV_PYTHON_DOWNLOADS=never \
                 SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt "$@"
         )
     }

@@ -6,12 +6,14 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import lab, machine, profiled, report, roundtrip, same, script
 from benchmarks.measure.lab import BenchmarkError
+from benchmarks.measure.profiled import Run
 from groundcrew.lab.process import LabError
 
 
@@ -78,14 +80,6 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     if options.operations:
         print(*report.operation_lines(profiled.by_operation(noop)), sep="\n")
 
-    failures = [f"a run that should change nothing changed {run.changes}" for run in noop]
-    problems = [text for run, text in zip(noop, failures, strict=True) if run.changes]
-    problems += [
-        f"{name}: {app} answers {status}"
-        for name, statuses in answers.items()
-        for app, status in statuses.items()
-        if status != 200
-    ]
     return {
         "machine": about,
         "first": {
@@ -100,8 +94,19 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             "commands": noop[0].commands,
             "seconds_per_command": {"paramiko": stalled, "nodelay": immediate},
         },
-        "problems": problems,
+        "problems": problems(differences, answers, noop),
     }
+
+
+def problems(
+    differences: Sequence[str], answers: Mapping[str, Mapping[str, int]], noop: Sequence[Run]
+) -> list[str]:
+    """Why the figures do not count."""
+    found = [f"the hosts differ: {line}" for line in differences]
+    for name, statuses in answers.items():
+        found += [f"{name}: {app} answers {got}" for app, got in statuses.items() if got != 200]
+    found += [f"a run changed {run.changes} operations, not none" for run in noop if run.changes]
+    return found
 
 
 def main() -> int:

@@ -45,10 +45,9 @@ def pyinfra(*arguments: str, **environment: str) -> str:
 
 
 def as_root(name: str, command: str, stdin: bytes = b"") -> bytes:
-    """The output of a shell command as root on a host, fresh or provisioned."""
-    # Where groundcrew was, root can no longer log in.
-    user, shell = ("root", "sh -c") if name == SCRIPT else (ADMIN, "sudo -n sh -c")
-    return run(ssh_command(address(name), user, [f"{shell} {quote(command)}"]), stdin).stdout
+    """The output of a shell command as root on a host that has been set up."""
+    remote = f"sudo -n sh -c {quote(command)}"
+    return run(ssh_command(address(name), ADMIN, [remote]), stdin).stdout
 
 
 def run(

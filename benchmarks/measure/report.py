@@ -41,10 +41,10 @@ def first_lines(
     result = first(ours, theirs)
     yield f"  {'median':<8}{result['groundcrew']:>10.1f} s{'':>7}{result['script']:>10.1f} s"
     yield ""
-    yield f"  ratio groundcrew / script           {result['ratio']:.2f}"
+    yield f"  groundcrew / script                 {result['ratio']:.2f}"
     yield (
-        f"  ratio without the checks at the end {result['ratio_without_verify']:.2f}"
-        f"  ({result['groundcrew_without_verify']:.1f} s)"
+        f"  without the checks at the end       {result['ratio_without_verify']:.2f}"
+        f"  ({result['groundcrew_without_verify']:.1f} s), which the script has none of"
     )
     yield ""
     yield "  where the script's time goes (medians):"
@@ -55,7 +55,7 @@ def first_lines(
     yield from role_lines(by_role(ours))
     yield ""
     if differences:
-        yield f"  the two hosts differ in {len(differences)} lines:"
+        yield f"  the two hosts DIFFER in {len(differences)} lines of benchmarks/state.sh:"
         yield from (f"    {line}" for line in differences)
     else:
         yield "  the two hosts are the same: packages, files, accounts, units, packet filter, sshd"

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
+import time
 
 import requests
 import yaml
 
 from benchmarks.measure import lab
 
-RELEASE = re.compile(r"\d{8}T\d{6}Z-([0-9a-f]{12})")
-
 
 def state(name: str) -> set[str]:
-    """What state.sh says of a host, with releases named by their digest alone."""
+    """What state.sh says of a host."""
     text = (lab.ROOT / "benchmarks" / "state.sh").read_bytes()
-    output = lab.as_root(name, "sh -s", text).decode(errors="replace")
-    return {RELEASE.sub(r"RELEASE-\1", line) for line in output.splitlines()}
+    return set(lab.as_root(name, "sh -s", text).decode(errors="replace").splitlines())
 
 
 def differences() -> list[str]:
@@ -38,3 +35,12 @@ def answers(name: str) -> dict[str, int]:
         )
         found[manifest.stem] = answer.status_code
     return found
+
+
+def await_answers(name: str, seconds: float = 30) -> None:
+    """Waits until all applications answer. Raises BenchmarkError when they do not."""
+    deadline = time.monotonic() + seconds
+    while (found := answers(name)) and set(found.values()) != {200}:
+        if time.monotonic() > deadline:
+            raise lab.BenchmarkError(f"{name} does not answer: {found}")
+        time.sleep(0.05)

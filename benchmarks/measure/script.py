@@ -10,11 +10,10 @@ import time
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from benchmarks.measure import lab, machine
+from benchmarks.measure import lab, machine, same
 from groundcrew.lab.cli import ssh_command
-from roles.python import builders
-from roles.python.settings import PythonSettings
 
+ANSWERING = "(until both answer)"
 UNPACK = "umask 077; mkdir kit; cd kit; tar -x; exec sh ./baseline.sh"
 
 FILES = """cd / && {
@@ -46,8 +45,7 @@ def kit(source: str) -> bytes:
     parameters = {
         "PACKAGES": packages(lab.as_root(source, PACKAGES).decode()),
         "ADMIN": lab.ADMIN,
-        "UV_HOME": builders.uv_home(),
-        "INDEX": PythonSettings().index_url,
+        "UV_HOME": lab.as_root(source, "ls -d /opt/groundcrew/uv-*").decode().strip(),
         "APPS": " ".join(lab.as_root(source, APPS).decode().split()),
     }
     text = "".join(f"{key}={shlex.quote(value)}\n" for key, value in parameters.items())
@@ -55,7 +53,7 @@ def kit(source: str) -> bytes:
     with tarfile.open(fileobj=archive, mode="w") as tar:
         tar.add(lab.ROOT / "benchmarks" / "baseline.sh", "baseline.sh")
         _add(tar, "parameters", text.encode())
-        _add(tar, "uv.lock", builders.uv_requirements().encode())
+        tar.add(lab.ROOT / "roles" / "python" / "uv.lock", "uv.lock")
         _add(tar, "files.tar", lab.as_root(source, FILES))
     return archive.getvalue()
 
@@ -67,12 +65,15 @@ def packages(commandline: str) -> str:
 
 
 def converge(archive: bytes) -> ScriptRun:
-    """Sets up the bare host. Raises BenchmarkError."""
+    """Sets up the bare host, until its applications answer. Raises BenchmarkError."""
     command = ssh_command(lab.address(lab.SCRIPT), "root", [UNPACK])
     used = machine.busy()
     started = time.time()
     output = lab.run(command, archive).stdout.decode()
-    return ScriptRun(time.time() - started, used, steps(output))
+    finished = time.time()
+    same.await_answers(lab.SCRIPT)
+    ended = time.time()
+    return ScriptRun(ended - started, used, {**steps(output), ANSWERING: ended - finished})
 
 
 def steps(output: str) -> dict[str, float]:

@@ -5,10 +5,18 @@ from __future__ import annotations
 import ipaddress
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    model_validator,
+)
 
 from groundcrew.apps.server import GunicornServer, Server
 from groundcrew.apps.source import Source
+from groundcrew.headers import HeaderName, HeaderValue
 from groundcrew.model import Settings
 
 PartName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,23}$")]
@@ -54,6 +62,8 @@ Size = Annotated[str, StringConstraints(pattern=r"^[0-9]+[KMGT]?$")]
 
 class SecretSource(Settings):
     """Where a secret's value comes from, read on the operator's machine: exactly one of these."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
     env: str | None = None
     """Name of an environment variable of the pyinfra process."""
@@ -200,7 +210,7 @@ class Site(Settings):
     proxy_connect_timeout: int = Field(5, ge=1)
     """Seconds that nginx waits for a connection to the application."""
 
-    headers: dict[str, str | None] = Field(default_factory=dict)
+    headers: dict[HeaderName, HeaderValue | None] = Field(default_factory=dict)
     """Response headers, merged over `nginx.security_headers`; null removes one and lets the
     application's own pass."""
 
@@ -262,7 +272,8 @@ class AppSettings(Settings):
     """One line for people."""
 
     source: Source
-    """Where the code comes from."""
+    """Where the code comes from: a block with `directory`, `git` or `pypi`, and the other keys of
+    that kind."""
 
     entry: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(\(\))?$")
     """The WSGI or ASGI callable: `package.module:name`, or `package.module:factory()`."""

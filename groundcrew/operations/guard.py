@@ -125,7 +125,8 @@ def _refusal(host: Host, users: Sequence[str]) -> str | None:
             reasons.append(str(error))
         else:
             return None
-    return "; ".join(reasons)
+    # Nobody to ask for is a machine that manages itself: there is no connection to lose.
+    return "; ".join(reasons) or None
 
 
 def _keep(name: str) -> StringCommand:

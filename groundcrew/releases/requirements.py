@@ -15,7 +15,8 @@ _BOMS = (
 _NAME = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)")
 _SAME = {"pyuwsgi": "uwsgi"}
 """One program under two names: who brings the second needs no first."""
-_INCLUDE = re.compile(r"^(-r|--requirement|-c|--constraint)[ =]+(?!/|\w+://)(\S+)")
+_INCLUDE = re.compile(r"^(--requirement|--constraint|-r|-c)[ =]*(?!/|\w+://)(\S+)")
+_OPTION = re.compile(r"^-(?!e|-editable)")
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,10 @@ class Requirements:
 
 
 def decode(data: bytes) -> str:
-    """The text of a requirements file, also when an editor wrote it in UTF-16 or with CRLF."""
+    """The text of a requirements file, also when an editor wrote it in UTF-16 or with CRLF.
+
+    Raises UnicodeDecodeError where it is no text.
+    """
     encoding = next((name for bom, name in _BOMS if data.startswith(bom)), "utf-8")
     return data.decode(encoding).replace("\r\n", "\n")
 
@@ -41,7 +45,7 @@ def combine(own: str, server: str, *, wanted: Collection[str], folder: str = "")
     """
     lines = [_relative(line, folder) for line in _logical(own)]
     named = {name for line in lines if (name := _name(line))}
-    hashed = all("--hash=" in line for line in lines if _name(line)) and not any(
+    hashed = all("--hash=" in line for line in lines if not _OPTION.match(line)) and not any(
         _INCLUDE.match(line) for line in lines
     )
     extra = [line for line in _logical(server) if not _names(line) & named]

@@ -81,7 +81,7 @@ class Build:
             errors="replace",
             start_new_session=True,
             # What serves on this host goes first.
-            preexec_fn=lambda: os.nice(15),
+            preexec_fn=lambda: os.nice(15),  # noqa: PLW1509 - this program has one thread
         )
         last: deque[str] = deque(maxlen=LINES_SHOWN)
         signal.signal(signal.SIGALRM, lambda *_: os.killpg(process.pid, signal.SIGKILL))

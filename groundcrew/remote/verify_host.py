@@ -29,7 +29,7 @@ from groundcrew.remote.app_client import http_status, socket_status
 Data = dict[str, Any]
 COMMAND_TIMEOUT = 60
 LISTENER = "groundcrew-seen"
-UNIT_PROPERTIES = "Id,ActiveState,SubState,NRestarts,MainPID,Result"
+UNIT_PROPERTIES = "Id,ActiveState,SubState,NRestarts,MainPID,Result,ActiveEnterTimestampMonotonic"
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
@@ -344,14 +344,27 @@ def look(section: Callable[[Data], Any], request: Data) -> Any:
         return {"error": f"{type(error).__name__}: {error}"}
 
 
+def youngest(states: Data) -> float:
+    """Seconds for which the unit that started last has been up: it need not be watched as long."""
+    now = time.clock_gettime(time.CLOCK_MONOTONIC)
+    starts = [
+        int(state.get("ActiveEnterTimestampMonotonic") or 0) / 1e6
+        for state in states.values()
+        if isinstance(state, dict)
+    ]
+    return min((now - start for start in starts if start), default=0.0)
+
+
 def main() -> int:
-    """Prints everything; units are looked at first and again after `settle` seconds."""
+    """Prints everything; units are looked at first, and again when all have been up for `settle`
+    seconds."""
     request = json.loads(sys.argv[1])
     started = time.monotonic()
     report = {"units_before": look(units, request)}
     for name, section in SECTIONS.items():
         report[name] = look(section, request)
-    time.sleep(max(0.0, request["settle"] - (time.monotonic() - started)))
+    waited = time.monotonic() - started
+    time.sleep(max(0.0, request["settle"] - max(waited, youngest(report["units_before"]))))
     report["units_after"] = look(units, request)
     report["seconds"] = time.monotonic() - started
     report["listener"] = look(listener, request)

@@ -74,7 +74,6 @@ def _into(
         here = (*path, str(key))
         if isinstance(value, Mapping) and value:
             if not isinstance(target.get(key), dict):
-                _forget(merged, here)
                 target[key] = {}
             merged.origins.pop(here, None)
             _into(merged, target[key], value, here, layer)

@@ -46,8 +46,10 @@ def plan(
         bundle = pack(app.source, project, project / CACHE)
         requirements = _requirements(app, bundle, server, project)
     except SourceError as error:
-        problem = Problem(f"app.{name}.source", f"apps/{name}.yml", str(error))
-        raise SettingsError([problem]) from None
+        raise _error(name, "source", str(error)) from None
+    except UnicodeDecodeError:
+        text = "the requirements are not text in UTF-8 or UTF-16"
+        raise _error(name, "lock" if app.lock else "requirements", text) from None
     return ReleasePlan(
         paths=AppPaths(name),
         app=app,
@@ -58,6 +60,10 @@ def plan(
         toolchain=toolchain,
         drain=drain,
     )
+
+
+def _error(name: str, key: str, message: str) -> SettingsError:
+    return SettingsError([Problem(f"app.{name}.{key}", f"apps/{name}.yml", message)])
 
 
 def _requirements(app: AppSettings, bundle: Bundle, server: Server, project: Path) -> Requirements:

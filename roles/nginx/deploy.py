@@ -37,4 +37,6 @@ def apply(settings: NginxSettings, apps: Mapping[str, AppSettings]) -> None:
         restart_if_newer=[DROP_IN_FILE],
         # Workers take their groups, which open the applications' sockets, when they start.
         reload_if_newer=["/etc/group", *(e.path for e in entries if isinstance(e, File))],
+        # It forks when it is ready, so systemctl itself waits for that; verify watches it later.
+        settle=0,
     )

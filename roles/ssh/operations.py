@@ -30,7 +30,7 @@ GUARD = "ssh"
 # signal: the pause keeps the second login from reaching the server as it was before.
 RELOAD = (
     "if systemctl -q is-active ssh.socket; then systemctl try-restart ssh.service; "
-    "elif systemctl -q is-active ssh.service; then systemctl reload ssh.service && sleep 0.5; fi"
+    "elif systemctl -q is-active ssh.service; then systemctl reload ssh.service && sleep 0.2; fi"
 )
 
 

@@ -30,10 +30,10 @@ class VerifySettings(Settings):
     timeout: float = Field(10, gt=0)
     """Seconds that one request may take."""
 
-    connect_timeout: float = Field(2, gt=0)
+    connect_timeout: float = Field(1, gt=0)
     """Seconds without an answer after which a port counts as closed."""
 
-    settle: float = Field(3, ge=0)
+    settle: float = Field(2, ge=0)
     """Seconds over which units must not restart."""
 
     reuse_requests: int = Field(6, ge=2)

@@ -1,0 +1,68 @@
+"""Which files of a directory belong to an application's source."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pathspec import GitIgnoreSpec
+
+ALWAYS_EXCLUDED = (".git/", ".hg/", ".svn/", "__pycache__/", "*.pyc", ".venv/", ".groundcrew/")
+
+
+class SourceError(Exception):
+    """The source cannot be packed; the message says why."""
+
+
+def files(directory: Path, exclude: Sequence[str], *, gitignore: bool) -> Iterator[Path]:
+    """Files and links below `directory` that neither `exclude` nor its .gitignore files name.
+
+    Raises SourceError for what cannot be released: links that lead out, sockets, devices.
+    """
+    always = GitIgnoreSpec.from_lines([*ALWAYS_EXCLUDED, *exclude])
+    ignores: dict[Path, GitIgnoreSpec] = {}
+
+    def ignored(path: Path, suffix: str = "") -> bool:
+        if always.match_file(f"{path.relative_to(directory)}{suffix}"):
+            return True
+        # As in git, the nearest file that says anything about a path decides.
+        for base in path.parents:
+            if base in ignores:
+                said = ignores[base].check_file(f"{path.relative_to(base)}{suffix}").include
+                if said is not None:
+                    return said
+            if base == directory:
+                break
+        return False
+
+    for name, folders, names in os.walk(directory, onerror=_unreadable):
+        here = Path(name)
+        if gitignore and ".gitignore" in names:
+            # Patterns are bytes to git; undecodable ones must neither fail nor be lost.
+            text = (here / ".gitignore").read_text(encoding="utf-8", errors="surrogateescape")
+            ignores[here] = GitIgnoreSpec.from_lines(text.splitlines())
+        links = [folder for folder in folders if (here / folder).is_symlink()]
+        folders[:] = [
+            folder for folder in folders if folder not in links and not ignored(here / folder, "/")
+        ]
+        for item in [*names, *links]:
+            path = here / item
+            if not ignored(path):
+                yield _checked(path, directory)
+
+
+def _unreadable(error: OSError) -> None:
+    raise error
+
+
+def _checked(path: Path, directory: Path) -> Path:
+    mode = path.lstat().st_mode
+    if stat.S_ISLNK(mode):
+        target = path.readlink()
+        if target.is_absolute() or not path.resolve().is_relative_to(directory.resolve()):
+            raise SourceError(f"{path} links to {target}, outside the source")
+    elif not stat.S_ISREG(mode):
+        raise SourceError(f"{path} is neither a file nor a link")
+    return path

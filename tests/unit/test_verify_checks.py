@@ -1,0 +1,375 @@
+"""Each check of verify on a host that keeps its promises, and on one that breaks each of them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from requests.structures import CaseInsensitiveDict
+
+from groundcrew.apps.model import AppSettings
+from roles.verify.answer import Answer
+from roles.verify.checks import run_checks
+from roles.verify.expected import Expected, Gzip, host_header
+from roles.verify.outside import Site
+from roles.verify.request import host_request
+from roles.verify.result import Check, Status
+from roles.verify.seen import Seen
+from roles.verify.settings import VerifySettings
+from roles.verify.table import table
+
+HEADERS = {"X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer"}
+ADDRESS = "192.0.2.7"
+LISTENER = 40000
+TEXT = b"x" * 2000
+
+
+def app(**values: Any) -> AppSettings:
+    return AppSettings.model_validate(
+        {
+            "source": {"directory": "src"},
+            "entry": "shop:app",
+            "domains": ["shop.test"],
+            "health": {"path": "/health"},
+            "checks": [{"path": "/", "contains": "xx", "headers": {"X-A": "1"}}],
+            "server": {"worker_class": "gthread"},
+            **values,
+        }
+    )
+
+
+def answer(status: int = 200, body: bytes = b"ok", **headers: str) -> Answer:
+    named = {name.replace("_", "-"): [value] for name, value in headers.items()}
+    common = {name: [value] for name, value in HEADERS.items()}
+    return Answer(status, CaseInsensitiveDict({"Server": ["nginx"], **common, **named}), body)
+
+
+def page(**headers: str) -> Answer:
+    compressed = {"Content_Encoding": "gzip", "Vary": "Accept-Encoding"}
+    return answer(200, TEXT, **{"Content_Type": "text/html", "X_A": "1", **compressed, **headers})
+
+
+def report() -> dict[str, Any]:
+    running = {
+        "ActiveState": "active", "SubState": "running", "NRestarts": "0", "MainPID": "7",
+        "Result": "success",
+    }  # fmt: skip
+    units = {"nginx.service": dict(running), "shop@r1.service": dict(running)}
+    return {
+        "units_before": units,
+        "units_after": copy.deepcopy(units),
+        "seconds": 3.0,
+        "releases": {"shop": {"release": "r1", "unit": "shop@r1.service"}},
+        "maintenance": {"shop": None},
+        "machine": {"container": False, "ipv6": ["2001:db8::7"]},
+        "processes": {
+            "nginx.service": [
+                {"pid": 1, "user": "root", "name": "nginx"},
+                {"pid": 2, "user": "www-data", "name": "nginx"},
+            ],
+            "shop@r1.service": [{"pid": 3, "user": "shop", "name": "gunicorn"}],
+        },
+        "exposure": {"nginx.service": 2.6, "shop@r1.service": 0.6},
+        "sockets": {"shop": {"status": 200}},
+        "reuse": {"shop": {"new": 0, "kept": 1}},
+        "nginx_status": {"accepted": 10, "handled": 10, "requests": 12},
+        "listening": [
+            {"address": "0.0.0.0", "port": 80, "process": "nginx"},
+            {"address": "::", "port": 22, "process": "sshd"},
+            {"address": "127.0.0.1", "port": 5432, "process": "postgres"},
+        ],
+        "listener": {"port": LISTENER},
+        "logrotate": {"code": 0, "errors": []},
+        "sudo": {"code": 0, "output": "", "may": {"deploy": True, "shop": False}},
+        "sshd": {"port": "22", "permitrootlogin": "no"},
+        "packet_filter": {"families": ["inet"]},
+        "upkeep": {
+            "clock": {"NTP": "yes", "NTPSynchronized": "yes"},
+            "upgrade_days": "1",
+            "upgrade_timer": "enabled",
+        },
+    }
+
+
+def good(**changes: Any) -> Seen:
+    expected = Expected(
+        apps={"shop": app()},
+        security_headers={"shop": HEADERS},
+        gzip=Gzip(1000, {"application/json"}),
+        status_port=8090,
+        admins=["deploy"],
+        sshd={"permitrootlogin": "no"},
+        declared_ports={80},
+        firewall=True,
+        time_sync=True,
+        unattended_upgrades=True,
+    )
+    refused = Answer(error="RemoteDisconnected: closed", closed=True)
+    site = Site({"/health": answer(), "/": page()}, answer(404), answer(400), refused)
+    addresses = (ADDRESS, "2001:db8::7")
+    reached = {(address, port): port in (22, 80)
+               for address in addresses
+               for port in (22, 80, LISTENER, 3306, 5432, 6379, 8000)}  # fmt: skip
+    seen = Seen(VerifySettings(), expected, ADDRESS, report(), {"shop": site}, reached)
+    return replace(seen, **changes)
+
+
+def failures(seen: Seen) -> dict[str, str]:
+    return {check.name: check.detail for check in run_checks(seen) if check.status is Status.FAIL}
+
+
+def result(seen: Seen, name: str) -> Check:
+    return next(check for check in run_checks(seen) if check.name == name)
+
+
+def test_a_good_host_passes_everything() -> None:
+    results = run_checks(good())
+    assert [check.name for check in results if check.status is not Status.OK] == []
+    assert len(results) >= 20
+
+
+def _unit(key: str, value: str) -> Callable[[dict[str, Any]], None]:
+    def change(report: dict[str, Any]) -> None:
+        report["units_after"]["shop@r1.service"][key] = value
+
+    return change
+
+
+def _set(section: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    def change(report: dict[str, Any]) -> None:
+        report[section] = value
+
+    return change
+
+
+def _merge(section: str, **values: Any) -> Callable[[dict[str, Any]], None]:
+    def change(report: dict[str, Any]) -> None:
+        report[section] = {**report[section], **values}
+
+    return change
+
+
+ROOT = [{"pid": 3, "user": "root", "name": "gunicorn"}]
+NINE = {"address": "0.0.0.0", "port": 9999, "process": "nc"}
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "detail"),
+    [
+        (_unit("ActiveState", "failed"), "shop: unit", "is failed"),
+        (_unit("SubState", "auto-restart"), "shop: unit", "auto-restart"),
+        (_unit("NRestarts", "2"), "shop: unit", "restarted (0 -> 2)"),
+        (_unit("MainPID", "8"), "shop: unit", "new main process"),
+        (_set("releases", {"shop": {"release": None, "unit": None}}), "shop: unit", "no release"),
+        (_merge("processes", **{"shop@r1.service": ROOT}), "shop: no root process", "as root"),
+        (_merge("processes", **{"shop@r1.service": []}), "shop: no root process", "no process"),
+        (_merge("processes", **{"nginx.service": ROOT * 2}), "nginx: no root process", "as root"),
+        (_merge("exposure", **{"shop@r1.service": 1.1}), "shop: sandbox", "at most 1.0"),
+        (_merge("exposure", **{"nginx.service": 9.6}), "nginx: sandbox", "at most 3.0"),
+        (_set("exposure", {"error": "no such program"}), "sandbox", "not checked: no such"),
+        (_set("sockets", {"shop": {"status": 500}}), "shop: socket", "gave 500 instead of 200"),
+        (_set("sockets", {"shop": {"error": "refused"}}), "shop: socket", "refused"),
+        (_set("sockets", {"shop": {"error": "refused"}}), "shop: sandbox", "means nothing"),
+        (_set("reuse", {"shop": {"new": 5, "kept": 1}}), "shop: connection reuse", "5 connections"),
+        (_set("reuse", {"shop": {"new": 0, "kept": 0}}), "shop: connection reuse", "0 kept"),
+        (_set("reuse", {"shop": {"error": "timed out"}}), "shop: connection reuse", "timed out"),
+        (_merge("nginx_status", handled=9), "nginx: counters", "1 connections dropped"),
+        (_set("listening", [NINE]), "listening sockets", "nc listens on 0.0.0.0:9999"),
+        (_set("listening", {"error": "no ss"}), "listening sockets", "not checked: no ss"),
+        (_set("packet_filter", {"families": ["ip"]}), "firewall: policy", "default: ip"),
+        (_set("packet_filter", {"error": "no nft"}), "firewall", "not checked: no nft"),
+        (_set("logrotate", {"code": 0, "errors": ["error: x:1"]}), "logrotate dry run", "x:1"),
+        (_set("logrotate", {"code": 2, "errors": []}), "logrotate dry run", "exits 2"),
+        (_merge("sudo", may={"deploy": False}), "sudo policy", "deploy may not"),
+        (_merge("sudo", may={"deploy": True, "shop": True}), "sudo policy", "shop may use"),
+        (_merge("sudo", code=1, output="syntax error"), "sudo policy", "syntax error"),
+        (_merge("sshd", permitrootlogin="yes"), "ssh policy", 'is "yes" instead of "no"'),
+        (_merge("upkeep", clock={"NTP": "no"}), "time sync", "no time service"),
+        (_merge("upkeep", upgrade_days="0"), "unattended upgrades", "is off"),
+        (_merge("upkeep", upgrade_timer="masked"), "unattended upgrades", "masked"),
+    ],
+)  # fmt: skip
+def test_a_broken_promise_on_the_host(
+    change: Callable[[dict[str, Any]], None], name: str, detail: str
+) -> None:
+    changed = report()
+    change(changed)
+    assert detail in failures(good(report=changed))[name]
+
+
+def with_pages(**pages: Answer) -> Seen:
+    seen = good()
+    named = {"/health" if name == "health" else "/": page for name, page in pages.items()}
+    site = replace(seen.sites["shop"], pages={**seen.sites["shop"].pages, **named})
+    return replace(seen, sites={"shop": site})
+
+
+@pytest.mark.parametrize(
+    ("answers", "name", "detail"),
+    [
+        ({"health": answer(503)}, "shop: GET /health", "status 503 instead of 200"),
+        ({"health": Answer(error="timed out")}, "shop: GET /health", "timed out"),
+        ({"root": answer(200, b"ok", X_A="1")}, "shop: GET /", 'does not contain "xx"'),
+        ({"root": page(X_A="2")}, "shop: GET /", 'X-A is "2" instead of "1"'),
+        ({"health": answer(X_Frame_Options="ALLOW")}, "shop: headers on page", 'is "ALLOW"'),
+        ({"health": answer(X_Powered_By="PHP")}, "shop: headers on page", "X-Powered-By is sent"),
+        ({"health": answer(Server="nginx/1.2")}, "shop: headers on page", "version"),
+        ({"root": answer(200, TEXT, Content_Type="text/html")}, "shop: gzip", "uncompressed"),
+        ({"root": page(Vary="Cookie")}, "shop: gzip", "no Vary"),
+    ],
+)
+def test_a_broken_promise_on_a_page(answers: dict[str, Answer], name: str, detail: str) -> None:
+    assert detail in failures(with_pages(**answers))[name]
+
+
+def test_a_header_that_comes_twice() -> None:
+    doubled = answer()
+    headers = CaseInsensitiveDict({**doubled.headers, "X-Frame-Options": ["DENY", "DENY"]})
+    found = failures(with_pages(health=replace(doubled, headers=headers)))
+    assert "comes 2 times" in found["shop: headers on page"]
+
+
+@pytest.mark.parametrize(("kind", "name"), [("missing", "missing page"), ("malformed", "bad req")])
+def test_headers_missing_on_errors(kind: str, name: str) -> None:
+    seen = good()
+    bare = Answer(404, CaseInsensitiveDict(), b"")
+    shop = seen.sites["shop"]
+    site = replace(shop, missing=bare) if kind == "missing" else replace(shop, malformed=bare)
+    found = failures(replace(seen, sites={"shop": site}))
+    assert [detail for title, detail in found.items() if name in title] == [
+        "no X-Frame-Options; no Referrer-Policy"
+    ]
+
+
+def test_unknown_name_that_is_served() -> None:
+    seen = good()
+    site = replace(seen.sites["shop"], unknown=answer(200))
+    assert failures(replace(seen, sites={"shop": site})) == {
+        "shop: unknown name": "unknown.invalid: status 200"
+    }
+
+
+def test_unknown_name_that_nobody_could_ask_for_is_no_success() -> None:
+    seen = good()
+    site = replace(seen.sites["shop"], unknown=Answer(error="ConnectionRefusedError"))
+    assert "shop: unknown name" in failures(replace(seen, sites={"shop": site}))
+
+
+def reach(seen: Seen, address: str, port: int, reached: bool) -> Seen:
+    return replace(seen, reached={**seen.reached, (address, port): reached})
+
+
+def test_firewall_that_lets_something_through() -> None:
+    for port in (LISTENER, 6379):
+        found = failures(reach(good(), ADDRESS, port, True))
+        assert str(port) in found["firewall: from outside (IPv4)"]
+    assert "firewall: from outside (IPv6)" in failures(reach(good(), "2001:db8::7", LISTENER, True))
+
+
+def test_firewall_that_hides_a_declared_port() -> None:
+    found = failures(reach(good(), ADDRESS, 80, False))
+    assert "does not answer on port 80" in found["firewall: from outside (IPv4)"]
+
+
+def test_ipv6_that_the_operator_cannot_reach_is_not_applicable() -> None:
+    seen = reach(reach(good(), "2001:db8::7", 80, False), "2001:db8::7", 22, False)
+    assert result(seen, "firewall: from outside (IPv6)").status is Status.NOT_APPLICABLE
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        good(address="127.0.0.1"),
+        good(settings=VerifySettings(http_port=8080)),
+    ],
+)
+def test_outside_view_of_the_firewall_needs_an_outside(seen: Seen) -> None:
+    assert result(seen, "firewall: from outside").status is Status.NOT_APPLICABLE
+    assert result(seen, "firewall: policy").status is Status.OK
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ({"domains": []}, "shop: unknown name"),
+        ({"server": {"worker_class": "sync"}}, "shop: connection reuse"),
+    ],
+)
+def test_what_does_not_apply_to_an_application(values: dict[str, Any], name: str) -> None:
+    seen = good()
+    expected = replace(seen.expected, apps={"shop": app(**values)})
+    assert result(replace(seen, expected=expected), name).status is Status.NOT_APPLICABLE
+
+
+def test_short_pages_are_not_compressed() -> None:
+    short = answer(200, b"xx", Content_Type="text/html", X_A="1")
+    assert result(with_pages(root=short), "shop: gzip").status is Status.NOT_APPLICABLE
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"gzip": None}, "shop: gzip"),
+        ({"firewall": False}, "firewall"),
+        ({"time_sync": False}, "time sync"),
+        ({"unattended_upgrades": False}, "unattended upgrades"),
+    ],
+)
+def test_what_the_settings_turn_off(changes: dict[str, Any], name: str) -> None:
+    seen = good()
+    changed = replace(seen, expected=replace(seen.expected, **changes))
+    assert result(changed, name).status is Status.NOT_APPLICABLE
+
+
+def test_a_container_has_no_clock_of_its_own() -> None:
+    changed = {**report(), "machine": {"container": True, "ipv6": []}}
+    assert result(good(report=changed), "time sync").status is Status.NOT_APPLICABLE
+
+
+def test_a_host_that_could_not_be_looked_at_fails_and_hides_nothing() -> None:
+    found = failures(good(report={}))
+    assert {"units", "sandbox", "listening sockets", "ssh policy", "sudo policy"} <= set(found)
+    assert all("not checked" in detail for detail in found.values())
+
+
+def test_a_host_without_applications() -> None:
+    seen = good()
+    expected = replace(seen.expected, apps={}, security_headers={}, declared_ports=set())
+    empty = {
+        **report(), "releases": {}, "units_before": {}, "units_after": {}, "processes": {},
+        "exposure": {}, "sockets": {}, "reuse": {}, "logrotate": {"error": "none"},
+        "nginx_status": {"error": "none"}, "listening": [],
+    }  # fmt: skip
+    assert failures(replace(seen, expected=expected, report=empty, sites={})) == {}
+
+
+def test_request_names_what_the_host_needs_to_know() -> None:
+    seen = good()
+    request = host_request(seen.settings, seen.expected)
+    assert request["apps"] == [
+        {
+            "name": "shop", "current": "/srv/shop/current", "unit": "shop@{}.service",
+            "runtime": "/run/shop", "upstream": "/run/shop/current.sock", "user": "shop",
+            "path": "/health", "host": "shop.test", "port": 80, "reuse": True,
+            "maintenance": "/srv/shop/maintenance/on",
+        }
+    ]  # fmt: skip
+    assert request["listener"] > 0
+    assert host_request(seen.settings, replace(seen.expected, firewall=False))["listener"] == 0
+
+
+def test_host_header_of_a_wildcard() -> None:
+    assert host_header(app(domains=["*.shop.test"])) == "verify.shop.test"
+    assert host_header(app(domains=[])) == "localhost"
+
+
+def test_table_is_aligned_and_counts() -> None:
+    text = table("web1", [Check("a", Status.OK, "fine"), Check("longer", Status.FAIL, "x " * 90)])
+    lines = text.splitlines()
+    assert lines[0] == "Verify web1"
+    assert lines[1].index("ok") == lines[2].index("fail")
+    assert lines[-1].strip() == "1 ok, 1 failed, 0 not applicable"
+    assert max(len(line) for line in lines) < 130
