@@ -69,14 +69,16 @@ def pyinfra(
     playbook: str = "deploy.py",
     env: Mapping[str, str] | None = None,
     timeout: int = 600,
+    nice: int = 0,
 ) -> Run:
     """A run on the hosts of `limit` (names with commas between them), with JSON on standard output,
-    without questions unless it is a dry one.
+    without questions unless it is a dry one. `nice` gives way to the lab host on this machine, as
+    if the operator had a machine of their own.
     """
     options = ("--json", *(() if "--dry" in options else ("-y",)), *options)
     started = time.monotonic()
     done = subprocess.run(
-        _arguments(limit, data, playbook, options),
+        ["nice", "-n", str(nice), *_arguments(limit, data, playbook, options)],
         cwd=ROOT,
         env={**os.environ, **(env or {})},
         stdin=subprocess.DEVNULL,
