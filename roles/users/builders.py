@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from groundcrew.accounts import User
-from groundcrew.entries import Directory, Entry, File
+from groundcrew.entries import Absent, Directory, Entry, File
 from groundcrew.templates import render
 from roles.users.settings import AdminSettings, UsersSettings, read_key
 
@@ -15,6 +15,11 @@ SUDOERS = "/etc/sudoers.d/groundcrew"
 def managed(settings: UsersSettings) -> dict[str, AdminSettings]:
     """The administrators that are managed."""
     return {name: admin for name, admin in settings.admins.items() if admin is not None}
+
+
+def removed(settings: UsersSettings) -> list[str]:
+    """Those who may no longer log in with a key, nor become root; their accounts and files stay."""
+    return [name for name, admin in settings.admins.items() if admin is None]
 
 
 def without_keys(settings: UsersSettings) -> list[str]:
@@ -43,6 +48,7 @@ def entries(settings: UsersSettings, operator_keys: Sequence[str]) -> list[Entry
     for name, admin in managed(settings).items():
         keys = [read_key(key) for key in admin.keys] or list(operator_keys)
         found += _authorized_keys(name, keys)
+    found += [Absent(f"/home/{name}/.ssh/authorized_keys") for name in removed(settings)]
     return [*found, sudoers(managed(settings))]
 
 

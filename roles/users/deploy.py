@@ -8,6 +8,7 @@ from pyinfra import host
 from pyinfra.api import OperationError, deploy
 from pyinfra.connectors.ssh import SSHConnector
 
+from groundcrew import transport
 from groundcrew.operations import accounts, files
 from roles.users import builders
 from roles.users.keys import operator_keys
@@ -17,6 +18,12 @@ from roles.users.settings import UsersSettings
 @deploy("Users")
 def apply(settings: UsersSettings) -> None:
     """Makes the administrators' accounts, with their keys and the right to become root."""
+    connected = transport.connected_user(host)
+    if connected in builders.removed(settings):
+        raise OperationError(
+            f"{host.name}: users.admins.{connected} is null, but this run is connected as "
+            f"{connected}: it would lock itself out. Connect as another administrator (ssh_user)."
+        )
     keys = find_operator_keys(builders.without_keys(settings))
     accounts.manage(name="Administrators' accounts", users=builders.users(settings))
     files.manage(name="Authorized keys and sudo", entries=builders.entries(settings, keys))

@@ -62,4 +62,4 @@ class UsersSettings(Settings):
 
     admins: dict[UserName, AdminSettings | None] = {"deploy": AdminSettings()}  # noqa: RUF012
     """Administrators by user name, with sudo that asks for no password (theirs are locked). null
-    stops managing one; the account itself stays."""
+    takes sudo and the keys away; the account and its files stay."""

@@ -6,7 +6,7 @@ import pytest
 from paramiko import RSAKey
 from pydantic import ValidationError
 
-from groundcrew.entries import Entry, File
+from groundcrew.entries import Absent, Entry, File
 from roles.users import keys
 from roles.users.builders import SUDOERS, entries, users
 from roles.users.settings import UsersSettings
@@ -30,11 +30,12 @@ def test_each_admin_gets_own_keys_or_else_the_operators() -> None:
     assert (bob.user, bob.mode) == ("bob", "0600")
 
 
-def test_a_removed_admin_loses_sudo() -> None:
+def test_a_removed_admin_loses_sudo_and_keys() -> None:
     found = settings(ann={"keys": [KEY]}, bob=None)
     assert [user.name for user in users(found)] == ["ann"]
     sudoers = by_path(entries(found, []))[SUDOERS]
     assert "bob" not in str(sudoers.content)
+    assert Absent("/home/bob/.ssh/authorized_keys") in entries(found, [])
     assert (sudoers.mode, sudoers.validate) == ("0440", "visudo -cqf {}")
 
 
