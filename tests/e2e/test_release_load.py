@@ -1,6 +1,7 @@
 """Releases in a row under steady load: not one failed request, for every kind of server.
 
-A quarter of the releases in a normal run; `bin/test --full` does all of them.
+A quarter of the releases in a normal run; `bin/test --full` does all of them. The figures are added
+to `.groundcrew/release-load.jsonl`.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ def test_releases_under_load(bookworm: LabHost, tmp_path: Path, server: str) -> 
         "p99_releases_ms": round(1000 * percentile(busy, 0.99), 1),
         "seconds_per_release": round((ended - started) / RELEASES, 1),
     }
-    print(json.dumps(figures))
+    with (ROOT / ".groundcrew" / "release-load.jsonl").open("a") as file:
+        file.write(json.dumps(figures) + "\n")
     assert len(seen) == RELEASES + 1
     assert result["failures"] == []
     assert rate >= 200
