@@ -35,8 +35,10 @@ class GunicornServer(Settings):
     """Seconds that an idle connection from nginx is kept; must exceed
     `nginx.upstream_keepalive_timeout`. Sync workers ignore it."""
 
-    max_requests: int = Field(1000, ge=0)
-    """Requests after which a worker is replaced, against leaks; 0 = never."""
+    max_requests: int | None = Field(None, ge=0)
+    """Requests after which a worker is replaced, against leaks; 0 = never. Default: 1000 for sync
+    workers, never for the others: they keep connections, a worker that is replaced closes them, and
+    a POST that is just on its way over one is lost."""
 
     max_requests_jitter: int = Field(100, ge=0)
     """Random addition to max_requests, so that workers are not replaced together."""

@@ -41,11 +41,19 @@ class Gunicorn:
             return ("gunicorn", "uvicorn", "uvicorn-worker")
         return ("gunicorn",)
 
+    @property
+    def max_requests(self) -> int:
+        """The number that is set, else the default of the worker class."""
+        if self.settings.max_requests is not None:
+            return self.settings.max_requests
+        return 1000 if self.settings.worker_class == "sync" else 0
+
     def files(self, paths: AppPaths, release: str) -> Mapping[str, str]:
         """The configuration file."""
         text = render(
             "gunicorn/gunicorn.conf.py.j2",
             server=self.settings,
+            max_requests=self.max_requests,
             worker_class=WORKER_CLASSES[self.settings.worker_class],
             socket=paths.socket(release),
             name=paths.name,

@@ -37,6 +37,8 @@ def test_links_directories_and_absence() -> None:
     directory: PathState = {"kind": "directory", "mode": "0750", "user": "root", "group": "root"}
     assert not differs(Link("/a", "b"), link)
     assert differs(Link("/a", "c"), link)
+    assert not differs(Link("/a", "c", initial=True), link)
+    assert differs(Link("/a", "c", initial=True), None)
     assert not differs(Directory("/d", "0750"), directory)
     assert differs(Directory("/d"), directory)
     assert differs(Absent("/a"), link)

@@ -122,7 +122,7 @@ def test_forwarding_headers_are_overwritten() -> None:
     assert "$proxy_add_x_forwarded_for" not in " ".join(proxy)
     assert "proxy_http_version 1.1" in proxy
     assert [item for item in proxy if item.startswith("proxy_next_upstream")] == [
-        "proxy_next_upstream error timeout"
+        "proxy_next_upstream error"
     ]
 
 
