@@ -45,10 +45,10 @@ visudo --check --quiet
 systemctl restart systemd-journald.service
 /usr/sbin/sshd -t
 systemctl reload ssh.service
-nft --check --file /etc/nftables.conf
-nft --file /etc/nftables.d/groundcrew.nft # the whole would flush the tables of others
-systemctl enable --quiet nftables.service
+nft --check --file /etc/nftables.d/groundcrew.nft
+nft --file /etc/nftables.d/groundcrew.nft
 systemctl daemon-reload
+systemctl enable --quiet nftables-groundcrew.service
 systemctl enable --quiet --now logrotate.timer
 systemctl restart logrotate.timer
 

@@ -15,6 +15,11 @@ def digest_file(table: str) -> str:
     return f"/var/lib/groundcrew/nftables-{table}.digest"
 
 
+def unit(table: str) -> str:
+    """The unit that loads a table at boot."""
+    return f"nftables-{table}.service"
+
+
 @dataclass(frozen=True)
 class NftablesState:
     """The live table by digest, and the ports on which the host takes SSH connections."""
@@ -26,7 +31,7 @@ class NftablesState:
 
 
 class Nftables(FactBase[NftablesState]):
-    """The state of the table `inet TABLE`, of nftables.service and of sshd's ports.
+    """The state of the table `inet TABLE`, of its unit and of sshd's ports.
 
     The ports are those that sshd listens on, those of an active ssh.socket, and those that sshd
     would listen on after a restart.
@@ -46,7 +51,7 @@ class Nftables(FactBase[NftablesState]):
                 separate,
                 f"cat {digest_file(table)} 2>/dev/null",
                 separate,
-                "systemctl is-enabled nftables.service 2>/dev/null",
+                f"systemctl is-enabled {unit(table)} 2>/dev/null",
                 separate,
                 "ss -Hltnp 2>/dev/null | grep '\"sshd\"'",
                 "systemctl show ssh.socket --property=Listen 2>/dev/null",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Generator, Sequence
 
 from pyinfra import host
@@ -14,17 +13,15 @@ from groundcrew.entries import (
     Directory,
     Entry,
     File,
-    PathState,
     changes,
 )
 from groundcrew.facts.files import Paths
-from groundcrew.facts.nftables import Nftables, NftablesState, digest_file
+from groundcrew.facts.nftables import Nftables, NftablesState, digest_file, unit
 from groundcrew.operations import guard
 from groundcrew.operations.files import print_differences
+from groundcrew.templates import render
 
 DIRECTORY = "/etc/nftables.d"
-MAIN = "/etc/nftables.conf"
-INCLUDE = f'include "{DIRECTORY}/*.nft"'
 
 
 @operation()
@@ -33,9 +30,10 @@ def ruleset(
     content: Callable[[NftablesState], str],
     users: Callable[[], Sequence[str]],
 ) -> Generator[PyinfraCommand, None, None]:
-    """Loads the table `inet TABLE` and makes nftables.service load it at boot.
+    """Loads the table `inet TABLE`, and a unit of its own that loads it at boot.
 
-    Nothing but this table is touched: other tables, such as those of Docker, stay. The change is
+    Nothing but this table is touched: other tables, such as those of Docker, stay, which they would
+    not with Debian's nftables.service: it begins with `flush ruleset`. The change is
     guarded (see `groundcrew.operations.guard`). It is made when the file differs, and when the live
     table is not the one that was loaded from it, such as after `nft flush ruleset`.
 
@@ -50,7 +48,7 @@ def ruleset(
     pending = guard.state_directory(table)
     states = host.get_fact(
         Paths,
-        paths=[DIRECTORY, path, MAIN, pending],
+        paths=[DIRECTORY, path, unit_file(table), pending],
         content=True,
     )
     try:
@@ -61,7 +59,7 @@ def ruleset(
     entries: list[Entry] = [
         Directory(DIRECTORY),
         File(path, rules, mode="0640", validate="nft -c -f {}"),
-        with_include(states.get(MAIN)),
+        File(unit_file(table), render("nftables/table.service.j2", table=table, path=path)),
     ]
     changed = changes(entries, states)
     live = state.live == state.recorded and state.enabled
@@ -74,7 +72,12 @@ def ruleset(
         name=table,
         entries=changed,
         snapshot=(_save_table(table), f"cp {digest_file(table)} digest 2>/dev/null || true"),
-        activate=(f"nft -f {path}", _record(table), "systemctl enable --quiet nftables.service"),
+        activate=(
+            f"nft -f {path}",
+            _record(table),
+            "systemctl daemon-reload",
+            f"systemctl enable --quiet {unit(table)}",
+        ),
         revert=(
             "nft -f restore.nft",
             f"cp digest {digest_file(table)} 2>/dev/null || rm -f {digest_file(table)}",
@@ -92,21 +95,16 @@ def removed(table: str) -> Generator[StringCommand, None, None]:
     path = f"{DIRECTORY}/{table}.nft"
     if changes([Absent(path)], host.get_fact(Paths, paths=[path])):
         yield StringCommand(
-            f"nft delete table inet {table} 2>/dev/null; rm -f {path} {digest_file(table)}"
+            f"nft delete table inet {table} 2>/dev/null; systemctl disable --quiet {unit(table)}; "
+            f"rm -f {path} {unit_file(table)} {digest_file(table)}; systemctl daemon-reload"
         )
     else:
         host.noop(f"there is no table inet {table}")
 
 
-def with_include(main: PathState | None) -> File:
-    """nftables.service's file, with a line at its end that includes ours if it has none."""
-    if main is None or "content" not in main:
-        return File(MAIN, f"#!/usr/sbin/nft -f\n\n{INCLUDE}\n", mode="0755")
-    text = base64.b64decode(main["content"]).decode(errors="surrogateescape")
-    if INCLUDE not in text.splitlines():
-        text = f"{text.rstrip()}\n\n{INCLUDE}\n"
-    content = text.encode(errors="surrogateescape")
-    return File(MAIN, content, mode=main["mode"], user=main["user"], group=main["group"])
+def unit_file(table: str) -> str:
+    """File of the unit that loads the table at boot."""
+    return f"/etc/systemd/system/{unit(table)}"
 
 
 def _save_table(table: str) -> str:

@@ -117,8 +117,8 @@ def test_the_packet_filter_drops_by_default_for_both_families(converged: LabHost
     table = converged.out("nft list table inet groundcrew")
     assert re.search(r"hook input priority filter; policy drop;", table)
     assert 'tcp dport 80 accept comment "http"' in table
-    assert converged.out("systemctl is-enabled nftables.service") == "enabled"
-    converged.out("nft -c -f /etc/nftables.conf")
+    assert converged.out("systemctl is-enabled nftables-groundcrew.service") == "enabled"
+    converged.out("nft -c -f /etc/nftables.d/groundcrew.nft")
 
 
 def test_security_updates_and_the_size_of_the_journal(converged: LabHost) -> None:

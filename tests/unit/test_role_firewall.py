@@ -4,7 +4,6 @@ import pytest
 from pydantic import ValidationError
 
 from groundcrew.facts.nftables import SEPARATOR, Nftables, NftablesState
-from groundcrew.operations.nftables import INCLUDE, with_include
 from roles.firewall.builders import (
     LockoutError,
     Session,
@@ -94,9 +93,3 @@ def test_ssh_ports_are_found_wherever_they_are_told() -> None:
         "port 2022",
     ]
     assert Nftables().process(output) == NftablesState("abc  -", "abc  -", True, (22, 2022, 2222))
-
-
-def test_the_rules_of_others_in_the_main_file_stay() -> None:
-    created = with_include(None)
-    assert INCLUDE in str(created.content)
-    assert created.mode == "0755"
