@@ -1,0 +1,5 @@
+"""For all tests."""
+
+# pyinfra's command line has gevent replace the ssl module. Where requests was imported before that,
+# its TLS connections recurse without end; the order of test modules must not decide that.
+import pyinfra_cli  # noqa: F401
