@@ -2,77 +2,26 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    ConfigDict,
-    Field,
-    JsonValue,
-    StringConstraints,
-    model_validator,
-)
+from pydantic import Field, StringConstraints, model_validator
 
+from groundcrew.apps.frontend import Frontend
+from groundcrew.apps.secret import SecretSource
 from groundcrew.apps.server import GunicornServer, Server
+from groundcrew.apps.site import Site
 from groundcrew.apps.source import Source
-from groundcrew.headers import HeaderName, HeaderValue
+from groundcrew.apps.types import (
+    Domain,
+    EnvName,
+    EnvValue,
+    Network,
+    PartName,
+    RelativePath,
+    Size,
+    UrlPath,
+)
 from groundcrew.model import Settings
-
-PartName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,23}$")]
-EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-
-
-def _without_nul(value: JsonValue) -> JsonValue:
-    if isinstance(value, str) and "\0" in value:
-        raise ValueError("an environment variable cannot hold a NUL character")
-    return value
-
-
-EnvValue = Annotated[JsonValue, AfterValidator(_without_nul)]
-Domain = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*"
-        r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
-        max_length=253,
-    ),
-]
-
-
-def _inside(path: str) -> str:
-    if path.startswith("/") or ".." in path.split("/"):
-        raise ValueError("expected a relative path that stays inside")
-    return path.strip("/")
-
-
-RelativePath = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9._/-]+$"), AfterValidator(_inside)
-]
-UrlPath = Annotated[str, StringConstraints(pattern=r"^/[\x21-\x7e]*$")]
-
-
-def _network(text: str) -> str:
-    return str(ipaddress.ip_network(text, strict=False))
-
-
-Network = Annotated[str, AfterValidator(_network)]
-Size = Annotated[str, StringConstraints(pattern=r"^[0-9]+[KMGT]?$")]
-
-
-class SecretSource(Settings):
-    """Where a secret's value comes from, read on the operator's machine: exactly one of these."""
-
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
-
-    env: str | None = None
-    """Name of an environment variable of the pyinfra process."""
-
-    file: str | None = None
-    """Path of a file, relative to the project directory; one trailing newline is dropped."""
-
-    command: str | None = None
-    """A shell command whose output is the value; one trailing newline is dropped."""
 
 
 class Health(Settings):
@@ -198,29 +147,6 @@ class Release(Settings):
     keep using a connection to it."""
 
 
-class Site(Settings):
-    """What nginx does for this application."""
-
-    client_max_body_size: Size = "10M"
-    """Largest request body; more is answered with 413."""
-
-    proxy_read_timeout: int = Field(60, ge=1)
-    """Seconds that nginx waits between two reads from the application."""
-
-    proxy_connect_timeout: int = Field(5, ge=1)
-    """Seconds that nginx waits for a connection to the application."""
-
-    headers: dict[HeaderName, HeaderValue | None] = Field(default_factory=dict)
-    """Response headers, merged over `nginx.security_headers`; null removes one and lets the
-    application's own pass."""
-
-    keepalive: int = Field(32, ge=1)
-    """Idle connections to the application that each nginx worker keeps open."""
-
-    buffering: bool = True
-    """Whether nginx buffers answers; off for streams."""
-
-
 class Static(Settings):
     """Files of a release that nginx serves itself."""
 
@@ -342,6 +268,9 @@ class AppSettings(Settings):
     static: Static | None = None
     """Files that nginx serves without asking the application."""
 
+    frontend: Frontend | None = None
+    """A front end that is built with the release and served by nginx."""
+
     checks: tuple[Check, ...] = ()
     """Requests through nginx besides the health path that verify makes."""
 
@@ -359,4 +288,17 @@ class AppSettings(Settings):
         both = sorted(self.workers.keys() & self.timers.keys())
         if both:
             raise ValueError(f'"{both[0]}" is the name of a worker and of a timer')
+        return self
+
+    @model_validator(mode="after")
+    def _frontend_leaves_the_others_their_paths(self) -> AppSettings:
+        if self.frontend is None:
+            return self
+        if self.frontend.answers(self.health.path):
+            raise ValueError(
+                f"the front end answers {self.health.path}, so that health.path would say nothing "
+                "about the application: add it to frontend.api"
+            )
+        if self.static and self.static.url in (self.frontend.url, *self.frontend.asset_urls):
+            raise ValueError(f"static.url {self.static.url} belongs to frontend too")
         return self

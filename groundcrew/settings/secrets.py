@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from groundcrew.apps.model import SecretSource
+from groundcrew.apps.secret import SecretSource
 
 TIMEOUT = 60
 """Seconds that a command may take."""
