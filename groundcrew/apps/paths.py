@@ -47,20 +47,9 @@ class AppPaths:
         return f"/run/{self.name}"
 
     @property
-    def upstream(self) -> str:
-        """Socket that nginx connects to: a link to the live release's own."""
-        return f"{self.runtime}/current.sock"
-
-    @property
     def static(self) -> str:
         """Static files of the live release, and of replaced ones for a while."""
         return f"{self.root}/static"
-
-    @property
-    def uwsgi_upstream(self) -> str:
-        """The same for a release that speaks uWSGI's protocol. A path for each protocol keeps nginx
-        from speaking the wrong one while `server.type` changes."""
-        return f"{self.runtime}/current.uwsgi.sock"
 
     @property
     def fallback(self) -> str:
@@ -134,6 +123,15 @@ class AppPaths:
         `NAME.http` or `NAME.uwsgi` beside it, by the protocol that the release speaks."""
         return f"/etc/nginx/groundcrew/passing/{self.name}.conf"
 
+    def upstream(self, instance: int = 1) -> str:
+        """Socket that nginx connects to: a link to that of an instance of the live release."""
+        return f"{self.runtime}/current{_number(instance)}.sock"
+
+    def uwsgi_upstream(self, instance: int = 1) -> str:
+        """The same for a release that speaks uWSGI's protocol. A path for each protocol keeps nginx
+        from speaking the wrong one while `server.type` changes."""
+        return f"{self.runtime}/current{_number(instance)}.uwsgi.sock"
+
     def release(self, release: str) -> str:
         """Directory of one release."""
         return f"{self.releases}/{release}"
@@ -142,17 +140,17 @@ class AppPaths:
         """uWSGI's configuration; only a release that speaks uWSGI's protocol has one."""
         return f"{self.release(release)}/uwsgi.ini"
 
-    def socket(self, release: str) -> str:
-        """Socket of one release."""
-        return f"{self.runtime}/{release}.sock"
+    def socket(self, release: str, instance: int = 1) -> str:
+        """Socket of one instance of a release."""
+        return f"{self.runtime}/{release}{_number(instance)}.sock"
 
-    def unit(self, release: str) -> str:
-        """Systemd unit of one release."""
-        return f"{self.name}@{release}.service"
+    def unit(self, release: str, instance: int = 1) -> str:
+        """Systemd unit of one instance of a release."""
+        return f"{self.name}@{release}{_number(instance)}.service"
 
-    def unit_file(self, release: str) -> str:
+    def unit_file(self, release: str, instance: int = 1) -> str:
         """File of that unit."""
-        return f"/etc/systemd/system/{self.unit(release)}"
+        return f"/etc/systemd/system/{self.unit(release, instance)}"
 
     def worker_unit(self, worker: str, release: str, instance: int) -> str:
         """Unit of one instance of a background worker."""
@@ -161,3 +159,8 @@ class AppPaths:
     def timer_unit(self, timer: str, release: str, kind: str) -> str:
         """Unit of a scheduled command; `kind` is `timer` or `service`."""
         return f"{self.name}.{timer}@{release}.{kind}"
+
+
+def _number(instance: int) -> str:
+    """The first instance has none: with one alone, nothing tells of instances."""
+    return "" if instance == 1 else f".{instance}"

@@ -106,18 +106,22 @@ def service_unit(
     command: str,
     kind: str,
     stop_timeout: int,
+    instance: int = 1,
     reload: bool = True,
 ) -> str:
-    """The unit that serves.
+    """The unit that serves, or one of several.
 
     `kind` is systemd's Type, `stop_timeout` seconds until it is killed, `reload` whether SIGHUP
     replaces the workers.
     """
+    several = app.instances > 1
     return _unit(
         paths,
         release,
         app,
-        description=f"{paths.name}, release {release}",
+        description=f"{paths.name}, release {release}"
+        + (f", instance {instance}" if several else ""),
+        environment={"INSTANCE": instance} if several else {},
         command=command,
         kind=kind,
         reload=reload,

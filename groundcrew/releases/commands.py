@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from groundcrew.apps import unit
+from groundcrew.apps.paths import AppPaths
 from groundcrew.releases.plan import ReleasePlan
 from groundcrew.releases.target import Target, operator
 
@@ -99,11 +100,11 @@ def hooks_ran_elsewhere(target: Target, release: str, where: str) -> str:
 
 
 def start(target: Target, release: str) -> str:
-    """Shell that starts the release's unit; whether it works is the probe's to say."""
-    name = target.paths.unit(release)
+    """Shell that starts the release's units; whether they work is the probe's to say."""
+    names = " ".join(target.units(release))
     return (
-        f"systemctl daemon-reload && systemctl reset-failed {name} 2>/dev/null; "
-        f"systemctl start --no-block {name}"
+        f"systemctl daemon-reload && systemctl reset-failed {names} 2>/dev/null; "
+        f"systemctl start --no-block {names}"
     )
 
 
@@ -111,7 +112,7 @@ def hold(target: Target, release: str, previous: str | None) -> str:
     """Shell that hands the socket that systemd holds to the release: requests wait meanwhile."""
     paths = target.paths
     text = unit.socket_unit(paths, release, target.app.server.backlog)
-    stop = f"systemctl stop {paths.unit(previous)} && " if previous else ""
+    stop = f"systemctl stop {' '.join(target.units(previous))} && " if previous else ""
     return (
         f"printf %s {shlex.quote(text)} > {SYSTEM}/{paths.socket_unit} && "
         f"systemctl daemon-reload && systemctl enable --quiet --now {paths.socket_unit} && "
@@ -144,26 +145,35 @@ def static_payload(target: Target, release: str, previous: str | None) -> dict[s
 
 
 def socket_probe(target: Target, release: str, undo: str | None) -> dict[str, Any]:
-    """Payload of the probe on the release's own socket; `undo` is run when it fails."""
-    name = target.paths.unit(release)
+    """Payload of the probe on the release's own sockets; `undo` is run when it fails."""
+    units = target.units(release)
     steps = [
         undo,
-        f"systemctl stop {name}" if undo is not None else None,
+        f"systemctl stop {' '.join(units)}" if undo is not None else None,
         f"touch {target.paths.release(release)}/bad" if undo is not None else None,
         log_entry(target, "release", release, "not healthy"),
     ]
     return {
         **_request(target),
-        "socket": target.socket(release),
+        "sockets": target.sockets(release),
         "release": target.paths.release(release),
         "port": None,
         "timeout": target.app.health.timeout,
         "successes": target.app.health.successes,
         "hold": 0,
-        "unit": name,
+        "units": units,
         "on_success": f"rm -f {target.paths.release(release)}/bad",
         "on_failure": "; ".join(step for step in steps if step),
     }
+
+
+def restarts(target: Target, release: str) -> list[tuple[str, dict[str, Any]]]:
+    """The units of a release, each with the payload of the probe that must follow its restart."""
+    probe = socket_probe(target, release, None)
+    return [
+        (unit, {**probe, "sockets": [socket], "units": [unit]})
+        for unit, socket in zip(probe["units"], probe["sockets"], strict=True)
+    ]
 
 
 def nginx_probe(
@@ -179,13 +189,13 @@ def nginx_probe(
         ]
     return {
         **_request(target),
-        "socket": None,
+        "sockets": [],
         "release": None,
         "port": target.app.port,
         "timeout": NGINX_CHECK_SECONDS,
         "successes": 1,
         "hold": target.app.release.check_window if previous else 0,
-        "unit": target.paths.unit(release),
+        "units": target.units(release),
         "on_success": log_entry(target, action, release, "live"),
         "on_failure": "; ".join(steps),
     }
@@ -195,10 +205,8 @@ def go_back(target: Target, release: str, previous: str) -> str:
     """Shell that leads back to the release before."""
     if target.held:
         return f"{hold(target, previous, release)}; {switch(target, previous)}"
-    unit_name = target.paths.unit(release)
-    return (
-        f"{switch(target, previous)} && rm -f {target.paths.fallback}; systemctl stop {unit_name}"
-    )
+    units = " ".join(target.units(release))
+    return f"{switch(target, previous)} && rm -f {target.paths.fallback}; systemctl stop {units}"
 
 
 def _request(target: Target) -> dict[str, Any]:
@@ -212,8 +220,19 @@ def _request(target: Target) -> dict[str, Any]:
     }
 
 
-def _socket_name(target: Target, release: str) -> str:
-    return target.socket(release).rsplit("/", 1)[1]
+def _links(target: Target, release: str) -> list[tuple[int, str]]:
+    """Where the links that nginx has for instances lead to. Their number is today's; an older
+    release may have fewer instances, which then share them, or more."""
+    names = [path.rsplit("/", 1)[1] for path in target.sockets(release)]
+    return [(number, names[(number - 1) % len(names)]) for number in _link_numbers(target)]
+
+
+def _link_numbers(target: Target) -> range:
+    return range(1, target.app.instances + 1)
+
+
+def _upstreams(paths: AppPaths) -> tuple[Callable[[int], str], Callable[[int], str]]:
+    return paths.upstream, paths.uwsgi_upstream
 
 
 def lead(target: Target, release: str) -> str:
@@ -224,31 +243,44 @@ def lead(target: Target, release: str) -> str:
     before.
     """
     paths = target.paths
-    socket, partial = _socket_name(target, release), f"{paths.runtime}/.current.sock"
+    partial = f"{paths.runtime}/.current.sock"
 
-    def link(path: str) -> str:
-        return f"ln -sfn {socket} {partial} && mv -T {partial} {path}"
+    def move(path_of: Callable[[int], str]) -> str:
+        return " && ".join(
+            f"ln -sfn {socket} {partial} && mv -T {partial} {path_of(number)}"
+            for number, socket in _links(target, release)
+        )
 
     return "\n".join(
         [
-            f"{{ kind=http used={paths.upstream} other={paths.uwsgi_upstream}",
-            f"if [ -e {paths.uwsgi_config(release)} ]; then",
-            f"  kind=uwsgi used={paths.uwsgi_upstream} other={paths.upstream}",
-            "fi",
-            f"{link('$used')} &&",
+            f"{{ http() {{ {move(paths.upstream)}; }}",
+            f"uwsgi() {{ {move(paths.uwsgi_upstream)}; }}",
+            "kind=http other=uwsgi",
+            f"if [ -e {paths.uwsgi_config(release)} ]; then kind=uwsgi other=http; fi",
+            "$kind &&",
             f'if [ "$(readlink {paths.passing})" != {paths.name}.$kind ]; then',
             f"  ln -sfn {paths.name}.$kind {paths.passing} && systemctl reload nginx && "
             f"sleep {RELOAD_SECONDS}",
-            f"fi && {link('$other')}; }}",
+            f"fi && $other && {_unlink_surplus(target)}; }}",
         ]
     )
+
+
+def _unlink_surplus(target: Target) -> str:
+    """Shell that removes the links of instances that there are no more: they would lead to a
+    release that was replaced."""
+    paths = target.paths
+    kept = [path(number) for number in _link_numbers(target) for path in _upstreams(paths)]
+    excluded = " ".join(f"! -path {path}" for path in kept)
+    return f"find {paths.runtime} -type l -name 'current.*' {excluded} -delete"
 
 
 def boot_links(target: Target, release: str) -> str:
     """The tmpfiles.d text that leads nginx's socket to the release again after a reboot."""
     return "".join(
-        f"L+ {path} - - - - {_socket_name(target, release)}\n"
-        for path in (target.paths.upstream, target.paths.uwsgi_upstream)
+        f"L+ {path(number)} - - - - {socket}\n"
+        for number, socket in _links(target, release)
+        for path in _upstreams(target.paths)
     )
 
 
@@ -261,19 +293,22 @@ def switch(target: Target, release: str, fallback: str | None = None) -> str:
     paths = target.paths
     wants = f"{SYSTEM}/multi-user.target.wants"
     conf = paths.boot_conf
-    name = paths.unit(release)
+    units = target.units(release)
     steps = [
-        f"systemctl enable --quiet {name}",
+        f"systemctl enable --quiet {' '.join(units)}",
         f"printf %s {shlex.quote(boot_links(target, release))} > {conf}.new",
         f"mv {conf}.new {conf}",
     ]
     if fallback and not target.held:
-        steps.append(f"ln -sfn {_socket_name(target, fallback)} {paths.fallback}")
+        socket = target.sockets(fallback)[0].rsplit("/", 1)[1]
+        steps.append(f"ln -sfn {socket} {paths.fallback}")
     steps += [
         lead(target, release),
         f"ln -sfn releases/{release} {paths.root}/.current",
         f"mv -T {paths.root}/.current {paths.current}",
-        f"find {wants} -name '{paths.name}@*.service' ! -name {name} -delete",
+        f"find {wants} -name '{paths.name}@*.service' "
+        + " ".join(f"! -name {unit}" for unit in units)
+        + " -delete",
     ]
     return " && ".join(steps)
 
@@ -305,7 +340,7 @@ def follow(start_units: Sequence[str], stop_units: Sequence[str]) -> str:
 
 def retire(target: Target, stop: Sequence[str], drain: int) -> str:
     """Shell that lets replaced releases finish what they have, then stops them."""
-    units = " ".join(target.paths.unit(release) for release in stop)
+    units = " ".join(unit for release in stop for unit in target.units(release))
     wait = f"echo 'draining for {drain} s' && sleep {drain} && " if drain else ""
     return f"{wait}rm -f {target.paths.fallback} && systemctl stop {units}"
 
@@ -316,5 +351,6 @@ def remove(target: Target, releases: Sequence[str]) -> str:
     steps = []
     for release in releases:
         units = f"{SYSTEM}/{paths.name}@{release}.* {SYSTEM}/{paths.name}.*@{release}.*"
-        steps.append(f"rm -rf {paths.release(release)} {paths.socket(release)} && rm -f {units}")
+        sockets = " ".join(paths.socket(release, number) for number in target.instances(release))
+        steps.append(f"rm -rf {paths.release(release)} {sockets} && rm -f {units}")
     return " && ".join([*steps, "systemctl daemon-reload"])

@@ -171,7 +171,8 @@ def roll_out(target: Target, release: str, state: AppState, *, action: str = "re
     if host.state.is_executing and previous:
         # The host itself: what pyinfra calls `host` is another one by the time this is called.
         this_host = host.state.inventory.get_host(host.name)
-        group.switched[host.name] = undo.going_back(this_host, target, release, previous)
+        there = target.on(state)
+        group.switched[host.name] = undo.going_back(this_host, there, release, previous)
         if group.failed and target.app.rollout.go_back:
             # Another host of the same batch failed while this one was at it.
             group.lead_back(host.name)
@@ -182,38 +183,41 @@ def hand_over(
     target: Target, release: str, previous: str | None, state: AppState, action: str
 ) -> Commands:
     """One host's way from the previous release to the new one."""
-    name = target.paths.unit(release)
+    target = target.on(state)
     if target.held:
         yield StringCommand(commands.hold(target, release, previous))
         back = commands.go_back(target, release, previous) if previous else ""
         yield remote.command("probe", payload=commands.socket_probe(target, release, back))
     else:
-        problem = too_little_memory(target, state) if previous else None
+        problem = too_little_memory(target, state, release) if previous else None
         if problem:
             yield refuse(problem)
             return
-        if not is_active(state, name):
+        if not all(is_active(state, unit) for unit in target.units(release)):
             yield StringCommand(commands.start(target, release))
         yield remote.command("probe", payload=commands.socket_probe(target, release, ""))
     static = commands.static_payload(target, release, previous)
     if static:
         yield remote.command("publish_static", payload=static)
-    fallback = previous if previous and is_active(state, target.paths.unit(previous)) else None
+    runs = previous and is_active(state, target.paths.unit(previous))
+    fallback = previous if runs else None
     yield StringCommand(commands.switch(target, release, fallback))
     payload = commands.nginx_probe(target, release, previous, action=action)
     yield remote.command("probe", payload=payload)
 
 
-def too_little_memory(target: Target, state: AppState) -> str | None:
+def too_little_memory(target: Target, state: AppState, release: str) -> str | None:
     """Why the new release cannot run beside the live one, if it cannot."""
-    live = state["units"].get(target.paths.unit(str(state["live"])))
+    units = target.units(str(state["live"]))
+    known = [state["units"][unit]["memory"] for unit in units if unit in state["units"]]
     # Without memory accounting systemd says "[not set]", or the largest number there is.
-    used = live["memory"] if live else ""
+    used = [int(text) for text in known if text.isdigit() and int(text) <= UNKNOWN]
     free = state["memory_available"]
-    if not used.isdigit() or int(used) > UNKNOWN or int(used) <= free:
+    wanted = sum(used) * len(target.units(release)) // max(1, len(used))
+    if wanted <= free:
         return None
     return (
-        f"{target.paths.name}: a second release needs about {int(used) >> 20} MiB beside the live "
+        f"{target.paths.name}: a second release needs about {wanted >> 20} MiB beside the live "
         f"one, {free >> 20} MiB are available; `release.strategy: restart` needs no second one"
     )
 
@@ -261,13 +265,14 @@ def retire(target: Target, release_of: Callable[[AppState], str]) -> Commands:
 
 
 def _retire(target: Target, release: str, state: AppState) -> Commands:
+    target = target.on(state)
     prefix = f"{target.paths.name}@"
-    running = [
-        name.removeprefix(prefix).removesuffix(".service")
+    running = {
+        name.removeprefix(prefix).split(".")[0]
         for name, unit in state["units"].items()
         if name.startswith(prefix) and unit["active"] in ("active", "activating", "reloading")
-    ]
-    stop = sorted(set(running) - {release})
+    }
+    stop = sorted(running - {release})
     if stop:
         yield from locked(target)
         drain = target.drain if target.app.release.drain is None else target.app.release.drain

@@ -34,8 +34,8 @@ class ServerProcess(Protocol):
     def files(self, paths: AppPaths, release: str) -> Mapping[str, str]:
         """Configuration files, by path inside the release's directory."""
 
-    def unit(self, paths: AppPaths, release: str, app: AppSettings) -> str:
-        """Text of the release's systemd unit."""
+    def unit(self, paths: AppPaths, release: str, app: AppSettings, instance: int) -> str:
+        """Text of the systemd unit of one instance of the release."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,12 @@ class ReleasePlan:
                 File(f"{folder}/{name}", text, mode="0640", group=group)
                 for name, text in self.server.files(self.paths, release).items()
             ),
-            File(
-                self.paths.unit_file(release),
-                self.server.unit(self.paths, release, self.app),
+            *(
+                File(
+                    self.paths.unit_file(release, instance),
+                    self.server.unit(self.paths, release, self.app, instance),
+                )
+                for instance in range(1, self.app.instances + 1)
             ),
             *(
                 File(f"/etc/systemd/system/{name}", text)

@@ -61,9 +61,9 @@ def rollback(target: Target, asked: str | None) -> Commands:
 
 @operation()
 def restart(target: Target) -> Commands:
-    """Restarts the live release's unit, and probes it.
+    """Restarts the live release's units one after the other, and probes each before the next.
 
-    gunicorn's workers are replaced one after the other; the socket stays, no request is refused.
+    Workers are replaced one after the other; the socket stays, no request is refused.
 
     + target: the application
     """
@@ -73,8 +73,9 @@ def restart(target: Target) -> Commands:
         yield refuse(f"{target.paths.name} has no live release")
         return
     yield from locked(target)
-    yield StringCommand(f"systemctl reload-or-restart {target.paths.unit(live)}")
-    yield remote.command("probe", payload=commands.socket_probe(target, live, None))
+    for unit, probe in commands.restarts(target.on(state), live):
+        yield StringCommand(f"systemctl reload-or-restart {unit}")
+        yield remote.command("probe", payload=probe)
 
 
 def live_release(state: AppState) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import socket
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from groundcrew.apps.model import AppSettings
 from groundcrew.apps.paths import AppPaths
@@ -27,14 +29,37 @@ class Target:
     drain: int
     """Seconds that nginx may go on using connections to a replaced release."""
 
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Release -> its instances. Each keeps the number that it was made with (see `on`)."""
+
     @property
     def held(self) -> bool:
         """Whether systemd holds the socket (strategy `restart`)."""
         return self.app.release.strategy == "restart"
 
-    def socket(self, release: str) -> str:
-        """The socket that a release listens on."""
-        return self.paths.held if self.held else self.paths.socket(release)
+    def on(self, state: AppState) -> Target:
+        """The same, with what the host knows of its releases."""
+        pattern = re.compile(rf"{re.escape(self.paths.name)}@([^.]+)(?:\.(\d+))?\.service")
+        counts: dict[str, int] = {}
+        for unit in state["units"]:
+            if match := pattern.fullmatch(unit):
+                counts[match[1]] = max(counts.get(match[1], 1), int(match[2] or 1))
+        return replace(self, counts=counts)
+
+    def instances(self, release: str) -> range:
+        """The numbers of a release's instances, from 1."""
+        return range(1, self.counts.get(release, self.app.instances) + 1)
+
+    def units(self, release: str) -> list[str]:
+        """The units that serve a release, one for each instance."""
+        return [self.paths.unit(release, number) for number in self.instances(release)]
+
+    def sockets(self, release: str) -> list[str]:
+        """The sockets that a release listens on, one for each instance."""
+        return [
+            self.paths.held if self.held else self.paths.socket(release, number)
+            for number in self.instances(release)
+        ]
 
 
 def is_active(state: AppState, unit: str) -> bool:
@@ -67,10 +92,11 @@ def followers(state: AppState, paths: AppPaths, release: str) -> list[str]:
 
 def settled(target: Target, state: AppState, release: str) -> bool:
     """Whether the release serves, starts at boot, and nothing else of it is left to do."""
-    unit = target.paths.unit(release)
     return (
         state["live"] == state["current"] == release
         and state["held"] == target.held
-        and is_active(state, unit)
-        and is_enabled(state, unit)
+        and all(
+            is_active(state, unit) and is_enabled(state, unit)
+            for unit in target.on(state).units(release)
+        )
     )

@@ -56,7 +56,7 @@ def going_back(host: Host, target: Target, release: str, previous: str) -> Calla
             commands.follow(old, new),
             f"touch {target.paths.release(release)}/bad",
             f"rm -f {target.paths.fallback}",
-            f"systemctl stop {target.paths.unit(release)}",
+            f"systemctl stop {' '.join(target.units(release))}",
             entry,
         ]
         return all(run(StringCommand(step)) for step in finish)

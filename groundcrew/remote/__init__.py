@@ -10,7 +10,7 @@ from typing import Any
 
 from pyinfra.api import QuoteString, StringCommand
 
-_IMPORT = re.compile(r"^from groundcrew\.remote\.(\w+) import .*\n", re.MULTILINE)
+_IMPORT = re.compile(r"^from groundcrew\.remote\.(\w+) import (?:\([^)]*\)|.*)\n", re.MULTILINE)
 
 
 @cache

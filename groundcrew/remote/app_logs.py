@@ -8,7 +8,6 @@ number of each log, "since": seconds ago or null}. Prints one line of JSON: {"jo
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -17,6 +16,8 @@ from collections import deque
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from groundcrew.remote.app_files import tail
 
 DIRECTORY = Path("/var/log/nginx")
 LOG_BYTES = 8 << 20
@@ -36,18 +37,6 @@ def journal(app: str, lines: int, since: int | None) -> list[str]:
     return [*done.stdout.splitlines(), *done.stderr.splitlines()]
 
 
-def tail(path: Path) -> list[str]:
-    """The lines of a file, of a very long one the last."""
-    try:
-        with path.open("rb") as stream:
-            size = stream.seek(0, os.SEEK_END)
-            stream.seek(max(0, size - LOG_BYTES))
-            lines = stream.read().decode(errors="replace").splitlines()
-    except OSError:
-        return []
-    return lines[1:] if size > LOG_BYTES else lines
-
-
 def when(line: str, kind: tuple[re.Pattern[str], str]) -> float | None:
     """Unix time of a line, which is in local time unless it names its zone; None for one that goes
     on from the line before."""
@@ -61,9 +50,9 @@ def when(line: str, kind: tuple[re.Pattern[str], str]) -> float | None:
 
 def nginx(name: str, kind: tuple[re.Pattern[str], str], lines: int, since: int | None) -> list[str]:
     """The end of one of nginx's logs; of the file before it, too, where it was just rotated."""
-    found = tail(DIRECTORY / name)
+    found = tail(DIRECTORY / name, LOG_BYTES)
     if len(found) < lines:
-        found = tail(DIRECTORY / f"{name}.1") + found
+        found = tail(DIRECTORY / f"{name}.1", LOG_BYTES) + found
     if since is not None:
         start = time.time() - since
         kept: deque[str] = deque()

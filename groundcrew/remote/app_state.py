@@ -10,72 +10,51 @@ only, Python 3.9 or later.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-PROPERTIES = "Id,ActiveState,SubState,UnitFileState,NRestarts,MemoryCurrent"
+from groundcrew.remote.app_files import (
+    SYSTEM,
+    link_name,
+    live_release,
+    metadata,
+    release_folders,
+    show_units,
+    text,
+    unit_names,
+)
+
+PROPERTIES = ("Id", "ActiveState", "SubState", "UnitFileState", "NRestarts", "MemoryCurrent")
 
 
-def link_name(path: Path, suffix: str = "") -> str | None:
-    """The last part of what a link leads to, or None where there is no link."""
-    try:
-        return os.path.basename(os.readlink(path)).removesuffix(suffix)
-    except OSError:
-        return None
-
-
-def text(path: Path) -> str:
-    """A file's content, empty where there is none."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError:
-        return ""
-
-
-def releases(root: Path) -> dict[str, dict[str, Any]]:
-    """Every release directory; one that was not built to its end has no release.json."""
-    try:
-        folders = sorted(item for item in (root / "releases").iterdir() if item.is_dir())
-    except OSError:
-        return {}
+def releases(name: str) -> dict[str, dict[str, Any]]:
+    """Every release directory."""
     found = {}
-    for folder in folders:
-        metadata = text(folder / "release.json")
+    for folder in release_folders(name):
+        known = metadata(folder)
         found[folder.name] = {
-            "built": bool(metadata),
+            "built": bool(known),
             "bad": (folder / "bad").exists(),
             "hooked": (folder / "hooks-done").exists(),
-            "source": json.loads(metadata).get("source", "") if metadata else "",
+            "source": known.get("source", ""),
         }
     return found
 
 
 def units(name: str) -> dict[str, dict[str, str]]:
-    """State of every unit of the application: those that are loaded, and those that are enabled."""
-    system = Path("/etc/systemd/system")
-    files = [path.name for part in ("@", ".*@") for path in system.glob(f"{name}{part}*")]
-    names = [item for item in files if item.endswith((".service", ".timer"))]
-    show = subprocess.run(
-        ["systemctl", "show", f"--property={PROPERTIES}", f"{name}@*", f"{name}.*@*", *names],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    found = {}
-    for block in show.stdout.strip().split("\n\n"):
-        pairs = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        if "Id" in pairs:
-            found[pairs["Id"]] = {
-                "active": pairs.get("ActiveState", ""),
-                "sub": pairs.get("SubState", ""),
-                "enabled": pairs.get("UnitFileState", ""),
-                "restarts": pairs.get("NRestarts", "0"),
-                "memory": pairs.get("MemoryCurrent", ""),
-            }
-    return found
+    """State of every unit of the application: those that are loaded, and those that are on disk."""
+    return {
+        pairs["Id"]: {
+            "active": pairs.get("ActiveState", ""),
+            "sub": pairs.get("SubState", ""),
+            "enabled": pairs.get("UnitFileState", ""),
+            "restarts": pairs.get("NRestarts", "0"),
+            "memory": pairs.get("MemoryCurrent", ""),
+        }
+        for pairs in show_units(unit_names(name), PROPERTIES)
+        if "Id" in pairs
+    }
 
 
 def memory_available() -> int:
@@ -90,18 +69,16 @@ def main() -> int:
     """Prints the state of the application named in argv[1]."""
     name = sys.argv[1]
     root = Path("/srv") / name
-    run = Path("/run") / name
-    current = link_name(root / "current")
-    live = link_name(run / "current.sock", ".sock")
+    live, held = live_release(name)
     print(
         json.dumps(
             {
-                "live": current if live == "held" else live,
-                "held": live == "held",
-                "current": current,
-                "socket_unit": Path(f"/etc/systemd/system/{name}.socket").exists(),
-                "fallback": (run / "previous.sock").is_symlink(),
-                "releases": releases(root),
+                "live": live,
+                "held": held,
+                "current": link_name(root / "current"),
+                "socket_unit": (SYSTEM / f"{name}.socket").exists(),
+                "fallback": (Path("/run") / name / "previous.sock").is_symlink(),
+                "releases": releases(name),
                 "units": units(name),
                 "memory_available": memory_available(),
                 "lock": text(root / "lock").strip(),

@@ -16,12 +16,22 @@ from __future__ import annotations
 import calendar
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from groundcrew.remote.app_files import (
+    link_name,
+    live_release,
+    metadata,
+    release_folders,
+    show_units,
+    tail,
+    text,
+    unit_names,
+)
 
 LOG_BYTES = 1 << 20
 UNKNOWN = 1 << 60
@@ -43,23 +53,6 @@ NUMBERS = ("restarts", "memory", "tasks", "cpu")
 TIMES = ("since", "ended", "triggered", "next")
 
 
-def text(path: Path) -> str | None:
-    """A file's content, None where there is none."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-
-
-def link_name(path: Path, suffix: str = "") -> str | None:
-    """The last part of what a link leads to, None where there is no link."""
-    try:
-        name = os.path.basename(os.readlink(path))
-    except OSError:
-        return None
-    return name[: -len(suffix)] if suffix and name.endswith(suffix) else name
-
-
 def number(value: str) -> int | None:
     """A count; systemd says `[not set]`, or the largest number there is, for none."""
     return int(value) if value.isdigit() and int(value) < UNKNOWN else None
@@ -75,20 +68,11 @@ def moment(value: str) -> int | None:
 
 def units(patterns: Iterable[str]) -> dict[str, dict[str, Any]]:
     """The units that are loaded, or run, and match."""
-    names = ",".join(["Id", "LoadState", *PROPERTIES.values()])
-    shown = subprocess.run(
-        ["systemctl", "show", f"--property={names}", *patterns],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
-    )
-    found = {}
-    for block in shown.stdout.strip().split("\n\n"):
-        pairs = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        if pairs.get("LoadState") == "loaded" or pairs.get("ActiveState") not in (None, "inactive"):
-            found[pairs["Id"]] = unit(pairs)
-    return found
+    return {
+        pairs["Id"]: unit(pairs)
+        for pairs in show_units(patterns, ["Id", "LoadState", *PROPERTIES.values()])
+        if pairs.get("LoadState") == "loaded" or pairs.get("ActiveState") not in (None, "inactive")
+    }
 
 
 def unit(pairs: dict[str, str]) -> dict[str, Any]:
@@ -99,25 +83,10 @@ def unit(pairs: dict[str, str]) -> dict[str, Any]:
     return values
 
 
-def unit_patterns(name: str) -> list[str]:
-    """The application's units: web, workers, timers and the socket that systemd may hold."""
-    system = Path("/etc/systemd/system")
-    files = [path.name for part in ("@", ".*@") for path in system.glob(f"{name}{part}*")]
-    files = [item for item in files if item.endswith((".service", ".timer"))]
-    return [f"{name}@*", f"{name}.*@*", f"{name}.socket", *files]
-
-
 def log(path: Path) -> list[dict[str, Any]]:
     """The entries of a release log, oldest first; of a very long one only the end."""
-    try:
-        with path.open("rb") as stream:
-            size = stream.seek(0, os.SEEK_END)
-            stream.seek(max(0, size - LOG_BYTES))
-            lines = stream.read().decode(errors="replace").splitlines()
-    except OSError:
-        return []
     entries = []
-    for line in lines:
+    for line in tail(path, LOG_BYTES):
         try:
             entry = json.loads(line)
         except ValueError:
@@ -127,21 +96,17 @@ def log(path: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def releases(root: Path, entries: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def releases(name: str, entries: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Every kept release, with the last thing that happened to it and when it last went live."""
-    try:
-        folders = sorted(item for item in (root / "releases").iterdir() if item.is_dir())
-    except OSError:
-        return {}
     found = {}
-    for folder in folders:
-        metadata = folder / "release.json"
+    for folder in release_folders(name):
+        built = folder / "release.json"
         own = [entry for entry in entries if entry.get("release") == folder.name]
         switched = [entry for entry in own if str(entry.get("result")).startswith("live")]
         found[folder.name] = {
-            "built": int(metadata.stat().st_mtime) if metadata.exists() else None,
+            "built": int(built.stat().st_mtime) if built.exists() else None,
             "bad": (folder / "bad").exists(),
-            "source": json.loads(text(metadata) or "{}").get("source", ""),
+            "source": metadata(folder).get("source", ""),
             "last": own[-1] if own else None,
             "switched": switched[-1] if switched else None,
         }
@@ -168,7 +133,7 @@ def is_open(path: Path) -> bool:
 
 def note(path: Path) -> dict[str, Any] | None:
     """Who wrote the file, and when; None where it is missing or empty."""
-    content = (text(path) or "").strip()
+    content = text(path).strip()
     if not content:
         return None
     try:
@@ -181,18 +146,16 @@ def note(path: Path) -> dict[str, Any] | None:
 def app(name: str, lines: int, states: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """One application."""
     root = Path("/srv") / name
-    current = link_name(root / "current")
-    live = link_name(Path("/run") / name / "current.sock", ".sock")
     entries = log(root / "releases.log")
     lock = note(root / "lock")
     if lock:
         lock["held"] = is_open(root / "lock")
     return {
-        "live": current if live == "held" else live,
-        "current": current,
+        "live": live_release(name)[0],
+        "current": link_name(root / "current"),
         "maintenance": note(root / "maintenance" / "on"),
         "lock": lock,
-        "releases": releases(root, entries),
+        "releases": releases(name, entries),
         "units": {
             unit: state
             for unit, state in states.items()
@@ -205,7 +168,7 @@ def app(name: str, lines: int, states: dict[str, dict[str, Any]]) -> dict[str, A
 def host() -> dict[str, Any]:
     """Load, memory, disk and uptime."""
     memory = {}
-    for line in (text(Path("/proc/meminfo")) or "").splitlines():
+    for line in text(Path("/proc/meminfo")).splitlines():
         key, _, value = line.partition(":")
         memory[key] = int(value.split()[0]) * 1024
     disk = os.statvfs("/srv")
@@ -224,7 +187,12 @@ def main() -> int:
     """Prints the state of the applications that the request in argv[1] names."""
     request = json.loads(sys.argv[1])
     names = request["apps"]
-    states = units(["nginx.service", *(item for name in names for item in unit_patterns(name))])
+    states = units(
+        [
+            "nginx.service",
+            *(item for name in names for item in (*unit_names(name), f"{name}.socket")),
+        ]
+    )
     report = {
         "time": int(time.time()),
         "host": host(),

@@ -1,11 +1,11 @@
 """Asks an application for its health path until it answers as expected, or a deadline passes.
 
-Runs on the host as `python3 -c SCRIPT` with a JSON payload on stdin: {"socket": path or null,
-"release": directory of the release behind it, "port": number (without a socket, on 127.0.0.1),
+Runs on the host as `python3 -c SCRIPT` with a JSON payload on stdin: {"sockets": [path],
+"release": directory of the release behind them, "port": number (without sockets, on 127.0.0.1),
 "host": Host header, "path", "status", "timeout", "interval", "request_timeout", "successes",
-"hold": seconds, "unit": name or null, "on_success", "on_failure": shell command or null}. With a
-unit, the probe gives up as soon as the unit has failed. Once healthy, it must stay so for `hold`
-seconds. Exit 0 and one line on stdout when healthy, else exit 1 with the last answer, and the
+"hold": seconds, "units": [name], "on_success", "on_failure": shell command or null}. Each socket
+must answer; the probe gives up as soon as one of the units has failed. Once healthy, the
+application must stay so for `hold` seconds. Exit 0 and one line on stdout when healthy, else exit 1 with the last answer, and the
 unit's last journal lines, on stderr, after `on_failure` has run: here, so that it also runs when
 the operator is cut off.
 Standard library only, Python 3.9 or later.
@@ -26,8 +26,8 @@ EARLY = 5.0
 EARLY_INTERVAL = 0.05
 
 
-def ask(payload: dict[str, Any]) -> tuple[int | None, str]:
-    """The status of one request, or None and why there was none."""
+def ask(payload: dict[str, Any], path: str | None) -> tuple[int | None, str]:
+    """The status of one request, on a socket or through nginx, or None and why there was none."""
     url, timeout = payload["path"], payload["request_timeout"]
     headers = {
         "Host": payload["host"],
@@ -38,8 +38,8 @@ def ask(payload: dict[str, Any]) -> tuple[int | None, str]:
     }
     nginx = http.client.HTTPConnection("127.0.0.1", payload["port"], timeout=timeout)
     try:
-        if payload["socket"]:
-            status = socket_status(payload["socket"], payload["release"], url, headers, timeout)
+        if path:
+            status = socket_status(path, payload["release"], url, headers, timeout)
         else:
             status = http_status(nginx, url, headers)
         return status, f"status {status}"
@@ -51,26 +51,29 @@ def ask(payload: dict[str, Any]) -> tuple[int | None, str]:
         nginx.close()
 
 
-def unit_failed(unit: str) -> str | None:
-    """Why the unit will not become healthy any more, or None."""
-    show = subprocess.run(
-        ["systemctl", "show", "--property=ActiveState,SubState,NRestarts,Result", unit],
-        capture_output=True,
-        text=True,
-        check=False,
+def failed(units: list[str]) -> str | None:
+    """Why a unit will not become healthy any more, or None."""
+    if not units:
+        return None
+    properties = "--property=Id,ActiveState,SubState,NRestarts,Result"
+    shown = subprocess.run(
+        ["systemctl", "show", properties, *units], capture_output=True, text=True, check=False
     ).stdout
-    state = dict(line.split("=", 1) for line in show.splitlines() if "=" in line)
-    if state.get("ActiveState") in ("failed", "inactive"):
-        return f"unit {unit} is {state['ActiveState']} ({state.get('Result')})"
-    if int(state.get("NRestarts") or 0) > 0:
-        return f"unit {unit} was restarted {state['NRestarts']} times ({state.get('Result')})"
+    for block in shown.strip().split("\n\n"):
+        state = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        unit, active, result = (state.get(key, "") for key in ("Id", "ActiveState", "Result"))
+        if active in ("failed", "inactive"):
+            return f"unit {unit} is {active} ({result})"
+        if int(state.get("NRestarts") or 0) > 0:
+            return f"unit {unit} was restarted {state['NRestarts']} times ({result})"
     return None
 
 
-def journal(unit: str, lines: int = 40) -> str:
-    """The unit's last lines."""
+def journal(units: list[str], lines: int = 40) -> str:
+    """The units' last lines."""
     return subprocess.run(
-        ["journalctl", "--no-pager", "--output=cat", f"--lines={lines}", f"--unit={unit}"],
+        ["journalctl", "--no-pager", "--output=cat", f"--lines={lines}"]
+        + [f"--unit={unit}" for unit in units],
         capture_output=True,
         text=True,
         check=False,
@@ -81,15 +84,24 @@ def journal(unit: str, lines: int = 40) -> str:
 def probe(payload: dict[str, Any]) -> str | None:
     """None when healthy, else the reason why not."""
     started = time.monotonic()
+    for path in payload["sockets"] or [None]:
+        reason = until_healthy(payload, path, started)
+        if reason:
+            return reason
+    return hold(payload)
+
+
+def until_healthy(payload: dict[str, Any], path: str | None, started: float) -> str | None:
+    """None when a socket, or nginx, answers as it should; else the reason why not."""
     good = 0
     answer = "no attempt"
     while True:
-        status, answer = ask(payload)
+        status, answer = ask(payload, path)
         good = good + 1 if status == payload["status"] else 0
         if good >= payload["successes"]:
             print(f"healthy after {time.monotonic() - started:.1f} s: {payload['path']} {answer}")
-            return hold(payload)
-        reason = unit_failed(payload["unit"]) if payload["unit"] and status is None else None
+            return None
+        reason = failed(payload["units"]) if status is None else None
         if reason:
             return f"{reason}; last answer: {answer}"
         if time.monotonic() - started > payload["timeout"]:
@@ -105,9 +117,9 @@ def hold(payload: dict[str, Any]) -> str | None:
     failures = 0
     while time.monotonic() - started < payload["hold"]:
         time.sleep(max(payload["interval"], 0.2))
-        status, answer = ask(payload)
+        status, answer = ask(payload, None)
         failures = 0 if status == payload["status"] else failures + 1
-        reason = unit_failed(payload["unit"]) if payload["unit"] else None
+        reason = failed(payload["units"])
         if failures >= 2 or reason:
             after = f"{time.monotonic() - started:.1f} s after the first healthy answer"
             return f"{reason or 'unhealthy'} {after}: {payload['path']} gave {answer}"
@@ -122,8 +134,8 @@ def main() -> int:
         if payload["on_success"]:
             return subprocess.run(["sh", "-c", payload["on_success"]], check=False).returncode
         return 0
-    if payload["unit"]:
-        print(journal(payload["unit"]), file=sys.stderr)
+    if payload["units"]:
+        print(journal(payload["units"]), file=sys.stderr)
     if payload["on_failure"]:
         subprocess.run(["sh", "-c", payload["on_failure"]], check=False)
     print(reason, file=sys.stderr)

@@ -2,7 +2,7 @@
 
 Runs on the host as root, as `python3 -c SCRIPT REQUEST`; REQUEST is JSON {"apps": [{"name",
 "current": link to the live release, "unit": with {} for the release, "runtime": directory of
-sockets, "upstream": socket, "maintenance": file, "user", "path", "host", "port", "reuse": bool}],
+sockets, "sockets": {NAME: socket}, "maintenance": file, "user", "path", "host", "port", "reuse": bool}],
 "status_port", "admins": [user], "settle": seconds, "reuse_requests": number, "listener": seconds,
 or 0 for none}. Prints one line of JSON with a key per function of SECTIONS; what could not be
 looked at is {"error": reason}. Standard library only, Python 3.9 or later.
@@ -47,16 +47,24 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 def releases(request: Data) -> Data:
-    """Application -> its live release and that release's unit, None where there is none."""
+    """Application -> its live release, None where there is none, and that release's units."""
     found = {}
     for app in request["apps"]:
         try:
             release = os.path.basename(os.readlink(app["current"]))
         except OSError:
             release = None
-        unit = app["unit"].replace("{}", release) if release else None
-        found[app["name"]] = {"release": release, "unit": unit}
+        found[app["name"]] = {"release": release, "units": instances(app["unit"], release)}
     return found
+
+
+def instances(unit: str, release: str | None) -> list[str]:
+    """The units of a release: the first instance's, and those of others that are on the host."""
+    if not release:
+        return []
+    first, others = unit.replace("{}", release), unit.replace("{}", release + ".*")
+    found = [path.name for path in Path("/etc/systemd/system").glob(others)]
+    return [first, *sorted(found, key=lambda name: int(name.split(".")[-2]))]
 
 
 def maintenance(request: Data) -> Data:
@@ -72,7 +80,7 @@ def maintenance(request: Data) -> Data:
 
 def unit_names(request: Data) -> list[str]:
     """The units that serve: nginx, where there are applications, and theirs."""
-    units = [app["unit"] for app in releases(request).values() if app["unit"]]
+    units = [unit for app in releases(request).values() for unit in app["units"]]
     return ["nginx.service", *units] if request["apps"] else []
 
 
@@ -134,7 +142,7 @@ def get(connection: http.client.HTTPConnection, app: Data) -> int:
 
 
 def sockets(request: Data) -> Data:
-    """Application -> the status that it answers on the socket which nginx uses."""
+    """Name of a socket -> the status that its application answers there, where nginx asks too."""
     found: Data = {}
     for app in request["apps"]:
         headers = {
@@ -143,11 +151,12 @@ def sockets(request: Data) -> Data:
             "X-Forwarded-For": "127.0.0.1",
             "X-Forwarded-Proto": "http",
         }
-        try:
-            status = socket_status(app["upstream"], app["current"], app["path"], headers, 10)
-            found[app["name"]] = {"status": status}
-        except (OSError, http.client.HTTPException) as error:
-            found[app["name"]] = {"error": f"{type(error).__name__}: {error}"}
+        for name, path in app["sockets"].items():
+            try:
+                status = socket_status(path, app["current"], app["path"], headers, 10)
+                found[name] = {"status": status}
+            except (OSError, http.client.HTTPException) as error:
+                found[name] = {"error": f"{type(error).__name__}: {error}"}
     return found
 
 

@@ -23,7 +23,7 @@ def part(app: str, unit: str) -> Part:
     if suffix == "socket":
         return Part("socket", "socket", None)
     if not name:
-        return Part("web", "web", release)
+        return Part("web", f"web {number}" if number else "web", release)
     if suffix == "timer":
         return Part("timer", f"timer {name}", release)
     if number:

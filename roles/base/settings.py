@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, field_validator
 
-from groundcrew.settings.model import Settings
+from groundcrew.model import Settings
 
 SysctlKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+([./][A-Za-z0-9_-]+)+$")]
 SizeText = Annotated[str, StringConstraints(pattern=r"^[0-9]+[KMGT]?$")]

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, field_validator
 
-from groundcrew.settings.model import Settings
+from groundcrew.model import Settings
 
 
 def _network(text: str) -> str:

@@ -60,14 +60,18 @@ class Gunicorn:
         )
         return {"gunicorn.conf.py": text}
 
-    def unit(self, paths: AppPaths, release: str, app: AppSettings) -> str:
-        """The systemd unit of a release."""
+    def unit(self, paths: AppPaths, release: str, app: AppSettings, instance: int = 1) -> str:
+        """The systemd unit of one instance of a release."""
         folder = paths.release(release)
+        command = [f"{folder}/venv/bin/gunicorn --config {folder}/gunicorn.conf.py"]
+        if instance > 1:
+            command.append(f"--bind unix:{paths.socket(release, instance)}")
         return service_unit(
             paths,
             release,
             app,
-            command=f"{folder}/venv/bin/gunicorn --config {folder}/gunicorn.conf.py {app.entry}",
+            instance=instance,
+            command=" ".join([*command, app.entry]),
             kind="notify",
             stop_timeout=self.settings.graceful_timeout + STOP_MARGIN,
         )

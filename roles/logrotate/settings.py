@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from groundcrew.settings.model import Settings
+from groundcrew.model import Settings
 
 
 class LogrotateSettings(Settings):

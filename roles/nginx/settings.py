@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from groundcrew.headers import HeaderName, HeaderValue
-from groundcrew.settings.model import Settings
+from groundcrew.model import Settings
 
 Size = Annotated[str, StringConstraints(pattern=r"^[0-9]+[kKmM]?$")]
 MediaType = Annotated[str, StringConstraints(pattern=r"^[a-z]+/[a-z0-9.+-]+$")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from groundcrew.settings.model import Settings
+from groundcrew.model import Settings
 
 
 class PythonSettings(Settings):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from groundcrew.settings.model import Settings
+from groundcrew.model import Settings
 
 Algorithm = Annotated[str, StringConstraints(pattern=r"^[a-z0-9@.-]+$")]
 Pattern = Annotated[str, StringConstraints(pattern=r"^[^\s,\"]+$")]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints, field_validator
 
-from groundcrew.settings.model import Settings
+from groundcrew.model import Settings
 
 UserName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
 KEY_TYPES = (

@@ -39,8 +39,8 @@ class Uwsgi:
         text = render("uwsgi/uwsgi.ini.j2", server=self.settings, venv=venv)
         return {PurePosixPath(paths.uwsgi_config(release)).name: text}
 
-    def unit(self, paths: AppPaths, release: str, app: AppSettings) -> str:
-        """The systemd unit of a release."""
+    def unit(self, paths: AppPaths, release: str, app: AppSettings, instance: int = 1) -> str:
+        """The systemd unit of one instance of a release."""
         command = [
             f"{paths.release(release)}/venv/bin/uwsgi",
             f"--ini {paths.uwsgi_config(release)}",
@@ -50,12 +50,13 @@ class Uwsgi:
         # cannot reload: it is restarted instead, and requests wait in that socket.
         held = app.release.strategy == "restart"
         if not held:
-            command.append(f"--socket {paths.socket(release)}")
+            command.append(f"--socket {paths.socket(release, instance)}")
         mercy = max(self.settings.reload_mercy, self.settings.worker_reload_mercy)
         return service_unit(
             paths,
             release,
             app,
+            instance=instance,
             command=" ".join(command),
             kind="notify",
             stop_timeout=mercy + STOP_MARGIN,

@@ -51,6 +51,11 @@ class Expected:
     """Whether security updates are installed daily."""
 
 
+def instance_names(app: str, count: int) -> list[str]:
+    """What the checks call the instances of an application."""
+    return [app] if count == 1 else [f"{app} {number}" for number in range(1, count + 1)]
+
+
 def host_header(app: AppSettings) -> str:
     """A name that the application answers to."""
     if not app.domains:

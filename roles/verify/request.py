@@ -6,7 +6,7 @@ from typing import Any
 
 from groundcrew.apps.model import AppSettings
 from groundcrew.apps.paths import AppPaths
-from roles.verify.expected import Expected, host_header
+from roles.verify.expected import Expected, host_header, instance_names
 from roles.verify.settings import VerifySettings
 
 CONNECT_ROUNDS = 4
@@ -33,7 +33,10 @@ def app_request(name: str, app: AppSettings) -> dict[str, Any]:
         "current": paths.current,
         "unit": paths.unit("{}"),
         "runtime": paths.runtime,
-        "upstream": paths.upstream,
+        "sockets": {
+            title: paths.upstream(number)
+            for number, title in enumerate(instance_names(name, app.instances), start=1)
+        },
         "maintenance": paths.maintenance_flag,
         "user": paths.user,
         "path": app.health.path,

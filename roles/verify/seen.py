@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from roles.verify.answer import Answer
-from roles.verify.expected import Expected
+from roles.verify.expected import Expected, instance_names
 from roles.verify.outside import Reached, Site
 from roles.verify.result import NotCheckedError
 from roles.verify.settings import VerifySettings
@@ -34,13 +34,6 @@ class Seen:
             raise NotCheckedError(data["error"])
         return data
 
-    def unit(self, app: str) -> str:
-        """The live release's unit. Raises NotCheckedError where there is none."""
-        unit = self.section("releases")[app]["unit"]
-        if not unit:
-            raise NotCheckedError("no release is live")
-        return str(unit)
-
     def shut_out(self, app: str, answer: Answer) -> bool:
         """Whether an answer is what visitors get during the application's maintenance."""
         found = self.report.get("maintenance")
@@ -52,7 +45,11 @@ class Seen:
         )
 
     def serving_units(self) -> dict[str, str]:
-        """`nginx` and each application -> its unit, those without a live release left out."""
+        """`nginx` and each instance of an application -> its unit, applications without a live
+        release left out."""
         releases = self.section("releases")
-        units = {name: app["unit"] for name, app in releases.items() if app["unit"]}
-        return {"nginx": "nginx.service", **units} if releases else {}
+        found = {"nginx": "nginx.service"} if releases else {}
+        for name, app in releases.items():
+            units = app["units"]
+            found.update(zip(instance_names(name, len(units)), units, strict=True))
+        return found

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from groundcrew.settings.model import Settings
+from groundcrew.model import Settings
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 

@@ -8,7 +8,7 @@ import pytest
 from click import unstyle
 
 from groundcrew.operations.logs import printable, report, seconds
-from groundcrew.remote import app_logs
+from groundcrew.remote import app_files, app_logs
 
 
 def access(ago: float, path: str) -> str:
@@ -54,7 +54,7 @@ def test_nothing_older_than_asked_for(folder: Path) -> None:
 def test_of_a_very_long_log_only_whole_lines(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app_logs, "LOG_BYTES", 8)
     (folder / "shop.error.log").write_text("one\ntwo\nthree\n")
-    assert app_logs.tail(folder / "shop.error.log") == ["three"]
+    assert app_files.tail(folder / "shop.error.log", 8) == ["three"]
 
 
 def test_spans_and_lines() -> None:

@@ -62,7 +62,7 @@ def report() -> dict[str, Any]:
         "units_before": units,
         "units_after": copy.deepcopy(units),
         "seconds": 3.0,
-        "releases": {"shop": {"release": "r1", "unit": "shop@r1.service"}},
+        "releases": {"shop": {"release": "r1", "units": ["shop@r1.service"]}},
         "maintenance": {"shop": None},
         "machine": {"container": False, "ipv6": ["2001:db8::7"]},
         "processes": {
@@ -163,7 +163,7 @@ NINE = {"address": "0.0.0.0", "port": 9999, "process": "nc"}
         (_unit("SubState", "auto-restart"), "shop: unit", "auto-restart"),
         (_unit("NRestarts", "2"), "shop: unit", "restarted (0 -> 2)"),
         (_unit("MainPID", "8"), "shop: unit", "new main process"),
-        (_set("releases", {"shop": {"release": None, "unit": None}}), "shop: unit", "no release"),
+        (_set("releases", {"shop": {"release": None, "units": []}}), "shop: unit", "no release"),
         (_merge("processes", **{"shop@r1.service": ROOT}), "shop: no root process", "as root"),
         (_merge("processes", **{"shop@r1.service": []}), "shop: no root process", "no process"),
         (_merge("processes", **{"nginx.service": ROOT * 2}), "nginx: no root process", "as root"),
@@ -352,7 +352,7 @@ def test_request_names_what_the_host_needs_to_know() -> None:
     assert request["apps"] == [
         {
             "name": "shop", "current": "/srv/shop/current", "unit": "shop@{}.service",
-            "runtime": "/run/shop", "upstream": "/run/shop/current.sock", "user": "shop",
+            "runtime": "/run/shop", "sockets": {"shop": "/run/shop/current.sock"}, "user": "shop",
             "path": "/health", "host": "shop.test", "port": 80, "reuse": True,
             "maintenance": "/srv/shop/maintenance/on",
         }

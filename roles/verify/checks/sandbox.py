@@ -26,9 +26,9 @@ def check(seen: Seen) -> Iterator[Check]:
 
 
 def check_socket(seen: Seen) -> Iterator[Check]:
-    """Each application answers its health path on the socket that nginx uses."""
+    """Each application answers its health path on the sockets that nginx uses."""
     for name, answer in seen.section("sockets").items():
-        health = seen.expected.apps[name].health
+        health = seen.expected.apps[name.split(" ")[0]].health
         title = f"{name}: socket"
         if answer.get("status") == health.status:
             yield ok(title, f"{health.path} gave {health.status}")

@@ -12,7 +12,7 @@ from roles.verify.seen import Seen
 def check(seen: Seen) -> Iterator[Check]:
     """Every unit is active and was not restarted while it was being watched."""
     for name, release in seen.section("releases").items():
-        if not release["unit"]:
+        if not release["units"]:
             yield fail(f"{name}: unit", "no release is live")
     before, after = seen.section("units_before"), seen.section("units_after")
     for name, unit in seen.serving_units().items():

@@ -1,0 +1,93 @@
+"""What several programs read of an application: files, links, releases and units.
+
+Part of the programs that import it: it is sent with them. Standard library only, Python 3.9 or
+later.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+SYSTEM = Path("/etc/systemd/system")
+
+
+def text(path: Path) -> str:
+    """A file's content, empty where there is none."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def tail(path: Path, limit: int) -> list[str]:
+    """The lines of a file, of one that is longer than `limit` bytes the last."""
+    try:
+        with path.open("rb") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, size - limit))
+            lines = stream.read().decode(errors="replace").splitlines()
+    except OSError:
+        return []
+    return lines[1:] if size > limit else lines
+
+
+def link_name(path: Path, suffix: str = "") -> str | None:
+    """The last part of what a link leads to without the suffix, None where there is no link."""
+    try:
+        name = os.path.basename(os.readlink(path))
+    except OSError:
+        return None
+    return name[: -len(suffix)] if suffix and name.endswith(suffix) else name
+
+
+def live_release(name: str) -> tuple[str | None, bool]:
+    """The release that nginx leads to, and whether systemd holds its socket."""
+    live = link_name(Path("/run") / name / "current.sock", ".sock")
+    if live == "held":
+        return link_name(Path("/srv") / name / "current"), True
+    return live, False
+
+
+def release_folders(name: str) -> list[Path]:
+    """The directories of all releases, oldest first."""
+    try:
+        folders = list((Path("/srv") / name / "releases").iterdir())
+    except OSError:
+        return []
+    return sorted(item for item in folders if item.is_dir())
+
+
+def metadata(folder: Path) -> dict[str, Any]:
+    """What a release is; empty for one that was not built to its end."""
+    found: dict[str, Any] = json.loads(text(folder / "release.json") or "{}")
+    return found
+
+
+def unit_names(name: str) -> list[str]:
+    """The application's units, of its releases, workers and timers: patterns for those that systemd
+    has loaded, and the names of those that are on disk."""
+    files = [path.name for part in ("@", ".*@") for path in SYSTEM.glob(f"{name}{part}*")]
+    files = [item for item in files if item.endswith((".service", ".timer"))]
+    return [f"{name}@*", f"{name}.*@*", *files]
+
+
+def show_units(names: Iterable[str], properties: Iterable[str]) -> list[dict[str, str]]:
+    """The properties of the units that match, times in UTC."""
+    done = subprocess.run(
+        ["systemctl", "show", f"--property={','.join(properties)}", *names],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
+    )
+    blocks = done.stdout.strip().split("\n\n")
+    return [
+        dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        for block in blocks
+        if block
+    ]
