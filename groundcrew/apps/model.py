@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from groundcrew.apps.frontend import Frontend
+from groundcrew.apps.restart import Restart
 from groundcrew.apps.secret import SecretSource
 from groundcrew.apps.server import GunicornServer, Server
 from groundcrew.apps.site import Site
@@ -91,6 +92,9 @@ class Worker(Settings):
 
     stop_timeout: int = Field(60, ge=1)
     """Seconds that it gets after SIGTERM to finish its job; then it is killed."""
+
+    restart: Restart = Restart()
+    """When it is started again."""
 
     limits: Limits = Limits()
     """Resource limits of each instance."""
@@ -225,6 +229,14 @@ class AppSettings(Settings):
     """The server process: `type: gunicorn`, the default, or `type: uwsgi`, with the keys of that
     kind."""
 
+    instances: int = Field(1, ge=1, le=64)
+    """How often the server runs, each with workers, a socket and a systemd unit of its own; nginx
+    spreads the requests over them, and where one is down, the others get them. `limits` are those
+    of each. With more than one, each has its number, from 1, in the variable INSTANCE."""
+
+    restart: Restart = Restart()
+    """When the server is started again."""
+
     env: dict[EnvName, EnvValue] = Field(default_factory=dict)
     """Environment variables. Lists and mappings are passed as JSON."""
 
@@ -282,6 +294,15 @@ class AppSettings(Settings):
     sandbox: dict[str, str | Literal[False]] = Field(default_factory=dict)
     """systemd directives that replace the unit's sandboxing defaults, e.g.
     `MemoryDenyWriteExecute: "no"`; false leaves one out."""
+
+    @model_validator(mode="after")
+    def _instances_have_sockets_of_their_own(self) -> AppSettings:
+        if self.instances > 1 and self.release.strategy == "restart":
+            raise ValueError(
+                f"{self.instances} instances need `release.strategy: switch`: with `restart` "
+                "systemd holds one socket"
+            )
+        return self
 
     @model_validator(mode="after")
     def _parts_have_names_of_their_own(self) -> AppSettings:

@@ -84,7 +84,7 @@ def _unit(paths: AppPaths, release: str, app: AppSettings, **context: Any) -> st
         "install": None,
         "kind": "exec",
         "reload": False,
-        "restart": True,
+        "restart": None,
         "sockets": None,
         "stop_timeout": 90,
     }
@@ -129,6 +129,7 @@ def service_unit(
         stop_timeout=stop_timeout,
         start_timeout=app.health.timeout,
         limits=limits(app.limits),
+        restart=app.restart,
         install="multi-user.target",
     )
 
@@ -146,6 +147,7 @@ def worker_units(paths: AppPaths, release: str, app: AppSettings) -> dict[str, s
             stop_timeout=worker.stop_timeout,
             start_timeout=app.health.timeout,
             limits=limits(worker.limits),
+            restart=worker.restart,
             install="multi-user.target",
         )
         for name, worker in app.workers.items()
@@ -164,7 +166,6 @@ def timer_units(paths: AppPaths, release: str, app: AppSettings) -> dict[str, st
             description=f"{paths.name} {name}, release {release}",
             command=_program(timer.command),
             kind="oneshot",
-            restart=False,
             start_timeout=timer.timeout,
             limits=limits(timer.limits),
         )

@@ -53,10 +53,10 @@ def live_release(name: str) -> tuple[str | None, bool]:
     return live, False
 
 
-def release_folders(name: str) -> list[Path]:
-    """The directories of all releases, oldest first."""
+def release_folders(root: Path) -> list[Path]:
+    """The directories of all releases of the application in `root`, oldest first."""
     try:
-        folders = list((Path("/srv") / name / "releases").iterdir())
+        folders = list((root / "releases").iterdir())
     except OSError:
         return []
     return sorted(item for item in folders if item.is_dir())

@@ -28,10 +28,10 @@ from groundcrew.remote.app_files import (
 PROPERTIES = ("Id", "ActiveState", "SubState", "UnitFileState", "NRestarts", "MemoryCurrent")
 
 
-def releases(name: str) -> dict[str, dict[str, Any]]:
+def releases(root: Path) -> dict[str, dict[str, Any]]:
     """Every release directory."""
     found = {}
-    for folder in release_folders(name):
+    for folder in release_folders(root):
         known = metadata(folder)
         found[folder.name] = {
             "built": bool(known),
@@ -78,7 +78,7 @@ def main() -> int:
                 "current": link_name(root / "current"),
                 "socket_unit": (SYSTEM / f"{name}.socket").exists(),
                 "fallback": (Path("/run") / name / "previous.sock").is_symlink(),
-                "releases": releases(name),
+                "releases": releases(root),
                 "units": units(name),
                 "memory_available": memory_available(),
                 "lock": text(root / "lock").strip(),

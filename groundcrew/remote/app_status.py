@@ -96,10 +96,10 @@ def log(path: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def releases(name: str, entries: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def releases(root: Path, entries: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Every kept release, with the last thing that happened to it and when it last went live."""
     found = {}
-    for folder in release_folders(name):
+    for folder in release_folders(root):
         built = folder / "release.json"
         own = [entry for entry in entries if entry.get("release") == folder.name]
         switched = [entry for entry in own if str(entry.get("result")).startswith("live")]
@@ -155,7 +155,7 @@ def app(name: str, lines: int, states: dict[str, dict[str, Any]]) -> dict[str, A
         "current": link_name(root / "current"),
         "maintenance": note(root / "maintenance" / "on"),
         "lock": lock,
-        "releases": releases(name, entries),
+        "releases": releases(root, entries),
         "units": {
             unit: state
             for unit, state in states.items()

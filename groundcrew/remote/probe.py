@@ -5,9 +5,9 @@ Runs on the host as `python3 -c SCRIPT` with a JSON payload on stdin: {"sockets"
 "host": Host header, "path", "status", "timeout", "interval", "request_timeout", "successes",
 "hold": seconds, "units": [name], "on_success", "on_failure": shell command or null}. Each socket
 must answer; the probe gives up as soon as one of the units has failed. Once healthy, the
-application must stay so for `hold` seconds. Exit 0 and one line on stdout when healthy, else exit 1 with the last answer, and the
-unit's last journal lines, on stderr, after `on_failure` has run: here, so that it also runs when
-the operator is cut off.
+application must stay so for `hold` seconds. Exit 0 and a line for each on stdout when healthy, else
+exit 1 with the last answer, and the units' last journal lines, on stderr, after `on_failure` has
+run: here, so that it also runs when the operator is cut off.
 Standard library only, Python 3.9 or later.
 """
 

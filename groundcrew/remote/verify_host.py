@@ -2,10 +2,10 @@
 
 Runs on the host as root, as `python3 -c SCRIPT REQUEST`; REQUEST is JSON {"apps": [{"name",
 "current": link to the live release, "unit": with {} for the release, "runtime": directory of
-sockets, "sockets": {NAME: socket}, "maintenance": file, "user", "path", "host", "port", "reuse": bool}],
-"status_port", "admins": [user], "settle": seconds, "reuse_requests": number, "listener": seconds,
-or 0 for none}. Prints one line of JSON with a key per function of SECTIONS; what could not be
-looked at is {"error": reason}. Standard library only, Python 3.9 or later.
+sockets, "sockets": {NAME: socket}, "maintenance": file, "user", "path", "host", "port", "reuse":
+bool}], "status_port", "admins": [user], "settle": seconds, "reuse_requests": number, "listener":
+seconds, or 0 for none}. Prints one line of JSON with a key per function of SECTIONS; what could not
+be looked at is {"error": reason}. Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ def site_file(settings: NginxSettings, name: str, app: AppSettings) -> str:
         settings=settings,
         name=name,
         paths=AppPaths(name),
+        instances=app.instances,
         static=app.static,
         static_directory=AppPaths(name).static,
         port=app.port,

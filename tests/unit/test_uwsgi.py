@@ -312,7 +312,7 @@ def test_the_probe_speaks_what_the_release_speaks(
         thread = threading.Thread(target=answer)
         thread.start()
         payload = {
-            "socket": str(path),
+            "sockets": [str(path)],
             "release": str(tmp_path),
             "port": None,
             "host": "shop.test",
@@ -323,7 +323,7 @@ def test_the_probe_speaks_what_the_release_speaks(
             "request_timeout": 5,
             "successes": 1,
             "hold": 0,
-            "unit": None,
+            "units": [],
             "on_success": None,
             "on_failure": None,
         }
