@@ -7,16 +7,31 @@ import fnmatch
 import hashlib
 import posixpath
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, TypedDict
 
 
 @dataclass(frozen=True)
+class Generated:
+    """A value that the host makes up when it first needs it, and keeps at `store`.
+
+    `token` stands for it in contents here: what the host reads and writes has the value in its
+    place, and its hash is that of the content with the token.
+    """
+
+    token: str
+    store: str
+    length: int
+    alphabet: str
+
+
+@dataclass(frozen=True)
 class File:
-    """A file with its whole content.
+    """A file with its whole content, in which the host puts what is `generated`.
 
     `validate` is a shell command with `{}` for the staged file's path, run before the file replaces
-    the live one. The content of a `secret` file is never printed.
+    the live one. The content of a `secret` file is never printed. A file `within` a directory that
+    others than root may change is only written where no link leads out of it.
     """
 
     path: str
@@ -26,6 +41,8 @@ class File:
     group: str = "root"
     secret: bool = False
     validate: str | None = None
+    generated: tuple[Generated, ...] = ()
+    within: str | None = None
 
     def __repr__(self) -> str:
         """Leaves the content out: it is long, and may be a secret."""
@@ -169,4 +186,15 @@ def payload(entry: PathEntry) -> dict[str, Any]:
         "content": base64.b64encode(entry.data).decode(),
         "secret": entry.secret,
         "validate": entry.validate,
+        "generated": [asdict(item) for item in entry.generated],
+        "within": entry.within,
+    }
+
+
+def tokens(entries: Sequence[Entry]) -> dict[str, dict[str, str]]:
+    """Where a host finds the values behind the tokens: file -> token -> store."""
+    return {
+        entry.path: {item.token: item.store for item in entry.generated}
+        for entry in entries
+        if isinstance(entry, File) and entry.generated
     }

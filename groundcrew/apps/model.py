@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
+from groundcrew.apps.config_file import ConfigFile
 from groundcrew.apps.frontend import Frontend
 from groundcrew.apps.restart import Restart
 from groundcrew.apps.secret import SecretSource
@@ -243,6 +244,10 @@ class AppSettings(Settings):
     secrets: dict[EnvName, SecretSource] = Field(default_factory=dict)
     """Environment variables whose values must not be written down here."""
 
+    files: dict[RelativePath, ConfigFile] = Field(default_factory=dict)
+    """Configuration files by their path in the release, rendered from templates with env and
+    secrets; one of the source at the same path is replaced."""
+
     required: tuple[EnvName, ...] = ()
     """Variables that must be set by `env` or `secrets`."""
 
@@ -309,6 +314,14 @@ class AppSettings(Settings):
         both = sorted(self.workers.keys() & self.timers.keys())
         if both:
             raise ValueError(f'"{both[0]}" is the name of a worker and of a timer')
+        return self
+
+    @model_validator(mode="after")
+    def _files_belong_to_the_release(self) -> AppSettings:
+        for path in self.files:
+            for other in self.shared:
+                if f"{path}/".startswith(f"{other}/"):
+                    raise ValueError(f"files: {path} lies in shared/{other}, which no release owns")
         return self
 
     @model_validator(mode="after")

@@ -37,6 +37,11 @@ class AppPaths:
         return f"{self.root}/cache"
 
     @property
+    def secrets(self) -> str:
+        """Values that the host has made up, one file each; only root can read them."""
+        return f"{self.root}/secrets"
+
+    @property
     def current(self) -> str:
         """Link to the live release's directory."""
         return f"{self.root}/current"

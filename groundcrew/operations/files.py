@@ -22,6 +22,7 @@ from groundcrew.entries import (
     States,
     changes,
     payload,
+    tokens,
 )
 from groundcrew.facts.files import Paths
 
@@ -65,7 +66,7 @@ def read_states(entries: Sequence[Entry]) -> States:
     """The states on the current host of all paths that the entries name or match."""
     paths = [entry.path for entry in entries if not isinstance(entry, Purge)]
     globs = [(entry.directory, entry.pattern) for entry in entries if isinstance(entry, Purge)]
-    return host.get_fact(Paths, paths=paths, globs=globs)
+    return host.get_fact(Paths, paths=paths, globs=globs, generated=tokens(entries))
 
 
 def apply_command(changed: Sequence[PathEntry], validate: str | None) -> StringCommand:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 from groundcrew.apps import unit
@@ -49,6 +50,9 @@ def build_payload(plan: ReleasePlan, release: str, archive: str | None) -> dict[
         "hooks": list(plan.app.hooks.build),
         "hook_timeout": plan.app.hooks.timeout,
         "shared": list(plan.app.shared),
+        "directories": sorted(
+            {str(PurePosixPath(path).parent) for path in plan.files if "/" in path}
+        ),
         "metadata": {
             "release": release,
             "digest": plan.digest,

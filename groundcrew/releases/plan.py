@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
-from groundcrew.apps import unit
+from groundcrew.apps import generated, unit
 from groundcrew.apps.model import AppSettings
 from groundcrew.apps.paths import AppPaths
 from groundcrew.entries import Entry, File
@@ -62,8 +62,11 @@ class ReleasePlan:
     drain: int
     """Seconds that nginx may go on using connections to a replaced release."""
 
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Texts of the configuration files, by path in the application's directory."""
+
     def __repr__(self) -> str:
-        """Leaves the variables out: some are secrets."""
+        """Leaves variables and files out: they hold secrets."""
         return f"ReleasePlan({self.paths.name!r}, {self.digest[:12]!r})"
 
     @property
@@ -103,7 +106,17 @@ class ReleasePlan:
         folder = self.paths.release(release)
         group = self.paths.user
         return [
-            File(f"{folder}/env", environment.render(self.variables), mode="0600", secret=True),
+            self._secret(f"{folder}/env", environment.render(self.variables), mode="0600"),
+            *(
+                self._secret(
+                    f"{folder}/app/{path}",
+                    text,
+                    mode=self.app.files[path].mode,
+                    group=group,
+                    within=folder,
+                )
+                for path, text in self.files.items()
+            ),
             *(
                 File(f"{folder}/{name}", text, mode="0640", group=group)
                 for name, text in self.server.files(self.paths, release).items()
@@ -121,3 +134,8 @@ class ReleasePlan:
                 for name, text in units(self.paths, release, self.app).items()
             ),
         ]
+
+    def _secret(self, path: str, text: str, **options: Any) -> File:
+        """A file with secrets, in which the host puts those that it has made up."""
+        found = tuple(item for item in generated.values(self.paths, self.app) if item.token in text)
+        return File(path, text, secret=True, generated=found, **options)

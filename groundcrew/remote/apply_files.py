@@ -5,7 +5,9 @@ secrets ever appear in argv. Standard library only, Python 3.9 or later.
 
 Payload: {"entries": [ENTRY, ...], "validate": COMMAND or null}
 ENTRY:   {"kind": "file", "path", "content" (base64), "mode", "user", "group",
-          "validate": COMMAND with {} for the staged path, or null; "secret": bool}
+          "validate": COMMAND with {} for the staged path, or null; "secret": bool,
+          "generated": [{"token", "store": PATH, "length", "alphabet"}],
+          "within": DIRECTORY or null}
          {"kind": "directory", "path", "mode", "user", "group"}
          {"kind": "link", "path", "target"}
          {"kind": "absent", "path"}
@@ -94,12 +96,53 @@ def beside(path: str, purpose: str) -> str:
     return os.path.join(directory, f".{name}.groundcrew-{purpose}-{secrets.token_hex(8)}")
 
 
+def generated(item: Entry) -> bytes:
+    """The value behind a token: made up when it is first needed, and kept where root alone reads.
+
+    It is on the disk before it is used, so that it stays the same ever after.
+    """
+    store = item["store"]
+    try:
+        return Path(store).read_bytes()
+    except FileNotFoundError:
+        pass
+    value = "".join(secrets.choice(item["alphabet"]) for _ in range(item["length"])).encode()
+    directory = os.path.dirname(store)
+    os.makedirs(directory, 0o700, exist_ok=True)
+    staged = beside(store, "new")
+    descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(value)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(staged, store)
+    sync_directory(directory)
+    return value
+
+
+def content_of(entry: Entry) -> bytes:
+    """A file's content, with what this host has made up in the place of its tokens."""
+    content = base64.b64decode(entry["content"])
+    for item in entry.get("generated") or ():
+        content = content.replace(item["token"].encode(), generated(item))
+    return content
+
+
+def stays_within(path: str, root: str) -> bool:
+    """Whether no link on the way to `path` leads out of `root`."""
+    real = os.path.realpath(os.path.dirname(path))
+    return f"{real}/".startswith(f"{os.path.realpath(root)}/")
+
+
 def stage(entry: Entry) -> str:
     """Writes a file beside its target, private until it has its final owner and mode."""
     uid, gid = user_id(entry["user"]), group_id(entry["group"])
     if os.path.isdir(entry["path"]) and not os.path.islink(entry["path"]):
         raise ChangeError(f"{entry['path']} is a directory, a file is to be written there")
+    if entry.get("within") and not stays_within(entry["path"], entry["within"]):
+        raise ChangeError(f"{entry['path']}: a link leads out of {entry['within']}")
     staged = beside(entry["path"], "new")
+    content = content_of(entry)
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         descriptor = os.open(staged, flags, 0o600)
@@ -107,7 +150,7 @@ def stage(entry: Entry) -> str:
         raise ChangeError(f"the directory of {entry['path']} does not exist") from None
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            stream.write(base64.b64decode(entry["content"]))
+            stream.write(content)
             stream.flush()
             os.fchown(stream.fileno(), uid, gid)
             os.fchmod(stream.fileno(), int(entry["mode"], 8))

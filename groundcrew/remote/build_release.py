@@ -3,7 +3,8 @@
 Runs on the host as root, as `python3 -c SCRIPT` with a JSON payload on stdin:
 {"name", "release", "archive": path or null, "user": build user, "group", "uv", "python",
 "requirements": text, "require_hashes": bool, "compile": bool, "environment": {...}, "hooks": [...],
-"hook_timeout": seconds, "shared": [relative paths], "metadata": {...}, "on_failure": shell command}
+"hook_timeout": seconds, "shared": [relative paths], "directories": [relative paths],
+"metadata": {...}, "on_failure": shell command}
 
 Everything that runs foreign code runs as the build user. release.json is written last: a directory
 without it was never finished, is not used, and is removed by the next build. On failure nothing of
@@ -123,6 +124,11 @@ class Build:
             self.run(f"link {relative}", ["mkdir", "-p", str(link.parent)])
             link.symlink_to(self.root / "shared" / relative)
 
+    def make_directories(self) -> None:
+        """Those of the configuration files, which are written when the release is built."""
+        for relative in self.payload["directories"]:
+            self.run(f"directory {relative}", ["mkdir", "-p", relative])
+
     def install(self) -> None:
         """The virtualenv with everything in the requirements."""
         uv = self.payload["uv"]
@@ -164,6 +170,7 @@ class Build:
             self.install()
             for command in self.payload["hooks"]:
                 self.run(f"hook: {command}", ["sh", "-c", command], self.payload["hook_timeout"])
+            self.make_directories()
             if self.payload["compile"]:
                 self.compile()
             self.finish()

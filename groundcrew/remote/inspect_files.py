@@ -1,9 +1,11 @@
 """Reports the state of many paths at once.
 
 Runs on the host as `python3 -c SCRIPT REQUEST`; REQUEST is JSON {"paths": [...],
-"globs": [[DIRECTORY, PATTERN], ...], "content": bool}. Prints one line of JSON: PATH -> {"kind":
+"globs": [[DIRECTORY, PATTERN], ...], "content": bool, "generated": {PATH: {TOKEN: STORE}}}, the
+last two only where needed. Prints one line of JSON: PATH -> {"kind":
 file|directory|link|other, "mode", "user", "group", "sha256" (files), "target" (links), "content"
-(base64, when asked for)}. A path that does not exist is left out; what a glob matches is added.
+(base64, when asked for)}. A generated value is hashed as its token; STORE holds
+the value. A path that does not exist is left out; what a glob matches is added.
 Standard library only, Python 3.9 or later.
 """
 
@@ -31,7 +33,21 @@ def name_of(lookup: Callable[[int], Any], number: int) -> str:
         return str(number)
 
 
-def inspect(path: str, with_content: bool) -> dict[str, str] | None:
+def with_tokens(content: bytes, stores: dict[str, str]) -> bytes:
+    """The content with tokens in the place of the values that this host has made up."""
+    for token, store in stores.items():
+        try:
+            value = Path(store).read_bytes()
+        except OSError:
+            value = b""
+        # A token in the file itself was never replaced: it must not look as if it had been.
+        content = content.replace(token.encode(), b"")
+        if value:
+            content = content.replace(value, token.encode())
+    return content
+
+
+def inspect(path: str, with_content: bool, stores: dict[str, str]) -> dict[str, str] | None:
     """The state of one path, or None where there is nothing."""
     try:
         state = os.lstat(path)
@@ -49,7 +65,8 @@ def inspect(path: str, with_content: bool) -> dict[str, str] | None:
         result.update(kind="directory")
     elif stat.S_ISREG(state.st_mode):
         content = Path(path).read_bytes()
-        result.update(kind="file", sha256=hashlib.sha256(content).hexdigest())
+        hashed = hashlib.sha256(with_tokens(content, stores))
+        result.update(kind="file", sha256=hashed.hexdigest())
         if with_content:
             result.update(content=base64.b64encode(content).decode())
     return result
@@ -70,7 +87,9 @@ def main() -> int:
     paths = list(request["paths"])
     for directory, pattern in request.get("globs", []):
         paths += matches(directory, pattern)
-    states = {path: inspect(path, request.get("content", False)) for path in paths}
+    stores = request.get("generated", {})
+    content = request.get("content", False)
+    states = {path: inspect(path, content, stores.get(path, {})) for path in paths}
     print(json.dumps({path: state for path, state in states.items() if state}))
     return 0
 

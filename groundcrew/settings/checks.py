@@ -7,10 +7,12 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from groundcrew.apps import config_render, generated
 from groundcrew.apps.model import AppSettings
 from groundcrew.apps.source import DirectorySource, PypiSource
 from groundcrew.settings import secrets
 from groundcrew.settings.errors import Problem
+from groundcrew.settings.weak import is_weak, looks_secret
 
 Report = Callable[[tuple[str, ...], str], Problem]
 
@@ -77,6 +79,14 @@ def files(apps: Mapping[str, AppSettings], project: Path, problem: Report) -> li
             )
         if app.lock and not (project / Path(app.lock).expanduser()).is_file():
             problems.append(problem(("app", name, "lock"), f"no file {project / app.lock}"))
+        for path, file in app.files.items():
+            if not (project / Path(file.template).expanduser()).is_file():
+                problems.append(
+                    problem(
+                        ("app", name, "files", path, "template"),
+                        f"no file {project / file.template}",
+                    )
+                )
     return problems
 
 
@@ -90,6 +100,14 @@ def environment(apps: Mapping[str, AppSettings], problem: Report) -> list[Proble
                     problem(
                         ("app", name, "required"),
                         f"{key} is required but set neither in env nor in secrets",
+                    )
+                )
+        for key, value in app.env.items():
+            if isinstance(value, str) and looks_secret(key) and value and is_weak(value):
+                problems.append(
+                    problem(
+                        ("app", name, "env", key),
+                        "a well-known default where a secret belongs; use secrets",
                     )
                 )
         for key in app.env.keys() & app.secrets.keys():
@@ -108,8 +126,35 @@ def read_secrets(
     for name, app in apps.items():
         values[name] = {}
         for key, source in app.secrets.items():
+            if source.generate and source.kinds == ["generate"]:
+                values[name][key] = SecretStr(generated.token(name, key, source.generate))
+                continue
             try:
                 values[name][key] = secrets.resolve(source, project)
             except secrets.SecretMissingError as error:
                 problems.append(problem(("app", name, "secrets", key), str(error)))
     return values, problems
+
+
+def config_files(
+    apps: Mapping[str, AppSettings],
+    secrets: Mapping[str, Mapping[str, SecretStr]],
+    project: Path,
+    problem: Report,
+) -> list[Problem]:
+    """Every configuration file can be rendered."""
+    problems = []
+    for name, app in apps.items():
+        known = {key: value.get_secret_value() for key, value in secrets[name].items()}
+        # Without a value for each of them there is an error already.
+        if not app.files or known.keys() != app.secrets.keys():
+            continue
+        context = config_render.context(name, app, known)
+        for path, file in app.files.items():
+            template = project / Path(file.template).expanduser()
+            if template.is_file():
+                try:
+                    config_render.render(template, context)
+                except config_render.ConfigFileError as error:
+                    problems.append(problem(("app", name, "files", path, "template"), str(error)))
+    return problems

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,6 +50,7 @@ def load_all(inventory: Inventory, model: type[Model], project: Path) -> dict[st
         problems += [replace(item, hosts=(host.name,)) for item in found]
         if loaded:
             result[host.name] = loaded
+    problems += _one_value_for_all(result)
     if problems:
         raise SettingsError(problems)
     _loaded.clear()
@@ -88,6 +89,7 @@ def load_host(
     problems += checks.environment(apps, problem)
     secrets, found = checks.read_secrets(apps, project, problem)
     problems += found
+    problems += checks.config_files(apps, secrets, project, problem)
     if settings is None or problems:
         return None, problems
     return Loaded(settings, merged, secrets), problems
@@ -128,6 +130,30 @@ def _keep_only(
             problems.append(Problem(f"app.{name}", layer, f"no application of this name{hint}"))
         del blocks[name]
     return problems
+
+
+def _one_value_for_all(loaded: Mapping[str, Loaded[Any]]) -> list[Problem]:
+    """What a host makes up is its own: several hosts of one application would each have another."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for host, item in loaded.items():
+        for name, app in item.settings.app.items():
+            for key, source in app.secrets.items():
+                if source.generate and not source.generate.per_host:
+                    found.setdefault((name, key), []).append(host)
+    message = (
+        "each host would make up a value of its own: give them one with env, file or command, or "
+        "set generate.per_host: true"
+    )
+    return [
+        Problem(
+            f"app.{name}.secrets.{key}.generate",
+            loaded[hosts[0]].merged.nearest_origin(("app", name, "secrets", key, "generate")),
+            message,
+            tuple(hosts),
+        )
+        for (name, key), hosts in found.items()
+        if len(hosts) > 1
+    ]
 
 
 def _outside_web(host: Host, merged: Merged) -> list[Problem]:

@@ -73,7 +73,8 @@ def kind(schema: Schema) -> str:
 
 
 def _words(schema: Schema) -> list[str]:
-    if members := _members(schema):
+    # The `oneOf` of a block says which of its keys go together.
+    if "properties" not in schema and (members := _members(schema)):
         return [word for member in members for word in _words(member)]
     if "enum" in schema:
         return [_literal(value) for value in schema["enum"]]

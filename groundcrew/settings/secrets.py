@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from groundcrew.apps.secret import SecretSource
+from groundcrew.apps.secret import KINDS, SecretSource
+from groundcrew.settings.weak import is_weak
 
 TIMEOUT = 60
 """Seconds that a command may take."""
@@ -20,10 +21,9 @@ class SecretMissingError(Exception):
 
 
 def resolve(source: SecretSource, project: Path) -> SecretStr:
-    """The secret's value. Raises SecretMissingError where the source has none."""
-    given = [kind for kind in ("env", "file", "command") if getattr(source, kind) is not None]
-    if len(given) != 1:
-        raise SecretMissingError("expected exactly one of: env, file, command")
+    """The secret's value. Raises SecretMissingError where the source has none, or a bad one."""
+    if len(source.kinds) != 1:
+        raise SecretMissingError(f"expected exactly one of: {', '.join(KINDS)}")
     if source.env is not None:
         value = os.environ.get(source.env)
         if value is None:
@@ -36,6 +36,11 @@ def resolve(source: SecretSource, project: Path) -> SecretStr:
         raise SecretMissingError("the secret is empty")
     if "\0" in value:
         raise SecretMissingError("the secret holds a NUL, which no environment variable can")
+    if is_weak(value) and not source.allow_weak:
+        raise SecretMissingError(
+            "the secret is a well-known default, which is tried first; choose another one, or set "
+            "allow_weak: true"
+        )
     return SecretStr(value)
 
 

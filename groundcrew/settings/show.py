@@ -13,6 +13,7 @@ from typing import Any
 import click
 from pyinfra.api.host import Host
 
+from groundcrew.apps.secret import KINDS
 from groundcrew.settings.errors import Problem, SettingsError, nearest
 from groundcrew.settings.load import Loaded, settings_for
 from groundcrew.settings.merge import Merged, Path
@@ -51,13 +52,14 @@ def _rows(node: Any, path: Path, merged: Merged) -> Iterator[Row]:
 
 
 def _kind(source: Mapping[str, Any]) -> str:
-    return next(kind for kind, value in source.items() if value is not None)
+    return next(kind for kind in KINDS if source[kind] is not None)
 
 
 def _masked_secret(source: Mapping[str, Any]) -> str:
     kind = _kind(source)
     # A command may carry a secret itself.
-    return f"{MASK} (command)" if kind == "command" else f"{MASK} ({kind} {source[kind]})"
+    told = f" {source[kind]}" if kind in ("env", "file") else ""
+    return f"{MASK} ({kind}{told})"
 
 
 def _without_password(value: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
+from groundcrew.apps import config_render
 from groundcrew.apps.model import AppSettings
 from groundcrew.apps.paths import AppPaths
 from groundcrew.apps.source import PypiSource
@@ -59,6 +60,7 @@ def plan(
         variables=environment.values(app.env, secrets),
         toolchain=toolchain,
         drain=drain,
+        files=_files(name, app, secrets, project),
     )
 
 
@@ -77,3 +79,18 @@ def _requirements(app: AppSettings, bundle: Bundle, server: Server, project: Pat
         parent = str(PurePosixPath(app.requirements).parent)
         folder = "app/" if parent == "." else f"app/{parent}/"
     return combine(own, server.requirements, wanted=server.packages, folder=folder)
+
+
+def _files(
+    name: str, app: AppSettings, secrets: Mapping[str, SecretStr], project: Path
+) -> dict[str, str]:
+    """The configuration files' texts."""
+    known = {key: value.get_secret_value() for key, value in secrets.items()}
+    values = config_render.context(name, app, known)
+    try:
+        return {
+            path: config_render.render(project / Path(file.template).expanduser(), values)
+            for path, file in app.files.items()
+        }
+    except config_render.ConfigFileError as error:
+        raise _error(name, "files", str(error)) from None

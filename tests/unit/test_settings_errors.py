@@ -230,8 +230,8 @@ def test_applications_on_a_host_that_is_not_in_group_web(project: Project) -> No
         ("{command: 'true'}", "the secret is empty"),
         ("{command: \"printf 'a\\\\0b'\"}",
          "the secret holds a NUL, which no environment variable can"),
-        ("{env: HOME, file: x}", "expected exactly one of: env, file, command"),
-        ("{}", "expected exactly one of: env, file, command"),
+        ("{env: HOME, file: x}", "expected exactly one of: env, file, command, generate"),
+        ("{}", "expected exactly one of: env, file, command, generate"),
     ],
 )  # fmt: skip
 def test_a_missing_secret(

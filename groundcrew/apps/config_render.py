@@ -1,0 +1,106 @@
+"""Renders an application's configuration files from the operator's templates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.exceptions import (
+    TemplateError,
+    TemplateNotFound,
+    TemplateSyntaxError,
+    UndefinedError,
+)
+
+from groundcrew.apps.model import AppSettings
+from groundcrew.apps.paths import AppPaths
+
+LEFT_OUT = {"env", "files", "secrets"}
+"""Settings that templates do not get as `app`: they have them under their own names, or not."""
+
+
+class ConfigFileError(Exception):
+    """A template cannot be rendered; the message says where and why, never a value."""
+
+
+class _Undefined(StrictUndefined):
+    """Names what is missing, and the nearest name that is there."""
+
+    @property
+    def _undefined_message(self) -> str:
+        if isinstance(self._undefined_obj, Mapping):
+            name = str(self._undefined_name)
+            near = get_close_matches(name, list(self._undefined_obj), n=1, cutoff=0.6)
+            hint = f'; did you mean "{near[0]}"?' if near else ""
+            return f'"{name}" is not defined{hint}'
+        return super()._undefined_message
+
+
+def context(name: str, app: AppSettings, secrets: Mapping[str, str]) -> dict[str, Any]:
+    """What a template knows."""
+    paths = AppPaths(name)
+    return {
+        "name": name,
+        "env": {key: value for key, value in app.env.items() if value is not None},
+        "secrets": dict(secrets),
+        "app": app.model_dump(mode="json", by_alias=True, exclude=LEFT_OUT),
+        "paths": {
+            "root": paths.root,
+            "shared": paths.shared,
+            "home": paths.home,
+            "static": paths.static,
+        },
+    }
+
+
+def render(template: Path, values: Mapping[str, Any]) -> str:
+    """The file's text. Raises ConfigFileError."""
+    environment = Environment(
+        loader=FileSystemLoader(template.parent),
+        undefined=_Undefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # noqa: S701 - the results are configuration files, not HTML
+    )
+    # Jinja2's own escapes what HTML would take for tags.
+    environment.filters["tojson"] = _json
+    try:
+        return environment.get_template(template.name).render(values)
+    except TemplateSyntaxError as error:
+        where = error.name or template.name
+        raise ConfigFileError(f"{where}, line {error.lineno}: {error.message}") from None
+    except UndefinedError as error:
+        raise ConfigFileError(f"{_place(template, error)}: {error.message}") from None
+    except TemplateNotFound as error:
+        raise ConfigFileError(f"{_place(template, error)}: no template {error.name}") from None
+    except TemplateError as error:
+        text = f"{_place(template, error)}: {error.message or type(error).__name__}"
+        raise ConfigFileError(text) from None
+    except UnicodeDecodeError:
+        raise ConfigFileError(f"{template.name} is not UTF-8 text") from None
+    except OSError as error:
+        raise ConfigFileError(f"{template} cannot be read: {error.strerror}") from None
+    except Exception as error:
+        # Its text may hold a value that a filter did not like.
+        raise ConfigFileError(f"{_place(template, error)}: {type(error).__name__}") from None
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _place(template: Path, error: BaseException) -> str:
+    """Template and line: Jinja2 gives the traceback's frames the template's own."""
+    found = template.name
+    trace = error.__traceback__
+    while trace is not None:
+        path = Path(trace.tb_frame.f_code.co_filename)
+        if path.is_relative_to(template.parent):
+            found = f"{path.relative_to(template.parent)}, line {trace.tb_lineno}"
+        trace = trace.tb_next
+    return found
