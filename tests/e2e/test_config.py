@@ -1,0 +1,201 @@
+"""What an application is given: variables, files, secrets; and what runs on one host only."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.harness import ROOT, LabHost, Run, pyinfra
+from tests.environment_values import VALUES
+
+GOOD = ROOT / "examples" / "hello"
+DUMP = (
+    "import base64, json, os, pathlib, sys; "
+    "pathlib.Path(os.environ['HOME'], sys.argv[1]).write_text(json.dumps("
+    "{os.fsdecode(k): base64.b64encode(v).decode() for k, v in os.environb.items()}))\n"
+)
+TEMPLATE = """\
+{
+  "key": {{ secrets.API_KEY | tojson }},
+  "cookie": "{{ secrets.COOKIE }}",
+  "model": {{ env.MODEL | tojson }},
+  "shared": "{{ paths.shared }}"
+}
+"""
+MODEL = {"gpt {4}": ['a "b"', "it's $HOME %n \\ `id`", "grüße\n日本"]}
+KEY = VALUES["JSON"] + VALUES["DOLLAR"] + VALUES["PEM"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("config")
+    shutil.copytree(GOOD, folder / "hello")
+    (folder / "hello" / "dump.py").write_text(DUMP)
+    (folder / "hello" / "conf").mkdir()
+    (folder / "hello" / "conf" / "app.json").write_text("of the source")
+    (folder / "app.json.j2").write_text(TEMPLATE)
+    (folder / "key").write_text(KEY + "\n")
+    return folder
+
+
+def data(folder: Path, **more: Any) -> dict[str, Any]:
+    return {
+        "apps": ["hello"],
+        "app.hello.source.directory": str(folder / "hello"),
+        "app.hello.env": {"MODEL": MODEL, "GREETING": "hi"},
+        "app.hello.secrets": {
+            "API_KEY": {"file": str(folder / "key")},
+            "COOKIE": {"generate": {"per_host": True}},
+        },
+        "app.hello.files": {
+            "conf/app.json": {"template": str(folder / "app.json.j2")},
+            "more/deep/app.json": {"template": str(folder / "app.json.j2"), "mode": "0440"},
+        },
+        "app.hello.hooks.build": [
+            "cat conf/app.json > seen-by-build; env >> seen-by-build",
+        ],
+        "app.hello.hooks.release": [
+            "python dump.py hook.json && cp conf/app.json $HOME/hook-file.json"
+        ],
+        "app.hello.workers": {"dump": {"command": "sh -c 'python dump.py w.json; sleep 1000'"}},
+        "app.hello.timers": {
+            "dump-timer": {"command": "python dump.py t.json", "schedule": "*:*:*"}
+        },
+        "app.hello.release.drain": 0,
+        "app.hello.release.check_window": 1,
+        **{f"app.hello.{key.replace('__', '.')}": value for key, value in more.items()},
+    }
+
+
+def good(run: Run) -> Run:
+    assert run.status == 0, run.stderr
+    return run
+
+
+def environment(host: LabHost, path: str) -> dict[str, bytes]:
+    """What a process wrote about its own environment."""
+    found = json.loads(host.out(f"cat {path}"))
+    return {name: base64.b64decode(value) for name, value in found.items()}
+
+
+def wait_for(host: LabHost, path: str, seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while host.shell.run(f"test -s {path}").rc and time.monotonic() < end:
+        time.sleep(0.3)
+
+
+@pytest.fixture(scope="module")
+def configured(bookworm: LabHost, folder: Path) -> Iterator[LabHost]:
+    """A release with files and secrets of every kind."""
+    run = good(pyinfra(bookworm.name, "--diff", data=data(folder)))
+    assert VALUES["PEM"].splitlines()[1] not in run.stdout + run.stderr
+    try:
+        yield bookworm
+    finally:
+        good(pyinfra(bookworm.name))
+
+
+def cookie(host: LabHost, version: int = 1) -> str:
+    return host.out(f"cat /srv/hello/secrets/COOKIE.{version}")
+
+
+def test_a_configuration_file_is_rendered_into_the_release(configured: LabHost) -> None:
+    for path, mode in (("conf/app.json", "640"), ("more/deep/app.json", "440")):
+        file = f"/srv/hello/current/app/{path}"
+        assert json.loads(configured.out(f"cat {file}")) == {
+            "key": KEY,
+            "cookie": cookie(configured),
+            "model": MODEL,
+            "shared": "/srv/hello/shared",
+        }
+        assert configured.out(f"stat -c '%a %U %G' {file}") == f"{mode} root hello"
+        assert configured.shell.run(f"sudo -u hello cat {file}").rc == 0
+        assert configured.shell.run(f"sudo -u hello sh -c 'echo >> {file}'").rc != 0
+        assert configured.shell.run(f"sudo -u www-data cat {file}").rc != 0
+    home = "/srv/hello/shared/home"
+    current = configured.out("cat /srv/hello/current/app/conf/app.json")
+    assert configured.out(f"cat {home}/hook-file.json") == current
+
+
+def test_builds_see_no_secrets(configured: LabHost) -> None:
+    seen = configured.out("cat /srv/hello/current/app/seen-by-build")
+    assert seen.startswith("of the source")
+    assert "API_KEY" not in seen
+    assert cookie(configured) not in seen
+
+
+def test_values_reach_application_worker_timer_and_hook_byte_for_byte(configured: LabHost) -> None:
+    home = "/srv/hello/shared/home"
+    wait_for(configured, f"{home}/t.json")
+    wait_for(configured, f"{home}/w.json")
+    unit = f"hello@{configured.live('hello')}.service"
+    pid = configured.out(f"systemctl show --property=MainPID --value {unit}")
+    encoded = configured.out(f"base64 -w0 /proc/{pid}/environ")
+    pairs = (item.partition(b"=") for item in base64.b64decode(encoded).split(b"\0"))
+    places = {
+        "application": {name.decode(): value for name, _, value in pairs},
+        "hook": environment(configured, f"{home}/hook.json"),
+        "worker": environment(configured, f"{home}/w.json"),
+        "timer": environment(configured, f"{home}/t.json"),
+    }
+    for place, found in places.items():
+        assert found["API_KEY"] == KEY.encode(), place
+        assert json.loads(found["MODEL"]) == MODEL, place
+        assert found["COOKIE"].decode() == cookie(configured), place
+
+
+def test_a_generated_secret_stays_on_its_host(configured: LabHost, folder: Path) -> None:
+    value = cookie(configured)
+    assert re.fullmatch(r"[A-Za-z0-9]{32}", value)
+    assert configured.out("stat -c '%a %U' /srv/hello/secrets /srv/hello/secrets/COOKIE.1") == (
+        "700 root\n600 root"
+    )
+    again = good(pyinfra(configured.name, "--debug", data=data(folder)))
+    assert again.changed == []
+    assert value not in again.stdout + again.stderr
+    dry = good(pyinfra(configured.name, "--dry", "--diff", data=data(folder)))
+    assert dry.planned == []
+
+
+def test_another_version_of_a_secret_is_a_release_and_a_rollback_brings_the_old_back(
+    configured: LabHost, folder: Path
+) -> None:
+    before, old = configured.live("hello"), cookie(configured)
+    rotated = data(folder, secrets__COOKIE__generate__version=2)
+    del rotated["app.hello.hooks.release"]
+    good(pyinfra(configured.name, data=rotated, playbook="playbooks/release.py"))
+    after, new = configured.live("hello"), cookie(configured, 2)
+    assert (before != after, old != new) == (True, True)
+    file = "/srv/hello/current/app/conf/app.json"
+    assert json.loads(configured.out(f"cat {file}"))["cookie"] == new
+    assert new in configured.out(f"cat /srv/hello/releases/{after}/env")
+
+    good(
+        pyinfra(
+            configured.name,
+            data={**data(folder), "app": "hello"},
+            playbook="playbooks/rollback.py",
+        )
+    )
+    assert configured.live("hello") == before
+    assert json.loads(configured.out(f"cat {file}"))["cookie"] == old
+
+
+def test_an_undefined_name_is_told_before_any_host_is_touched(
+    configured: LabHost, folder: Path
+) -> None:
+    wrong = folder / "wrong.j2"
+    wrong.write_text("a: 1\nb: {{ secrets.API_KYE }}\n")
+    before = configured.live("hello")
+    run = pyinfra(configured.name, data=data(folder, files={"wrong.yml": {"template": str(wrong)}}))
+    assert run.status == 1
+    assert 'wrong.j2, line 2: "API_KYE" is not defined; did you mean "API_KEY"?' in run.stderr
+    assert configured.live("hello") == before
