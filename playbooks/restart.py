@@ -9,8 +9,8 @@ from groundcrew.releases import rollback
 from groundcrew.settings import settings_for
 from roles import wiring
 
-settings = settings_for(host).settings
+loaded = settings_for(host)
 
 for name in host.loop(wiring.asked_apps(inventory)):
-    if name in settings.app:
-        rollback.restart(name=f"{name}: restart", target=wiring.target(name, settings))
+    if name in loaded.settings.app:
+        rollback.restart(name=f"{name}: restart", target=wiring.target(name, loaded))

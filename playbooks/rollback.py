@@ -10,12 +10,14 @@ from groundcrew.releases import rollback
 from groundcrew.settings import settings_for
 from roles import wiring
 
-settings = settings_for(host).settings
+loaded = settings_for(host)
 
 for name in host.loop(wiring.one_app(inventory)):
-    if name in settings.app:
-        target = wiring.target(name, settings)
-        rollback.rollback(name=f"{name}: roll back", target=target, asked=settings.run.release)
+    if name in loaded.settings.app:
+        target = wiring.target(name, loaded)
+        rollback.rollback(
+            name=f"{name}: roll back", target=target, asked=loaded.settings.run.release
+        )
         releases.follow(
             name=f"{name}: workers and timers", target=target, release_of=rollback.live_release
         )

@@ -66,7 +66,13 @@ def release_plan(name: str, loaded: Loaded[HostSettings]) -> ReleasePlan:
         toolchain=python.toolchain(settings.python),
         drain=nginx.drain_seconds(settings.nginx),
         project=PROJECT,
+        elsewhere=elsewhere(name, loaded),
     )
+
+
+def elsewhere(name: str, loaded: Loaded[HostSettings]) -> frozenset[str]:
+    """Workers and timers of an application that another host runs for all."""
+    return frozenset() if name in loaded.first else loaded.settings.app[name].single_parts
 
 
 def server_process(server: Server) -> gunicorn.Gunicorn | uwsgi.Uwsgi:
@@ -90,9 +96,11 @@ def _share(batch: int | str, hosts: int) -> int:
     return batch if isinstance(batch, int) else int(batch.rstrip("%")) * hosts // 100
 
 
-def target(name: str, settings: HostSettings) -> Target:
+def target(name: str, loaded: Loaded[HostSettings]) -> Target:
     """An application on a host, for playbooks that release nothing."""
-    return Target(AppPaths(name), settings.app[name], nginx.drain_seconds(settings.nginx))
+    settings = loaded.settings
+    drain = nginx.drain_seconds(settings.nginx)
+    return Target(AppPaths(name), settings.app[name], drain, elsewhere=elsewhere(name, loaded))
 
 
 def asked_apps(inventory: Inventory) -> list[str]:

@@ -71,8 +71,17 @@ class Limits(Settings):
     memory_high: Size | None = None
     """MemoryHigh: above it the application is slowed down and reclaimed from."""
 
+    memory_low: Size | None = None
+    """MemoryLow: below it memory is taken from others first, while they have any."""
+
     cpu_quota: Annotated[str, StringConstraints(pattern=r"^[0-9]+%$")] | None = None
     """CPUQuota: 200% = two CPUs."""
+
+    cpu_weight: int | None = Field(None, ge=1, le=10000)
+    """CPUWeight: share of a busy CPU beside others, who have 100 unless they say otherwise."""
+
+    io_weight: int | None = Field(None, ge=1, le=10000)
+    """IOWeight: share of a busy disk, likewise."""
 
     tasks_max: int | None = Field(512, ge=1)
     """TasksMax: processes and threads together."""
@@ -97,8 +106,18 @@ class Worker(Settings):
     restart: Restart = Restart()
     """When it is started again."""
 
+    single: bool = False
+    """One process over all hosts, where only one may write: on the first host of the inventory that
+    has the application, and not before the one of the release before has ended."""
+
     limits: Limits = Limits()
     """Resource limits of each instance."""
+
+    @model_validator(mode="after")
+    def _single_is_one(self) -> Worker:
+        if self.single and self.instances != 1:
+            raise ValueError(f"single: true is one process, instances says {self.instances}")
+        return self
 
 
 class Timer(Settings):
@@ -112,6 +131,10 @@ class Timer(Settings):
 
     timeout: int = Field(3600, ge=1)
     """Seconds after which a run is stopped."""
+
+    single: bool = False
+    """Runs on one host only: on the first of the inventory that has the application, and one run at
+    a time, also over releases. Otherwise it runs on each host."""
 
     limits: Limits = Limits()
     """Resource limits of a run."""
@@ -299,6 +322,12 @@ class AppSettings(Settings):
     sandbox: dict[str, str | Literal[False]] = Field(default_factory=dict)
     """systemd directives that replace the unit's sandboxing defaults, e.g.
     `MemoryDenyWriteExecute: "no"`; false leaves one out."""
+
+    @property
+    def single_parts(self) -> frozenset[str]:
+        """Names of the workers and timers that run on one host only."""
+        parts: dict[str, Worker | Timer] = {**self.workers, **self.timers}
+        return frozenset(name for name, part in parts.items() if part.single)
 
     @model_validator(mode="after")
     def _instances_have_sockets_of_their_own(self) -> AppSettings:

@@ -161,6 +161,15 @@ class AppPaths:
         """Unit of one instance of a background worker."""
         return f"{self.name}.{worker}@{release}.{instance}.service"
 
+    def part_lock(self, name: str) -> str:
+        """Held by the one process of a worker or timer of which there is only one."""
+        return f"{self.runtime}/{name}.lock"
+
+    def part(self, unit: str) -> str:
+        """The name of the worker or timer that a unit is of; empty for others."""
+        head, found, _ = unit.partition("@")
+        return head.removeprefix(f"{self.name}.") if found and head != self.name else ""
+
     def timer_unit(self, timer: str, release: str, kind: str) -> str:
         """Unit of a scheduled command; `kind` is `timer` or `service`."""
         return f"{self.name}.{timer}@{release}.{kind}"

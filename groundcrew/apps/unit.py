@@ -71,7 +71,10 @@ def limits(values: Limits) -> list[tuple[str, str]]:
     directives = {
         "MemoryMax": values.memory_max,
         "MemoryHigh": values.memory_high,
+        "MemoryLow": values.memory_low,
         "CPUQuota": values.cpu_quota,
+        "CPUWeight": values.cpu_weight,
+        "IOWeight": values.io_weight,
         "TasksMax": values.tasks_max,
         "LimitNOFILE": values.open_files,
     }
@@ -142,7 +145,7 @@ def worker_units(paths: AppPaths, release: str, app: AppSettings) -> dict[str, s
             release,
             app,
             description=f"{paths.name} {name} {instance}, release {release}",
-            command=_program(worker.command),
+            command=_program(worker.command, paths.part_lock(name) if worker.single else None),
             environment={"WORKER_INSTANCE": instance},
             stop_timeout=worker.stop_timeout,
             start_timeout=app.health.timeout,
@@ -164,7 +167,7 @@ def timer_units(paths: AppPaths, release: str, app: AppSettings) -> dict[str, st
             release,
             app,
             description=f"{paths.name} {name}, release {release}",
-            command=_program(timer.command),
+            command=_program(timer.command, paths.part_lock(name) if timer.single else None),
             kind="oneshot",
             start_timeout=timer.timeout,
             limits=limits(timer.limits),
@@ -180,7 +183,11 @@ def socket_unit(paths: AppPaths, release: str, backlog: int) -> str:
     return render("app/socket.j2", paths=paths, release=release, backlog=backlog)
 
 
-def _program(command: str) -> str:
-    """systemd looks programs up in its own PATH, not in the virtualenv's: a shell does."""
+def _program(command: str, lock: str | None) -> str:
+    """systemd looks programs up in its own PATH, not in the virtualenv's: a shell does.
+
+    Under a `lock` it starts when the process that has it, of any release, has ended.
+    """
+    wait = f"exec 9>>{lock} && flock 9 && " if lock else ""
     quoted = command.replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$").replace("%", "%%")
-    return f'/bin/sh -c "exec {quoted}"'
+    return f'/bin/sh -c "{wait}exec {quoted}"'

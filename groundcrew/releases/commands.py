@@ -317,15 +317,21 @@ def switch(target: Target, release: str, fallback: str | None = None) -> str:
     return " && ".join(steps)
 
 
-def follow(start_units: Sequence[str], stop_units: Sequence[str]) -> str:
+def follow(
+    start_units: Sequence[str], stop_units: Sequence[str], single: Sequence[str] = ()
+) -> str:
     """Shell that starts the release's workers and timers and tells the old ones to finish.
 
-    They are not waited for: a job may take as long as its worker's stop_timeout.
+    They are not waited for: a job may take as long as its worker's stop_timeout. Except for
+    `single` ones among them, of which there must never be two.
     """
     steps = ["set -e", "systemctl daemon-reload"]
     if stop_units:
         names = " ".join(stop_units)
         steps += [f"systemctl disable --quiet {names}", f"systemctl stop --no-block {names}"]
+    waited = [name for name in stop_units if name in single]
+    if waited:
+        steps.append(f"systemctl stop {' '.join(waited)}")
     if start_units:
         names = " ".join(start_units)
         steps += [
@@ -340,6 +346,17 @@ def follow(start_units: Sequence[str], stop_units: Sequence[str]) -> str:
             "done",
         ]
     return "\n".join(steps)
+
+
+def leave(units: Sequence[str]) -> str:
+    """Shell that ends and removes workers and timers that another host runs from now on."""
+    names = " ".join(units)
+    files = " ".join(f"{SYSTEM}/{name}" for name in units)
+    return (
+        f"systemctl disable --quiet {names} 2>/dev/null; systemctl stop {names}; "
+        f"rm -f {files} && systemctl daemon-reload; systemctl reset-failed {names} 2>/dev/null; "
+        "true"
+    )
 
 
 def retire(target: Target, stop: Sequence[str], drain: int) -> str:

@@ -26,6 +26,8 @@ from groundcrew.releases.target import (
     is_active,
     is_built,
     is_enabled,
+    lacks_single,
+    misplaced,
     settled,
 )
 
@@ -72,7 +74,8 @@ def build(plan: ReleasePlan) -> Commands:
     release = plan.release_id(state)
     if settled(plan.target, state, release):
         host.noop(f"release {release} is live")
-        if host.state.is_executing:
+        moving = misplaced(plan.target, state) or lacks_single(plan.target, state, release)
+        if host.state.is_executing and not moving:
             host.connector_data.setdefault(SETTLED, {})[plan.paths.name] = state
         return
     rollout(plan.paths.name).candidates.add(host.name)
@@ -223,6 +226,18 @@ def too_little_memory(target: Target, state: AppState, release: str) -> str | No
 
 
 @operation()
+def leave(target: Target) -> Commands:
+    """Ends workers and timers that another host runs for all: on every host before any starts them.
+
+    + target: the application
+    """
+    units = misplaced(target, app_state(target))
+    if units:
+        yield from locked(target)
+        yield StringCommand(commands.leave(units))
+
+
+@operation()
 def follow(target: Target, release_of: Callable[[AppState], str]) -> Commands:
     """Starts the release's workers and timers, and lets the old ones finish.
 
@@ -231,7 +246,11 @@ def follow(target: Target, release_of: Callable[[AppState], str]) -> Commands:
     """
     state = app_state(target)
     release = release_of(state)
-    wanted = followers(state, target.paths, release)
+    wanted = [
+        name
+        for name in followers(state, target.paths, release)
+        if target.paths.part(name) not in target.elsewhere
+    ]
     idle = [name for name in wanted if not (is_active(state, name) and is_enabled(state, name))]
     old = [
         name
@@ -240,7 +259,8 @@ def follow(target: Target, release_of: Callable[[AppState], str]) -> Commands:
     ]
     if idle or old:
         yield from locked(target)
-        yield StringCommand(commands.follow(idle, old))
+        single = [name for name in old if target.paths.part(name) in target.app.single_parts]
+        yield StringCommand(commands.follow(idle, old, single))
 
 
 def others(state: AppState, target: Target, release: str) -> list[str]:

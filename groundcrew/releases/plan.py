@@ -65,6 +65,9 @@ class ReleasePlan:
     files: Mapping[str, str] = field(default_factory=dict)
     """Texts of the configuration files, by path in the application's directory."""
 
+    elsewhere: frozenset[str] = frozenset()
+    """Workers and timers that another host runs for all."""
+
     def __repr__(self) -> str:
         """Leaves variables and files out: they hold secrets."""
         return f"ReleasePlan({self.paths.name!r}, {self.digest[:12]!r})"
@@ -72,12 +75,13 @@ class ReleasePlan:
     @property
     def target(self) -> Target:
         """The application on a host."""
-        return Target(self.paths, self.app, self.drain)
+        return Target(self.paths, self.app, self.drain, elsewhere=self.elsewhere)
 
     @cached_property
     def digest(self) -> str:
         """Names the code and every setting that a release carries."""
-        entries = self.entries("RELEASE")
+        # The same on every host, wherever its single workers run.
+        entries = self._entries("RELEASE", self.app)
         parts = {
             "bundle": self.bundle.digest,
             "requirements": self.requirements.text,
@@ -102,7 +106,14 @@ class ReleasePlan:
         return max(built, default=f"{STARTED}{suffix}")
 
     def entries(self, release: str) -> list[Entry]:
-        """Files of the release that are not code: environment, server configuration, unit."""
+        """Files of the release that are not code: environment, server configuration, units."""
+        parts = {
+            kind: {name: part for name, part in found.items() if name not in self.elsewhere}
+            for kind, found in (("workers", self.app.workers), ("timers", self.app.timers))
+        }
+        return self._entries(release, self.app.model_copy(update=parts))
+
+    def _entries(self, release: str, app: AppSettings) -> list[Entry]:
         folder = self.paths.release(release)
         group = self.paths.user
         return [
@@ -124,14 +135,14 @@ class ReleasePlan:
             *(
                 File(
                     self.paths.unit_file(release, instance),
-                    self.server.unit(self.paths, release, self.app, instance),
+                    self.server.unit(self.paths, release, app, instance),
                 )
-                for instance in range(1, self.app.instances + 1)
+                for instance in range(1, app.instances + 1)
             ),
             *(
                 File(f"/etc/systemd/system/{name}", text)
                 for units in (unit.worker_units, unit.timer_units)
-                for name, text in units(self.paths, release, self.app).items()
+                for name, text in units(self.paths, release, app).items()
             ),
         ]
 

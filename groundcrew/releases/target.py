@@ -32,6 +32,9 @@ class Target:
     counts: Mapping[str, int] = field(default_factory=dict)
     """Release -> its instances. Each keeps the number that it was made with (see `on`)."""
 
+    elsewhere: frozenset[str] = frozenset()
+    """Workers and timers that another host runs for all."""
+
     @property
     def held(self) -> bool:
         """Whether systemd holds the socket (strategy `restart`)."""
@@ -88,6 +91,23 @@ def followers(state: AppState, paths: AppPaths, release: str) -> list[str]:
             if timer or not job:
                 found.append(unit)
     return sorted(found)
+
+
+def misplaced(target: Target, state: AppState) -> list[str]:
+    """Units of workers and timers that are here though another host runs them for all."""
+    return sorted(
+        name
+        for name, unit in state["units"].items()
+        if target.paths.part(name) in target.elsewhere
+        and (unit["active"] != "inactive" or unit["enabled"])
+    )
+
+
+def lacks_single(target: Target, state: AppState, release: str) -> bool:
+    """Whether this host is to run a worker or timer for all and has no unit of it yet."""
+    mine = target.app.single_parts - target.elsewhere
+    present = {target.paths.part(name) for name in followers(state, target.paths, release)}
+    return not mine <= present
 
 
 def settled(target: Target, state: AppState, release: str) -> bool:

@@ -49,11 +49,19 @@ def going_back(host: Host, target: Target, release: str, previous: str) -> Calla
         if not all(run(step) for step in steps):
             return False
         state = host.get_fact(App, app=target.paths.name, **arguments)
-        old = followers(state, target.paths, previous)
+        old = [
+            name
+            for name in followers(state, target.paths, previous)
+            if target.paths.part(name) not in target.elsewhere
+        ]
         new = followers(state, target.paths, release)
         entry = commands.log_entry(target, "rollback", previous, "live: another host failed")
         finish = [
-            commands.follow(old, new),
+            commands.follow(
+                old,
+                new,
+                [name for name in new if target.paths.part(name) in target.app.single_parts],
+            ),
             f"touch {target.paths.release(release)}/bad",
             f"rm -f {target.paths.fallback}",
             f"systemctl stop {' '.join(target.units(release))}",

@@ -35,6 +35,9 @@ class Loaded(Generic[Model]):
     merged: Merged
     secrets: dict[str, dict[str, SecretStr]]
 
+    first: frozenset[str] = frozenset()
+    """Applications that no host before this one in the inventory has."""
+
 
 _loaded: dict[str, Loaded[Any]] = {}
 
@@ -51,6 +54,11 @@ def load_all(inventory: Inventory, model: type[Model], project: Path) -> dict[st
         if loaded:
             result[host.name] = loaded
     problems += _one_value_for_all(result)
+    seen: set[str] = set()
+    for name, item in result.items():
+        own = set(item.settings.app)
+        result[name] = replace(item, first=frozenset(own - seen))
+        seen |= own
     if problems:
         raise SettingsError(problems)
     _loaded.clear()

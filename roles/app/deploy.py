@@ -45,5 +45,7 @@ def release(plan: ReleasePlan, batch_size: int) -> None:
     releases.canary(name=f"{name}: canary", plan=plan)
     releases.batch(name=f"{name}: start, probe and switch", plan=plan, _parallel=batch_size)
     target, release_of = plan.target, plan.release_id
+    if plan.app.single_parts:
+        releases.leave(name=f"{name}: workers that another host runs", target=target)
     releases.follow(name=f"{name}: workers and timers", target=target, release_of=release_of)
     releases.retire(name=f"{name}: retire replaced releases", target=target, release_of=release_of)

@@ -38,8 +38,10 @@ def plan(
     toolchain: Toolchain,
     drain: int,
     project: Path,
+    elsewhere: frozenset[str] = frozenset(),
 ) -> ReleasePlan:
-    """The release of `app` as the operator's machine has it now.
+    """The release of `app` as the operator's machine has it now; another host runs the workers and
+    timers that are `elsewhere`.
 
     Raises SettingsError where its source or requirements cannot be read.
     """
@@ -61,6 +63,7 @@ def plan(
         toolchain=toolchain,
         drain=drain,
         files=_files(name, app, secrets, project),
+        elsewhere=elsewhere,
     )
 
 

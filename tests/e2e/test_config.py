@@ -199,3 +199,65 @@ def test_an_undefined_name_is_told_before_any_host_is_touched(
     assert run.status == 1
     assert 'wrong.j2, line 2: "API_KYE" is not defined; did you mean "API_KEY"?' in run.stderr
     assert configured.live("hello") == before
+
+
+WRITER = """
+import os, pathlib, signal, time
+out = pathlib.Path(os.environ["HOME"], "writer.log")
+def note(text):
+    with out.open("a") as file:
+        file.write(f"{os.environ['GREETING']} {text}\\n")
+stop = []
+signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
+note("started")
+while not stop:
+    time.sleep(0.1)
+time.sleep(3)
+note("ended")
+"""
+
+
+def test_a_single_worker_runs_on_one_host_and_never_twice(
+    configured: LabHost, trixie: LabHost, folder: Path
+) -> None:
+    hosts = [configured, trixie]
+    (folder / "hello" / "writer.py").write_text(WRITER)
+
+    def release(greeting: str) -> dict[str, Any]:
+        changed = data(
+            folder,
+            env={"GREETING": greeting, "MODEL": 1},
+            workers={"writer": {"command": "python writer.py", "single": True}},
+            timers={"tick": {"command": "true", "schedule": "daily", "single": True}},
+        )
+        limit = ",".join(host.name for host in hosts)
+        good(pyinfra(limit, data=changed, playbook="playbooks/release.py"))
+        return changed
+
+    release("one")
+    changed = release("two")
+    running = "systemctl list-units --plain --no-legend --state=active 'hello.*@*'"
+    found = {host.name: host.out(running) for host in hosts}
+    [runs] = [host for host in hosts if found[host.name]]
+    [idle] = [host for host in hosts if not found[host.name]]
+    assert idle.shell.run("ls /etc/systemd/system/hello.*@*").rc != 0
+    log = "/srv/hello/shared/home/writer.log"
+    assert runs.out(f"cat {log}").splitlines() == ["one started", "one ended", "two started"]
+
+    # What another host was to run before, and its timer, go from this one.
+    unit = f"hello.writer@{runs.live('hello')}.1.service"
+    text = runs.out(f"cat /etc/systemd/system/{unit}").replace(
+        runs.live("hello"), idle.live("hello")
+    )
+    here = unit.replace(runs.live("hello"), idle.live("hello"))
+    encoded = base64.b64encode(text.encode()).decode()
+    idle.out(
+        f"echo {encoded} | base64 -d > /etc/systemd/system/{here} && systemctl daemon-reload && "
+        f"systemctl enable --quiet --now {here}"
+    )
+    run = good(pyinfra(idle.name, data=changed, playbook="playbooks/release.py"))
+    assert run.changed == ["hello: workers that another host runs"]
+    assert idle.shell.run(f"systemctl is-active {here}").rc != 0
+    assert idle.shell.run("ls /etc/systemd/system/hello.*@*").rc != 0
+    assert good(pyinfra(idle.name, data=changed, playbook="playbooks/release.py")).changed == []
+    good(pyinfra(trixie.name))
