@@ -11,13 +11,14 @@ settings = loaded.settings
 
 # Every host.
 base.apply(settings=settings.base, packages=wiring.packages(settings))
+if "web" in host.groups:
+    python.begin(settings=settings.python)
 users.apply(settings=settings.users)
 ssh.apply(settings=settings.ssh, admins=wiring.admins(settings))
 firewall.apply(settings=wiring.firewall(settings))
 
 # Hosts that run applications.
 if "web" in host.groups:
-    python.apply(settings=settings.python)
     for name in host.loop(wiring.app_names(inventory)):
         if name in settings.app:
             app.prepare(
@@ -26,12 +27,12 @@ if "web" in host.groups:
                 page=wiring.maintenance_page(name, settings),
             )
     nginx.apply(settings=settings.nginx, apps=settings.app)
+    python.finish()
+    plans = wiring.release_plans(wiring.app_names(inventory), loaded)
+    app.build(plans=list(plans.values()))
     for name in host.loop(wiring.app_names(inventory)):
-        if name in settings.app:
-            app.release(
-                plan=wiring.release_plan(name, loaded),
-                batch_size=wiring.batch_size(name, inventory),
-            )
+        if name in plans:
+            app.release(plan=plans[name], batch_size=wiring.batch_size(name, inventory))
     logrotate.apply(settings=settings.logrotate)
 
 verify.apply(settings=settings.verify, **verify_arguments(loaded.settings))

@@ -10,9 +10,8 @@ from roles import app, wiring
 
 loaded = settings_for(host)
 
+plans = wiring.release_plans(wiring.asked_apps(inventory), loaded)
+app.build(plans=list(plans.values()))
 for name in host.loop(wiring.asked_apps(inventory)):
-    if name in loaded.settings.app:
-        app.release(
-            plan=wiring.release_plan(name, loaded),
-            batch_size=wiring.batch_size(name, inventory),
-        )
+    if name in plans:
+        app.release(plan=plans[name], batch_size=wiring.batch_size(name, inventory))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -73,6 +74,11 @@ def release_plan(name: str, loaded: Loaded[HostSettings]) -> ReleasePlan:
 def elsewhere(name: str, loaded: Loaded[HostSettings]) -> frozenset[str]:
     """Workers and timers of an application that another host runs for all."""
     return frozenset() if name in loaded.first else loaded.settings.app[name].single_parts
+
+
+def release_plans(names: Iterable[str], loaded: Loaded[HostSettings]) -> dict[str, ReleasePlan]:
+    """The releases of those of `names` that a host runs."""
+    return {name: release_plan(name, loaded) for name in names if name in loaded.settings.app}
 
 
 def server_process(server: Server) -> gunicorn.Gunicorn | uwsgi.Uwsgi:

@@ -6,7 +6,8 @@ the next one. Until the switch, the live release is not touched.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
 
 from pyinfra import host
 from pyinfra.api import FunctionCommand, StringCommand, operation
@@ -32,7 +33,11 @@ from groundcrew.releases.target import (
 )
 
 UNKNOWN = 1 << 60
+# What a run knows of a host's applications, by name: each saves a command.
 SETTLED = "groundcrew_settled"
+RELEASE = "groundcrew_release"
+SWITCHED = "groundcrew_switched"
+FOLLOWED = "groundcrew_followed"
 Commands = Generator[StringCommand | FunctionCommand, None, None]
 
 
@@ -41,12 +46,17 @@ def app_state(target: Target) -> AppState:
 
     Read once per run where `build` found that there is nothing to do, else at every step.
     """
-    known = host.connector_data.get(SETTLED, {}).get(target.paths.name)
-    if known is not None:
-        unchanged: AppState = known
+    unchanged: AppState | None = known(SETTLED).get(target.paths.name)
+    if unchanged is not None:
         return unchanged
     state: AppState = host.get_fact(App, app=target.paths.name)
     return state
+
+
+def known(kind: str) -> dict[str, Any]:
+    """What this run knows of the current host's applications."""
+    found: dict[str, Any] = host.connector_data.setdefault(kind, {})
+    return found
 
 
 def locked(target: Target) -> Commands:
@@ -63,38 +73,49 @@ def locked(target: Target) -> Commands:
 
 
 @operation()
-def build(plan: ReleasePlan) -> Commands:
-    """Builds the release aside unless it is there; a failed build leaves nothing behind.
+def build(plans: Sequence[ReleasePlan]) -> Commands:
+    """Builds releases aside unless they are there, side by side; a failed build leaves nothing
+    behind.
 
-    From here on the run holds the application's lock, unless the release serves already.
+    From here on the run holds the lock of each application that has something to release.
 
-    + plan: the release
+    + plans: the releases
     """
+    payloads: list[dict[str, Any]] = []
+    for plan in plans:
+        yield from _begin_build(plan, payloads)
+    if payloads:
+        yield remote.command("build_release", payload=payloads)
+
+
+def _begin_build(plan: ReleasePlan, payloads: list[dict[str, Any]]) -> Commands:
     state = app_state(plan.target)
     release = plan.release_id(state)
+    if host.state.is_executing:
+        known(RELEASE)[plan.paths.name] = release
     if settled(plan.target, state, release):
-        host.noop(f"release {release} is live")
+        host.noop(f"{plan.paths.name}: release {release} is live")
         moving = misplaced(plan.target, state) or lacks_single(plan.target, state, release)
         if host.state.is_executing and not moving:
-            host.connector_data.setdefault(SETTLED, {})[plan.paths.name] = state
+            known(SETTLED)[plan.paths.name] = state
         return
     rollout(plan.paths.name).candidates.add(host.name)
     yield from locked(plan.target)
     if is_built(state, release):
-        host.noop(f"release {release} is built")
+        host.noop(f"{plan.paths.name}: release {release} is built")
         return
     staged: list[str] = []
     if plan.bundle.archive:
         archive = plan.bundle.archive
         prefix = f"groundcrew-{plan.paths.name}"
         yield FunctionCommand(lambda: staged.append(stage(host, archive, prefix)), (), {})
-    payload = commands.build_payload(plan, release, staged[0] if staged else None)
-    yield remote.command("build_release", payload=payload)
+    payloads.append(commands.build_payload(plan, release, staged[0] if staged else None))
 
 
 def release_files(plan: ReleasePlan) -> list[Entry]:
     """The release's environment, configuration and units, for `files.manage` when it runs."""
-    return plan.entries(plan.release_id(app_state(plan.target)))
+    chosen = known(RELEASE).get(plan.paths.name)
+    return plan.entries(chosen or plan.release_id(app_state(plan.target)))
 
 
 @operation()
@@ -140,6 +161,7 @@ def canary(plan: ReleasePlan) -> Commands:
     names = [other.name for other in host.state.inventory]
     if rollout(plan.paths.name).is_canary(host.name, names):
         yield from roll_out(plan.target, plan.release_id(state), state)
+        known(SWITCHED)[plan.paths.name] = True
 
 
 @operation()
@@ -150,6 +172,9 @@ def batch(plan: ReleasePlan) -> Commands:
 
     + plan: the release
     """
+    if plan.paths.name in known(SWITCHED):
+        host.noop("this host went first")
+        return
     state = app_state(plan.target)
     release = plan.release_id(state)
     if settled(plan.target, state, release):
@@ -261,6 +286,8 @@ def follow(target: Target, release_of: Callable[[AppState], str]) -> Commands:
         yield from locked(target)
         single = [name for name in old if target.paths.part(name) in target.app.single_parts]
         yield StringCommand(commands.follow(idle, old, single))
+    elif host.state.is_executing:
+        known(FOLLOWED)[target.paths.name] = state
 
 
 def others(state: AppState, target: Target, release: str) -> list[str]:
@@ -276,7 +303,7 @@ def retire(target: Target, release_of: Callable[[AppState], str]) -> Commands:
     + target: the application
     + release_of: finds the release in the host's state
     """
-    state = app_state(target)
+    state = known(FOLLOWED).pop(target.paths.name, None) or app_state(target)
     release = release_of(state)
     if not host.state.is_executing or settled(target, state, release):
         yield from _retire(target, release, state)

@@ -1,14 +1,16 @@
-"""Builds a release aside, in its own directory, with its own virtualenv.
+"""Builds releases aside, each in its own directory, with its own virtualenv.
 
-Runs on the host as root, as `python3 -c SCRIPT` with a JSON payload on stdin:
-{"name", "release", "archive": path or null, "user": build user, "group", "uv", "python",
-"requirements": text, "require_hashes": bool, "compile": bool, "environment": {...}, "hooks": [...],
-"hook_timeout": seconds, "shared": [relative paths], "directories": [relative paths],
-"metadata": {...}, "on_failure": shell command}
+Runs on the host as root, as `python3 -c SCRIPT` with a JSON payload on stdin, a list of releases
+that are built side by side, as many at a time as there are processors:
+[{"name", "release", "archive": path or null, "user": build user, "group", "uv", "python",
+"requirements": text, "require_hashes": bool, "compile": bool, "environment": {...},
+"hooks": [...], "hook_timeout": seconds, "shared": [relative paths],
+"directories": [relative paths], "metadata": {...}, "on_failure": shell command}, ...]
 
 Everything that runs foreign code runs as the build user. release.json is written last: a directory
 without it was never finished, is not used, and is removed by the next build. On failure nothing of
-the release stays, and exit status is 1 with the failing command's last lines on stderr.
+the release stays, and exit status is 1 with the failing command's last lines on stderr; the others
+are built to their end.
 Standard library only, Python 3.9 or later.
 """
 
@@ -66,7 +68,7 @@ class Build:
 
     def run(self, step: str, command: list[str], timeout: float | None = None) -> None:
         """Run a command as the build user in the release; its output is passed through."""
-        print(f"--> {step}", flush=True)
+        print(f"--> {self.payload['name']}: {step}", flush=True)
         process = subprocess.Popen(
             command,
             cwd=self.app,
@@ -95,8 +97,7 @@ class Build:
         finally:
             signal.alarm(0)
         if status != 0:
-            for line in last:
-                print(line, file=sys.stderr)
+            print("\n".join(last), file=sys.stderr, flush=True)
             reason = f"exit status {status}" if status >= 0 else f"signal {-status}"
             if timeout and status == -signal.SIGKILL:
                 reason = f"longer than {timeout} s"
@@ -187,9 +188,8 @@ def remove_unfinished(releases: Path) -> None:
             shutil.rmtree(folder)
 
 
-def main() -> int:
-    """Builds what the payload on stdin describes."""
-    payload = json.load(sys.stdin)
+def build(payload: dict[str, Any]) -> int:
+    """Builds one release; the exit status."""
     try:
         Build(payload).make()
     except (BuildError, OSError) as error:
@@ -201,6 +201,31 @@ def main() -> int:
         if payload["archive"]:
             shutil.rmtree(os.path.dirname(payload["archive"]), ignore_errors=True)
     return 0
+
+
+def side_by_side(payloads: list[dict[str, Any]]) -> int:
+    """Builds each release in a process of its own; the worst exit status."""
+    statuses = []
+    for number, payload in enumerate(payloads):
+        if number >= (os.cpu_count() or 1):
+            statuses.append(os.wait()[1])
+        if os.fork() == 0:
+            status = 1
+            try:
+                status = build(payload)
+                sys.stdout.flush()
+                sys.stderr.flush()
+            finally:
+                os._exit(status)
+    while len(statuses) < len(payloads):
+        statuses.append(os.wait()[1])
+    return int(any(statuses))
+
+
+def main() -> int:
+    """Builds what the payload on stdin describes."""
+    payloads = json.load(sys.stdin)
+    return build(payloads[0]) if len(payloads) == 1 else side_by_side(payloads)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Applications: accounts, directories, and releases that replace one another."""
 
-from roles.app.deploy import prepare, release
+from roles.app.deploy import build, prepare, release
 from roles.app.plan import plan
 
-__all__ = ["plan", "prepare", "release"]
+__all__ = ["build", "plan", "prepare", "release"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyinfra.api import deploy
 
 from groundcrew.apps import maintenance
@@ -30,13 +32,19 @@ def prepare(app_name: str, app: AppSettings, page: bytes) -> None:
 
 
 @deploy("app")
+def build(plans: Sequence[ReleasePlan]) -> None:
+    """The releases of all applications of a host, aside and side by side; nothing is switched as
+    long as one of them cannot be built."""
+    releases.build(name="build releases", plans=plans)
+
+
+@deploy("app")
 def release(plan: ReleasePlan, batch_size: int) -> None:
-    """Build aside, start, probe, switch, drain; nothing where the release is live already.
+    """Start, probe, switch, drain what `build` has built; nothing where it is live already.
 
     At most `batch_size` hosts switch at the same time, after one that goes first.
     """
     name = plan.paths.name
-    releases.build(name=f"{name}: build the release", plan=plan)
     files.manage(
         name=f"{name}: environment, server configuration and unit",
         entries=lambda: releases.release_files(plan),

@@ -9,6 +9,9 @@ from groundcrew.releases.plan import Toolchain
 from roles.python.settings import PythonSettings
 
 PACKAGES = ("ca-certificates", "python3", "python3-pip-whl")
+ROOT = "/opt/groundcrew"
+SCRIPT = f"{ROOT}/install-uv.sh"
+UNIT = "groundcrew-uv.service"
 LOCK = Path(__file__).with_name("uv.lock")
 
 
@@ -21,7 +24,7 @@ def uv_home() -> str:
     """Directory of the pinned version of uv."""
     match = re.search(r"^uv==(\S+)", uv_requirements(), re.MULTILINE)
     assert match, f"{LOCK} pins no uv"
-    return f"/opt/groundcrew/uv-{match.group(1)}"
+    return f"{ROOT}/uv-{match.group(1)}"
 
 
 def uv_program() -> str:
@@ -36,7 +39,7 @@ def toolchain(settings: PythonSettings) -> Toolchain:
 
 
 def install_uv(settings: PythonSettings) -> str:
-    """Shell that installs uv from the requirements on its standard input.
+    """Shell script that installs uv.
 
     pip runs from Debian's wheel of it: nothing is installed into the system's Python, and uv is
     moved into place only when it is complete.
@@ -49,16 +52,47 @@ def install_uv(settings: PythonSettings) -> str:
         "PIP_ROOT_USER_ACTION": "ignore",
         **settings.environment,
     }
-    exports = " ".join(f"{key}={_quoted(value)}" for key, value in variables.items())
+    return "\n".join(
+        [
+            "set -e",
+            *(f"export {key}={_quoted(value)}" for key, value in variables.items()),
+            f"rm -rf {home}.new",
+            f"mkdir -p {home}.new",
+            f"cat > {home}.new/requirements.txt <<'END'",
+            f"{uv_requirements().rstrip()}",
+            "END",
+            "set -- /usr/share/python-wheels/pip-*.whl",
+            'python3 "$1/pip" install --quiet --no-cache-dir --no-deps --only-binary :all: '
+            f"--require-hashes --target {home}.new --requirement {home}.new/requirements.txt",
+            f"{home}.new/bin/uv --version",
+            f"rm -rf {home}",
+            f"mv {home}.new {home}",
+            f"find {ROOT} -maxdepth 1 -name 'uv-*' ! -path {home} -exec rm -rf {{}} +",
+            "",
+        ]
+    )
+
+
+def begin_uv() -> str:
+    """Shell that runs the script on its standard input as a unit, and does not wait for it.
+
+    The script stays in a file that only root reads: the index may be one that asks for a password.
+    """
     return (
-        f"set -e; rm -rf {home}.new; mkdir -p {home}.new; cat > {home}.new/requirements.txt; "
-        "set -- /usr/share/python-wheels/pip-*.whl; "
-        f'env {exports} python3 "$1/pip" install --quiet '
-        f"--no-cache-dir --no-deps --only-binary :all: --require-hashes --target {home}.new "
-        f"--requirement {home}.new/requirements.txt; "
-        f"{home}.new/bin/uv --version; rm -rf {home}; mv {home}.new {home}; "
-        "find /opt/groundcrew -maxdepth 1 -name 'uv-*' "
-        f"! -path {home} -exec rm -rf {{}} +"
+        f"set -e; umask 077; mkdir -p -m 0755 {ROOT}; cat > {SCRIPT}; "
+        f"systemctl stop {UNIT} 2>/dev/null || true; systemctl reset-failed {UNIT} 2>/dev/null || "
+        f"true; systemd-run --quiet --no-block --unit={UNIT} --property=Type=oneshot "
+        f"--property=RemainAfterExit=yes --property=UMask=0022 sh {SCRIPT}"
+    )
+
+
+def finish_uv() -> str:
+    """Shell that waits for that unit."""
+    return (
+        f"if ! systemctl start {UNIT}; then "
+        f"journalctl --no-pager --output=cat --lines=40 --unit={UNIT} >&2; "
+        f"systemctl reset-failed {UNIT}; echo 'uv was not installed' >&2; exit 1; fi; "
+        f"systemctl stop {UNIT}; rm -f {SCRIPT}"
     )
 
 

@@ -14,7 +14,7 @@ from roles.verify.checks import run_checks
 from roles.verify.checks.firewall import cannot_see, closed_ports, open_ports, probed_addresses
 from roles.verify.expected import Expected, Gzip
 from roles.verify.facts import HostReport
-from roles.verify.outside import Reached, ask_sites, reach
+from roles.verify.outside import Reached, ask_sites, patience, reach
 from roles.verify.request import host_request
 from roles.verify.result import Check, NotCheckedError, fail
 from roles.verify.seen import Seen
@@ -61,8 +61,10 @@ def reachable_ports(seen: Seen) -> Reached:
     try:
         if not seen.expected.firewall or cannot_see(seen):
             return {}
-        ports = [*open_ports(seen), *closed_ports(seen)]
-        return reach(probed_addresses(seen), ports, seen.settings.connect_timeout)
+        addresses, limit = probed_addresses(seen), seen.settings.connect_timeout
+        opened, seconds = reach(addresses, open_ports(seen), limit)
+        hidden, _ = reach(addresses, closed_ports(seen), patience(seconds, limit))
+        return {**opened, **hidden}
     except NotCheckedError:
         return {}
 

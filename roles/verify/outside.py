@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
+import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from roles.verify.settings import VerifySettings
 MALFORMED = {"Content-Length": "malformed"}
 UNKNOWN_HOST = "unknown.invalid"
 PARALLEL = 16
+SHORTEST_WAIT = 0.3
+NEAR = 20
 
 
 @dataclass(frozen=True)
@@ -76,13 +79,26 @@ Reached = Mapping[tuple[str, int], bool]
 
 def reach(
     addresses: Iterable[str], ports: Iterable[int], timeout: float
-) -> dict[tuple[str, int], bool]:
-    """Address and port -> whether a connection comes about; all side by side, because a packet
-    filter that drops makes each attempt last until its timeout."""
+) -> tuple[dict[tuple[str, int], bool], float]:
+    """Address and port -> whether a connection comes about, and the seconds that the slowest of
+    those took; all side by side, because a packet filter that drops makes each attempt last until
+    its timeout."""
     pairs = [(address, port) for address in addresses for port in ports]
+
+    def attempt(pair: tuple[str, int]) -> float | None:
+        started = time.monotonic()
+        return time.monotonic() - started if connects(*pair, timeout) else None
+
     with ThreadPoolExecutor(max(1, len(pairs))) as pool:
-        results = pool.map(lambda pair: connects(pair[0], pair[1], timeout), pairs)
-        return dict(zip(pairs, results, strict=True))
+        took = dict(zip(pairs, pool.map(attempt, pairs), strict=True))
+    seconds = max((value for value in took.values() if value is not None), default=timeout)
+    return {pair: value is not None for pair, value in took.items()}, seconds
+
+
+def patience(seconds: float, limit: float) -> float:
+    """Seconds after which a silent port counts as closed, where open ones answer in `seconds`: no
+    use to wait for the limit where the host is near."""
+    return min(limit, max(SHORTEST_WAIT, NEAR * seconds))
 
 
 def is_loopback(address: str) -> bool:

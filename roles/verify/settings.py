@@ -31,7 +31,8 @@ class VerifySettings(Settings):
     """Seconds that one request may take."""
 
     connect_timeout: float = Field(1, gt=0)
-    """Seconds without an answer after which a port counts as closed."""
+    """Seconds without an answer after which a port counts as closed; less where the open ports of a
+    host answer at once."""
 
     settle: float = Field(2, ge=0)
     """Seconds over which units must not restart."""
