@@ -19,13 +19,7 @@ firewall.apply(settings=wiring.firewall(settings))
 
 # Hosts that run applications.
 if "web" in host.groups:
-    for name in host.loop(wiring.app_names(inventory)):
-        if name in settings.app:
-            app.prepare(
-                app_name=name,
-                app=settings.app[name],
-                page=wiring.maintenance_page(name, settings),
-            )
+    app.prepare(apps=settings.app, pages=wiring.maintenance_pages(settings))
     nginx.apply(settings=settings.nginx, apps=settings.app)
     python.finish()
     plans = wiring.release_plans(wiring.app_names(inventory), loaded)

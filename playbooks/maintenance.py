@@ -19,7 +19,7 @@ for name in host.loop(wiring.one_app(inventory)):
             name=f"{name}: maintenance {wanted}",
             paths=AppPaths(name),
             wanted=wanted,
-            page=wiring.maintenance_page(name, settings),
+            page=wiring.maintenance_pages(settings)[name],
             site=nginx.maintenance_files(settings.nginx, name, settings.app[name]),
             activate=nginx.activate_command(),
         )

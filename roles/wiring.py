@@ -86,9 +86,11 @@ def server_process(server: Server) -> gunicorn.Gunicorn | uwsgi.Uwsgi:
     return uwsgi.Uwsgi(server) if server.type == "uwsgi" else gunicorn.Gunicorn(server)
 
 
-def maintenance_page(name: str, settings: HostSettings) -> bytes:
-    """The page that visitors of an application get during its maintenance."""
-    return maintenance.page(settings.app[name].maintenance, PROJECT)
+def maintenance_pages(settings: HostSettings) -> dict[str, bytes]:
+    """The page that visitors of each application get during its maintenance."""
+    return {
+        name: maintenance.page(item.maintenance, PROJECT) for name, item in settings.app.items()
+    }
 
 
 def batch_size(name: str, inventory: Inventory) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pyinfra.api import deploy
 
@@ -16,18 +16,25 @@ from roles.app import builders
 
 
 @deploy("app")
-def prepare(app_name: str, app: AppSettings, page: bytes) -> None:
-    """The application's users, groups, directories and maintenance `page`; nginx needs them before
-    the release."""
-    paths = AppPaths(app_name)
+def prepare(apps: Mapping[str, AppSettings], pages: Mapping[str, bytes]) -> None:
+    """Users, groups, directories and maintenance page (of `pages`) of every application; nginx
+    needs them before the releases."""
+    every = [(AppPaths(name), app) for name, app in sorted(apps.items())]
     accounts.manage(
-        name=f"{app_name}: users and groups",
-        groups=builders.groups(paths),
-        users=builders.users(paths),
+        name="users and groups",
+        groups=[group for paths, _ in every for group in builders.groups(paths)],
+        users=[user for paths, _ in every for user in builders.users(paths)],
     )
     files.manage(
-        name=f"{app_name}: directories",
-        entries=[*builders.directories(paths, app), *maintenance.entries(paths, page)],
+        name="directories",
+        entries=[
+            entry
+            for paths, app in every
+            for entry in (
+                *builders.directories(paths, app),
+                *maintenance.entries(paths, pages[paths.name]),
+            )
+        ],
     )
 
 

@@ -39,7 +39,7 @@ def test_a_dry_run_with_diff_changes_nothing_and_shows_no_secret(bookworm: LabHo
         env={"HELLO_TOKEN": "s3cret-value"},
     )
     assert run.status == 0, run.stderr
-    assert any("build the release" in name for name in run.planned)
+    assert any("build releases" in name for name in run.planned)
     assert "gzip_comp_level 4" in run.stderr
     assert "s3cret-value" not in run.stdout + run.stderr
     assert bookworm.live("hello") == before

@@ -179,7 +179,7 @@ def test_one_release_at_a_time(bookworm: LabHost, source: Path) -> None:
     first = start_pyinfra(bookworm.name, data(source, {"app.hello.hooks.build": ["sleep 12"]}))
     assert first.stdout is not None
     for line in first.stdout:
-        if "Starting operation" in line and "build the release" in line:
+        if "Starting operation" in line and "build releases" in line:
             break
     time.sleep(3)
     second = release(bookworm, source, {"app.hello.env.GREETING": "second run"})
@@ -195,7 +195,7 @@ def test_the_lock_of_a_run_that_is_gone(bookworm: LabHost, source: Path) -> None
     run = start_pyinfra(bookworm.name, data(source, {"app.hello.hooks.build": ["sleep 5"]}))
     assert run.stdout is not None
     for line in run.stdout:
-        if "Starting operation" in line and "build the release" in line:
+        if "Starting operation" in line and "build releases" in line:
             break
     time.sleep(2)
     run.send_signal(signal.SIGKILL)
