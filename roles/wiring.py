@@ -64,7 +64,7 @@ def release_plan(name: str, loaded: Loaded[HostSettings]) -> ReleasePlan:
         item,
         secrets=loaded.secrets[name],
         server=server_process(item.server),
-        toolchain=python.toolchain(settings.python),
+        toolchain=python.toolchain(settings.python, packages(settings)),
         drain=nginx.drain_seconds(settings.nginx),
         project=PROJECT,
         elsewhere=elsewhere(name, loaded),

@@ -14,9 +14,12 @@ from groundcrew.apps.server import GunicornServer, Server
 from groundcrew.apps.site import Site
 from groundcrew.apps.source import Source
 from groundcrew.apps.types import (
+    Day,
+    DebianPackage,
     Domain,
     EnvName,
     EnvValue,
+    Extra,
     Network,
     PartName,
     RelativePath,
@@ -226,21 +229,42 @@ class AppSettings(Settings):
     """One line for people."""
 
     source: Source
-    """Where the code comes from: a block with `directory`, `git` or `pypi`, and the other keys of
-    that kind."""
+    """Where the code comes from: a block with `directory`, `git`, `pypi`, `file` or `url`, and the
+    other keys of that kind."""
 
     entry: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(\(\))?$")
     """The WSGI or ASGI callable: `package.module:name`, or `package.module:factory()`."""
 
-    requirements: RelativePath | None = None
-    """Requirements file inside the source (`requirements.txt`)."""
+    requirements: RelativePath | Literal[False] | None = Field(None, union_mode="left_to_right")
+    """File inside the source that names what it needs: a requirements file, `pyproject.toml` (its
+    `project.dependencies`) or `uv.lock` (exported as locked). Default: the first that is there of
+    `uv.lock`, `requirements.txt` and `pyproject.toml`; false = none of them."""
 
     lock: str | None = None
     """Requirements file on the operator's machine, relative to the project directory; for sources
     that bring none. Where every line has a hash, hashes are required."""
 
-    apt: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.-]+$")], ...] = ()
+    extras: tuple[Extra, ...] = ()
+    """Optional dependencies of the `pyproject.toml`, the `uv.lock` or the wheel to install too."""
+
+    install: bool = False
+    """Whether the source is a package that is installed into the virtualenv, as one with a `src`
+    directory needs."""
+
+    exclude_newer: Day | None = None
+    """Day (`2026-11-01`) after which nothing was published that is installed, in UTC; for
+    requirements that are not pinned. The server that is added keeps its pin."""
+
+    python: Annotated[str, StringConstraints(pattern=r"^3\.[0-9]+(\.[0-9]+)?$")] | None = None
+    """Version of Python: the host's where it fits, else one that uv fetches (`"3.12"`). Default:
+    `python.interpreter` of the host."""
+
+    apt: tuple[DebianPackage, ...] = ()
     """Debian packages that the application needs."""
+
+    build_apt: tuple[DebianPackage, ...] = ()
+    """Debian packages that only its build needs (`[gcc, libpq-dev]`): installed before a build, and
+    removed after it unless something else needs them."""
 
     domains: tuple[Domain, ...] = ()
     """Host names that it answers to. None: every name on its port, which no other application may

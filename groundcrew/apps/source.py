@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag
 
 from groundcrew.model import Settings
 
@@ -32,6 +32,13 @@ class GitSource(Settings):
     path: str = "."
     """Directory inside the repository that holds the application."""
 
+    submodules: bool = False
+    """Whether the repository's submodules belong to the source."""
+
+    deploy_key: str | None = None
+    """Path of an SSH private key on the operator's machine, relative to the project directory,
+    that is used for this repository and its submodules, and no other key."""
+
 
 class PypiSource(Settings):
     """A package from the Python package index (or the one set in `python.index_url`)."""
@@ -43,9 +50,44 @@ class PypiSource(Settings):
     """Exact version."""
 
 
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$", to_lower=True)]
+
+ARCHIVES = (".whl", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar", ".zip")
+
+
+def _archive_name(name: str) -> str:
+    if not name.partition("?")[0].partition("#")[0].endswith(ARCHIVES):
+        raise ValueError(f"expected a name that ends with one of: {' '.join(ARCHIVES)}")
+    return name
+
+
+ArchiveName = Annotated[str, AfterValidator(_archive_name)]
+
+
+class FileSource(Settings):
+    """A file on the operator's machine: a wheel, which is installed into the virtualenv, or an
+    archive (`.tar.gz`, `.zip`, ...), which is unpacked."""
+
+    file: ArchiveName
+    """Path of the file, relative to the project directory or absolute."""
+
+    sha256: Sha256 | None = None
+    """Checksum that it must have."""
+
+
+class UrlSource(Settings):
+    """The same from a web server; fetched on the operator's machine, once."""
+
+    url: Annotated[ArchiveName, StringConstraints(pattern=r"^https?://[^\s]+$")]
+    """Address of the file."""
+
+    sha256: Sha256
+    """Checksum that it must have."""
+
+
 # The key that names a kind, and its tag: tags are part of error locations, where they must not
 # look like keys.
-_KINDS = {"directory": "from directory", "git": "from git", "pypi": "from pypi"}
+_KINDS = {kind: f"from {kind}" for kind in ("directory", "git", "pypi", "file", "url")}
 
 
 def _kind(value: Any) -> str | None:
@@ -57,11 +99,13 @@ def _kind(value: Any) -> str | None:
 Source = Annotated[
     Annotated[DirectorySource, Tag("from directory")]
     | Annotated[GitSource, Tag("from git")]
-    | Annotated[PypiSource, Tag("from pypi")],
+    | Annotated[PypiSource, Tag("from pypi")]
+    | Annotated[FileSource, Tag("from file")]
+    | Annotated[UrlSource, Tag("from url")],
     Discriminator(
         _kind,
         custom_error_type="source_kind",
-        custom_error_message="expected one of: directory, git, pypi",
+        custom_error_message="expected one of: directory, git, pypi, file, url",
     ),
 ]
-"""One of the three kinds, told apart by the key that names them."""
+"""One of the kinds, told apart by the key that names them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from datetime import date
 from typing import Annotated
 
 from pydantic import AfterValidator, JsonValue, StringConstraints
@@ -50,6 +51,23 @@ UrlPath = Annotated[str, StringConstraints(pattern=r"^/[\x21-\x7e]*$")]
 
 UrlDirectory = Annotated[str, StringConstraints(pattern=r"^/([A-Za-z0-9._~-]+/)*$")]
 """The path of everything below it: it ends with a slash."""
+
+
+DebianPackage = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.-]+$")]
+"""The name of a Debian package."""
+
+Extra = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")]
+"""The name of a Python package's optional dependencies."""
+
+
+def _day(text: str) -> str:
+    return date.fromisoformat(text).isoformat()
+
+
+Day = Annotated[
+    str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), AfterValidator(_day)
+]
+"""A day, as year, month and day."""
 
 
 def _network(text: str) -> str:

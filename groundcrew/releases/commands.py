@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import date, timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -42,9 +44,15 @@ def build_payload(plan: ReleasePlan, release: str, archive: str | None) -> dict[
         "archive": archive,
         "user": plan.paths.build_user,
         "uv": plan.toolchain.uv,
-        "python": plan.toolchain.python,
-        "requirements": plan.requirements.text,
-        "require_hashes": plan.requirements.hashed,
+        "python": {
+            "interpreter": plan.toolchain.python,
+            "wanted": plan.app.python,
+            "requires": plan.requires_python,
+            "mirror": plan.toolchain.python_mirror,
+        },
+        "requirements": asdict(plan.requirements),
+        "exclude_newer": _exclude_newer(plan),
+        "keep_cache": plan.toolchain.keep_cache,
         "compile": plan.toolchain.compile,
         "environment": dict(plan.toolchain.environment),
         "hooks": list(plan.app.hooks.build),
@@ -61,6 +69,17 @@ def build_payload(plan: ReleasePlan, release: str, archive: str | None) -> dict[
         },
         "on_failure": log_entry(plan.target, "release", release, "build failed"),
     }
+
+
+def _exclude_newer(plan: ReleasePlan) -> list[str]:
+    """uv's options: nothing from after that day, but the server that is added."""
+    if plan.app.exclude_newer is None:
+        return []
+    end = date.fromisoformat(plan.app.exclude_newer) + timedelta(days=1)
+    options = ["--exclude-newer", f"{end.isoformat()}T00:00:00Z"]
+    for name in plan.server.packages:
+        options += ["--exclude-newer-package", f"{name}=false"]
+    return options
 
 
 def run_hooks(target: Target, release: str) -> str:

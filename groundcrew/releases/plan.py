@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Protocol
@@ -31,6 +31,10 @@ class ServerProcess(Protocol):
     def requirements(self) -> str:
         """Hash-pinned requirements of the server itself."""
 
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Names of those that are wanted themselves, not what they depend on."""
+
     def files(self, paths: AppPaths, release: str) -> Mapping[str, str]:
         """Configuration files, by path inside the release's directory."""
 
@@ -46,6 +50,14 @@ class Toolchain:
     python: str
     environment: Mapping[str, str]
     compile: bool = True
+    python_mirror: str | None = None
+    """Where uv fetches interpreters; None = their publisher."""
+
+    keep_cache: bool = True
+    """Whether downloads are kept for the next build."""
+
+    declared: tuple[str, ...] = ()
+    """Debian packages that the host has for other reasons than builds."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +80,9 @@ class ReleasePlan:
     elsewhere: frozenset[str] = frozenset()
     """Workers and timers that another host runs for all."""
 
+    requires_python: str | None = None
+    """Versions of Python that the source says it runs with."""
+
     def __repr__(self) -> str:
         """Leaves variables and files out: they hold secrets."""
         return f"ReleasePlan({self.paths.name!r}, {self.digest[:12]!r})"
@@ -89,9 +104,21 @@ class ReleasePlan:
             "hooks": self.app.hooks.model_dump(),
             "shared": self.app.shared,
             "static": self.app.static.path if self.app.static else None,
-            "python": self.toolchain.python,
+            "python": self.app.python or self.toolchain.python,
+            **self._only_if_used(),
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def _only_if_used(self) -> dict[str, Any]:
+        """What most applications do not have: it leaves their digests alone."""
+        export = self.requirements.export
+        parts = {
+            "export": asdict(export) if export else None,
+            "install": self.requirements.install,
+            "exclude_newer": self.app.exclude_newer,
+            "build_apt": self.app.build_apt,
+        }
+        return {key: value for key, value in parts.items() if value}
 
     def release_id(self, state: AppState) -> str:
         """The release that this plan is on a host: one that is there already, or a new one."""

@@ -1,22 +1,36 @@
-"""The one requirements file of a release: the application's own, and what its server needs."""
+"""The requirements of a release: the application's own, and what its server needs."""
 
 from __future__ import annotations
 
 import codecs
-import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
+
+from groundcrew.remote import requirements
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_NAME = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)")
-_SAME = {"pyuwsgi": "uwsgi"}
-"""One program under two names: who brings the second needs no first."""
-_INCLUDE = re.compile(r"^(--requirement|--constraint|-r|-c)[ =]*(?!/|\w+://)(\S+)")
-_OPTION = re.compile(r"^-(?!e|-editable)")
+
+
+@dataclass(frozen=True)
+class Export:
+    """Requirements that uv exports from `uv.lock` on the host: the operator's machine needs no uv.
+    The lock itself is part of the source."""
+
+    folder: str
+    """Directory of the lock in the source."""
+
+    extras: tuple[str, ...]
+    """Optional dependencies that belong to it."""
+
+    server: str
+    """What the server needs, combined with the export there."""
+
+    wanted: tuple[str, ...]
+    """Packages of it that are wanted themselves."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +39,11 @@ class Requirements:
 
     text: str
     hashed: bool
+    export: Export | None = None
+    """Instead of the text, where the host has to find it out."""
+
+    install: str | None = None
+    """Directory in the source that is a package, to be installed too."""
 
 
 def decode(data: bytes) -> str:
@@ -37,41 +56,5 @@ def decode(data: bytes) -> str:
 
 
 def combine(own: str, server: str, *, wanted: Collection[str], folder: str = "") -> Requirements:
-    """The application's requirements, then those of the server's that it does not name itself.
-
-    An application that pins gunicorn keeps its pin. Beside requirements without hashes only the
-    `wanted` packages are pinned: a pin of what they depend on could contradict the application's.
-    `folder` is where the application's file lies, for the files that it includes.
-    """
-    lines = [_relative(line, folder) for line in _logical(own)]
-    named = {name for line in lines if (name := _name(line))}
-    hashed = all("--hash=" in line for line in lines if not _OPTION.match(line)) and not any(
-        _INCLUDE.match(line) for line in lines
-    )
-    extra = [line for line in _logical(server) if not _names(line) & named]
-    if not hashed:
-        extra = [line for line in extra if _name(line) in wanted]
-    return Requirements("".join(f"{line}\n" for line in [*lines, *extra]), hashed)
-
-
-def _logical(text: str) -> Iterator[str]:
-    """Lines without comments, continuation lines joined."""
-    for line in text.replace("\\\n", " ").splitlines():
-        bare = re.sub(r"(^|\s)#.*$", "", line).strip()
-        if bare:
-            yield re.sub(r"\s+", " ", bare)
-
-
-def _name(line: str) -> str | None:
-    match = _NAME.match(line)
-    return re.sub(r"[-_.]+", "-", match.group(1)).lower() if match else None
-
-
-def _names(line: str) -> set[str]:
-    name = _name(line) or ""
-    return {name, _SAME.get(name, name)}
-
-
-def _relative(line: str, folder: str) -> str:
-    match = _INCLUDE.match(line)
-    return f"{match.group(1)} {folder}{match.group(2)}" if match and folder else line
+    """See `groundcrew.remote.requirements.combine`."""
+    return Requirements(*requirements.combine(own, server, wanted=wanted, folder=folder))

@@ -2,10 +2,12 @@
 
 Runs on the host as root, as `python3 -c SCRIPT` with a JSON payload on stdin, a list of releases
 that are built side by side, as many at a time as there are processors:
-[{"name", "release", "archive": path or null, "user": build user, "group", "uv", "python",
-"requirements": text, "require_hashes": bool, "compile": bool, "environment": {...},
-"hooks": [...], "hook_timeout": seconds, "shared": [relative paths],
-"directories": [relative paths], "metadata": {...}, "on_failure": shell command}, ...]
+[{"name", "release", "archive": path or null, "user": build user, "group", "uv",
+"python": {"interpreter", "wanted", "requires", "mirror"}, "requirements": as in
+groundcrew/releases/requirements.py, "exclude_newer": [options], "keep_cache": bool,
+"compile": bool, "environment": {...}, "hooks": [...], "hook_timeout": seconds,
+"shared": [relative paths], "directories": [relative paths], "metadata": {...},
+"on_failure": shell command}, ...]
 
 Everything that runs foreign code runs as the build user. release.json is written last: a directory
 without it was never finished, is not used, and is removed by the next build. On failure nothing of
@@ -27,7 +29,11 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+from groundcrew.remote.interpreter import interpreter_problem
+from groundcrew.remote.requirements import combine
+
 LINES_SHOWN = 40
+INTERPRETERS = "/opt/groundcrew/python"
 
 
 class BuildError(Exception):
@@ -43,6 +49,7 @@ class Build:
         self.directory = self.root / "releases" / payload["release"]
         self.app = self.directory / "app"
         self.venv = self.directory / "venv"
+        self.python = str(payload["python"]["interpreter"])
         try:
             account = pwd.getpwnam(payload["user"])
         except KeyError:
@@ -66,12 +73,18 @@ class Build:
             **self.payload["environment"],
         }
 
-    def run(self, step: str, command: list[str], timeout: float | None = None) -> None:
+    def run(
+        self,
+        step: str,
+        command: list[str],
+        timeout: float | None = None,
+        folder: str = ".",
+    ) -> None:
         """Run a command as the build user in the release; its output is passed through."""
         print(f"--> {self.payload['name']}: {step}", flush=True)
         process = subprocess.Popen(
             command,
-            cwd=self.app,
+            cwd=self.app / folder,
             env=self.environment(),
             user=self.uid,
             group=self.gid,
@@ -130,22 +143,84 @@ class Build:
         for relative in self.payload["directories"]:
             self.run(f"directory {relative}", ["mkdir", "-p", relative])
 
+    def find_interpreter(self) -> None:
+        """The Python that the release is made with: the host's, or one that uv fetches."""
+        asked = self.payload["python"]
+        wanted = asked["wanted"]
+        found = version_of(self.python)
+        if wanted and interpreter_problem(wanted, None, found):
+            self.python = self.managed_interpreter(wanted)
+            found = version_of(self.python)
+        problem = interpreter_problem(wanted, asked["requires"], found)
+        if problem:
+            raise BuildError(problem)
+        self.payload["metadata"]["python"] = found
+
+    def managed_interpreter(self, wanted: str) -> str:
+        """The path of the version that is wanted: another one of the host's, or one of uv's own,
+        which all applications share and none can change."""
+        uv = self.payload["uv"]
+        environment = {
+            **self.environment(),
+            "HOME": "/root",
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "UV_PYTHON_INSTALL_DIR": INTERPRETERS,
+            "UV_PYTHON_PREFERENCE": "system",
+        }
+        del environment["VIRTUAL_ENV"], environment["UV_CACHE_DIR"]
+        find = [uv, "python", "find", "--no-project", "--no-cache", wanted]
+        mirror = self.payload["python"]["mirror"]
+        fetch = [uv, "python", "install", "--no-bin", "--no-cache", wanted]
+        fetch += ["--mirror", mirror] if mirror else []
+        found = capture(find, environment)
+        if found.returncode != 0:
+            print(f"--> {self.payload['name']}: fetch Python {wanted}", flush=True)
+            fetched = capture(fetch, {**environment, "UV_PYTHON_DOWNLOADS": "manual"})
+            if fetched.returncode != 0:
+                reason = " ".join(fetched.stderr.split()) or f"exit status {fetched.returncode}"
+                raise BuildError(
+                    f"Python {wanted} is wanted (`python`), the host has none, and uv cannot "
+                    f"fetch it (`python.install_mirror`): {reason}"
+                )
+            found = capture(find, environment)
+        return found.stdout.strip()
+
     def install(self) -> None:
         """The virtualenv with everything in the requirements."""
         uv = self.payload["uv"]
         self.run(
             "create the virtualenv",
-            [uv, "venv", "--quiet", "--python", self.payload["python"], str(self.venv)],
+            [uv, "venv", "--quiet", "--python", self.python, str(self.venv)],
         )
+        wanted = self.payload["requirements"]
+        text, hashed = wanted["text"], wanted["hashed"]
         requirements = self.directory / "requirements.txt"
-        requirements.write_text(self.payload["requirements"], encoding="utf-8")
+        folder = "."
+        if wanted["export"]:
+            folder = wanted["export"]["folder"]
+            text, hashed = self.exported(wanted["export"], requirements)
+        requirements.write_text(text, encoding="utf-8")
         os.chown(requirements, self.uid, self.gid)
-        options = ["--require-hashes"] if self.payload["require_hashes"] else []
-        options += ["--compile-bytecode"] if self.payload["compile"] else []
+        install = [uv, "pip", "install", *self.payload["exclude_newer"]]
+        install += ["--compile-bytecode"] if self.payload["compile"] else []
+        hashes = ["--require-hashes"] if hashed else []
         self.run(
             "install the requirements",
-            [uv, "pip", "install", *options, "--requirements", str(requirements)],
+            [*install, *hashes, "--requirements", str(requirements)],
+            folder=folder,
         )
+        if wanted["install"]:
+            self.run("install the source", [*install, "--no-deps", f"./{wanted['install']}"])
+
+    def exported(self, export: dict[str, Any], target: Path) -> tuple[str, bool]:
+        """What a `uv.lock` pins, and what it lacks of the server's; whether all of it is hashed."""
+        command = [self.payload["uv"], "export", "--quiet", "--frozen", "--no-default-groups"]
+        command += ["--no-emit-project", "--no-editable", "--no-header", "--no-annotate"]
+        command += ["--python", self.python, "--output-file", str(target)]
+        command += [f"--extra={extra}" for extra in export["extras"]]
+        self.run("read uv.lock", command, folder=export["folder"])
+        own = target.read_text(encoding="utf-8")
+        return combine(own, export["server"], wanted=export["wanted"])
 
     def compile(self) -> None:
         """Byte code of the application's own files: the release is read-only when it runs."""
@@ -163,6 +238,7 @@ class Build:
     def make(self) -> None:
         """Build the release; remove it again when a step fails."""
         remove_unfinished(self.directory.parent)
+        self.find_interpreter()
         self.directory.mkdir(mode=0o750)
         os.chown(self.directory, self.uid, self.gid)
         try:
@@ -178,6 +254,30 @@ class Build:
         except BaseException:
             shutil.rmtree(self.directory, ignore_errors=True)
             raise
+
+
+def capture(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """The output of a command that runs as root, in an environment without surprises."""
+    return subprocess.run(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        umask=0o022,
+        check=False,
+    )
+
+
+def version_of(interpreter: str) -> str | None:
+    """An interpreter's version; None where there is none."""
+    program = "import platform; print(platform.python_version())"
+    try:
+        done = capture([interpreter, "-ISc", program], {"PATH": "/usr/bin:/bin"})
+    except OSError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def remove_unfinished(releases: Path) -> None:

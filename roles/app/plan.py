@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
-from typing import Protocol
+from pathlib import Path
 
 from pydantic import SecretStr
 
 from groundcrew.apps import config_render
 from groundcrew.apps.model import AppSettings
 from groundcrew.apps.paths import AppPaths
-from groundcrew.apps.source import PypiSource
-from groundcrew.releases import environment
-from groundcrew.releases.bundle import Bundle, SourceError, pack, read_member
+from groundcrew.releases import collect, environment
+from groundcrew.releases.bundle import SourceError, pack
 from groundcrew.releases.plan import ReleasePlan, ServerProcess, Toolchain
-from groundcrew.releases.requirements import Requirements, combine, decode
+from groundcrew.remote.interpreter import may_satisfy
 from groundcrew.settings.errors import Problem, SettingsError
 
 CACHE = ".groundcrew"
-
-
-class Server(ServerProcess, Protocol):
-    """A server process that also says which of its requirements it asks for itself."""
-
-    @property
-    def packages(self) -> tuple[str, ...]:
-        """Names of those requirements."""
 
 
 def plan(
@@ -34,7 +24,7 @@ def plan(
     app: AppSettings,
     *,
     secrets: Mapping[str, SecretStr],
-    server: Server,
+    server: ServerProcess,
     toolchain: Toolchain,
     drain: int,
     project: Path,
@@ -47,12 +37,20 @@ def plan(
     """
     try:
         bundle = pack(app.source, project, project / CACHE)
-        requirements = _requirements(app, bundle, server, project)
     except SourceError as error:
         raise _error(name, "source", str(error)) from None
+    try:
+        requirements = collect.requirements(app, bundle, server, project)
+        requires_python = collect.requires_python(app, bundle)
+    except SourceError as error:
+        key = "requirements" if app.requirements else "source"
+        raise _error(name, key, str(error)) from None
     except UnicodeDecodeError:
         text = "the requirements are not text in UTF-8 or UTF-16"
         raise _error(name, "lock" if app.lock else "requirements", text) from None
+    if app.python and requires_python and not may_satisfy(app.python, requires_python):
+        text = f"the source's pyproject.toml requires Python {requires_python}"
+        raise _error(name, "python", text)
     return ReleasePlan(
         paths=AppPaths(name),
         app=app,
@@ -64,24 +62,12 @@ def plan(
         drain=drain,
         files=_files(name, app, secrets, project),
         elsewhere=elsewhere,
+        requires_python=requires_python,
     )
 
 
 def _error(name: str, key: str, message: str) -> SettingsError:
     return SettingsError([Problem(f"app.{name}.{key}", f"apps/{name}.yml", message)])
-
-
-def _requirements(app: AppSettings, bundle: Bundle, server: Server, project: Path) -> Requirements:
-    own, folder = "", ""
-    if app.lock:
-        own = decode((project / Path(app.lock).expanduser()).read_bytes())
-    elif isinstance(app.source, PypiSource):
-        own = f"{app.source.pypi}=={app.source.version}\n"
-    elif app.requirements:
-        own = decode(read_member(bundle, app.requirements))
-        parent = str(PurePosixPath(app.requirements).parent)
-        folder = "app/" if parent == "." else f"app/{parent}/"
-    return combine(own, server.requirements, wanted=server.packages, folder=folder)
 
 
 def _files(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from groundcrew.releases.plan import Toolchain
@@ -32,10 +33,18 @@ def uv_program() -> str:
     return f"{uv_home()}/bin/uv"
 
 
-def toolchain(settings: PythonSettings) -> Toolchain:
-    """What builds run with."""
+def toolchain(settings: PythonSettings, declared: Sequence[str]) -> Toolchain:
+    """What builds run with; `declared` are the host's Debian packages."""
     environment = {"UV_DEFAULT_INDEX": settings.index_url, **settings.environment}
-    return Toolchain(uv_program(), settings.interpreter, environment, settings.compile_bytecode)
+    return Toolchain(
+        uv=uv_program(),
+        python=settings.interpreter,
+        environment=environment,
+        compile=settings.compile_bytecode,
+        python_mirror=settings.install_mirror,
+        keep_cache=settings.keep_cache,
+        declared=tuple(declared),
+    )
 
 
 def install_uv(settings: PythonSettings) -> str:

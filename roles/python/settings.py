@@ -19,5 +19,13 @@ class PythonSettings(Settings):
     compile_bytecode: bool = True
     """Compile while building: releases are read-only, so that starts would compile each time."""
 
+    install_mirror: str | None = None
+    """Where uv fetches interpreters that applications ask for in `python` and the host does not
+    have, in place of python-build-standalone's releases on GitHub: an address, or a directory on
+    the host (`file:///srv/python`)."""
+
+    keep_cache: bool = True
+    """Whether what builds download is kept in /srv/NAME/cache for the next one."""
+
     environment: dict[str, str] = Field(default_factory=dict)
     """More environment variables for builds, such as HTTPS_PROXY."""

@@ -29,6 +29,7 @@ class Planner:
         (project / "src").mkdir()
         (project / "src/shop.py").write_text("app = None\n")
         (project / "src/requirements.txt").write_text("flask==3.1.0\n")
+        (project / "src/setup.py").write_text("")
 
     def settings(self, **changes: Any) -> AppSettings:
         manifest = {
@@ -107,7 +108,11 @@ def test_equal_plans_have_equal_digests_at_any_time(
         {"sandbox": {"PrivateTmp": "no"}},
         {"hooks": {"release": ["true"]}},
         {"shared": ["media"]},
-        {"requirements": None},
+        {"requirements": False},
+        {"install": True},
+        {"exclude_newer": "2026-11-01"},
+        {"build_apt": ["gcc"]},
+        {"python": "3.12"},
         {"toolchain": replace(TOOLCHAIN, python="/usr/bin/python3.12")},
     ],
     ids=str,
@@ -195,7 +200,7 @@ def test_secrets_are_in_one_secret_file_and_nowhere_else(planner: Planner) -> No
     [
         ({"source": {"directory": "gone"}}, "source", "gone cannot be read: No such file"),
         ({"source": {"git": "gone.git", "ref": "v1"}}, "source", "git clone: fatal:"),
-        ({"requirements": "gone.txt"}, "source", "src has no file gone.txt"),
+        ({"requirements": "gone.txt"}, "requirements", "src has no file gone.txt"),
         ({"requirements": "binary.txt"}, "requirements", "the requirements are not text"),
     ],
 )

@@ -130,11 +130,11 @@ def test_the_report_says_what_a_key_is_about(project: Project) -> None:
     ("source", "message"),
     [
         ("", "is required"),
-        ("source: {}", "expected one of: directory, git, pypi"),
-        ("source: src", "expected one of: directory, git, pypi"),
+        ("source: {}", "expected one of: directory, git, pypi, file, url"),
+        ("source: src", "expected one of: directory, git, pypi, file, url"),
         (
             "source: {directry: src}",
-            'expected one of: directory, git, pypi; did you mean "directory"?',
+            'expected one of: directory, git, pypi, file, url; did you mean "directory"?',
         ),
     ],
 )

@@ -1,0 +1,60 @@
+"""Puts an application's requirements and its server's together.
+
+Used on the operator's machine and, for requirements that only the host can know, by the build on
+the host. Standard library only, Python 3.9 or later.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+
+_NAME = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)")
+_SAME = {"pyuwsgi": "uwsgi"}
+"""One program under two names: who brings the second needs no first."""
+_INCLUDE = re.compile(r"^(--requirement|--constraint|-r|-c)[ =]*(?!/|\w+://)(\S+)")
+_OPTION = re.compile(r"^-(?!e|-editable)")
+
+
+def combine(
+    own: str, server: str, *, wanted: Collection[str], folder: str = ""
+) -> tuple[str, bool]:
+    """The application's requirements, then those of the server's that it does not name itself; and
+    whether every one of them carries a hash.
+
+    An application that pins gunicorn keeps its pin. Beside requirements without hashes only the
+    `wanted` packages are pinned: a pin of what they depend on could contradict the application's.
+    `folder` is where the application's file lies, for the files that it includes.
+    """
+    lines = [_relative(line, folder) for line in _logical(own)]
+    named = {name for line in lines if (name := _name(line))}
+    hashed = all("--hash=" in line for line in lines if not _OPTION.match(line)) and not any(
+        _INCLUDE.match(line) for line in lines
+    )
+    extra = [line for line in _logical(server) if not _names(line) & named]
+    if not hashed:
+        extra = [line for line in extra if _name(line) in wanted]
+    return "".join(f"{line}\n" for line in [*lines, *extra]), hashed
+
+
+def _logical(text: str) -> Iterator[str]:
+    """Lines without comments, continuation lines joined."""
+    for line in text.replace("\\\n", " ").splitlines():
+        bare = re.sub(r"(^|\s)#.*$", "", line).strip()
+        if bare:
+            yield re.sub(r"\s+", " ", bare)
+
+
+def _name(line: str) -> str | None:
+    match = _NAME.match(line)
+    return re.sub(r"[-_.]+", "-", match.group(1)).lower() if match else None
+
+
+def _names(line: str) -> set[str]:
+    name = _name(line) or ""
+    return {name, _SAME.get(name, name)}
+
+
+def _relative(line: str, folder: str) -> str:
+    match = _INCLUDE.match(line)
+    return f"{match.group(1)} {folder}{match.group(2)}" if match and folder else line
