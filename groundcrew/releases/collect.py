@@ -63,7 +63,9 @@ def _combined(
     elif isinstance(app.source, PypiSource):
         own = f"{app.source.pypi}=={app.source.version}\n"
     if bundle.wheel:
-        own += f"./{bundle.wheel}{_extras(app)} --hash=sha256:{bundle.sha256}\n"
+        # Without a lock nobody knows the hashes of what the wheel itself needs.
+        checksum = f" --hash=sha256:{bundle.sha256}" if app.lock else ""
+        own += f"./{bundle.wheel}{_extras(app)}{checksum}\n"
     folder = _folder(path)
     kind = PurePosixPath(path).name if path else None
     if kind == "uv.lock":

@@ -124,7 +124,9 @@ class Build:
         if archive:
             os.chown(archive, self.uid, self.gid)
             os.chown(os.path.dirname(archive), self.uid, self.gid)
-            self.run("unpack the source", ["tar", "-xzf", archive, "--no-same-owner"])
+            # Bundles carry no times, and what packs the files again (wheels are zips) needs some.
+            unpack = ["tar", "-xzf", archive, "--no-same-owner", "--touch"]
+            self.run("unpack the source", unpack)
             shutil.rmtree(os.path.dirname(archive), ignore_errors=True)
 
     def link_shared(self) -> None:

@@ -51,11 +51,15 @@ class Run:
 
 
 def _arguments(
-    limit: str, data: Mapping[str, Any] | None, playbook: str, options: tuple[str, ...]
+    limit: str,
+    data: Mapping[str, Any] | None,
+    playbook: str,
+    options: tuple[str, ...],
+    inventory: str = "inventory/lab.py",
 ) -> list[str]:
     values = [f"--data={key}={_text(value)}" for key, value in (data or {}).items()]
     limits = [f"--limit={name}" for name in limit.split(",")]
-    return [*PYINFRA, "inventory/lab.py", playbook, *limits, *values, *options]
+    return [*PYINFRA, inventory, playbook, *limits, *values, *options]
 
 
 def _text(value: Any) -> str:
@@ -70,16 +74,19 @@ def pyinfra(
     env: Mapping[str, str] | None = None,
     timeout: int = 600,
     nice: int = 0,
+    project: Path | None = None,
 ) -> Run:
     """A run on the hosts of `limit` (names with commas between them), with JSON on standard output,
     without questions unless it is a dry one. `nice` gives way to the lab host on this machine, as
-    if the operator had a machine of their own.
+    if the operator had a machine of their own. `project` is another project directory, whose
+    inventory is inventory/prod.py.
     """
     options = ("--json", *(() if "--dry" in options else ("-y",)), *options)
+    inventory = "inventory/prod.py" if project else "inventory/lab.py"
     started = time.monotonic()
     done = subprocess.run(
-        ["nice", "-n", str(nice), *_arguments(limit, data, playbook, options)],
-        cwd=ROOT,
+        ["nice", "-n", str(nice), *_arguments(limit, data, playbook, options, inventory)],
+        cwd=project or ROOT,
         env={**os.environ, **(env or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,

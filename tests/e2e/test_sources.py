@@ -1,0 +1,210 @@
+"""Each kind of source and of requirements becomes a release that serves what it is made of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import threading
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from groundcrew.lab.inventory import running
+from tests.e2e.harness import KEY, ROOT, LabHost, Run, pyinfra
+
+COPIED = (
+    "config.py", "deploy.py", "group_data", "groundcrew", "playbooks", "roles", "templates",
+)  # fmt: skip
+# Says where it comes from and what it runs with.
+APP = """\
+import importlib.metadata, json, os, platform
+
+def app(environ, start_response):
+    body = json.dumps({
+        "source": "SOURCE",
+        "python": platform.python_version(),
+        "home": os.environ["HOME"],
+        "writable": os.access(os.path.dirname(os.path.abspath(__file__)), os.W_OK),
+        "packages": {d.name.lower(): d.version for d in importlib.metadata.distributions()},
+    }).encode()
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [body]
+"""
+SERVER = re.findall(
+    r"^gunicorn==(\S+)", (ROOT / "roles/gunicorn/requirements/wsgi.lock").read_text(), re.M
+)[0]
+UV = ROOT / ".venv/bin/uv"
+
+
+class Project:
+    """A project directory of its own, with the engine of this one and a lab host."""
+
+    def __init__(self, root: Path, host: LabHost) -> None:
+        self.root = root
+        self.host = host
+        self.env: dict[str, str] = {}
+        for name in COPIED:
+            source = ROOT / name
+            if source.is_dir():
+                ignored = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(source, root / name, ignore=ignored)
+            else:
+                shutil.copy(source, root / name)
+        [data] = [data for name, data in running()["web"] if name == host.name]
+        self.write("inventory/prod.py", f"web = [({host.name!r}, {data!r})]\n")
+
+    def write(self, path: str, text: str) -> Path:
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+        return target
+
+    def source(self, path: str, source: str) -> Path:
+        """An application's module."""
+        return self.write(path, APP.replace("SOURCE", source))
+
+    def app(self, name: str, **manifest: Any) -> None:
+        """A manifest, in JSON, which is YAML."""
+        defaults = {
+            "entry": "app:app",
+            "domains": [f"{name}.test"],
+            "server": {"workers": 1},
+            "release": {"drain": 0, "check_window": 0},
+        }
+        self.write(f"apps/{name}.yml", json.dumps({**defaults, **manifest}))
+
+    def deploy(self, *apps: str, data: Mapping[str, Any] | None = None) -> Run:
+        given = {"apps": list(apps), **(data or {})}
+        return pyinfra(self.host.name, data=given, env=self.env, project=self.root)
+
+    def says(self, name: str) -> dict[str, Any]:
+        answer = self.host.get("/", f"{name}.test")
+        assert answer.status_code == 200
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, bookworm: LabHost) -> Project:
+    return Project(tmp_path_factory.mktemp("project"), bookworm)
+
+
+def wheel(path: Path, source: str) -> str:
+    """A wheel of one module; its checksum."""
+    info = "thing-1.5.dist-info"
+    members = {
+        "app.py": APP.replace("SOURCE", source),
+        f"{info}/METADATA": "Metadata-Version: 2.1\nName: thing\nVersion: 1.5\n"
+        "Requires-Dist: itsdangerous==2.1.2; extra == 'signed'\nProvides-Extra: signed\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": "",
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as packed:
+        for name, text in members.items():
+            packed.writestr(name, text)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@contextmanager
+def web(folder: Path) -> Iterator[str]:
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    handler = partial(Quiet, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def git(folder: Path, *arguments: str) -> str:
+    folder.mkdir(parents=True, exist_ok=True)
+    options = ["-c", "user.name=n", "-c", "user.email=e@example.com"]
+    options += ["-c", "protocol.file.allow=always", "-c", "init.defaultBranch=main"]
+    done = subprocess.run(
+        ["git", *options, *arguments], cwd=folder, check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+def test_files_and_addresses(project: Project) -> None:
+    project.source("tar/thing-2/app.py", "archive")
+    with tarfile.open(project.root / "thing-2.tar.gz", "w:gz") as archive:
+        archive.add(project.root / "tar/thing-2", "thing-2")
+    project.app("tar", source={"file": "thing-2.tar.gz"})
+    checksum = wheel(project.root / "www/thing-1.5-py3-none-any.whl", "wheel")
+    with web(project.root / "www") as address:
+        url = f"{address}/thing-1.5-py3-none-any.whl"
+        project.app("wheel", source={"url": url, "sha256": checksum}, extras=["signed"])
+        run = project.deploy("tar", "wheel")
+        assert run.status == 0, run.stderr
+    assert project.says("tar")["source"] == "archive"
+    found = project.says("wheel")
+    assert found["source"] == "wheel"
+    assert found["packages"]["thing"] == "1.5"
+    assert found["packages"]["itsdangerous"] == "2.1.2"
+    assert found["home"] == "/srv/wheel/shared/home"
+    assert not found["writable"]
+    # The address is gone, and nobody asks for it.
+    assert project.deploy("tar", "wheel").changed == []
+
+
+PYPROJECT = """\
+[project]
+name = "thing"
+version = "3.0"
+description = "a thing"
+requires-python = ">=3.11"
+dependencies = ["gunicorn==23.0.0", "itsdangerous<2.2"]
+[project.optional-dependencies]
+more = ["blinker"]
+[build-system]
+requires = ["flit_core>=3.2,<4"]
+build-backend = "flit_core.buildapi"
+[tool.flit.module]
+name = "app"
+"""
+
+
+def test_what_a_project_says_it_needs(project: Project) -> None:
+    project.source("pyproject/src/app.py", "pyproject")
+    project.write("pyproject/src/thing.txt", "")
+    project.write("pyproject/pyproject.toml", PYPROJECT)
+    project.app(
+        "pyproject",
+        source={"directory": "pyproject"},
+        install=True,
+        extras=["more"],
+        exclude_newer="2024-01-01",
+    )
+    project.source("lock/app.py", "lock")
+    project.write("lock/pyproject.toml", PYPROJECT.replace('"gunicorn==23.0.0", ', ""))
+    subprocess.run([UV, "lock", "-q"], cwd=project.root / "lock", check=True)
+    lock = project.root / "lock/uv.lock"
+    assert "2.1.2" in lock.read_text()
+    project.app("locked", source={"directory": "lock"})
+    run = project.deploy("pyproject", "locked")
+    assert run.status == 0, run.stderr
+    found = project.says("pyproject")["packages"]
+    assert found["gunicorn"] == "23.0.0"
+    assert found["itsdangerous"] == "2.1.2"
+    assert found["thing"] == "3.0"
+    # What is not pinned is not from after the day.
+    assert found["blinker"] == "1.7.0"
+    found = project.says("locked")["packages"]
+    assert (found["itsdangerous"], found["gunicorn"]) == ("2.1.2", SERVER)
+    assert "blinker" not in found
+    assert project.deploy("pyproject", "locked").changed == []
