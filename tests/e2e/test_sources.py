@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -21,7 +20,7 @@ from typing import Any
 import pytest
 
 from groundcrew.lab.inventory import running
-from tests.e2e.harness import KEY, ROOT, LabHost, Run, pyinfra
+from tests.e2e.harness import ROOT, LabHost, Run, pyinfra
 
 COPIED = (
     "config.py", "deploy.py", "group_data", "groundcrew", "playbooks", "roles", "templates",
