@@ -39,3 +39,8 @@ class HostSettings(HostBase):
 
     verify: VerifySettings = VerifySettings()
     """The checks at the end."""
+
+    @property
+    def upstream_keepalive(self) -> int:
+        """Seconds that nginx keeps an idle connection to an application."""
+        return self.nginx.upstream_keepalive_timeout

@@ -9,13 +9,15 @@ from typing import Literal
 from pyinfra.api.inventory import Inventory
 
 from groundcrew.apps import maintenance
+from groundcrew.apps.command import CommandServer
 from groundcrew.apps.paths import AppPaths
-from groundcrew.apps.server import Server
-from groundcrew.releases.plan import ReleasePlan
+from groundcrew.apps.server import GunicornServer, Server, UwsgiServer
+from groundcrew.apps.uvicorn import UvicornServer
+from groundcrew.releases.plan import ReleasePlan, ServerProcess
 from groundcrew.releases.target import Target
 from groundcrew.settings import Loaded, Problem, SettingsError, settings_for
 from groundcrew.settings.errors import nearest
-from roles import app, gunicorn, logrotate, nginx, python, users, uwsgi, verify
+from roles import app, command, gunicorn, logrotate, nginx, python, users, uvicorn, uwsgi, verify
 from roles import firewall as firewall_role
 from roles.firewall.settings import FirewallSettings, RuleSettings
 from roles.settings import HostSettings
@@ -81,9 +83,17 @@ def release_plans(names: Iterable[str], loaded: Loaded[HostSettings]) -> dict[st
     return {name: release_plan(name, loaded) for name in names if name in loaded.settings.app}
 
 
-def server_process(server: Server) -> gunicorn.Gunicorn | uwsgi.Uwsgi:
+def server_process(server: Server) -> ServerProcess:
     """The server of an application's releases, by its kind."""
-    return uwsgi.Uwsgi(server) if server.type == "uwsgi" else gunicorn.Gunicorn(server)
+    match server:
+        case GunicornServer():
+            return gunicorn.Gunicorn(server)
+        case UvicornServer():
+            return uvicorn.Uvicorn(server)
+        case UwsgiServer():
+            return uwsgi.Uwsgi(server)
+        case CommandServer():
+            return command.Command(server)
 
 
 def maintenance_pages(settings: HostSettings) -> dict[str, bytes]:

@@ -232,8 +232,9 @@ class AppSettings(Settings):
     """Where the code comes from: a block with `directory`, `git`, `pypi`, `file` or `url`, and the
     other keys of that kind."""
 
-    entry: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(\(\))?$")
-    """The WSGI or ASGI callable: `package.module:name`, or `package.module:factory()`."""
+    entry: str | None = Field(None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(\(\))?$")
+    """The WSGI or ASGI callable: `package.module:name`, or `package.module:factory()`. Required
+    unless the server is a `command`."""
 
     requirements: RelativePath | Literal[False] | None = Field(None, union_mode="left_to_right")
     """File inside the source that names what it needs: a requirements file, `pyproject.toml` (its
@@ -274,8 +275,8 @@ class AppSettings(Settings):
     """Port on which nginx listens for it."""
 
     server: Server = GunicornServer()
-    """The server process: `type: gunicorn`, the default, or `type: uwsgi`, with the keys of that
-    kind."""
+    """The server process: `type: gunicorn`, the default, `uvicorn`, `uwsgi` or `command`, with the
+    keys of that kind."""
 
     instances: int = Field(1, ge=1, le=64)
     """How often the server runs, each with workers, a socket and a systemd unit of its own; nginx
@@ -352,6 +353,15 @@ class AppSettings(Settings):
         """Names of the workers and timers that run on one host only."""
         parts: dict[str, Worker | Timer] = {**self.workers, **self.timers}
         return frozenset(name for name, part in parts.items() if part.single)
+
+    @model_validator(mode="after")
+    def _a_command_has_its_own_socket(self) -> AppSettings:
+        if self.server.type == "command" and self.release.strategy == "restart":
+            raise ValueError(
+                "`type: command` needs `release.strategy: switch`: with `restart` systemd holds "
+                "the socket"
+            )
+        return self
 
     @model_validator(mode="after")
     def _instances_have_sockets_of_their_own(self) -> AppSettings:

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from groundcrew.apps.command import CommandServer
+from groundcrew.apps.uvicorn import UvicornServer
 from groundcrew.model import Settings
 
 
@@ -164,7 +166,7 @@ class UwsgiServer(Settings):
 
 
 # Tags are part of error locations, where they must not look like keys.
-_TAGS = {"gunicorn": "under gunicorn", "uwsgi": "under uwsgi"}
+_TAGS = {name: f"under {name}" for name in ("gunicorn", "uvicorn", "uwsgi", "command")}
 
 
 def _tag(value: Any) -> str | None:
@@ -176,12 +178,18 @@ def _tag(value: Any) -> str | None:
 
 
 Server = Annotated[
-    Annotated[GunicornServer, Tag("under gunicorn")] | Annotated[UwsgiServer, Tag("under uwsgi")],
+    Annotated[GunicornServer, Tag("under gunicorn")]
+    | Annotated[UvicornServer, Tag("under uvicorn")]
+    | Annotated[UwsgiServer, Tag("under uwsgi")]
+    | Annotated[CommandServer, Tag("under command")],
     Discriminator(
         _tag,
         custom_error_type="kind",
         custom_error_message="expected {expected}",
-        custom_error_context={"key": "type", "expected": "'gunicorn' or 'uwsgi'"},
+        custom_error_context={
+            "key": "type",
+            "expected": "'gunicorn', 'uvicorn', 'uwsgi' or 'command'",
+        },
     ),
 ]
 """Every kind of server that a manifest can ask for, told apart by `type`."""

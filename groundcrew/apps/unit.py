@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from groundcrew.apps.model import AppSettings, Limits
@@ -46,9 +47,11 @@ SANDBOX = {
 _FILTERS = ("~@privileged @resources", "@chown")
 
 
-def sandbox(paths: AppPaths, app: AppSettings) -> list[tuple[str, str]]:
-    """The sandboxing directives, with the application's own changes."""
-    chosen = {**SANDBOX, **app.sandbox}
+def sandbox(
+    paths: AppPaths, app: AppSettings, directives: Mapping[str, str] | None = None
+) -> list[tuple[str, str]]:
+    """The sandboxing directives, with the server's and the application's own changes."""
+    chosen = {**SANDBOX, **(directives or {}), **app.sandbox}
     lines = [(key, value) for key, value in chosen.items() if value is not False]
     if "SystemCallFilter" not in app.sandbox:
         index = lines.index(("SystemCallFilter", SANDBOX["SystemCallFilter"]))
@@ -83,6 +86,7 @@ def limits(values: Limits) -> list[tuple[str, str]]:
 
 def _unit(paths: AppPaths, release: str, app: AppSettings, **context: Any) -> str:
     defaults: dict[str, Any] = {
+        "before": [],
         "environment": {},
         "install": None,
         "kind": "exec",
@@ -96,7 +100,7 @@ def _unit(paths: AppPaths, release: str, app: AppSettings, **context: Any) -> st
         paths=paths,
         release=release,
         folder=paths.release(release),
-        sandbox=sandbox(paths, app),
+        sandbox=sandbox(paths, app, context.get("directives")),
         **{**defaults, **context},
     )
 
@@ -110,12 +114,16 @@ def service_unit(
     kind: str,
     stop_timeout: int,
     instance: int = 1,
+    environment: Mapping[str, str] | None = None,
+    before: Sequence[str] = (),
+    directives: Mapping[str, str] | None = None,
     reload: bool = True,
 ) -> str:
     """The unit that serves, or one of several.
 
-    `kind` is systemd's Type, `stop_timeout` seconds until it is killed, `reload` whether SIGHUP
-    replaces the workers.
+    `kind` is systemd's Type, `stop_timeout` seconds until it is killed, `before` commands that run
+    first, `directives` what this server changes in the sandbox, `reload` whether SIGHUP replaces
+    the workers.
     """
     several = app.instances > 1
     return _unit(
@@ -124,7 +132,9 @@ def service_unit(
         app,
         description=f"{paths.name}, release {release}"
         + (f", instance {instance}" if several else ""),
-        environment={"INSTANCE": instance} if several else {},
+        environment={**(environment or {}), **({"INSTANCE": instance} if several else {})},
+        before=before,
+        directives=directives,
         command=command,
         kind=kind,
         reload=reload,
@@ -145,7 +155,7 @@ def worker_units(paths: AppPaths, release: str, app: AppSettings) -> dict[str, s
             release,
             app,
             description=f"{paths.name} {name} {instance}, release {release}",
-            command=_program(worker.command, paths.part_lock(name) if worker.single else None),
+            command=program(worker.command, paths.part_lock(name) if worker.single else None),
             environment={"WORKER_INSTANCE": instance},
             stop_timeout=worker.stop_timeout,
             start_timeout=app.health.timeout,
@@ -167,7 +177,7 @@ def timer_units(paths: AppPaths, release: str, app: AppSettings) -> dict[str, st
             release,
             app,
             description=f"{paths.name} {name}, release {release}",
-            command=_program(timer.command, paths.part_lock(name) if timer.single else None),
+            command=program(timer.command, paths.part_lock(name) if timer.single else None),
             kind="oneshot",
             start_timeout=timer.timeout,
             limits=limits(timer.limits),
@@ -183,8 +193,9 @@ def socket_unit(paths: AppPaths, release: str, backlog: int) -> str:
     return render("app/socket.j2", paths=paths, release=release, backlog=backlog)
 
 
-def _program(command: str, lock: str | None) -> str:
-    """systemd looks programs up in its own PATH, not in the virtualenv's: a shell does.
+def program(command: str, lock: str | None = None) -> str:
+    """A command line for ExecStart. systemd looks programs up in its own PATH, not in the
+    virtualenv's: a shell does.
 
     Under a `lock` it starts when the process that has it, of any release, has ended.
     """

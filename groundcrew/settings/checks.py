@@ -46,6 +46,30 @@ def addresses(apps: Mapping[str, AppSettings], problem: Report) -> list[Problem]
     return problems
 
 
+def servers(
+    apps: Mapping[str, AppSettings], upstream_timeout: int, problem: Report
+) -> list[Problem]:
+    """Every server has something to run, and keeps its connections longer than nginx does.
+
+    `upstream_timeout` is `nginx.upstream_keepalive_timeout`.
+    """
+    problems = []
+    for name, app in apps.items():
+        if app.entry is None and app.server.type != "command":
+            problems.append(problem(("app", name, "entry"), "is required"))
+        kept = getattr(app.server, "keep_alive", None) if app.server.keeps_connections else None
+        if kept is not None and kept <= upstream_timeout:
+            problems.append(
+                problem(
+                    ("app", name, "server", "keep_alive"),
+                    f"{kept} s is not longer than nginx.upstream_keepalive_timeout "
+                    f"({upstream_timeout} s): requests would be lost over connections that the "
+                    "server closes just then",
+                )
+            )
+    return problems
+
+
 def files(apps: Mapping[str, AppSettings], project: Path, problem: Report) -> list[Problem]:
     """What the manifests name on the operator's machine must be there."""
     problems = []

@@ -65,3 +65,9 @@ class HostBase(Settings):
 
     settings: ShowSettings = ShowSettings()
     """What `playbooks/settings.py` prints."""
+
+    @property
+    def upstream_keepalive(self) -> int:
+        """Seconds that the web server keeps an idle connection to an application; 0 where no role
+        says."""
+        return 0

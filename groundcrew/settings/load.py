@@ -93,6 +93,8 @@ def load_host(
 
     apps = settings.app if settings else _sound_apps(merged)
     problems += checks.addresses(apps, problem)
+    kept = settings.upstream_keepalive if settings else 0
+    problems += checks.servers(apps, kept, problem)
     problems += checks.files(apps, project, problem)
     problems += checks.environment(apps, problem)
     secrets, found = checks.read_secrets(apps, project, problem)

@@ -71,7 +71,7 @@ class Gunicorn:
             release,
             app,
             instance=instance,
-            command=" ".join([*command, app.entry]),
+            command=" ".join([*command, str(app.entry)]),
             kind="notify",
             stop_timeout=self.settings.graceful_timeout + STOP_MARGIN,
         )

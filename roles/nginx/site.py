@@ -35,6 +35,7 @@ def passing_files(settings: NginxSettings, name: str, app: AppSettings) -> dict[
             name=name,
             site=app.nginx,
             websockets=app.server.speaks_websockets,
+            closing=app.server.type == "command" and not app.server.keeps_connections,
         )
         for protocol in ("http", "uwsgi")
     }

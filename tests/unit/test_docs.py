@@ -65,10 +65,12 @@ def blocks(schema: Any) -> list[dict[str, Any]]:
 def test_the_schema_is_strict_and_has_no_references() -> None:
     schema = json.loads((ROOT / "docs/app.schema.json").read_text(encoding="utf-8"))
     assert "$ref" not in json.dumps(schema)
-    assert schema["required"] == ["source", "entry"]
-    gunicorn, uwsgi = schema["properties"]["server"]["oneOf"]
+    assert schema["required"] == ["source"]
+    gunicorn, uvicorn, uwsgi, command = schema["properties"]["server"]["oneOf"]
     assert gunicorn["properties"]["timeout"]["description"]
+    assert uvicorn["properties"]["ws_max_size"]["description"]
     assert uwsgi["properties"]["harakiri"]["description"]
+    assert command["properties"]["command"]["description"]
     open_blocks = [block for block in blocks(schema) if "additionalProperties" not in block]
     assert open_blocks == []
 

@@ -78,8 +78,12 @@ def test_the_type_chooses_the_server(project: Project) -> None:
 @pytest.mark.parametrize(
     ("written", "key", "message"),
     [
-        ("{type: uwsig}", "type", "expected 'gunicorn' or 'uwsgi', got \"uwsig\""),
-        ("{type: 4}", "type", "expected 'gunicorn' or 'uwsgi', got 4"),
+        (
+            "{type: uwsig}",
+            "type",
+            "expected 'gunicorn', 'uvicorn', 'uwsgi' or 'command', got \"uwsig\"",
+        ),
+        ("{type: 4}", "type", "expected 'gunicorn', 'uvicorn', 'uwsgi' or 'command', got 4"),
         ("{type: uwsgi, proceses: 4}", "proceses", 'unknown key; did you mean "processes"?'),
         ("{type: uwsgi, workers: 4}", "workers", "unknown key; it belongs to another `type`"),
         ("{harakiri: 4}", "harakiri", "unknown key; it belongs to another `type`"),
@@ -106,7 +110,7 @@ def test_a_key_of_both_servers_is_described_by_the_chosen_one(project: Project) 
 
 def test_the_schema_accepts_what_belongs_to_one_server_only() -> None:
     schema = AppSettings.model_json_schema()["properties"]["server"]
-    assert len(schema["oneOf"]) == 2
+    assert len(schema["oneOf"]) == 4
     assert UwsgiServer.model_json_schema()["required"] == ["type"]
 
 

@@ -1,0 +1,104 @@
+"""uvicorn's requirements and command line for one application."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from groundcrew.apps.model import AppSettings
+from groundcrew.apps.paths import AppPaths
+from groundcrew.apps.unit import program, service_unit
+from groundcrew.apps.uvicorn import UvicornServer
+
+STOP_MARGIN = 10
+"""Seconds that systemd waits longer than uvicorn's own timeout_graceful_shutdown before it
+kills."""
+# coreutils' nproc believes OpenMP's variables too, which say nothing about processes.
+CPUS = "$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)"
+AUTO = f"$(n={CPUS}; echo $((n > 2 ? n : 2)))"
+OPTIONAL = (
+    "limit_concurrency",
+    "limit_max_requests",
+    "limit_max_requests_jitter",
+    "timeout_worker_healthcheck",
+    "ws_max_size",
+    "ws_max_queue",
+    "ws_ping_interval",
+    "ws_ping_timeout",
+    "h11_max_incomplete_event_size",
+)
+"""Given to uvicorn only where they are set: an application may bring an older one."""
+CHOICES = ("loop", "http", "ws", "lifespan")
+
+
+@dataclass(frozen=True)
+class Uvicorn:
+    """The server process of an application that runs under uvicorn."""
+
+    settings: UvicornServer
+
+    @property
+    def requirements(self) -> str:
+        """Hash-pinned requirements: uvicorn, and what makes it fast and speak WebSockets."""
+        path = Path(__file__).parent / "requirements" / "uvicorn.lock"
+        return path.read_text(encoding="utf-8")
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The packages that are wanted themselves, not what they depend on."""
+        return ("uvicorn", "uvloop", "httptools", "websockets")
+
+    def files(self, paths: AppPaths, release: str) -> Mapping[str, str]:  # noqa: ARG002
+        """None: uvicorn has no configuration file."""
+        return {}
+
+    def options(self, app: AppSettings) -> list[str]:
+        """Everything on the command line but where it listens."""
+        server = self.settings
+        module = str(app.entry)
+        factory = module.endswith("()")
+        workers = AUTO if server.workers == "auto" else str(server.workers)
+        options = {
+            "workers": workers,
+            "timeout-keep-alive": server.keep_alive,
+            "timeout-graceful-shutdown": server.timeout_graceful_shutdown,
+            "backlog": server.backlog,
+            "log-level": server.log_level,
+            # Who may connect is decided by the socket's directory, which only the application and
+            # nginx may enter.
+            "forwarded-allow-ips": "'*'",
+        }
+        for name in OPTIONAL:
+            if (value := getattr(server, name)) is not None:
+                options[name.replace("_", "-")] = value
+        for name in CHOICES:
+            if (value := getattr(server, name)) != "auto":
+                options[name] = value
+        if not server.ws_per_message_deflate:
+            options["ws-per-message-deflate"] = "false"
+        flags = ["--proxy-headers", "--no-server-header", "--no-use-colors"]
+        flags += [] if server.access_log else ["--no-access-log"]
+        flags += ["--factory"] if factory else []
+        texts = [f"--{name} {value}" for name, value in options.items()]
+        return [*texts, *flags, module.removesuffix("()")]
+
+    def unit(self, paths: AppPaths, release: str, app: AppSettings, instance: int = 1) -> str:
+        """The systemd unit of one instance of a release."""
+        socket = paths.socket(release, instance)
+        held = app.release.strategy == "restart"
+        listen = "--fd 3" if held else f"--uds {socket}"
+        executable = f"{paths.release(release)}/venv/bin/uvicorn"
+        return service_unit(
+            paths,
+            release,
+            app,
+            instance=instance,
+            command=program(" ".join([executable, listen, *self.options(app)])),
+            # The socket of one that was killed is in the way of the next.
+            before=[] if held else [f"/bin/rm -f {socket}"],
+            kind="exec",
+            stop_timeout=self.settings.timeout_graceful_shutdown + STOP_MARGIN,
+            # One worker alone has nobody who would replace it.
+            reload=self.settings.workers != 1,
+        )
