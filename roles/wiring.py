@@ -8,7 +8,7 @@ from typing import Literal
 
 from pyinfra.api.inventory import Inventory
 
-from groundcrew.apps import maintenance
+from groundcrew.apps import development, maintenance
 from groundcrew.apps.command import CommandServer
 from groundcrew.apps.paths import AppPaths
 from groundcrew.apps.server import GunicornServer, Server, UwsgiServer
@@ -65,7 +65,7 @@ def release_plan(name: str, loaded: Loaded[HostSettings]) -> ReleasePlan:
         name,
         item,
         secrets=loaded.secrets[name],
-        server=server_process(item.server),
+        server=server_process(item.server, item.mode),
         toolchain=python.toolchain(settings.python, packages(settings)),
         drain=nginx.drain_seconds(settings.nginx),
         project=PROJECT,
@@ -83,15 +83,18 @@ def release_plans(names: Iterable[str], loaded: Loaded[HostSettings]) -> dict[st
     return {name: release_plan(name, loaded) for name in names if name in loaded.settings.app}
 
 
-def server_process(server: Server) -> ServerProcess:
+def server_process(server: Server, mode: str = "production") -> ServerProcess:
     """The server of an application's releases, by its kind."""
+    reload = mode == "development"
+    if reload:
+        server = development.server(server)
     match server:
         case GunicornServer():
-            return gunicorn.Gunicorn(server)
+            return gunicorn.Gunicorn(server, reload)
         case UvicornServer():
-            return uvicorn.Uvicorn(server)
+            return uvicorn.Uvicorn(server, reload)
         case UwsgiServer():
-            return uwsgi.Uwsgi(server)
+            return uwsgi.Uwsgi(server, reload)
         case CommandServer():
             return command.Command(server)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
+from groundcrew.apps import development
 from groundcrew.apps.config_file import ConfigFile
+from groundcrew.apps.development import Checkout
 from groundcrew.apps.frontend import Frontend
 from groundcrew.apps.restart import Restart
 from groundcrew.apps.secret import SecretSource
@@ -286,6 +288,19 @@ class AppSettings(Settings):
     restart: Restart = Restart()
     """When the server is started again."""
 
+    mode: Literal["production", "development"] = "production"
+    """`development`: one instance of the server with one worker, which loads changed code by itself
+    and logs at level debug. For one run and back: `--data app.NAME.mode=development`. Variables
+    such as ENVIRONMENT stay what `env` says. Refused on hosts in the inventory's group `prod`."""
+
+    force_development: bool = False
+    """Whether development mode is allowed on hosts in group `prod` too."""
+
+    checkout: Checkout | None = None
+    """Directory on the host that development mode runs instead of the release's own copy of the
+    code (which only root can change): the application's user must be able to read it, and sees it,
+    read-only, where the release's code would be. `shared` directories are not linked into it."""
+
     env: dict[EnvName, EnvValue] = Field(default_factory=dict)
     """Environment variables. Lists and mappings are passed as JSON."""
 
@@ -353,6 +368,18 @@ class AppSettings(Settings):
         """Names of the workers and timers that run on one host only."""
         parts: dict[str, Worker | Timer] = {**self.workers, **self.timers}
         return frozenset(name for name, part in parts.items() if part.single)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _development_is_one_process(cls, data: Any) -> Any:
+        return development.single(data)
+
+    @model_validator(mode="after")
+    def _the_mode_allows_it(self) -> AppSettings:
+        problem = development.problem(self.mode, self.server.type, self.checkout, self.env)
+        if problem:
+            raise ValueError(problem)
+        return self
 
     @model_validator(mode="after")
     def _a_command_has_its_own_socket(self) -> AppSettings:

@@ -100,6 +100,7 @@ def _unit(paths: AppPaths, release: str, app: AppSettings, **context: Any) -> st
         paths=paths,
         release=release,
         folder=paths.release(release),
+        checkout=app.checkout,
         sandbox=sandbox(paths, app, context.get("directives")),
         **{**defaults, **context},
     )

@@ -12,6 +12,7 @@ from groundcrew.apps.model import AppSettings
 from groundcrew.apps.source import DirectorySource, PypiSource
 from groundcrew.settings import secrets
 from groundcrew.settings.errors import Problem
+from groundcrew.settings.merge import Merged
 from groundcrew.settings.weak import is_weak, looks_secret
 
 Report = Callable[[tuple[str, ...], str], Problem]
@@ -68,6 +69,20 @@ def servers(
                 )
             )
     return problems
+
+
+def production(apps: Mapping[str, AppSettings], merged: Merged) -> list[Problem]:
+    """No application of a host in group `prod` is in development mode by mistake."""
+    return [
+        Problem(
+            f"app.{name}.mode",
+            merged.nearest_origin(("app", name, "mode")),
+            "development mode is refused on hosts in group `prod`; `force_development: true` "
+            "allows it",
+        )
+        for name, app in apps.items()
+        if app.mode == "development" and not app.force_development
+    ]
 
 
 def files(apps: Mapping[str, AppSettings], project: Path, problem: Report) -> list[Problem]:

@@ -24,6 +24,9 @@ from groundcrew.settings.validate import validate
 WEB_GROUP = "web"
 """Hosts in this group run applications."""
 
+PROD_GROUP = "prod"
+"""Hosts in this group run nothing in development mode."""
+
 Model = TypeVar("Model", bound=HostBase)
 
 
@@ -50,6 +53,8 @@ def load_all(inventory: Inventory, model: type[Model], project: Path) -> dict[st
         layers = host_layers(host, inventory, project)
         loaded, found = load_host(layers, model, project)
         found += _outside_web(host, merge(layers))
+        if loaded and PROD_GROUP in host.groups:
+            found += checks.production(loaded.settings.app, loaded.merged)
         problems += [replace(item, hosts=(host.name,)) for item in found]
         if loaded:
             result[host.name] = loaded

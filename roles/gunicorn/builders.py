@@ -26,6 +26,8 @@ class Gunicorn:
     """The server process of an application that runs under gunicorn."""
 
     settings: GunicornServer
+    reload: bool = False
+    """Whether it loads changed code by itself (development mode)."""
 
     @property
     def requirements(self) -> str:
@@ -54,6 +56,7 @@ class Gunicorn:
             "gunicorn/gunicorn.conf.py.j2",
             server=self.settings,
             max_requests=self.max_requests,
+            reload=self.reload,
             worker_class=WORKER_CLASSES[self.settings.worker_class],
             socket=paths.socket(release),
             name=paths.name,

@@ -37,6 +37,8 @@ class Uvicorn:
     """The server process of an application that runs under uvicorn."""
 
     settings: UvicornServer
+    reload: bool = False
+    """Whether it loads changed code by itself (development mode)."""
 
     @property
     def requirements(self) -> str:
@@ -59,8 +61,8 @@ class Uvicorn:
         module = str(app.entry)
         factory = module.endswith("()")
         workers = AUTO if server.workers == "auto" else str(server.workers)
-        options = {
-            "workers": workers,
+        options: dict[str, object] = {} if self.reload else {"workers": workers}
+        options |= {
             "timeout-keep-alive": server.keep_alive,
             "timeout-graceful-shutdown": server.timeout_graceful_shutdown,
             "backlog": server.backlog,
@@ -80,6 +82,7 @@ class Uvicorn:
         flags = ["--proxy-headers", "--no-server-header", "--no-use-colors"]
         flags += [] if server.access_log else ["--no-access-log"]
         flags += ["--factory"] if factory else []
+        flags += ["--reload"] if self.reload else []
         texts = [f"--{name} {value}" for name, value in options.items()]
         return [*texts, *flags, module.removesuffix("()")]
 

@@ -21,6 +21,8 @@ class Uwsgi:
     """The server process of an application that runs under uWSGI."""
 
     settings: UwsgiServer
+    reload: bool = False
+    """Whether it loads changed code by itself (development mode)."""
 
     @property
     def requirements(self) -> str:
@@ -36,7 +38,7 @@ class Uwsgi:
     def files(self, paths: AppPaths, release: str) -> Mapping[str, str]:
         """The configuration file."""
         venv = f"{paths.release(release)}/venv"
-        text = render("uwsgi/uwsgi.ini.j2", server=self.settings, venv=venv)
+        text = render("uwsgi/uwsgi.ini.j2", server=self.settings, venv=venv, reload=self.reload)
         return {PurePosixPath(paths.uwsgi_config(release)).name: text}
 
     def unit(self, paths: AppPaths, release: str, app: AppSettings, instance: int = 1) -> str:
