@@ -30,6 +30,7 @@ WEB_PACKAGES = (*python.PACKAGES, *nginx.PACKAGES, *logrotate.PACKAGES)
 def packages(settings: HostSettings) -> list[str]:
     """Debian packages of all roles and applications, so that apt runs once."""
     wanted = {package for item in settings.app.values() for package in item.apt}
+    wanted |= app.node.packages(settings.app.values())
     wanted.update(HOST_PACKAGES)
     if settings.apps:
         wanted.update(WEB_PACKAGES)

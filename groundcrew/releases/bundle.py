@@ -17,11 +17,12 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from threading import RLock
 
+from groundcrew.apps.frontend import Frontend
 from groundcrew.apps.source import FileSource, GitSource, PypiSource, Source, UrlSource
 from groundcrew.releases import archives, git, tree
 from groundcrew.releases.tree import SourceError
 
-__all__ = ["Bundle", "SourceError", "names", "pack", "read_member"]
+__all__ = ["Bundle", "SourceError", "archive", "names", "pack", "path", "read_member"]
 
 _lock = RLock()
 
@@ -39,34 +40,59 @@ class Bundle:
     """The wheel's own checksum."""
 
 
-def pack(source: Source, project: Path, store: Path) -> Bundle:
+def pack(source: Source, project: Path, store: Path, frontend: Frontend | None = None) -> Bundle:
     """The source's bundle, written below `store` unless it is there already.
+
+    Of a `frontend` it holds what it is built from, or where it is built already, only the result.
 
     A source is read once per run, so that all hosts get the same code even when a branch moves or
     a file is saved meanwhile. Raises SourceError, with the reason, where it cannot be read.
     """
     with _lock:
-        return _pack(source, project, store)
+        return _pack(source, project, store, _selection(frontend))
+
+
+@dataclass(frozen=True)
+class _Selection:
+    """Patterns of what is left out of a source, and directories that are not."""
+
+    exclude: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+
+
+def _selection(frontend: Frontend | None) -> _Selection:
+    if frontend is None:
+        return _Selection()
+    folder = PurePosixPath(frontend.directory)
+    output = str(folder / frontend.output)
+    left = [str(folder / "node_modules")]
+    if frontend.build == "none":
+        # Ignore files usually name what is built.
+        return _Selection(exclude=tuple(f"/{name}/" for name in left), include=(output,))
+    return _Selection(exclude=tuple(f"/{name}/" for name in [*left, output]))
 
 
 @cache
-def _pack(source: Source, project: Path, store: Path) -> Bundle:
+def _pack(
+    source: Source, project: Path, store: Path, selection: _Selection = _Selection()
+) -> Bundle:
     try:
         match source:
             case PypiSource():
                 label = f"{source.pypi}=={source.version}"
                 return Bundle(hashlib.sha256(label.encode()).hexdigest(), label, None)
             case GitSource():
-                return _pack_commit(source, project, store)
+                return _pack_commit(source, project, store, selection)
             case FileSource():
-                path = project / Path(source.file).expanduser()
-                return _pack_file(path, source.sha256, store)
+                local = project / Path(source.file).expanduser()
+                return _pack_file(local, source.sha256, store, selection)
             case UrlSource():
-                path = archives.download(source.url, source.sha256, store)
-                return _pack_file(path, source.sha256, store)
+                local = archives.download(source.url, source.sha256, store)
+                return _pack_file(local, source.sha256, store, selection)
             case _:
                 directory = project / Path(source.directory).expanduser()
-                files = tree.files(directory, source.exclude, gitignore=True)
+                exclude = (*source.exclude, *selection.exclude)
+                files = tree.files(directory, exclude, gitignore=True, include=selection.include)
                 return _archive(directory, sorted(files), store, directory.resolve().name)
     except git.GitError as error:
         raise SourceError(str(error)) from None
@@ -74,7 +100,7 @@ def _pack(source: Source, project: Path, store: Path) -> Bundle:
         raise SourceError(f"{error.filename} cannot be read: {error.strerror}") from None
 
 
-def _pack_commit(source: GitSource, project: Path, store: Path) -> Bundle:
+def _pack_commit(source: GitSource, project: Path, store: Path, selection: _Selection) -> Bundle:
     key = project / Path(source.deploy_key).expanduser() if source.deploy_key else None
     repository = git.Repository(source.git, store / "git", project, key)
     commit = repository.fetch(source.ref)
@@ -82,22 +108,35 @@ def _pack_commit(source: GitSource, project: Path, store: Path) -> Bundle:
     label = f"{name} {source.ref} ({commit[:12]})"
     with repository.export(commit, source.path, submodules=source.submodules) as directory:
         # What is committed belongs to the source, whatever .gitignore says.
-        files = tree.files(directory, (), gitignore=False)
+        files = tree.files(directory, selection.exclude, gitignore=False)
         return _archive(directory, sorted(files), store, label)
 
 
-def _pack_file(path: Path, sha256: str | None, store: Path) -> Bundle:
-    found = archives.checked(path, sha256, path.name)
-    if path.name.endswith(".whl"):
-        packed = _archive(path.parent, [path], store, path.name)
-        return Bundle(packed.digest, path.name, packed.archive, wheel=path.name, sha256=found)
+def _pack_file(file: Path, sha256: str | None, store: Path, selection: _Selection) -> Bundle:
+    found = archives.checked(file, sha256, file.name)
+    if file.name.endswith(".whl"):
+        packed = _archive(file.parent, [file], store, file.name)
+        return Bundle(packed.digest, file.name, packed.archive, wheel=file.name, sha256=found)
     # Named after the file itself: it is unpacked once.
-    target = store / "bundles" / f"{found}.tar.gz"
+    if selection.exclude:
+        found = hashlib.sha256(f"{found} {selection.exclude}".encode()).hexdigest()
+    target = path(store, found)
     if target.exists():
-        return Bundle(found, path.name, target)
-    with archives.unpacked(path) as directory:
-        files = tree.files(directory, (), gitignore=False)
-        return _archive(directory, sorted(files), store, path.name, digest=found)
+        return Bundle(found, file.name, target)
+    with archives.unpacked(file) as directory:
+        files = tree.files(directory, selection.exclude, gitignore=False)
+        return _archive(directory, sorted(files), store, file.name, digest=found)
+
+
+def path(store: Path, digest: str) -> Path:
+    """Where the bundle of this digest is kept."""
+    return store / "bundles" / f"{digest}.tar.gz"
+
+
+def archive(directory: Path, store: Path, label: str, digest: str) -> Bundle:
+    """The bundle of all files of a directory, under a digest that says what they follow from."""
+    files = [item for item in directory.rglob("*") if item.is_symlink() or item.is_file()]
+    return _archive(directory, sorted(files), store, label, digest)
 
 
 def _archive(
@@ -105,9 +144,9 @@ def _archive(
 ) -> Bundle:
     if not files:
         raise SourceError(f"{directory} holds no files")
-    members = {str(path.relative_to(directory)): path for path in files}
+    members = {str(item.relative_to(directory)): item for item in files}
     digest = digest or _digest(members)
-    target = store / "bundles" / f"{digest}.tar.gz"
+    target = path(store, digest)
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_suffix(f".{os.getpid()}")
@@ -118,10 +157,10 @@ def _archive(
 
 def _digest(members: Mapping[str, Path]) -> str:
     digest = hashlib.sha256()
-    for name, path in members.items():
-        link = path.is_symlink()
-        kind = "link" if link else oct(_mode(path.stat().st_mode))
-        content = os.fsencode(path.readlink()) if link else path.read_bytes()
+    for name, item in members.items():
+        link = item.is_symlink()
+        kind = "link" if link else oct(_mode(item.stat().st_mode))
+        content = os.fsencode(item.readlink()) if link else item.read_bytes()
         digest.update(os.fsencode(name))
         digest.update(f"\0{kind}\0{len(content)}\0".encode())
         digest.update(content)
@@ -143,10 +182,10 @@ def _write(target: Path, members: Mapping[str, Path]) -> None:
     with (
         target.open("wb") as raw,
         gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=6, mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w") as archive,
+        tarfile.open(fileobj=packed, mode="w") as tar,
     ):
-        for name, path in members.items():
-            archive.add(path, name, recursive=False, filter=plain)
+        for name, item in members.items():
+            tar.add(item, name, recursive=False, filter=plain)
 
 
 @cache
@@ -154,17 +193,17 @@ def names(bundle: Bundle) -> frozenset[str]:
     """Paths of all files of a packed source; none for a package from an index."""
     if bundle.archive is None:
         return frozenset()
-    with tarfile.open(bundle.archive) as archive:
-        return frozenset(archive.getnames())
+    with tarfile.open(bundle.archive) as tar:
+        return frozenset(tar.getnames())
 
 
 def read_member(bundle: Bundle, name: str) -> bytes:
     """Content of one file of a packed source. Raises SourceError where it has none."""
     if bundle.archive is None:
         raise SourceError(f"{bundle.label} has no files here")
-    with tarfile.open(bundle.archive) as archive:
+    with tarfile.open(bundle.archive) as tar:
         try:
-            member = archive.extractfile(str(PurePosixPath(name)))
+            member = tar.extractfile(str(PurePosixPath(name)))
         except KeyError:
             member = None
         if member is None:

@@ -52,6 +52,7 @@ def build_payload(plan: ReleasePlan, release: str, archive: str | None) -> dict[
         },
         "requirements": asdict(plan.requirements),
         "exclude_newer": _exclude_newer(plan),
+        "frontend": plan.frontend.payload() if plan.frontend else None,
         "keep_cache": plan.toolchain.keep_cache,
         "compile": plan.toolchain.compile,
         "environment": dict(plan.toolchain.environment),

@@ -17,6 +17,7 @@ from groundcrew.entries import Entry, File
 from groundcrew.facts.apps import AppState
 from groundcrew.releases import environment
 from groundcrew.releases.bundle import Bundle
+from groundcrew.releases.frontend import FrontendBuild
 from groundcrew.releases.requirements import Requirements
 from groundcrew.releases.target import Target
 
@@ -80,6 +81,9 @@ class ReleasePlan:
     elsewhere: frozenset[str] = frozenset()
     """Workers and timers that another host runs for all."""
 
+    frontend: FrontendBuild | None = None
+    """The front end, where the host builds it."""
+
     requires_python: str | None = None
     """Versions of Python that the source says it runs with."""
 
@@ -117,6 +121,7 @@ class ReleasePlan:
             "install": self.requirements.install,
             "exclude_newer": self.app.exclude_newer,
             "build_apt": self.app.build_apt,
+            "frontend": self.frontend.key if self.frontend else None,
         }
         return {key: value for key, value in parts.items() if value}
 

@@ -16,8 +16,11 @@ class SourceError(Exception):
     """The source cannot be packed; the message says why."""
 
 
-def files(directory: Path, exclude: Sequence[str], *, gitignore: bool) -> Iterator[Path]:
+def files(
+    directory: Path, exclude: Sequence[str], *, gitignore: bool, include: Sequence[str] = ()
+) -> Iterator[Path]:
     """Files and links below `directory` that neither `exclude` nor its .gitignore files name.
+    What the latter say of `include`, directories in it, does not count.
 
     Raises SourceError for what cannot be released: links that lead out, sockets, devices.
     """
@@ -27,6 +30,8 @@ def files(directory: Path, exclude: Sequence[str], *, gitignore: bool) -> Iterat
     def ignored(path: Path, suffix: str = "") -> bool:
         if always.match_file(f"{path.relative_to(directory)}{suffix}"):
             return True
+        if any(_on_one_way(path.relative_to(directory), Path(kept)) for kept in include):
+            return False
         # As in git, the nearest file that says anything about a path decides.
         for base in path.parents:
             if base in ignores:
@@ -51,6 +56,10 @@ def files(directory: Path, exclude: Sequence[str], *, gitignore: bool) -> Iterat
             path = here / item
             if not ignored(path):
                 yield _checked(path, directory)
+
+
+def _on_one_way(path: Path, kept: Path) -> bool:
+    return path.is_relative_to(kept) or kept.is_relative_to(path)
 
 
 def _unreadable(error: OSError) -> None:

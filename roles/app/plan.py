@@ -10,11 +10,13 @@ from pydantic import SecretStr
 from groundcrew.apps import config_render
 from groundcrew.apps.model import AppSettings
 from groundcrew.apps.paths import AppPaths
-from groundcrew.releases import collect, environment
-from groundcrew.releases.bundle import SourceError, pack
+from groundcrew.releases import collect, environment, frontend
+from groundcrew.releases.bundle import Bundle, SourceError, pack
+from groundcrew.releases.frontend import FrontendBuild
 from groundcrew.releases.plan import ReleasePlan, ServerProcess, Toolchain
 from groundcrew.remote.interpreter import may_satisfy
 from groundcrew.settings.errors import Problem, SettingsError
+from roles.app import node
 
 CACHE = ".groundcrew"
 
@@ -36,9 +38,13 @@ def plan(
     Raises SettingsError where its source or requirements cannot be read.
     """
     try:
-        bundle = pack(app.source, project, project / CACHE)
+        bundle = pack(app.source, project, project / CACHE, app.frontend)
     except SourceError as error:
         raise _error(name, "source", str(error)) from None
+    try:
+        bundle, front = _frontend(app, bundle, project)
+    except SourceError as error:
+        raise _error(name, "frontend", str(error)) from None
     try:
         requirements = collect.requirements(app, bundle, server, project)
         requires_python = collect.requires_python(app, bundle)
@@ -62,8 +68,26 @@ def plan(
         drain=drain,
         files=_files(name, app, secrets, project),
         elsewhere=elsewhere,
+        frontend=front,
         requires_python=requires_python,
     )
+
+
+def _frontend(
+    app: AppSettings, packed: Bundle, project: Path
+) -> tuple[Bundle, FrontendBuild | None]:
+    """The source with its front end where that is built here, and what the host is to build."""
+    settings = app.frontend
+    if settings is None:
+        return packed, None
+    frontend.check(settings, packed)
+    if settings.build == "operator":
+        return frontend.built(settings, packed, project / CACHE), None
+    if settings.build == "none":
+        return packed, None
+    version, text = node.pinned(settings.node)
+    key = frontend.key(settings, packed, version)
+    return packed, FrontendBuild(settings, key, text, version)
 
 
 def _error(name: str, key: str, message: str) -> SettingsError:

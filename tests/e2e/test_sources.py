@@ -207,3 +207,41 @@ def test_what_a_project_says_it_needs(project: Project) -> None:
     assert (found["itsdangerous"], found["gunicorn"]) == ("2.1.2", SERVER)
     assert "blinker" not in found
     assert project.deploy("pyproject", "locked").changed == []
+
+
+REGISTRY = "https://registry.npmjs.org"
+
+
+def test_front_ends_are_built_from_their_lockfile(project: Project) -> None:
+    for name in ("onhost", "here"):
+        project.source(f"{name}/app.py", name)
+        web_folder = project.root / name / "web"
+        shutil.copytree(ROOT / "tests/e2e/web", web_folder)
+        # What a build on this machine may have left.
+        project.write(f"{name}/web/node_modules/left/index.js", "")
+        project.write(f"{name}/web/dist/index.html", "old")
+        front = {
+            "directory": "web",
+            "registry": REGISTRY,
+            "env": {"VITE_WHO": f"built {name}"},
+        }
+        kind = {"build": "operator"} if name == "here" else {"node": "22"}
+        project.app(
+            name,
+            source={"directory": name},
+            frontend={**front, **kind},
+            health={"path": "/api/health"},
+            secrets={"TOKEN": {"env": "GC_SOURCES_TOKEN"}},
+        )
+    project.env["GC_SOURCES_TOKEN"] = "never in a build"
+    assert "registry.unreachable.test" in (project.root / "here/web/package-lock.json").read_text()
+    run = project.deploy("onhost", "here")
+    assert run.status == 0, run.stderr
+    for name in ("onhost", "here"):
+        folder = f"/srv/{name}/current/app/web"
+        script = project.host.out(f"cat {folder}/dist/assets/*.js")
+        assert f"built {name}" in script
+        assert "production" in script
+        assert not project.host.shell.file(f"{folder}/node_modules").exists
+        assert project.host.out(f"ls {folder}/dist") == "assets\nindex.html"
+    assert project.deploy("onhost", "here").changed == []

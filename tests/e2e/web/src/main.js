@@ -1,0 +1,1 @@
+document.getElementById("app").textContent = import.meta.env.VITE_WHO + ":" + import.meta.env.MODE
