@@ -3,11 +3,26 @@
 from pyinfra import host, inventory
 
 from groundcrew.settings import settings_for
-from roles import app, base, firewall, logrotate, nginx, python, ssh, users, verify, wiring
-from roles.plan import verify_arguments
+from roles import (
+    app,
+    base,
+    firewall,
+    logrotate,
+    nginx,
+    preflight,
+    python,
+    ssh,
+    users,
+    verify,
+    wiring,
+)
+from roles.plan import verify_arguments, wanted
 
 loaded = settings_for(host)
 settings = loaded.settings
+
+# Every host, before any is changed.
+preflight.apply(settings=settings.preflight, wanted=wanted(settings))
 
 # Every host.
 base.apply(settings=settings.base, packages=wiring.packages(settings))

@@ -8,6 +8,7 @@ from groundcrew.facts.sshd import SshdState
 from groundcrew.headers import merge
 from roles.firewall.settings import PORTS, FirewallSettings
 from roles.nginx.settings import NginxSettings
+from roles.preflight import Wanted
 from roles.settings import HostSettings
 from roles.ssh import builders as ssh
 from roles.ssh.settings import SshSettings
@@ -40,6 +41,21 @@ def verify_arguments(settings: HostSettings) -> VerifyArguments:
         unattended_upgrades=settings.base.unattended_upgrades,
     )
     return {"expected": expected}
+
+
+def wanted(settings: HostSettings) -> Wanted:
+    """What the roles will ask of the host."""
+    if not settings.app:
+        return Wanted({}, {})
+    ports: dict[int, tuple[str, ...]] = {
+        app.port: ("nginx.service",) for app in settings.app.values()
+    }
+    if settings.nginx.status_port:
+        ports[settings.nginx.status_port] = ("nginx.service",)
+    interpreter = settings.python.interpreter
+    # The distribution's own is installed by the run, where it is missing.
+    own = {} if interpreter == "/usr/bin/python3" else {interpreter: "python.interpreter"}
+    return Wanted(settings.app, ports, own)
 
 
 def gzip(settings: NginxSettings) -> Gzip:

@@ -7,6 +7,7 @@ from roles.base.settings import BaseSettings
 from roles.firewall.settings import FirewallSettings
 from roles.logrotate.settings import LogrotateSettings
 from roles.nginx.settings import NginxSettings
+from roles.preflight.settings import PreflightSettings
 from roles.python.settings import PythonSettings
 from roles.ssh.settings import SshSettings
 from roles.users.settings import UsersSettings
@@ -15,6 +16,9 @@ from roles.verify.settings import VerifySettings
 
 class HostSettings(HostBase):
     """The settings of one host."""
+
+    preflight: PreflightSettings = PreflightSettings()
+    """What it must have before anything is changed."""
 
     base: BaseSettings = BaseSettings()
     """What every host has."""

@@ -6,17 +6,21 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
+from pyinfra import host as current_host
 from pyinfra.api.inventory import Inventory
 
 from groundcrew.apps import development, maintenance
 from groundcrew.apps.command import CommandServer
+from groundcrew.apps.model import AppSettings
 from groundcrew.apps.paths import AppPaths
 from groundcrew.apps.server import GunicornServer, Server, UwsgiServer
 from groundcrew.apps.uvicorn import UvicornServer
+from groundcrew.facts.memory import Memory
 from groundcrew.releases.plan import ReleasePlan, ServerProcess
 from groundcrew.releases.target import Target
 from groundcrew.settings import Loaded, Problem, SettingsError, settings_for
 from groundcrew.settings.errors import nearest
+from groundcrew.sizes import size_for, sized
 from roles import app, command, gunicorn, logrotate, nginx, python, users, uvicorn, uwsgi, verify
 from roles import firewall as firewall_role
 from roles.firewall.settings import FirewallSettings, RuleSettings
@@ -61,7 +65,7 @@ def app_names(inventory: Inventory) -> list[str]:
 def release_plan(name: str, loaded: Loaded[HostSettings]) -> ReleasePlan:
     """The release of one application on one host."""
     settings = loaded.settings
-    item = settings.app[name]
+    item = sized_app(settings.app[name])
     return app.plan(
         name,
         item,
@@ -71,6 +75,15 @@ def release_plan(name: str, loaded: Loaded[HostSettings]) -> ReleasePlan:
         drain=nginx.drain_seconds(settings.nginx),
         project=PROJECT,
         elsewhere=elsewhere(name, loaded),
+    )
+
+
+def sized_app(item: AppSettings) -> AppSettings:
+    """The application with what its size derives; `auto` asks the host, and no other does."""
+    if item.size is None:
+        return item
+    return sized(
+        item, size_for(current_host.get_fact(Memory)) if item.size == "auto" else item.size
     )
 
 

@@ -330,6 +330,11 @@ class AppSettings(Settings):
     timers: dict[PartName, Timer] = Field(default_factory=dict)
     """Scheduled commands by name."""
 
+    size: Literal["auto", "small", "medium", "large"] | None = None
+    """Derives the number of processes and a memory limit, where nothing else is said, from one
+    table (docs/sizing.md); `auto` chooses by the host's memory. Default: processes by the CPUs
+    alone, no limit."""
+
     rollout: Rollout = Rollout()
     """Going over several hosts."""
 

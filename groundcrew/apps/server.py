@@ -21,6 +21,10 @@ class GunicornServer(Settings):
     """Worker processes; `auto` = 2 x CPU + 1 for sync workers, CPU count for gthread and uvicorn
     (gunicorn's documentation, "How many workers?")."""
 
+    workers_max: int | None = Field(None, ge=1, le=256)
+    """With `workers: auto`, at most so many. Default: as the application's `size` says, if it says
+    one."""
+
     worker_class: Literal["sync", "gthread", "uvicorn"] = "sync"
     """`sync` or `gthread` for WSGI, `uvicorn` for ASGI (uvicorn_worker.UvicornWorker)."""
 

@@ -19,6 +19,10 @@ class UvicornServer(Settings):
     """Worker processes; `auto` = one per CPU, but at least two, so that one serves while the other
     is replaced. With one alone a restart refuses connections for a moment."""
 
+    workers_max: int | None = Field(None, ge=1, le=256)
+    """With `workers: auto`, at most so many. Default: as the application's `size` says, if it says
+    one."""
+
     timeout_graceful_shutdown: int = Field(30, ge=1)
     """Seconds that requests get to finish when the server or a worker is stopped."""
 

@@ -17,6 +17,7 @@ kills."""
 # coreutils' nproc believes OpenMP's variables too, which say nothing about processes.
 CPUS = "$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)"
 AUTO = f"$(n={CPUS}; echo $((n > 2 ? n : 2)))"
+CAPPED = f"$(n={CPUS}; n=$((n > 2 ? n : 2)); echo $((n < MOST ? n : MOST)))"
 OPTIONAL = (
     "limit_concurrency",
     "limit_max_requests",
@@ -60,7 +61,8 @@ class Uvicorn:
         server = self.settings
         module = str(app.entry)
         factory = module.endswith("()")
-        workers = AUTO if server.workers == "auto" else str(server.workers)
+        auto = CAPPED.replace("MOST", str(server.workers_max)) if server.workers_max else AUTO
+        workers = auto if server.workers == "auto" else str(server.workers)
         options: dict[str, object] = {} if self.reload else {"workers": workers}
         options |= {
             "timeout-keep-alive": server.keep_alive,

@@ -9,18 +9,18 @@ from pyinfra import host as current_host
 from pyinfra import logger
 from pyinfra.api import FunctionCommand, Host, State, operation
 
-from roles.verify import json_report
+from groundcrew.results import json_report
+from groundcrew.results.result import Check, NotCheckedError, fail
+from groundcrew.results.table import table
 from roles.verify.checks import run_checks
 from roles.verify.checks.firewall import cannot_see, closed_ports, open_ports, probed_addresses
 from roles.verify.expected import Expected, Gzip
 from roles.verify.facts import HostReport
 from roles.verify.outside import Reached, ask_sites, patience, reach
 from roles.verify.request import host_request
-from roles.verify.result import Check, NotCheckedError, fail
 from roles.verify.seen import Seen
 from roles.verify.settings import VerifySettings
 from roles.verify.site import check_url
-from roles.verify.table import table
 
 Commands = Generator[FunctionCommand, None, None]
 
@@ -90,7 +90,7 @@ def conclude(settings: VerifySettings, checks: Callable[[], Sequence[Check]]) ->
             json_report.record(settings.json_path, current_host.name, results)
         except OSError as error:
             results.append(fail("verify.json", f"cannot be written: {error}"))
-    logger.info(table(current_host.name, results))
+    logger.info(table(f"Verify {current_host.name}", results))
     if not json_report.passed(results):
         yield FunctionCommand(fail_host, (), {})
 

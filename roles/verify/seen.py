@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from groundcrew.results.result import NotCheckedError
 from roles.verify.answer import Answer
 from roles.verify.expected import Expected, instance_names
 from roles.verify.outside import Reached, Site
-from roles.verify.result import NotCheckedError
 from roles.verify.settings import VerifySettings
 
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from urllib.parse import urljoin, urlsplit
 
+from groundcrew.results.result import Check, fail, judge, not_applicable, ok
 from roles.verify.answer import Answer
 from roles.verify.checks.compression import judge_pages
 from roles.verify.checks.headers import revealing
 from roles.verify.client import get
 from roles.verify.expected import Gzip
-from roles.verify.result import Check, fail, judge, not_applicable, ok
 from roles.verify.settings import VerifySettings
 
 REDIRECTS = range(300, 400)

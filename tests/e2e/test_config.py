@@ -69,6 +69,8 @@ def data(folder: Path, **more: Any) -> dict[str, Any]:
         "app.hello.timers": {
             "dump-timer": {"command": "python dump.py t.json", "schedule": "*:*:*"}
         },
+        "app.hello.size": "small",
+        "app.hello.limits": {"cpu_weight": 50, "io_weight": 60, "memory_low": "16M"},
         "app.hello.release.drain": 0,
         "app.hello.release.check_window": 1,
         **{f"app.hello.{key.replace('__', '.')}": value for key, value in more.items()},
@@ -187,6 +189,81 @@ def test_another_version_of_a_secret_is_a_release_and_a_rollback_brings_the_old_
     )
     assert configured.live("hello") == before
     assert json.loads(configured.out(f"cat {file}"))["cookie"] == old
+
+
+def test_a_size_derives_processes_and_a_memory_limit(configured: LabHost) -> None:
+    unit = f"hello@{configured.live('hello')}.service"
+    pid = configured.out(f"systemctl show --property=MainPID --value {unit}")
+    assert len(configured.out(f"pgrep -P {pid}").split()) == 2
+    names = ("MemoryMax", "MemoryLow", "CPUWeight", "IOWeight")
+    shown = configured.out(f"systemctl show --property={','.join(names)} {unit}").splitlines()
+    assert dict(line.split("=") for line in shown) == {
+        "MemoryMax": str(1536 << 20),
+        "MemoryLow": str(16 << 20),
+        "CPUWeight": "50",
+        "IOWeight": "60",
+    }
+
+
+def test_preflight_names_all_failures_and_no_host_is_touched(
+    configured: LabHost, trixie: LabHost, folder: Path
+) -> None:
+    hosts = [configured, trixie]
+    before = [host.live("hello") for host in hosts]
+    taken = "systemd-run --quiet --unit=squatter python3 -m http.server --bind 127.0.0.1 8099"
+    configured.out(taken)
+    try:
+        wait = "for i in 1 2 3 4 5 6 7 8 9; do ss -ltn | grep -q :8099 && exit 0; sleep 0.5; done"
+        configured.out(wait)
+        pid = configured.out("systemctl show --property=MainPID --value squatter")
+        changed = {
+            **data(folder, env={"GREETING": "never", "MODEL": 1}, port=8099, domains=["x.test"]),
+            "preflight.min_disk": "900T",
+            "base.timezone": "Asia/Shanghai",
+        }
+        changed["app.hello.limits"] = {"memory_max": "900T"}
+        run = pyinfra(",".join(host.name for host in hosts), data=changed)
+        assert run.status == 1
+        one, other = (
+            next(part for part in run.stderr.split("Preflight ")[1:] if part.startswith(host.name))
+            for host in hosts
+        )
+        assert f"taken by python3 (pid {pid}, squatter.service)" in " ".join(one.split())
+        assert "taken by" not in other
+        for told in (one, other):
+            assert "disk /srv" in told
+            assert "disk /var" in told
+            assert "limits come to 921600.0 GiB of" in " ".join(told.split())
+            assert "system " not in told
+        assert configured.out("systemctl is-active squatter") == "active"
+    finally:
+        configured.out("systemctl stop squatter")
+    assert [host.live("hello") for host in hosts] == before
+    assert [host.out("readlink /etc/localtime") for host in hosts] == [
+        "/usr/share/zoneinfo/Etc/UTC"
+    ] * 2
+
+
+def test_preflight_alone(configured: LabHost, folder: Path) -> None:
+    path = folder / "preflight.json"
+    asked = {
+        **data(folder),
+        "preflight.json": str(path),
+        "preflight.connect": ["127.0.0.1:80"],
+        "preflight.max_clock_skew": 60,
+    }
+    run = good(pyinfra(configured.name, data=asked, playbook="playbooks/preflight.py"))
+    assert run.changed == []
+    found = json.loads(path.read_text())
+    assert found["ok"]
+    checks = {item["name"]: item for item in found["hosts"][configured.name]["checks"]}
+    assert checks["port 80"]["detail"] == "is ours already"
+    assert checks["port 8090"]["detail"] == "is ours already"
+    assert checks["connect 127.0.0.1:80"]["status"] == "ok"
+    assert checks["clock"]["status"] == "ok"
+    assert "hello web 1.5 GiB" in checks["memory plan"]["detail"]
+    for name in checks:
+        assert name in run.stderr
 
 
 def test_an_undefined_name_is_told_before_any_host_is_touched(

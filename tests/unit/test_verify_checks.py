@@ -11,15 +11,15 @@ import pytest
 from requests.structures import CaseInsensitiveDict
 
 from groundcrew.apps.model import AppSettings
+from groundcrew.results.result import Check, Status
+from groundcrew.results.table import table
 from roles.verify.answer import Answer
 from roles.verify.checks import run_checks
 from roles.verify.expected import Expected, Gzip, host_header
 from roles.verify.outside import Site
 from roles.verify.request import host_request
-from roles.verify.result import Check, Status
 from roles.verify.seen import Seen
 from roles.verify.settings import VerifySettings
-from roles.verify.table import table
 
 HEADERS = {"X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer"}
 ADDRESS = "192.0.2.7"
@@ -367,7 +367,9 @@ def test_host_header_of_a_wildcard() -> None:
 
 
 def test_table_is_aligned_and_counts() -> None:
-    text = table("web1", [Check("a", Status.OK, "fine"), Check("longer", Status.FAIL, "x " * 90)])
+    text = table(
+        "Verify web1", [Check("a", Status.OK, "fine"), Check("longer", Status.FAIL, "x " * 90)]
+    )
     lines = text.splitlines()
     assert lines[0] == "Verify web1"
     assert lines[1].index("ok") == lines[2].index("fail")

@@ -5,11 +5,11 @@ from typing import Any
 from requests.structures import CaseInsensitiveDict
 
 from groundcrew.apps.model import AppSettings
+from groundcrew.results.result import Status
 from roles.verify.answer import Answer
 from roles.verify.checks import compression, headers, maintenance, pages
 from roles.verify.expected import Expected, Gzip
 from roles.verify.outside import Site
-from roles.verify.result import Status
 from roles.verify.seen import Seen
 from roles.verify.settings import VerifySettings
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from roles.verify import json_report
+from groundcrew.results import json_report
+from groundcrew.results.result import Check, Status
 from roles.verify.client import connects, raw_get
 from roles.verify.expected import Gzip
-from roles.verify.result import Check, Status
 from roles.verify.settings import VerifySettings
 from roles.verify.site import check_url
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from groundcrew.results.result import Check, NotCheckedError, fail
 from roles.verify.checks import (
     compression,
     counters,
@@ -22,7 +23,6 @@ from roles.verify.checks import (
     units,
     upkeep,
 )
-from roles.verify.result import Check, NotCheckedError, fail
 from roles.verify.seen import Seen
 
 CHECKS: Mapping[str, Callable[[Seen], Iterator[Check]]] = {

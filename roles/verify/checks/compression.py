@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from groundcrew.results.result import Check, fail, not_applicable, ok
 from roles.verify.answer import Answer
 from roles.verify.checks.maintenance import REASON
 from roles.verify.expected import Gzip
-from roles.verify.result import Check, fail, not_applicable, ok
 from roles.verify.seen import Seen
 
 

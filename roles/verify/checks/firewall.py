@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from groundcrew.results.result import Check, fail, judge, not_applicable, ok
 from roles.verify.checks.listening import ssh_ports
 from roles.verify.outside import is_loopback
-from roles.verify.result import Check, fail, judge, not_applicable, ok
 from roles.verify.seen import Seen
 
 INSIDE = "firewall: policy"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from groundcrew.results.result import Check, judge, not_applicable
 from roles.verify.answer import Answer
 from roles.verify.checks.maintenance import REASON
-from roles.verify.result import Check, judge, not_applicable
 from roles.verify.seen import Seen
 
 REVEALING = ("X-Powered-By",)

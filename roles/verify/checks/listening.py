@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from roles.verify.result import Check, judge
+from groundcrew.results.result import Check, judge
 from roles.verify.seen import Seen
 
 

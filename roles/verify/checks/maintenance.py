@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from roles.verify.result import Check, fail, not_applicable
+from groundcrew.results.result import Check, fail, not_applicable
 from roles.verify.seen import Seen
 
 REASON = "maintenance is on"

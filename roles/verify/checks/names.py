@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from groundcrew.results.result import Check, fail, not_applicable, ok
 from roles.verify.outside import UNKNOWN_HOST
-from roles.verify.result import Check, fail, not_applicable, ok
 from roles.verify.seen import Seen
 
 

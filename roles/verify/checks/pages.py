@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from groundcrew.apps.model import AppSettings
 from groundcrew.apps.model import Check as Promise
+from groundcrew.results.result import Check, judge, not_applicable
 from roles.verify.answer import Answer
 from roles.verify.checks.maintenance import REASON
-from roles.verify.result import Check, judge, not_applicable
 from roles.verify.seen import Seen
 
 

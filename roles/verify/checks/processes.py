@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from roles.verify.result import Check, fail, judge
+from groundcrew.results.result import Check, fail, judge
 from roles.verify.seen import Seen
 
 

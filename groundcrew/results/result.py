@@ -10,6 +10,7 @@ class Status(StrEnum):
     """How a check ended."""
 
     OK = "ok"
+    WARN = "warn"
     FAIL = "fail"
     NOT_APPLICABLE = "n/a"
 
@@ -35,6 +36,11 @@ def ok(name: str, detail: str) -> Check:
 def fail(name: str, detail: str) -> Check:
     """The promise is broken."""
     return Check(name, Status.FAIL, detail)
+
+
+def warn(name: str, detail: str) -> Check:
+    """The promise is kept for now; somebody should look at it."""
+    return Check(name, Status.WARN, detail)
 
 
 def not_applicable(name: str, reason: str) -> Check:

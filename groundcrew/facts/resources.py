@@ -1,0 +1,56 @@
+"""What a host has to offer before anything is changed on it, in one round trip."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+from pyinfra.api import FactBase, StringCommand
+
+from groundcrew import remote
+
+
+class Owner(TypedDict):
+    """A process that listens."""
+
+    pid: int | None
+    name: str
+    unit: str
+
+
+class Place(TypedDict):
+    """The file system of a directory; sizes in bytes."""
+
+    free: int
+    inodes: int | None
+    writable: bool
+    executable: bool
+
+
+class ResourceState(TypedDict):
+    """`groundcrew/remote/inspect_resources.py` says what the keys mean."""
+
+    system: str
+    release: str
+    cpus: int
+    memory: int
+    time: float
+    paths: dict[str, Place]
+    ports: dict[str, list[Owner]]
+    interpreters: dict[str, str | None]
+    names: dict[str, list[str]]
+    connect: dict[str, str]
+
+
+class Resources(FactBase[ResourceState | None]):
+    """What the request asks for."""
+
+    def command(self, request: Mapping[str, Any]) -> StringCommand:
+        """One program run."""
+        return remote.command("inspect_resources", json.dumps(request))
+
+    def process(self, output: list[str]) -> ResourceState:
+        """The program prints one line of JSON."""
+        state: ResourceState = json.loads(output[-1])
+        return state

@@ -1,0 +1,157 @@
+"""Reports what a host has to offer, and what it is busy with, before anything is changed on it.
+
+Runs on the host as root, as `python3 -c SCRIPT REQUEST`; REQUEST is JSON {"paths": [directory],
+"ports": [TCP port], "interpreters": [path], "names": [domain], "connect": ["HOST:PORT"]}. Prints
+one line of JSON: {"system": "debian", "release": "12", "cpus", "memory": bytes, "time": Unix time,
+"paths": {PATH: {"free": bytes, "inodes": free ones or null, "writable", "executable": bool}},
+"ports": {PORT: [{"pid", "name", "unit"}]} of the processes that listen, "interpreters": {PATH:
+"3.11.2" or null}, "names": {DOMAIN: [address]}, "connect": {HOST:PORT: error or ""}}. Nothing is
+changed or ended. Standard library only, Python 3.9 or later.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+LISTEN = "0A"
+CONNECT_SECONDS = 3.0
+
+
+def os_release() -> dict[str, str]:
+    """The fields of /etc/os-release."""
+    found = {}
+    for line in Path("/etc/os-release").read_text(encoding="utf-8").splitlines():
+        key, _, value = line.partition("=")
+        found[key] = value.strip("\"'")
+    return found
+
+
+def memory() -> int:
+    """Bytes that the kernel manages."""
+    match = re.search(r"^MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    return int(match.group(1)) * 1024 if match else 0
+
+
+def directory(path: str) -> dict[str, Any]:
+    """The file system of a directory, or of the nearest one above it that exists."""
+    place = Path(path)
+    while not place.is_dir():
+        place = place.parent
+    state = os.statvfs(place)
+    return {
+        "free": state.f_bavail * state.f_frsize,
+        "inodes": state.f_favail if state.f_files else None,
+        "writable": not state.f_flag & os.ST_RDONLY and os.access(place, os.W_OK),
+        "executable": not state.f_flag & os.ST_NOEXEC,
+    }
+
+
+def listeners(ports: list[int]) -> dict[str, int]:
+    """The sockets that listen on some ports: inode -> port."""
+    found = {}
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            lines = Path(table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            fields = line.split()
+            port = int(fields[1].rpartition(":")[2], 16)
+            if fields[3] == LISTEN and port in ports:
+                found[fields[9]] = port
+    return found
+
+
+def owners(ports: list[int]) -> dict[int, list[dict[str, Any]]]:
+    """The processes that listen on some ports."""
+    found: dict[int, list[dict[str, Any]]] = {port: [] for port in ports}
+    sockets = listeners(ports)
+    if not sockets:
+        return found
+    seen = set()
+    for process in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
+        try:
+            links = [os.readlink(item) for item in (process / "fd").iterdir()]
+        except OSError:
+            continue
+        for link in links:
+            inode = link[len("socket:[") : -1] if link.startswith("socket:[") else ""
+            if inode in sockets:
+                seen.add(inode)
+                owner = describe(process)
+                if owner not in found[sockets[inode]]:
+                    found[sockets[inode]].append(owner)
+    for inode in sockets.keys() - seen:
+        # In another network's processes, or the kernel's own.
+        found[sockets[inode]].append({"pid": None, "name": "unknown", "unit": ""})
+    return found
+
+
+def describe(process: Path) -> dict[str, Any]:
+    """A process: its number, name and unit."""
+    try:
+        name = (process / "comm").read_text().strip()
+        groups = (process / "cgroup").read_text()
+    except OSError:
+        name, groups = "gone", ""
+    units = re.findall(r"/([^/\n]+\.(?:service|scope))", groups)
+    return {"pid": int(process.name), "name": name, "unit": units[-1] if units else ""}
+
+
+def version(interpreter: str) -> str | None:
+    """The version of a Python interpreter; None where it cannot be run."""
+    script = "import sys; print('.'.join(map(str, sys.version_info[:3])))"
+    try:
+        return subprocess.check_output([interpreter, "-ISc", script], text=True).strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def addresses(name: str) -> list[str]:
+    """The addresses that a name leads to on this host."""
+    try:
+        return sorted({str(item[4][0]) for item in socket.getaddrinfo(name, None)})
+    except OSError:
+        return []
+
+
+def reach(place: str) -> str:
+    """Why nothing answers at a TCP port; empty where something does."""
+    host, _, port = place.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def main() -> int:
+    """Prints the report."""
+    request = json.loads(sys.argv[1])
+    system = os_release()
+    report = {
+        "system": system.get("ID", ""),
+        "release": system.get("VERSION_ID", ""),
+        "cpus": len(os.sched_getaffinity(0)),
+        "memory": memory(),
+        "time": time.time(),
+        "paths": {path: directory(path) for path in request["paths"]},
+        "ports": owners(request["ports"]),
+        "interpreters": {path: version(path) for path in request["interpreters"]},
+        "names": {name: addresses(name) for name in request["names"]},
+        "connect": {place: reach(place) for place in request["connect"]},
+    }
+    print(json.dumps(report))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,190 @@
+"""What preflight says of hosts that will do, and of those that will not."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from groundcrew import remote
+from groundcrew.apps.model import AppSettings
+from groundcrew.facts.resources import ResourceState
+from groundcrew.results.result import Check, Status
+from roles.plan import wanted
+from roles.preflight import Wanted
+from roles.preflight.checks import run_checks
+from roles.preflight.settings import PreflightSettings
+from roles.settings import HostSettings
+
+APP = {"source": {"directory": "x"}, "entry": "a:b", "domains": ["shop.test", "*.shop.test"]}
+GIB = 1 << 30
+GOOD: ResourceState = {
+    "system": "debian",
+    "release": "12",
+    "cpus": 2,
+    "memory": 4 * GIB,
+    "time": 1000.0,
+    "paths": {
+        path: {"free": 9 * GIB, "inodes": 10**6, "writable": True, "executable": True}
+        for path in ("/", "/etc", "/opt", "/srv", "/var", "/var/lib", "/var/log")
+    },
+    "ports": {"80": [{"pid": 7, "name": "nginx", "unit": "nginx.service"}], "8090": []},
+    "interpreters": {},
+    "names": {},
+    "connect": {},
+}
+
+
+def app(**changes: Any) -> AppSettings:
+    return AppSettings.model_validate({**APP, **changes})
+
+
+def checks(
+    change: Callable[[Any], object] = lambda _: None,
+    apps: dict[str, AppSettings] | None = None,
+    **settings: Any,
+) -> list[Check]:
+    state = deepcopy(GOOD)
+    change(state)
+    host = HostSettings.model_validate({"app": apps or {"shop": app()}})
+    return run_checks(PreflightSettings.model_validate(settings), wanted(host), state, now=1010.0)
+
+
+def failures(*arguments: Any, **settings: Any) -> list[str]:
+    found = [check for check in checks(*arguments, **settings) if check.status is Status.FAIL]
+    return [f"{check.name}: {check.detail}" for check in found]
+
+
+def test_a_host_that_will_do() -> None:
+    assert [check for check in checks() if check.status not in (Status.OK, "n/a")] == []
+    ports = {check.name: check.detail for check in checks() if check.name.startswith("port")}
+    assert ports == {"port 80": "is ours already", "port 8090": "is free"}
+
+
+TAKEN = {"pid": 4711, "name": "apache2", "unit": "apache2.service"}
+
+
+@pytest.mark.parametrize(
+    ("change", "settings", "message"),
+    [
+        (
+            lambda s: s.update(release="11"),
+            {},
+            "system: debian 11, Debian 12 or 13 wanted (preflight.debian)",
+        ),
+        (lambda s: None, {"min_cpus": 4}, "CPUs: 2, 4 wanted (preflight.min_cpus)"),
+        (
+            lambda s: None,
+            {"min_memory": "8G"},
+            "memory: 4.0 GiB, 8.0 GiB wanted (preflight.min_memory)",
+        ),
+        (
+            lambda s: s["paths"]["/srv"].update(free=GIB // 2),
+            {},
+            "disk /srv: 512 MiB free, 1.0 GiB wanted (preflight.min_disk)",
+        ),
+        (
+            lambda s: s["paths"]["/var"].update(inodes=5),
+            {},
+            "disk /var: 5 inodes free, 20000 wanted (preflight.min_inodes)",
+        ),
+        (
+            lambda s: s["paths"]["/srv"].update(executable=False),
+            {},
+            "directories: /srv is mounted noexec, programs run from there",
+        ),
+        (
+            lambda s: s["paths"]["/var/log"].update(writable=False),
+            {},
+            "directories: /var/log cannot be written",
+        ),
+        (
+            lambda s: s["ports"].update({"80": [TAKEN]}),
+            {},
+            "port 80: taken by apache2 (pid 4711, apache2.service); stop it, or choose another "
+            "port",
+        ),
+        (lambda s: s["names"].update({"shop.test": []}), {"dns": True}, "name shop.test: is not"),
+        (
+            lambda s: s["connect"].update({"db:5432": "Connection refused"}),
+            {"connect": ["db:5432"]},
+            "connect db:5432: Connection refused",
+        ),
+        (lambda s: None, {"max_clock_skew": 5}, "clock: 10 s from this machine's, at most 5 s"),
+    ],
+)
+def test_a_host_that_will_not(
+    change: Callable[[Any], object], settings: dict[str, Any], message: str
+) -> None:
+    [found] = failures(change, **settings)
+    assert found.startswith(message)
+
+
+def test_all_failures_are_told_at_once() -> None:
+    def change(state: Any) -> None:
+        state.update(cpus=1, release="11")
+        state["ports"]["80"] = [TAKEN]
+
+    assert len(failures(change, min_cpus=4, min_memory="8G")) == 4
+
+
+def test_a_host_sold_with_8_gb_has_a_little_less() -> None:
+    assert failures(lambda s: s.update(memory=int(7.6 * GIB)), min_memory="8G") == []
+
+
+@pytest.mark.parametrize(
+    ("plan", "limit", "status"),
+    [
+        ("error", "5G", Status.FAIL),
+        ("warn", "5G", Status.WARN),
+        ("error", "3G", Status.WARN),
+        ("error", "1G", Status.OK),
+    ],
+)
+def test_the_limits_of_all_applications_must_fit(plan: str, limit: str, status: Status) -> None:
+    apps = {"shop": app(limits={"memory_max": limit})}
+    [check] = [item for item in checks(apps=apps, memory_plan=plan) if item.name == "memory plan"]
+    assert check.status is status
+    assert f"limits come to {limit[0]}.0 GiB of 4.0 GiB (shop web {limit[0]}.0 GiB)" in check.detail
+
+
+def test_the_size_of_the_host_counts_for_the_plan() -> None:
+    [check] = [item for item in checks(apps={"a": app(size="auto")}) if item.name == "memory plan"]
+    assert "limits come to 1.5 GiB of 4.0 GiB" in check.detail
+
+
+def test_a_host_without_applications_needs_no_ports() -> None:
+    assert wanted(HostSettings()) == Wanted({}, {})
+
+
+def test_the_program_names_who_listens_and_what_there_is() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port, other = server.getsockname()[1], closed.getsockname()[1]
+        request = {
+            "paths": ["/", "/not/there"],
+            "ports": [port, other],
+            "interpreters": [sys.executable, "/not/there"],
+            "names": ["localhost", "nobody.invalid"],
+            "connect": [f"127.0.0.1:{port}", f"127.0.0.1:{other}"],
+        }
+        command = [sys.executable, "-ISc", remote.source("inspect_resources"), json.dumps(request)]
+        report = json.loads(subprocess.check_output(command, text=True))
+    [owner] = report["ports"][str(port)]
+    assert owner["pid"] == os.getpid()
+    assert report["ports"][str(other)] == []
+    assert report["paths"]["/not/there"] == report["paths"]["/"]
+    assert report["interpreters"]["/not/there"] is None
+    assert report["interpreters"][sys.executable].startswith("3.")
+    assert report["names"]["localhost"]
+    assert report["names"]["nobody.invalid"] == []
+    assert report["connect"][f"127.0.0.1:{port}"] == ""
+    assert report["connect"][f"127.0.0.1:{other}"] == "Connection refused"
+    assert report["memory"] > 1 << 28
