@@ -30,6 +30,7 @@ class BaseState(TypedDict):
 
     container: bool
     hostname: str
+    hosts: list[str]
     locales: list[str]
     sysctl: dict[str, KernelParameter | None]
     units: dict[str, dict[str, str]]

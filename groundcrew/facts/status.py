@@ -66,6 +66,8 @@ class AppStatus(TypedDict):
     releases: dict[str, ReleaseStatus]
     units: dict[str, UnitStatus]
     log: list[LogEntry]
+    variables: list[str]
+    logs: int
 
 
 class Resources(TypedDict):
@@ -77,6 +79,7 @@ class Resources(TypedDict):
     memory_available: int
     disk: int
     disk_free: int
+    journal: int
     uptime: float
 
 

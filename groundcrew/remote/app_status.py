@@ -3,12 +3,13 @@
 Runs on the host as root, as `python3 -c SCRIPT REQUEST`; REQUEST is JSON {"apps": [name], "lines":
 number of entries of each release log}. Prints one line of JSON: {"time": Unix time, "host":
 {"load": [1, 5, 15 minutes], "cpus", "memory", "memory_available": bytes, "disk", "disk_free": bytes
-of /srv, "uptime": seconds}, "nginx": unit, "apps": {NAME: {"live", "current": release,
-"maintenance": {"operator", "since"} or null, "lock": {"operator", "since", "held": bool} or null,
-"releases": {ID: {"built": Unix time or null, "bad", "source", "last", "switched": entry of the log
-or null}}, "units": {UNIT: unit}, "log": [entry]}}}. A unit is {"active", "sub", "result",
-"restarts", "memory", "tasks", "cpu": nanoseconds, "since", "ended", "triggered", "next": Unix
-time}; what systemd does not know is null. Standard library only, Python 3.9 or later.
+of /srv, "journal": bytes, "uptime": seconds}, "nginx": unit, "apps": {NAME: {"live", "current":
+release, "maintenance": {"operator", "since"} or null, "lock": {"operator", "since", "held": bool}
+or null, "releases": {ID: {"built": Unix time or null, "bad", "source", "last", "switched": entry of
+the log or null}}, "units": {UNIT: unit}, "log": [entry], "variables": [name], "logs": bytes of
+nginx's}}}. A unit is {"active", "sub", "result", "restarts", "memory", "tasks", "cpu": nanoseconds,
+"since", "ended", "triggered", "next": Unix time}; what systemd does not know is null. Standard
+library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import calendar
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterable
@@ -34,6 +36,8 @@ from groundcrew.remote.app_files import (
 )
 
 LOG_BYTES = 1 << 20
+LOGS = Path("/var/log/nginx")
+JOURNALS = (Path("/var/log/journal"), Path("/run/log/journal"))
 UNKNOWN = 1 << 60
 STAMP = "%a %Y-%m-%d %H:%M:%S UTC"
 PROPERTIES = {
@@ -162,7 +166,27 @@ def app(name: str, lines: int, states: dict[str, dict[str, Any]]) -> dict[str, A
             if unit.startswith((f"{name}@", f"{name}."))
         },
         "log": entries[-lines:],
+        "variables": variables(root / "current" / "env"),
+        "logs": bytes_of(LOGS.glob(f"{name}.*")),
     }
+
+
+def variables(path: Path) -> list[str]:
+    """Names of the live release's variables, without their values: in those, every quote has a
+    backslash before it."""
+    return re.findall(r'^([A-Za-z_]\w*)="', text(path), re.MULTILINE)
+
+
+def bytes_of(paths: Iterable[Path]) -> int:
+    """Disk space of files."""
+    found = 0
+    for path in paths:
+        try:
+            state = path.lstat()
+        except OSError:
+            continue
+        found += state.st_blocks * 512
+    return found
 
 
 def host() -> dict[str, Any]:
@@ -179,6 +203,7 @@ def host() -> dict[str, Any]:
         "memory_available": memory.get("MemAvailable", 0),
         "disk": disk.f_blocks * disk.f_frsize,
         "disk_free": disk.f_bavail * disk.f_frsize,
+        "journal": sum(bytes_of(path.rglob("*.journal*")) for path in JOURNALS),
         "uptime": float((text(Path("/proc/uptime")) or "0").split()[0]),
     }
 

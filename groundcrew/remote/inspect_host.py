@@ -79,6 +79,15 @@ def swap_file() -> dict[str, Any]:
     return {"mib": size, "active": "/swapfile " in Path("/proc/swaps").read_text()}
 
 
+def own_hosts() -> list[str]:
+    """The lines of /etc/hosts that are ours."""
+    try:
+        lines = Path("/etc/hosts").read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+    return [line for line in lines if line.endswith("# groundcrew")]
+
+
 def main() -> int:
     """Prints the report."""
     request = json.loads(sys.argv[1])
@@ -86,6 +95,7 @@ def main() -> int:
     report = {
         "container": output_of("systemd-detect-virt", "--container").strip() not in ("", "none"),
         "hostname": socket.gethostname(),
+        "hosts": own_hosts(),
         "locales": output_of("locale", "-a").split(),
         "sysctl": {key: kernel_parameter(key) for key in request["sysctl"]},
         "units": units(request["units"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
@@ -13,6 +14,7 @@ from groundcrew.facts.status import AppStatus, HostStatus, LogEntry, Note, UnitS
 from groundcrew.status.parts import Part, part
 
 INDENT = "  "
+WIDTH = 110
 FAILED = re.compile(r"^(?!live).*\b(failed|not)\b")
 
 
@@ -28,6 +30,8 @@ def status_table(host: str, report: HostStatus) -> list[str]:
             *release_rows(app),
             "",
             *log_rows(app["log"]),
+            "",
+            *given(app),
         ]
         lines += ["", f"{INDENT}{name}: {headline(app)}", *_indented(body, 2)]
     return lines
@@ -49,7 +53,8 @@ def resources(report: HostStatus) -> str:
     return (
         f"load {load} on {host['cpus']} CPUs; memory {size(host['memory_available'])} of "
         f"{size(host['memory'])} available; /srv {size(host['disk_free'])} of "
-        f"{size(host['disk'])} free; up {span(host['uptime'])}; nginx {state}"
+        f"{size(host['disk'])} free; journal "
+        f"{size(host['journal'])}; up {span(host['uptime'])}; nginx {state}"
     )
 
 
@@ -63,6 +68,14 @@ def headline(app: AppStatus) -> str:
     source = f" ({release['source']})" if release else ""
     since = f" since {_time(entry.get('time'))} UTC by {entry.get('operator')}" if entry else ""
     return f"{format_text(live, 'green')}{source} is live{since}"
+
+
+def given(app: AppStatus) -> list[str]:
+    """The names of the variables that the live release gets, and what nginx's logs take."""
+    names = textwrap.wrap(
+        f"variables: {', '.join(app['variables']) or 'none'}", WIDTH, subsequent_indent=INDENT
+    )
+    return [*names, f"nginx's logs take {size(app['logs'])}"]
 
 
 def remarks(app: AppStatus) -> Iterator[str]:

@@ -15,7 +15,8 @@ JOURNAL_UNIT = "systemd-journald.service"
 TIMESYNC_UNIT = "systemd-timesyncd.service"
 UPGRADE_UNITS = ("apt-daily.timer", "apt-daily-upgrade.timer")
 UNITS = (JOURNAL_UNIT, TIMESYNC_UNIT, *UPGRADE_UNITS)
-FSTAB_LINE = "/swapfile none swap sw 0 0 # groundcrew"
+MARK = "# groundcrew"
+FSTAB_LINE = f"/swapfile none swap sw 0 0 {MARK}"
 
 
 @dataclass
@@ -32,6 +33,7 @@ def base_plan(settings: BaseSettings, state: BaseState) -> Plan:
     if state["certificates_are_stale"]:
         found.commands.append("update-ca-certificates --fresh")
     _hostname(settings, state, found)
+    _hosts(settings, state, found)
     if settings.locale != "C.UTF-8" and _canonical(settings.locale) not in map(
         _canonical, state["locales"]
     ):
@@ -53,6 +55,21 @@ def _hostname(settings: BaseSettings, state: BaseState, found: Plan) -> None:
         f"hostnamectl set-hostname {name}",
         # sudo and others look their own host up, and wait where the name is unknown.
         f"grep -qw {name} /etc/hosts || echo '127.0.1.1 {name}' >> /etc/hosts",
+    ]
+
+
+def _hosts(settings: BaseSettings, state: BaseState, found: Plan) -> None:
+    lines = [
+        f"{address} {name} {MARK}" for name, address in sorted(settings.hosts.items()) if address
+    ]
+    if lines == state["hosts"]:
+        return
+    # Written into, not replaced: a container's is mounted.
+    found.commands += [
+        "hosts=$(mktemp)",
+        f"grep -v '{MARK}$' /etc/hosts > \"$hosts\" || true",
+        *(f"echo '{line}' >> \"$hosts\"" for line in lines),
+        'cat "$hosts" > /etc/hosts && rm "$hosts"',
     ]
 
 

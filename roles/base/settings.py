@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator
 
 from groundcrew.model import Settings
 
 SysctlKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+([./][A-Za-z0-9_-]+)+$")]
 SizeText = Annotated[str, StringConstraints(pattern=r"^[0-9]+[KMGT]?$")]
+HostName = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[a-z0-9_]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$"
+    ),
+]
+IpAddress = Annotated[str, AfterValidator(lambda text: str(ip_address(text)))]
 PackageName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.-]+([=/][^\s]+)?$")]
 
 # Network keys: Linux Documentation/networking/ip-sysctl.rst; hardening keys: CIS Debian Linux
@@ -69,6 +77,11 @@ class BaseSettings(Settings):
 
     hostname: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,63}$")] | None = None
     """Host name without domain; null leaves it alone."""
+
+    hosts: dict[HostName, IpAddress | None] = Field(default_factory=dict)
+    """Names that the host itself resolves: name -> address, as lines of /etc/hosts; its other
+    lines are left alone. For what an application has hard-coded (`redis: 10.0.0.5`); null takes one
+    out."""
 
     timezone: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+/-]+$")] = "Etc/UTC"
     """Time zone by its IANA name."""

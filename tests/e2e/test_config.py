@@ -266,6 +266,26 @@ def test_preflight_alone(configured: LabHost, folder: Path) -> None:
         assert name in run.stderr
 
 
+def test_status_names_variables_and_tells_no_value(configured: LabHost, folder: Path) -> None:
+    run = good(pyinfra(configured.name, data=data(folder), playbook="playbooks/status.py"))
+    assert "variables: API_KEY, COOKIE, GREETING, MODEL" in run.stderr
+    assert cookie(configured) not in run.stdout + run.stderr
+    assert "nginx's logs take" in run.stderr
+    assert re.search(r"timer dump-timer .* last run: success", run.stderr)
+
+
+def test_names_that_the_host_resolves_itself(configured: LabHost, folder: Path) -> None:
+    before = configured.out("cat /etc/hosts")
+    named = {**data(folder), "base.hosts": {"redis": "10.99.0.5", "db.internal": "fd00::1"}}
+    assert len(good(pyinfra(configured.name, data=named)).changed) == 1
+    assert configured.out("getent hosts redis").split() == ["10.99.0.5", "redis"]
+    assert configured.out("getent ahostsv6 db.internal").split()[0] == "fd00::1"
+    assert configured.out("cat /etc/hosts").startswith(before)
+    assert good(pyinfra(configured.name, data=named)).changed == []
+    assert len(good(pyinfra(configured.name, data=data(folder))).changed) == 1
+    assert configured.out("cat /etc/hosts") == before
+
+
 def test_an_undefined_name_is_told_before_any_host_is_touched(
     configured: LabHost, folder: Path
 ) -> None:

@@ -30,6 +30,7 @@ def state(**changes: Any) -> BaseState:
     converged: dict[str, Any] = {
         "container": False,
         "hostname": "web1",
+        "hosts": [],
         "locales": ["C", "C.utf8", "POSIX"],
         "sysctl": {"vm.swappiness": {"value": "10", "writable": True}},
         "units": dict.fromkeys(UNITS, RUNNING),
@@ -72,6 +73,31 @@ def test_what_cannot_be_set_is_reported_and_left() -> None:
         "swap file: a container shares its machine's swap",
         "time synchronisation: a container has its machine's clock",
     ]
+
+
+def test_names_in_etc_hosts_are_ours_alone(tmp_path: Path) -> None:
+    file = tmp_path / "hosts"
+    file.write_text("127.0.0.1 localhost\n10.0.0.9 old # groundcrew\n10.0.0.1 other # by hand\n")
+    hosts = {"redis": "10.0.0.5", "db.internal": "fd00::1", "gone": None}
+    shell = commands(state(hosts=["10.0.0.9 old # groundcrew"]), hosts=hosts)
+    script = "\n".join(["set -e", *shell]).replace("/etc/hosts", str(file))
+    subprocess.run(["sh", "-c", script], check=True)
+    ours = ["fd00::1 db.internal # groundcrew", "10.0.0.5 redis # groundcrew"]
+    assert file.read_text().splitlines() == [
+        "127.0.0.1 localhost",
+        "10.0.0.1 other # by hand",
+        *ours,
+    ]
+    assert commands(state(hosts=ours), hosts=hosts) == []
+    emptied = "\n".join(["set -e", *commands(state(hosts=ours))]).replace("/etc/hosts", str(file))
+    subprocess.run(["sh", "-c", emptied], check=True)
+    assert file.read_text() == "127.0.0.1 localhost\n10.0.0.1 other # by hand\n"
+
+
+@pytest.mark.parametrize("hosts", [{"redis": "10.0.0"}, {"a b": "10.0.0.1"}, {"x'": "10.0.0.1"}])
+def test_hosts_that_cannot_be(hosts: dict[str, str]) -> None:
+    with pytest.raises(ValidationError):
+        settings(hosts=hosts)
 
 
 def test_units_are_restarted_for_newer_configuration_only() -> None:

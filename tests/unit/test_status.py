@@ -11,10 +11,12 @@ from click import unstyle
 from groundcrew import json_file
 from groundcrew.columns import columns, size, span
 from groundcrew.facts.status import AppStatus, HostStatus, UnitStatus
+from groundcrew.releases.environment import render
 from groundcrew.remote import app_status
 from groundcrew.status import tables
 from groundcrew.status.parts import Part, part
 from groundcrew.status.tables import releases_table, status_table
+from tests.environment_values import VALUES
 
 NOW = 1_700_000_000
 OLD, LIVE, BAD = "20260101T000000Z-aaa", "20260102T000000Z-bbb", "20260103T000000Z-ccc"
@@ -63,6 +65,8 @@ def application(**values: Any) -> AppStatus:
         },
         "units": {f"shop@{LIVE}.service": unit()},
         "log": [live, bad],
+        "variables": ["COLOUR", "KEY"],
+        "logs": 3 << 20,
     }
     return AppStatus(**{**state, **values})  # type: ignore[typeddict-item]
 
@@ -77,6 +81,7 @@ def report(**values: Any) -> HostStatus:
             "memory_available": 6 << 30,
             "disk": 100 << 30,
             "disk_free": 40 << 30,
+            "journal": 24 << 20,
             "uptime": 300_000.0,
         },
         "nginx": unit(),
@@ -112,9 +117,10 @@ def test_the_host_and_the_live_release() -> None:
     assert lines[0] == "Status of web1"
     assert lines[1] == (
         "load 0.50 0.25 0.10 on 2 CPUs; memory 6.0 GiB of 8.0 GiB available; /srv 40.0 GiB of "
-        "100.0 GiB free; up 3 days; nginx active (running)"
+        "100.0 GiB free; journal 24 MiB; up 3 days; nginx active (running)"
     )
     assert f"shop: {LIVE} (shop v1) is live since 2026-01-02 00:00:09 UTC by ann@desk" in lines
+    assert lines[-2:] == ["variables: COLOUR, KEY", "nginx's logs take 3 MiB"]
     assert row(lines, "web") == ["web", "active (running)", "2 h", "0", "90 MiB", "6", "3 s"]
 
 
@@ -195,6 +201,12 @@ def test_nothing_there_yet() -> None:
     bare = report()
     bare["nginx"] = None
     assert "nginx not installed" in status_table("web1", bare)[1]
+
+
+def test_variables_are_told_by_name_whatever_is_in_their_values(tmp_path: Path) -> None:
+    (tmp_path / "env").write_text(render(VALUES))
+    assert app_status.variables(tmp_path / "env") == sorted(VALUES)
+    assert app_status.variables(tmp_path / "gone") == []
 
 
 def test_figures() -> None:
