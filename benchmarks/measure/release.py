@@ -1,0 +1,185 @@
+"""Releases of changed code with unchanged requirements, step by step: see benchmarks/README.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.measure import lab, machine
+from benchmarks.measure.lab import BenchmarkError
+from benchmarks.measure.load import Load, Window
+from groundcrew.lab.process import LabError
+
+APP = "hello"
+QUIET = 15
+STEPS = (
+    ("start of pyinfra, state, lock", "began"),
+    ("upload and unpack", "unpacked"),
+    ("build", "built"),
+    ("files, hooks", "starting"),
+    ("start and probe", "switched"),
+    ("check through nginx", "checked"),
+    ("workers, drain, stop, prune", "ended"),
+)
+"""Each step, and the moment at which it ends."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    top = argparse.ArgumentParser(
+        prog="benchmarks/release",
+        description="Releases of changed code under load, step by step, and changes of nginx's own "
+        "configuration beside them, on a lab host of its own (bench-a).",
+    )
+    top.add_argument("--repeat", type=int, default=5, help="releases, and changes of nginx")
+    top.add_argument("--rate", type=int, default=200, help="requests per second")
+    top.add_argument("--suite", default="bookworm", help="Debian of the host")
+    top.add_argument("--json", type=Path, metavar="PATH", help="write everything measured")
+    top.add_argument("--keep", action="store_true", help="leave the host running")
+    return top
+
+
+def say(text: str) -> None:
+    """Progress, on stderr."""
+    print(f"[{time.strftime('%H:%M:%S')}] {text}", file=sys.stderr, flush=True)
+
+
+def release(source: Path, number: int) -> dict[str, float]:
+    """Releases changed code; the moments of its steps, as Unix time by the host's own files."""
+    (source / "release.txt").write_text(f"release {number}\n")
+    data = json.dumps({APP: {"source": {"directory": str(source)}}})
+    with tempfile.NamedTemporaryFile(suffix=".json") as profile:
+        started = time.time()
+        lab.pyinfra(
+            "playbooks/release.py", "--data", f"app={data}", GROUNDCREW_PROFILE=profile.name
+        )
+        ended = time.time()
+        steps = json.load(profile)["hosts"][lab.GROUNDCREW]["operations"]
+    operations = {step["name"].partition(" | ")[2]: step for step in steps}
+    checked = operations[f"{APP}: canary"]
+    root = f"/srv/{APP}/current"
+    question = (
+        f"stat -c %.Y {root}/venv/pyvenv.cfg {root}/release.json && "
+        f"stat -c %.Y /run/{APP}/current.sock && "
+        f"systemctl show --property=InactiveExitTimestampMonotonic --value "
+        f"{APP}@$(basename $(readlink {root})).service && cut -d' ' -f1 /proc/uptime && date +%s.%N"
+    )
+    unpacked, built, switched, monotonic, uptime, now = map(
+        float, lab.as_root(lab.GROUNDCREW, question).decode().split()
+    )
+    return {
+        "started": started,
+        "began": operations["build releases"]["started"],
+        "unpacked": unpacked,
+        "built": built,
+        "starting": now - uptime + monotonic / 1e6,
+        "switched": switched,
+        "checked": checked["started"] + checked["seconds"],
+        "ended": ended,
+    }
+
+
+def change_nginx(source: Path, number: int) -> None:
+    """A change of nginx's own configuration: the one case in which it is reloaded."""
+    data = json.dumps({APP: {"source": {"directory": str(source)}}})
+    level = f"nginx.gzip_level={number % 9 + 1}"
+    lab.pyinfra("deploy.py", "--data", f"app={data}", "--data", level)
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Measures everything and prints it. Raises BenchmarkError."""
+    about = machine.describe()
+    print(", ".join(f"{key} {value}" for key, value in about.items()))
+    print()
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / APP
+        shutil.copytree(lab.ROOT / "examples" / APP, source)
+        say("a bare host becomes one that serves")
+        lab.fresh(lab.GROUNDCREW, suite=options.suite)
+        lab.pyinfra("deploy.py")
+        release(source, 0)
+
+        load = Load(lab.address(lab.GROUNDCREW), f"{APP}.test", options.rate)
+        say(f"{QUIET} s of load alone")
+        time.sleep(QUIET)
+        quiet_until = time.time()
+        releases = []
+        for number in range(1, options.repeat + 1):
+            say(f"release {number}")
+            releases.append(release(source, number))
+        released_until = time.time()
+        for number in range(1, options.repeat + 1):
+            say(f"change {number} of nginx")
+            change_nginx(source, number)
+        changed_until = time.time()
+        load.end()
+    windows = {
+        "quiet": load.window(quiet_until - QUIET + 2, quiet_until),
+        "releases": load.window(quiet_until, released_until),
+        "changes of nginx": load.window(released_until, changed_until),
+    }
+    for line in [*split_lines(releases), "", *window_lines(windows, options.repeat)]:
+        print(line)
+    return {
+        "machine": about,
+        "releases": releases,
+        "windows": {name: asdict(window) for name, window in windows.items()},
+    }
+
+
+def split_lines(releases: Sequence[dict[str, float]]) -> list[str]:
+    """A table of the steps' median seconds."""
+    before = "started"
+    lines = [f"A release of changed code (median of {len(releases)})", ""]
+    for title, end in STEPS:
+        seconds = median(moments[end] - moments[before] for moments in releases)
+        lines.append(f"  {title:34}{seconds:7.2f} s")
+        before = end
+    until = median(moments["switched"] - moments["started"] for moments in releases)
+    whole = median(moments["ended"] - moments["started"] for moments in releases)
+    return [*lines, f"  {'until the switch':34}{until:7.2f} s", f"  {'in all':34}{whole:7.2f} s"]
+
+
+def window_lines(windows: dict[str, Window], events: int) -> list[str]:
+    """A table of what clients saw."""
+    lines = ["What clients saw", ""]
+    lines.append(f"  {'':20}{'requests':>10}{'per s':>8}{'failed':>8}{'p50':>10}{'p99':>10}")
+    for name, window in windows.items():
+        title = name if name == "quiet" else f"{events} {name}"
+        lines.append(
+            f"  {title:20}{window.requests:10}{window.requests / window.seconds:8.0f}"
+            f"{window.failed:8}{1000 * window.p50:7.1f} ms{1000 * window.p99:7.1f} ms"
+        )
+    return lines
+
+
+def main() -> int:
+    """Exit status 0 when everything was measured and no request failed because of a release."""
+    options = parser().parse_args()
+    try:
+        result = measure(options)
+    except (BenchmarkError, LabError) as error:
+        print(f"benchmarks/release: {error}", file=sys.stderr)
+        return 1
+    finally:
+        if not options.keep:
+            lab.remove()
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    failed = result["windows"]["releases"]["failed"]
+    if failed:
+        print(f"benchmarks/release: {failed} requests failed during releases", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
