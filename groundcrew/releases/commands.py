@@ -19,6 +19,11 @@ NGINX_CHECK_SECONDS = 15
 RELOAD_SECONDS = 2
 """After these nginx's old workers take no new requests."""
 SYSTEM = "/etc/systemd/system"
+PROPERTIES = "/run/systemd/system.control"
+"""Where systemctl set-property --runtime keeps what it is told."""
+WEIGHT = 100
+"""systemd's default CPUWeight."""
+WEIGHT_BESIDE = 10
 
 
 def log_entry(target: Target, action: str, release: str, result: str) -> str:
@@ -123,12 +128,28 @@ def hooks_ran_elsewhere(target: Target, release: str, where: str) -> str:
     return f"echo {shlex.quote(where)} > {folder}/hooks-done"
 
 
-def start(target: Target, release: str) -> str:
-    """Shell that starts the release's units; whether they work is the probe's to say."""
+def start(target: Target, release: str, *, beside: bool = False) -> str:
+    """Shell that starts the release's units; whether they work is the probe's to say.
+
+    `beside` a release that serves, they get the processor that it leaves them until the switch.
+    """
     names = " ".join(target.units(release))
+    gently = "".join(
+        f"systemctl set-property --runtime {name} CPUWeight={WEIGHT_BESIDE}; "
+        for name in (target.units(release) if beside else ())
+    )
     return (
-        f"systemctl daemon-reload && systemctl reset-failed {names} 2>/dev/null; "
+        f"systemctl daemon-reload && systemctl reset-failed {names} 2>/dev/null; {gently}"
         f"systemctl start --no-block {names}"
+    )
+
+
+def full_weight(units: Sequence[str]) -> str:
+    """Shell that gives units the processor's share that they are to have."""
+    return " && ".join(
+        f"weight=$(sed -n s/^CPUWeight=//p {SYSTEM}/{unit}) && "
+        f'systemctl set-property --runtime {unit} "CPUWeight=${{weight:-{WEIGHT}}}"'
+        for unit in units
     )
 
 
@@ -319,6 +340,7 @@ def switch(target: Target, release: str, fallback: str | None = None) -> str:
     conf = paths.boot_conf
     units = target.units(release)
     steps = [
+        full_weight(units),
         f"systemctl enable --quiet {' '.join(units)}",
         f"printf %s {shlex.quote(boot_links(target, release))} > {conf}.new",
         f"mv {conf}.new {conf}",
@@ -393,5 +415,6 @@ def remove(target: Target, releases: Sequence[str]) -> str:
     for release in releases:
         units = f"{SYSTEM}/{paths.name}@{release}.* {SYSTEM}/{paths.name}.*@{release}.*"
         sockets = " ".join(paths.socket(release, number) for number in target.instances(release))
-        steps.append(f"rm -rf {paths.release(release)} {sockets} && rm -f {units}")
+        properties = f"{PROPERTIES}/{paths.name}@{release}.*"
+        steps.append(f"rm -rf {paths.release(release)} {sockets} {properties} && rm -f {units}")
     return " && ".join([*steps, "systemctl daemon-reload"])

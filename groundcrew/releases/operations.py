@@ -222,7 +222,8 @@ def hand_over(
             yield refuse(problem)
             return
         if not all(is_active(state, unit) for unit in target.units(release)):
-            yield StringCommand(commands.start(target, release))
+            beside = previous is not None
+            yield StringCommand(commands.start(target, release, beside=beside))
         yield remote.command("probe", payload=commands.socket_probe(target, release, ""))
     static = commands.static_payload(target, release, previous)
     if static:

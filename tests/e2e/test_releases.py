@@ -93,6 +93,9 @@ def test_rollback_needs_no_build_and_brings_the_settings_back(
     good(release(bookworm, source, more))
     two = bookworm.live("hello")
     assert "second greeting" in page(bookworm)
+    # Until the switch it made way for the one that served.
+    weight = bookworm.out(f"systemctl show --property=CPUWeight --value hello@{two}")
+    assert weight.strip() == "100"
 
     with traffic(bookworm, "/", "hello.test") as counts:
         run = good(pyinfra(bookworm.name, playbook=ROLLBACK, data={"app": "hello"}))
