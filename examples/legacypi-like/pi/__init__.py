@@ -1,0 +1,1 @@
+"""Articles, their pictures, and a daily digest."""

@@ -1,0 +1,1 @@
+"""The web side: a Flask application that queues documents for the task executors."""
