@@ -1,0 +1,1 @@
+"""How fast an application answers, deployed and otherwise."""

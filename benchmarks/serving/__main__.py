@@ -1,0 +1,136 @@
+"""The command line: see benchmarks/README.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import lab, machine
+from benchmarks.measure.lab import BenchmarkError
+from groundcrew.lab.process import LabError
+
+HOST = "bench-serve"
+FOLDER = Path(__file__).parent
+TARGET = 0.15
+"""The share of gunicorn's requests per second that nginx may cost on the page."""
+SETTINGS = {
+    "apps": ["hello"],
+    "app.hello.source.directory": str(FOLDER / "page"),
+    "app.hello.checks": [],
+}
+
+Rates = Mapping[tuple[str, str], Sequence[float]]
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    top = argparse.ArgumentParser(
+        prog="benchmarks/serve",
+        description="Requests per second of one application under its framework's development "
+        f"server, under gunicorn alone, and deployed, on a lab host of its own ({HOST}).",
+    )
+    top.add_argument("--rounds", type=int, default=8, help="how often each is measured")
+    top.add_argument("--seconds", type=int, default=2, help="how long each time")
+    top.add_argument("--connections", type=int, default=64, help="clients at the same time")
+    top.add_argument("--suite", default="bookworm", help="Debian of the host")
+    top.add_argument("--json", type=Path, metavar="PATH", help="write everything measured")
+    top.add_argument("--keep", action="store_true", help="leave the host running")
+    return top
+
+
+def deploy(suite: str) -> None:
+    """A host that serves the page, and wrk on it."""
+    lab.fresh(HOST, suite=suite)
+    data = [f"--data={key}={_text(value)}" for key, value in SETTINGS.items()]
+    lab.run(["pyinfra", "inventory/lab.py", "deploy.py", "-y", "--limit", HOST, *data])
+    lab.as_root(HOST, "DEBIAN_FRONTEND=noninteractive apt-get install -y -qq wrk >/dev/null")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def samples(rounds: int, seconds: int, connections: int) -> dict[tuple[str, str], list[float]]:
+    """Requests per second by way and path. Raises BenchmarkError where a request failed."""
+    script = (FOLDER / "measure.sh").read_bytes()
+    command = f"bash -s -- {rounds} {seconds} {connections}"
+    found: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for line in lab.as_root(HOST, command, script).decode().splitlines():
+        way, path, rate, errors = line.split()
+        if int(errors):
+            raise BenchmarkError(f"{way} {path}: {errors} requests failed")
+        found[way, path].append(float(rate))
+    return found
+
+
+def lines(rates: Rates, connections: int) -> list[str]:
+    """The figures as people read them."""
+    ready = {way: statistics.median(rates[way, "/ready"]) for way in ("gunicorn", "deployed")}
+    return [
+        f"requests per second, {connections} connections:",
+        f"  development server            {statistics.median(rates['development', '/']):8.0f}",
+        f"  gunicorn without nginx        {statistics.median(rates['gunicorn', '/']):8.0f}",
+        f"  deployed (nginx, gunicorn)    {statistics.median(rates['deployed', '/']):8.0f}",
+        f"deployed / development server: {ratio(rates, 'development', '/'):.2f}",
+        f"nginx costs {cost(rates, '/'):.0%} on this page",
+        f"and {cost(rates, '/ready'):.0%} on one of its size that takes no work at all "
+        f"({ready['gunicorn']:.0f} -> {ready['deployed']:.0f})",
+    ]
+
+
+def ratio(rates: Rates, other: str, path: str) -> float:
+    """Deployed against another way: the median over the rounds, in each of which both were measured
+    right after each other."""
+    pairs = zip(rates["deployed", path], rates[other, path], strict=True)
+    return statistics.median(deployed / compared for deployed, compared in pairs)
+
+
+def cost(rates: Rates, path: str) -> float:
+    """The share of gunicorn's requests per second that is lost with nginx in front."""
+    return 1 - ratio(rates, "gunicorn", path)
+
+
+def problems(rates: Rates) -> list[str]:
+    """What misses its target."""
+    found = []
+    if ratio(rates, "development", "/") <= 1:
+        found.append("the deployed application is not faster than the development server")
+    if cost(rates, "/") > TARGET:
+        found.append(f"nginx costs more than {TARGET:.0%}")
+    return found
+
+
+def main() -> int:
+    """Exit status 0 when everything was measured and the targets are met."""
+    options = parser().parse_args()
+    about = machine.describe()
+    print(", ".join(f"{key} {value}" for key, value in about.items()))
+    try:
+        deploy(options.suite)
+        busy = machine.busy()
+        measured = samples(options.rounds, options.seconds, options.connections)
+    except (BenchmarkError, LabError) as error:
+        print(f"benchmarks/serve: {error}", file=sys.stderr)
+        return 1
+    finally:
+        if not options.keep:
+            lab.run(["bin/lab", "down", HOST])
+    print(f"busy {busy}", *lines(measured, options.connections), sep="\n")
+    missed = problems(measured)
+    if options.json:
+        text = {" ".join(key): values for key, values in measured.items()}
+        result = {"machine": about, "busy": busy, "samples": text, "problems": missed}
+        options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    for problem in missed:
+        print(f"benchmarks/serve: {problem}", file=sys.stderr)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
