@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -461,30 +462,29 @@ def test_one_that_eats_memory_is_stopped_and_its_neighbour_does_not_notice(
     examples: LabHost,
 ) -> None:
     [unit] = units(examples, "ragagent-like@*.service")
-    before = int(examples.out(f"systemctl show -P NRestarts {unit}"))
-    assert examples.out(f"systemctl show -P MemoryMax {unit}") == str(600 * 1024**2)
+    limit = 600 * 1024**2
+    assert examples.out(f"systemctl show -P MemoryMax {unit}") == str(limit)
+    killed, used = "", []
     with traffic(examples, "/v1/models", OPENDIFY, pause=0.005) as counts:
-        eaten = 0
-        for _ in range(12):
-            with requests.Session() as client:
-                try:
-                    answer = client.post(
-                        url(examples, "/api/v1/cache?megabytes=80"),
-                        headers={"Host": RAGAGENT},
-                        timeout=20,
-                    )
-                    eaten += answer.ok
-                except requests.RequestException:
-                    pass
-            if int(examples.out(f"systemctl show -P NRestarts {unit}")) > before:
+        for _ in range(20):
+            with suppress(requests.RequestException):
+                requests.post(
+                    url(examples, "/api/v1/cache?megabytes=80"),
+                    headers={"Host": RAGAGENT},
+                    timeout=20,
+                )
+            used.append(int(examples.out(f"systemctl show -P MemoryCurrent {unit}")))
+            # Where systemd is told, it ends the whole unit; else gunicorn misses a worker.
+            killed = examples.out(f"journalctl -o cat -u {unit} | grep -iE 'memory|oom' || true")
+            if killed:
                 break
         for _ in range(100):
             if examples.get("/api/v1/search?word=x", RAGAGENT).ok:
                 break
             time.sleep(0.2)
         time.sleep(1)
-    assert 1 <= eaten < 8, "more than its limit"
-    assert "oom-kill" in examples.out(f"journalctl -o cat -u {unit}")
+    assert killed
+    assert 200 * 1024**2 < max(used) <= limit
     assert counts.failures == []
     assert counts.requests > 100
     assert examples.get("/api/v1/search?word=x", RAGAGENT).ok

@@ -1,4 +1,4 @@
-"""A WebSocket client (RFC 6455), as small as a test needs it: short text messages, one at a time."""
+"""A WebSocket client (RFC 6455), as small as a test needs it: short messages, one at a time."""
 
 from __future__ import annotations
 
