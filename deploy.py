@@ -35,7 +35,7 @@ firewall.apply(settings=wiring.firewall(settings))
 # Hosts that run applications.
 if "web" in host.groups:
     app.prepare(apps=settings.app, pages=wiring.maintenance_pages(settings))
-    nginx.apply(settings=settings.nginx, apps=settings.app)
+    nginx.apply(settings=settings.nginx, apps=settings.app, passwords=loaded.passwords)
     python.finish()
     plans = wiring.release_plans(wiring.app_names(inventory), loaded)
     app.build(plans=list(plans.values()))

@@ -56,12 +56,18 @@ class File:
 
 @dataclass(frozen=True)
 class Directory:
-    """A directory; its parent must exist or be listed before it."""
+    """A directory; its parent must exist or be listed before it.
+
+    `default_mode` is the mode of directories that are made in it, and files get it less the x bits,
+    whatever the umask of who makes them (a default ACL); the group of what is in it already is
+    changed too when it is first set.
+    """
 
     path: str
     mode: str = "0755"
     user: str = "root"
     group: str = "root"
+    default_mode: str | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,7 @@ class PathState(TypedDict, total=False):
 
     kind: str
     mode: str
+    default_mode: str
     user: str
     group: str
     sha256: str
@@ -152,7 +159,8 @@ def differs(entry: PathEntry, state: PathState | None) -> bool:
     ):
         return True
     if isinstance(entry, Directory):
-        return state["kind"] != "directory"
+        wanted = entry.default_mode and normal_mode(entry.default_mode)
+        return state["kind"] != "directory" or wanted not in (None, state.get("default_mode"))
     return state["kind"] != "file" or state["sha256"] != hashlib.sha256(entry.data).hexdigest()
 
 
@@ -179,7 +187,8 @@ def payload(entry: PathEntry) -> dict[str, Any]:
         "group": entry.group,
     }
     if isinstance(entry, Directory):
-        return {"kind": "directory", **owned}
+        default = entry.default_mode and normal_mode(entry.default_mode)
+        return {"kind": "directory", "default_mode": default, **owned}
     return {
         "kind": "file",
         **owned,

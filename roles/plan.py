@@ -7,6 +7,7 @@ from typing import TypedDict
 from groundcrew.facts.sshd import SshdState
 from groundcrew.headers import merge
 from roles.firewall.settings import PORTS, FirewallSettings
+from roles.nginx.context import servers
 from roles.nginx.settings import NginxSettings
 from roles.preflight import Wanted
 from roles.settings import HostSettings
@@ -30,6 +31,7 @@ def verify_arguments(settings: HostSettings) -> VerifyArguments:
             name: merge(settings.nginx.security_headers, app.nginx.headers)
             for name, app in settings.app.items()
         },
+        owners={name: server.owner for server in servers(settings.app) for name in server.apps},
         gzip=gzip(settings.nginx) if settings.nginx.gzip else None,
         status_port=settings.nginx.status_port,
         admins=admins,

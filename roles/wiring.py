@@ -70,7 +70,7 @@ def release_plan(name: str, loaded: Loaded[HostSettings]) -> ReleasePlan:
         name,
         item,
         secrets=loaded.secrets[name],
-        server=server_process(item.server, item.mode),
+        server=server_process(item.server, item.mode, item.root, item.entry),
         toolchain=python.toolchain(settings.python, packages(settings)),
         drain=nginx.drain_seconds(settings.nginx),
         project=PROJECT,
@@ -97,16 +97,19 @@ def release_plans(names: Iterable[str], loaded: Loaded[HostSettings]) -> dict[st
     return {name: release_plan(name, loaded) for name in names if name in loaded.settings.app}
 
 
-def server_process(server: Server, mode: str = "production") -> ServerProcess:
-    """The server of an application's releases, by its kind."""
+def server_process(
+    server: Server, mode: str = "production", prefix: str = "", entry: str | None = None
+) -> ServerProcess:
+    """The server of an application's releases, by its kind. Below a `prefix`, some need to know
+    that, and what the application is."""
     reload = mode == "development"
     if reload:
         server = development.server(server)
     match server:
         case GunicornServer():
-            return gunicorn.Gunicorn(server, reload)
+            return gunicorn.Gunicorn(server, reload, prefix)
         case UvicornServer():
-            return uvicorn.Uvicorn(server, reload)
+            return uvicorn.Uvicorn(server, reload, prefix, entry or "")
         case UwsgiServer():
             return uwsgi.Uwsgi(server, reload)
         case CommandServer():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
@@ -89,10 +90,7 @@ class Frontend(Settings):
         """Where the `assets` are served."""
         return tuple(self.url.rstrip("/") + path for path in self.assets)
 
-    def answers(self, path: str) -> bool:
-        """Whether a request for a path gets a file of the front end and not the application."""
-        path = path.partition("?")[0]
-        return path.startswith(self.url) and not any(
-            path.startswith(prefix) if prefix.endswith("/") else path == prefix
-            for prefix in self.api
-        )
+    @property
+    def built(self) -> str:
+        """Directory of the built files in the source."""
+        return posixpath.normpath(posixpath.join(self.directory, self.output))

@@ -6,11 +6,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from groundcrew.apps import development
+from groundcrew.apps import development, urls
 from groundcrew.apps.config_file import ConfigFile
 from groundcrew.apps.development import Checkout
 from groundcrew.apps.frontend import Frontend
+from groundcrew.apps.media import Media
 from groundcrew.apps.restart import Restart
+from groundcrew.apps.rules import rules_for
 from groundcrew.apps.secret import SecretSource
 from groundcrew.apps.server import GunicornServer, Server
 from groundcrew.apps.site import Site
@@ -270,11 +272,16 @@ class AppSettings(Settings):
     removed after it unless something else needs them."""
 
     domains: tuple[Domain, ...] = ()
-    """Host names that it answers to. None: every name on its port, which no other application may
-    then use."""
+    """Host names that it answers to. None: every name on its port. Applications that share a name
+    need the same names, and a `prefix` each."""
 
     port: int = Field(80, ge=1, le=65535)
     """Port on which nginx listens for it."""
+
+    prefix: Annotated[str, StringConstraints(pattern=r"^(/|(/[A-Za-z0-9._~-]+)+)$")] = "/"
+    """Path below which it answers (`/shop`), so that several applications share their domains. The
+    application gets whole paths, and its SCRIPT_NAME or root_path is this prefix. All other paths
+    of the manifest (`health.path`, `static.url`, `nginx.locations`, ...) are relative to it."""
 
     server: Server = GunicornServer()
     """The server process: `type: gunicorn`, the default, `uvicorn`, `uwsgi` or `command`, with the
@@ -356,6 +363,9 @@ class AppSettings(Settings):
     frontend: Frontend | None = None
     """A front end that is built with the release and served by nginx."""
 
+    media: Media | None = None
+    """Uploaded files that nginx serves."""
+
     checks: tuple[Check, ...] = ()
     """Requests through nginx besides the health path that verify makes."""
 
@@ -411,23 +421,44 @@ class AppSettings(Settings):
             raise ValueError(f'"{both[0]}" is the name of a worker and of a timer')
         return self
 
+    @property
+    def root(self) -> str:
+        """What every path of it begins with: the prefix, or nothing."""
+        return self.prefix.rstrip("/")
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Directories that outlive releases."""
+        media = (self.media.path,) if self.media else ()
+        return tuple(dict.fromkeys((*self.shared, *media)))
+
     @model_validator(mode="after")
     def _files_belong_to_the_release(self) -> AppSettings:
         for path in self.files:
-            for other in self.shared:
+            for other in self.kept:
                 if f"{path}/".startswith(f"{other}/"):
                     raise ValueError(f"files: {path} lies in shared/{other}, which no release owns")
         return self
 
     @model_validator(mode="after")
-    def _frontend_leaves_the_others_their_paths(self) -> AppSettings:
-        if self.frontend is None:
-            return self
-        if self.frontend.answers(self.health.path):
+    def _paths_have_one_answer(self) -> AppSettings:
+        for clash in urls.clashes(self):
+            raise ValueError(clash)
+        return self
+
+    @model_validator(mode="after")
+    def _health_is_the_applications_own(self) -> AppSettings:
+        path = self.health.path
+        kind = urls.kind_of(self, path)
+        if kind in ("page", "asset"):
             raise ValueError(
-                f"the front end answers {self.health.path}, so that health.path would say nothing "
-                "about the application: add it to frontend.api"
+                f"the front end answers {path}, so that health.path would say nothing about the "
+                "application: add it to frontend.api"
             )
-        if self.static and self.static.url in (self.frontend.url, *self.frontend.asset_urls):
-            raise ValueError(f"static.url {self.static.url} belongs to frontend too")
+        rules = rules_for(path, self.nginx.locations).values
+        if kind != "application" or rules.deny or rules.return_:
+            raise ValueError(
+                f"nginx answers {path} by itself, so that health.path would say nothing about the "
+                "application"
+            )
         return self

@@ -57,6 +57,12 @@ class AppPaths:
         return f"{self.root}/static"
 
     @property
+    def frontend(self) -> str:
+        """Front ends: `releases/ID/`, `current`, a link to the live one's, and `kept/`, assets that
+        pages of earlier ones still ask for. Files lie at the paths of their URLs."""
+        return f"{self.root}/frontend"
+
+    @property
     def fallback(self) -> str:
         """Socket that nginx uses while `upstream` refuses: the release before, until it retires."""
         return f"{self.runtime}/previous.sock"

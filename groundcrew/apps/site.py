@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from groundcrew.apps.limits import RateLimit
+from groundcrew.apps.location import Location, LocationKey
+from groundcrew.apps.rules import rules_for
 from groundcrew.apps.types import Size
 from groundcrew.headers import HeaderName, HeaderValue
 from groundcrew.model import Settings
@@ -30,3 +33,24 @@ class Site(Settings):
 
     buffering: bool = True
     """Whether nginx buffers answers; off for streams."""
+
+    rate_limit: RateLimit | None = None
+    """Requests of one client to the application; files that nginx serves itself do not count."""
+
+    connections: int | None = Field(None, ge=1)
+    """Requests of one client to the application at the same time; more get 429."""
+
+    locations: dict[LocationKey, Location] = Field(default_factory=dict)
+    """Rules for some paths: a path and everything that begins with it (`/api/`), or exactly one
+    (`= /metrics`). Relative to `prefix`."""
+
+    @model_validator(mode="after")
+    def _cache_has_buffers(self) -> Site:
+        for key, rules in self.locations.items():
+            path = key.removeprefix("= ")
+            effective = rules_for(path, self.locations, exact=key.startswith("=")).values
+            if effective.cache and effective.buffering is False:
+                raise ValueError(f'locations "{key}": cache needs buffering')
+            if rules.cache and not self.buffering and effective.buffering is None:
+                raise ValueError(f'locations "{key}": cache needs buffering')
+        return self

@@ -63,7 +63,7 @@ def build_payload(plan: ReleasePlan, release: str, archive: str | None) -> dict[
         "environment": dict(plan.toolchain.environment),
         "hooks": list(plan.app.hooks.build),
         "hook_timeout": plan.app.hooks.timeout,
-        "shared": list(plan.app.shared),
+        "shared": list(plan.app.kept),
         "directories": sorted(
             {str(PurePosixPath(path).parent) for path in plan.files if "/" in path}
         ),
@@ -189,6 +189,38 @@ def static_payload(target: Target, release: str, previous: str | None) -> dict[s
     }
 
 
+FRONTEND_GZIP = 1000
+"""Bytes from which a front end's text is compressed: less fits into one packet anyway."""
+
+
+def frontend_payload(target: Target, release: str) -> dict[str, Any] | None:
+    """For `groundcrew/remote/publish_frontend.py`; None without a front end."""
+    app, frontend = target.app, target.app.frontend
+    if frontend is None:
+        return None
+    return {
+        "source": f"{target.paths.release(release)}/app/{frontend.built}",
+        "target": target.paths.frontend,
+        "url": app.root + frontend.url,
+        "assets": [app.root + url for url in frontend.asset_urls],
+        "index": frontend.spa,
+        "gzip": FRONTEND_GZIP if frontend.precompress else None,
+        "release": release,
+        "grace": frontend.assets_grace,
+    }
+
+
+def publications(
+    target: Target, release: str, previous: str | None
+) -> list[tuple[str, dict[str, Any]]]:
+    """Programs, each with its payload, that put files of a release where nginx serves them."""
+    found = [
+        ("publish_static", static_payload(target, release, previous)),
+        ("publish_frontend", frontend_payload(target, release)),
+    ]
+    return [(program, payload) for program, payload in found if payload]
+
+
 def socket_probe(target: Target, release: str, undo: str | None) -> dict[str, Any]:
     """Payload of the probe on the release's own sockets; `undo` is run when it fails."""
     units = target.units(release)
@@ -258,7 +290,7 @@ def _request(target: Target) -> dict[str, Any]:
     app = target.app
     return {
         "host": app.domains[0].replace("*.", "www.") if app.domains else "localhost",
-        "path": app.health.path,
+        "path": app.root + app.health.path,
         "status": app.health.status,
         "interval": app.health.interval,
         "request_timeout": app.health.request_timeout,
@@ -350,6 +382,7 @@ def switch(target: Target, release: str, fallback: str | None = None) -> str:
         steps.append(f"ln -sfn {socket} {paths.fallback}")
     steps += [
         lead(target, release),
+        *_lead_frontend(target, release),
         f"ln -sfn releases/{release} {paths.root}/.current",
         f"mv -T {paths.root}/.current {paths.current}",
         f"find {wants} -name '{paths.name}@*.service' "
@@ -357,6 +390,14 @@ def switch(target: Target, release: str, fallback: str | None = None) -> str:
         + " -delete",
     ]
     return " && ".join(steps)
+
+
+def _lead_frontend(target: Target, release: str) -> list[str]:
+    """Its pages change by one rename too, right after the application."""
+    if target.app.frontend is None:
+        return []
+    path = target.paths.frontend
+    return [f"ln -sfn releases/{release} {path}/.current", f"mv -T {path}/.current {path}/current"]
 
 
 def follow(

@@ -225,9 +225,8 @@ def hand_over(
             beside = previous is not None
             yield StringCommand(commands.start(target, release, beside=beside))
         yield remote.command("probe", payload=commands.socket_probe(target, release, ""))
-    static = commands.static_payload(target, release, previous)
-    if static:
-        yield remote.command("publish_static", payload=static)
+    for program, payload in commands.publications(target, release, previous):
+        yield remote.command(program, payload=payload)
     runs = previous and is_active(state, target.paths.unit(previous))
     fallback = previous if runs else None
     yield StringCommand(commands.switch(target, release, fallback))

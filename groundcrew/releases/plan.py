@@ -106,7 +106,7 @@ class ReleasePlan:
             "requirements": self.requirements.text,
             "files": {item.path: item.data.decode() for item in entries if isinstance(item, File)},
             "hooks": self.app.hooks.model_dump(),
-            "shared": self.app.shared,
+            "shared": self.app.kept,
             "static": self.app.static.path if self.app.static else None,
             "python": self.app.python or self.toolchain.python,
             **self._only_if_used(),
@@ -122,8 +122,17 @@ class ReleasePlan:
             "exclude_newer": self.app.exclude_newer,
             "build_apt": self.app.build_apt,
             "frontend": self.frontend.key if self.frontend else None,
+            "served": self._served(),
         }
         return {key: value for key, value in parts.items() if value}
+
+    def _served(self) -> list[Any]:
+        """What a front end's files are published by; nothing without one."""
+        frontend = self.app.frontend
+        if frontend is None:
+            return []
+        paths = (self.app.root + frontend.url, frontend.asset_urls)
+        return [frontend.built, paths, frontend.precompress]
 
     def release_id(self, state: AppState) -> str:
         """The release that this plan is on a host: one that is there already, or a new one."""

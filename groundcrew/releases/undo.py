@@ -42,9 +42,8 @@ def going_back(host: Host, target: Target, release: str, previous: str) -> Calla
             steps = [StringCommand(commands.start(target, previous))]
         probe = commands.socket_probe(target, previous, None)
         steps.append(remote.command("probe", payload={**probe, "on_failure": None}))
-        static = commands.static_payload(target, previous, release)
-        if static:
-            steps.append(remote.command("publish_static", payload=static))
+        for program, payload in commands.publications(target, previous, release):
+            steps.append(remote.command(program, payload=payload))
         steps.append(StringCommand(commands.switch(target, previous)))
         if not all(run(step) for step in steps):
             return False

@@ -8,7 +8,7 @@ ENTRY:   {"kind": "file", "path", "content" (base64), "mode", "user", "group",
           "validate": COMMAND with {} for the staged path, or null; "secret": bool,
           "generated": [{"token", "store": PATH, "length", "alphabet"}],
           "within": DIRECTORY or null}
-         {"kind": "directory", "path", "mode", "user", "group"}
+         {"kind": "directory", "path", "mode", "user", "group", "default_mode": mode or null}
          {"kind": "link", "path", "target"}
          {"kind": "absent", "path"}
 
@@ -31,6 +31,8 @@ import sys
 import textwrap
 from pathlib import Path
 from typing import Any
+
+from groundcrew.remote.default_mode import adopt, default_mode, set_default_mode
 
 Entry = dict[str, Any]
 
@@ -201,6 +203,10 @@ def make_directory(entry: Entry) -> None:
             raise ChangeError(f"the directory of {path} does not exist") from None
     os.chown(path, uid, gid)
     os.chmod(path, int(entry["mode"], 8))
+    default = entry.get("default_mode")
+    if default and default_mode(path) != default:
+        set_default_mode(path, int(default, 8))
+        adopt(path, gid, int(default, 8))
 
 
 def make_link(entry: Entry) -> None:

@@ -2,9 +2,9 @@
 
 Runs on the host as `python3 -c SCRIPT REQUEST`; REQUEST is JSON {"paths": [...],
 "globs": [[DIRECTORY, PATTERN], ...], "content": bool, "generated": {PATH: {TOKEN: STORE}}}, the
-last two only where needed. Prints one line of JSON: PATH -> {"kind":
-file|directory|link|other, "mode", "user", "group", "sha256" (files), "target" (links), "content"
-(base64, when asked for)}. A generated value is hashed as its token; STORE holds
+last two only where needed. Prints one line of JSON: PATH -> {"kind": file|directory|link|other,
+"mode", "user", "group", "default_mode" (directories that have one), "sha256" (files), "target"
+(links), "content" (base64, when asked for)}. A generated value is hashed as its token; STORE holds
 the value. A path that does not exist is left out; what a glob matches is added.
 Standard library only, Python 3.9 or later.
 """
@@ -23,6 +23,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from groundcrew.remote.default_mode import default_mode
 
 
 def name_of(lookup: Callable[[int], Any], number: int) -> str:
@@ -63,6 +65,9 @@ def inspect(path: str, with_content: bool, stores: dict[str, str]) -> dict[str, 
         result.update(kind="link", target=os.readlink(path))
     elif stat.S_ISDIR(state.st_mode):
         result.update(kind="directory")
+        default = default_mode(path)
+        if default:
+            result.update(default_mode=default)
     elif stat.S_ISREG(state.st_mode):
         content = Path(path).read_bytes()
         hashed = hashlib.sha256(with_tokens(content, stores))

@@ -18,35 +18,6 @@ from groundcrew.settings.weak import is_weak, looks_secret
 Report = Callable[[tuple[str, ...], str], Problem]
 
 
-def addresses(apps: Mapping[str, AppSettings], problem: Report) -> list[Problem]:
-    """No two applications may answer on one domain and port."""
-    problems = []
-    taken: dict[tuple[int, str], str] = {}
-    ports: dict[int, list[str]] = {}
-    for name, app in apps.items():
-        ports.setdefault(app.port, []).append(name)
-        for domain in app.domains:
-            other = taken.setdefault((app.port, domain), name)
-            if other != name:
-                problems.append(
-                    problem(
-                        ("app", name, "domains"),
-                        f'domain "{domain}" on port {app.port} belongs to application "{other}"',
-                    )
-                )
-    for name, app in apps.items():
-        others = [other for other in ports[app.port] if other != name]
-        if not app.domains and others:
-            problems.append(
-                problem(
-                    ("app", name, "port"),
-                    f"without domains it takes every name on port {app.port}, which application "
-                    f'"{others[0]}" uses too; give it domains or another port',
-                )
-            )
-    return problems
-
-
 def servers(
     apps: Mapping[str, AppSettings], upstream_timeout: int, problem: Report
 ) -> list[Problem]:

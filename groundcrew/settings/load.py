@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -14,11 +14,13 @@ from pyinfra.api.inventory import Inventory
 
 from groundcrew.apps.model import AppSettings
 from groundcrew.settings import checks, manifests, selection
+from groundcrew.settings.addresses import addresses
 from groundcrew.settings.defaults import defaults
 from groundcrew.settings.errors import Problem, SettingsError, nearest
 from groundcrew.settings.host import HostBase
 from groundcrew.settings.layers import host_layers
 from groundcrew.settings.merge import DEFAULTS, Layer, Merged, merge
+from groundcrew.settings.passwords import Passwords, read_passwords
 from groundcrew.settings.validate import validate
 
 WEB_GROUP = "web"
@@ -32,11 +34,12 @@ Model = TypeVar("Model", bound=HostBase)
 
 @dataclass(frozen=True)
 class Loaded(Generic[Model]):
-    """A host's settings, where each value came from, and its secrets."""
+    """A host's settings, where each value came from, its secrets and its sites' passwords."""
 
     settings: Model
     merged: Merged
     secrets: dict[str, dict[str, SecretStr]]
+    passwords: dict[str, Passwords] = field(default_factory=dict)
 
     first: frozenset[str] = frozenset()
     """Applications that no host before this one in the inventory has."""
@@ -97,17 +100,19 @@ def load_host(
         return Problem(".".join(path), merged.nearest_origin(path), message)
 
     apps = settings.app if settings else _sound_apps(merged)
-    problems += checks.addresses(apps, problem)
+    problems += addresses(apps, problem)
     kept = settings.upstream_keepalive if settings else 0
     problems += checks.servers(apps, kept, problem)
     problems += checks.files(apps, project, problem)
     problems += checks.environment(apps, problem)
     secrets, found = checks.read_secrets(apps, project, problem)
     problems += found
+    passwords, found = read_passwords(apps, project, problem)
+    problems += found
     problems += checks.config_files(apps, secrets, project, problem)
     if settings is None or problems:
         return None, problems
-    return Loaded(settings, merged, secrets), problems
+    return Loaded(settings, merged, secrets, passwords), problems
 
 
 def _sound_apps(merged: Merged) -> dict[str, AppSettings]:

@@ -14,8 +14,8 @@ from groundcrew.settings.merge import Merged, Path
 from groundcrew.settings.messages import describe
 
 Model = TypeVar("Model", bound=BaseModel)
-SECRETS = "secrets"
-"""Below a key of this name values are not shown: somebody may have written a secret there."""
+SECRETS = {"secrets", "basic_auth"}
+"""Below keys of these names values are not shown: somebody may have written a secret there."""
 
 
 def validate(model: type[Model], merged: Merged) -> tuple[Model | None, list[Problem]]:
@@ -78,7 +78,7 @@ def _message(model: type[BaseModel], merged: Merged, path: Path, items: list[Err
     if "missing" in kinds:
         return "is required"
     value = merged.value(path)
-    text = describe(items, value, secret=SECRETS in path)
+    text = describe(items, value, secret=bool(SECRETS.intersection(path)))
     if "source_kind" in kinds and isinstance(value, Mapping):
         known = known_keys(model, path, merged.data)
         near = [hint for key in value if "did you mean" in (hint := nearest(str(key), known))]

@@ -36,13 +36,10 @@ def directories(paths: AppPaths, app: AppSettings) -> list[Entry]:
         Directory(paths.root),
         Directory(paths.releases, mode="0750", user=build, group=owner),
         Directory(paths.cache, mode="0700", user=build, group=owner),
-        Directory(paths.shared, mode="0750", user=owner, group=owner),
+        shared(paths, app, ""),
         Directory(paths.home, mode="0750", user=owner, group=owner),
     ]
-    entries += [
-        Directory(f"{paths.shared}/{name}", mode="0750", user=owner, group=owner)
-        for name in _with_parents(app.shared)
-    ]
+    entries += [shared(paths, app, name) for name in _with_parents(app.kept)]
     # The set-group-id bit gives new sockets the group that nginx is in.
     text = f"d {paths.runtime} 2750 {owner} {paths.socket_group} -\n"
     return [
@@ -50,6 +47,19 @@ def directories(paths: AppPaths, app: AppSettings) -> list[Entry]:
         File(paths.tmpfiles, text),
         Directory(paths.runtime, mode="2750", user=owner, group=paths.socket_group),
     ]
+
+
+def shared(paths: AppPaths, app: AppSettings, name: str) -> Directory:
+    """A directory that outlives releases. nginx may read uploaded files, and on the way there it
+    may only pass."""
+    path, owner = f"{paths.shared}/{name}".rstrip("/"), paths.user
+    media = f"{paths.shared}/{app.media.path}" if app.media else ""
+    if path == media:
+        group = paths.socket_group
+        return Directory(path, mode="2750", user=owner, group=group, default_mode="0750")
+    if media.startswith(f"{path}/"):
+        return Directory(path, mode="0710", user=owner, group=paths.socket_group)
+    return Directory(path, mode="0750", user=owner, group=owner)
 
 
 def _with_parents(names: Sequence[str]) -> list[str]:

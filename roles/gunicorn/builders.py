@@ -29,6 +29,9 @@ class Gunicorn:
     reload: bool = False
     """Whether it loads changed code by itself (development mode)."""
 
+    prefix: str = ""
+    """Path below which the application answers; it begins every request's path."""
+
     @property
     def requirements(self) -> str:
         """Hash-pinned requirements: gunicorn, and uvicorn for ASGI."""
@@ -60,6 +63,7 @@ class Gunicorn:
             worker_class=WORKER_CLASSES[self.settings.worker_class],
             socket=paths.socket(release),
             name=paths.name,
+            prefix=self.prefix,
         )
         return {"gunicorn.conf.py": text}
 

@@ -11,6 +11,7 @@ from groundcrew.entries import File
 from groundcrew.operations import files, systemd
 from roles.nginx.activate import activate_command
 from roles.nginx.files import DROP_IN_FILE, configuration, drop_in
+from roles.nginx.passwords import Passwords
 from roles.nginx.settings import NginxSettings
 
 PACKAGES = ("nginx",)
@@ -18,13 +19,17 @@ PACKAGES = ("nginx",)
 
 
 @deploy("nginx")
-def apply(settings: NginxSettings, apps: Mapping[str, AppSettings]) -> None:
-    """nginx serves `apps` and refuses every other name.
+def apply(
+    settings: NginxSettings,
+    apps: Mapping[str, AppSettings],
+    passwords: Mapping[str, Passwords],
+) -> None:
+    """nginx serves `apps` and refuses every other name; `passwords` are of those who may log in.
 
     A new configuration is validated and loaded in the step that writes it, and put back if either
     fails: what is on disk is always what serves.
     """
-    entries = configuration(settings, apps)
+    entries = configuration(settings, apps, passwords)
     files.manage(name="service sandbox", entries=drop_in(settings))
     files.manage(
         name="configuration",

@@ -9,22 +9,47 @@ from groundcrew.apps.paths import AppPaths
 from groundcrew.entries import Absent, Directory, Entry, File, Link, Purge
 from groundcrew.templates import render
 from roles.nginx import maintenance
+from roles.nginx.access import users_file
+from roles.nginx.context import Context, Server, base_headers, servers
 from roles.nginx.headers import headers_file
+from roles.nginx.passwords import Passwords, password_files
 from roles.nginx.settings import NginxSettings
-from roles.nginx.site import passing_files, site_file
+from roles.nginx.site import passing_files, site_files
 
 ROOT = "/etc/nginx"
 OWN = f"{ROOT}/groundcrew"
 HEADERS = f"{OWN}/headers"
 PASSING = f"{OWN}/passing"
+WORKERS = "www-data"
 SITES = f"{ROOT}/sites-enabled"
 DROP_IN = "/etc/systemd/system/nginx.service.d"
 DROP_IN_FILE = f"{DROP_IN}/groundcrew.conf"
 
-CONCERNS = ("basics", "clients", "log-format", "gzip", "maps", "proxy", "uwsgi", "status")
+LOCATIONS = f"{OWN}/locations"
+USERS = f"{OWN}/users"
+CACHE = "/var/cache/nginx"
+
+CONCERNS = (
+    "basics",
+    "cached",
+    "clients",
+    "decision",
+    "gzip",
+    "limits",
+    "log-format",
+    "maps",
+    "media-types",
+    "proxy",
+    "status",
+    "uwsgi",
+)
 
 
-def configuration(settings: NginxSettings, apps: Mapping[str, AppSettings]) -> list[Entry]:
+def configuration(
+    settings: NginxSettings,
+    apps: Mapping[str, AppSettings],
+    passwords: Mapping[str, Passwords] | None = None,
+) -> list[Entry]:
     """Everything under /etc/nginx that is ours; what no application needs any more is removed.
 
     Raises ValueError when the settings contradict each other.
@@ -37,7 +62,10 @@ def configuration(settings: NginxSettings, apps: Mapping[str, AppSettings]) -> l
     entries: list[Entry] = [
         Directory(OWN),
         Directory(HEADERS),
+        Directory(LOCATIONS),
         Directory(PASSING),
+        Directory(USERS, mode="0750", group=WORKERS),
+        Directory(CACHE),
         Directory(maintenance.DIRECTORY),
     ]
     entries += [
@@ -46,25 +74,54 @@ def configuration(settings: NginxSettings, apps: Mapping[str, AppSettings]) -> l
     ]
     entries += [
         File(f"{OWN}/headers.conf", common),
+        File(f"{OWN}/cache-paths.conf", cache_paths(settings, apps)),
         File(f"{OWN}/default-server.conf", default_server(settings, apps)),
     ]
-    for name, app in sorted(apps.items()):
-        headers = headers_file(settings.security_headers, settings.hide_headers, app.nginx.headers)
-        entries += [
-            File(f"{HEADERS}/{name}.conf", headers),
-            *maintenance.maintenance_files(settings, name, app),
-            *passing(settings, name, app),
-            File(f"{SITES}/groundcrew-{name}.conf", site_file(settings, name, app)),
-        ]
+    for server in servers(apps):
+        for name in server.apps:
+            entries += application(settings, name, server)
+            entries += users(name, server.apps[name], (passwords or {}).get(name, {}))
     entries += [
         Purge(HEADERS, "*.conf"),
+        Purge(LOCATIONS, "*.conf"),
         Purge(PASSING, "*"),
+        Purge(USERS, "*"),
         Purge(maintenance.DIRECTORY, "*.conf"),
         Purge(SITES, "groundcrew-*.conf"),
         Absent(f"{SITES}/default"),
         File(f"{ROOT}/nginx.conf", render("nginx/nginx.conf.j2", settings=settings)),
     ]
     return entries
+
+
+def application(settings: NginxSettings, name: str, server: Server) -> list[Entry]:
+    """One application on its server."""
+    app = server.apps[name]
+    context = Context(settings, name, app, server)
+    site, locations = site_files(context)
+    below = [other.root for other in server.apps.values() if other.root.startswith(f"{app.root}/")]
+    headers = {name: base_headers(settings, app), **context.headers}
+    return [
+        *(File(f"{HEADERS}/{key}.conf", text) for key, text in headers.items()),
+        *maintenance.maintenance_files(settings, name, app, below),
+        *passing(settings, name, app),
+        File(f"{LOCATIONS}/{name}.conf", locations),
+        File(f"{SITES}/groundcrew-{name}.conf", site),
+    ]
+
+
+def users(name: str, app: AppSettings, passwords: Passwords) -> list[Entry]:
+    """The files of those who may log in, with hashes of their passwords."""
+    return [
+        File(users_file(name, app, key), text, mode="0640", group=WORKERS, secret=True)
+        for key, text in password_files(name, app, passwords).items()
+    ]
+
+
+def cache_paths(settings: NginxSettings, apps: Mapping[str, AppSettings]) -> str:
+    """Where kept answers lie, if any application has some."""
+    used = any(rules.cache for app in apps.values() for rules in app.nginx.locations.values())
+    return render("nginx/cache-paths.conf.j2", settings=settings, used=used)
 
 
 def passing(settings: NginxSettings, name: str, app: AppSettings) -> list[Entry]:

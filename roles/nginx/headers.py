@@ -7,21 +7,30 @@ from collections.abc import Iterable, Mapping
 from groundcrew.headers import merge
 from groundcrew.templates import render
 
+APPENDED = ("vary",)
+"""Headers that may come several times: an application's own of these pass."""
+
 
 def headers_file(
     defaults: Mapping[str, str],
     hidden: Iterable[str],
     overrides: Mapping[str, str | None] | None = None,
+    computed: Mapping[str, str] | None = None,
+    last: Mapping[str, str | None] | None = None,
 ) -> str:
-    """The file that sets `defaults` with `overrides` over them, and hides the application's own
-    of the same names and those `hidden`."""
-    headers = merge(defaults, overrides or {})
-    hide = {name.lower(): name for name in [*headers, *hidden]}
-    return render(
-        "nginx/headers.conf.j2",
-        headers={name: quote(value) for name, value in headers.items()},
-        hidden=list(hide.values()),
+    """The file that sets `defaults` with `overrides`, then `computed`, then `last` over them, and
+    hides the application's own of the same names and those `hidden`. The values of `computed` are
+    nginx's variables or quoted already."""
+    literal = {name: quote(value) for name, value in merge(defaults, overrides or {}).items()}
+    headers = merge(literal, computed or {})
+    headers = merge(
+        headers,
+        {name: value if value is None else quote(value) for name, value in (last or {}).items()},
     )
+    hide = {name.lower(): name for name in [*headers, *hidden]}
+    for name in APPENDED:
+        hide.pop(name, None)
+    return render("nginx/headers.conf.j2", headers=headers, hidden=list(hide.values()))
 
 
 def quote(value: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from urllib.parse import unquote
 
 from groundcrew.apps.model import AppSettings
@@ -24,8 +25,18 @@ PAGE_HEADERS = {
 }
 
 
-def maintenance_files(settings: NginxSettings, name: str, app: AppSettings) -> list[File]:
-    """Who is let in (for nginx's http level), and what all others get (for the site's server)."""
+def page_url(name: str) -> str:
+    """Where the page is inside nginx."""
+    return f"/groundcrew-maintenance/{name}.html"
+
+
+def maintenance_files(
+    settings: NginxSettings, name: str, app: AppSettings, others: Sequence[str] = ()
+) -> list[File]:
+    """Who is let in (for nginx's http level), and what all others get (for the site's server).
+
+    `others` are the prefixes of applications on the same server that lie below this one's.
+    """
     paths = AppPaths(name)
     # A name has no underscore, so that two never become the same variable.
     variable = f"groundcrew_visitor_{name.replace('-', '_')}"
@@ -42,7 +53,11 @@ def maintenance_files(settings: NginxSettings, name: str, app: AppSettings) -> l
         name=name,
         variable=variable,
         paths=paths,
-        health=health_pattern(app.health.path),
+        page=page_url(name),
+        own=prefix_pattern([app.root]) if app.root else None,
+        others=prefix_pattern(others) if others else None,
+        health=health_pattern(app.health.path, app.root),
+        front=f"{app.root}/",
         headers={name: quote(value) for name, value in headers.items()},
     )
     return [
@@ -51,8 +66,13 @@ def maintenance_files(settings: NginxSettings, name: str, app: AppSettings) -> l
     ]
 
 
-def health_pattern(path: str) -> str | None:
+def prefix_pattern(prefixes: Sequence[str]) -> str:
+    """A regular expression, quoted, for everything below some prefixes."""
+    return quote(f"^({'|'.join(map(re.escape, prefixes))})(/|$)")
+
+
+def health_pattern(path: str, root: str = "") -> str | None:
     """A regular expression, quoted, for nginx's decoded path of the health path; None where that
     is the front page, which visitors ask for."""
     decoded = unquote(path.partition("?")[0])
-    return None if decoded == "/" else quote(f"^{re.escape(decoded)}$")
+    return None if decoded == "/" else quote(f"^{re.escape(root + decoded)}$")

@@ -136,6 +136,13 @@ class NginxSettings(Settings):
     gzip_types: tuple[MediaType, ...] = GZIP_TYPES
     """Media types that are compressed, besides text/html."""
 
+    cache_size: Size = "256m"
+    """Disk space of answers that are kept (`cache` in an application's `nginx.locations`)."""
+
+    cache_inactive: int = Field(60, ge=1)
+    """Seconds after which a kept answer that nobody asked for is removed; how old an answer can be
+    that is given while a newer one is fetched."""
+
     security_headers: dict[HeaderName, HeaderValue] = SECURITY_HEADERS
     """Response headers on every status of every site (OWASP Secure Headers Project). The same
     header from an application is dropped, so that none comes twice. An application changes them

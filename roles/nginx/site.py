@@ -1,31 +1,63 @@
-"""An application's server in nginx's syntax."""
+"""An application's part of the sites in nginx's syntax."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from groundcrew.apps.model import AppSettings
-from groundcrew.apps.paths import AppPaths
 from groundcrew.templates import render
+from roles.nginx.context import Context, Server
+from roles.nginx.locations import Block, locations
+from roles.nginx.maintenance import page_url
 from roles.nginx.settings import NginxSettings
+from roles.nginx.sizes import nginx_size
 
 
-def site_file(settings: NginxSettings, name: str, app: AppSettings) -> str:
-    """The upstream and the server of one application."""
+def site_files(context: Context) -> tuple[str, str]:
+    """What an application has at nginx's http level, and its locations. The first holds the server
+    block too, where the application is its owner."""
+    blocks = locations(context)
+    return site_file(context), locations_file(context.name, blocks)
+
+
+def locations_file(name: str, blocks: list[Block]) -> str:
+    """The locations."""
+    return render("nginx/locations.conf.j2", name=name, blocks=blocks)
+
+
+def site_file(context: Context) -> str:
+    """The upstream, zones and maps that the locations need, and the server of its owner."""
+    server = context.server
     return render(
         "nginx/site.conf.j2",
+        settings=context.settings,
+        name=context.name,
+        paths=context.paths,
+        instances=context.app.instances,
+        site=context.app.nginx,
+        http=[context.zones[key] for key in sorted(context.zones)],
+        server=server_block(context.settings, server) if context.name == server.owner else "",
+    )
+
+
+def server_block(settings: NginxSettings, server: Server) -> str:
+    """The server block of one application, or of several that share their domains."""
+    app = server.app
+    return render(
+        "nginx/server.conf.j2",
         settings=settings,
-        name=name,
-        paths=AppPaths(name),
-        instances=app.instances,
-        static=app.static,
-        static_directory=AppPaths(name).static,
+        owner=server.owner,
         port=app.port,
         domains=app.domains,
         site=app.nginx,
         client_max_body_size=nginx_size(app.nginx.client_max_body_size),
+        page=page_url(server.owner),
+        names=list(server.apps),
+        rooted=app.root == "",
     )
 
 
-def passing_files(settings: NginxSettings, name: str, app: AppSettings) -> dict[str, str]:
+def passing_files(settings: NginxSettings, name: str, app: AppSettings) -> Mapping[str, str]:
     """The ways to pass a request on, by protocol. An application has both, whatever its server: the
     live release may be one from before `server.type` was changed."""
     return {
@@ -33,14 +65,8 @@ def passing_files(settings: NginxSettings, name: str, app: AppSettings) -> dict[
             f"nginx/passing-{protocol}.conf.j2",
             settings=settings,
             name=name,
-            site=app.nginx,
             websockets=app.server.speaks_websockets,
             closing=app.server.type == "command" and not app.server.keeps_connections,
         )
         for protocol in ("http", "uwsgi")
     }
-
-
-def nginx_size(size: str) -> str:
-    """`size` for nginx, which has no suffix for tebibytes."""
-    return f"{int(size[:-1]) * 1024}G" if size.endswith("T") else size

@@ -10,6 +10,7 @@ from groundcrew.apps.model import AppSettings
 from groundcrew.apps.paths import AppPaths
 from groundcrew.apps.unit import program, service_unit
 from groundcrew.apps.uvicorn import UvicornServer
+from groundcrew.templates import render
 
 STOP_MARGIN = 10
 """Seconds that systemd waits longer than uvicorn's own timeout_graceful_shutdown before it
@@ -30,6 +31,7 @@ OPTIONAL = (
     "h11_max_incomplete_event_size",
 )
 """Given to uvicorn only where they are set: an application may bring an older one."""
+BELOW_PREFIX = "groundcrew_below_prefix"
 CHOICES = ("loop", "http", "ws", "lifespan")
 
 
@@ -40,6 +42,12 @@ class Uvicorn:
     settings: UvicornServer
     reload: bool = False
     """Whether it loads changed code by itself (development mode)."""
+
+    prefix: str = ""
+    """Path below which the application answers; it begins every request's path."""
+
+    entry: str = ""
+    """The application, where there is a prefix."""
 
     @property
     def requirements(self) -> str:
@@ -53,13 +61,21 @@ class Uvicorn:
         return ("uvicorn", "uvloop", "httptools", "websockets")
 
     def files(self, paths: AppPaths, release: str) -> Mapping[str, str]:  # noqa: ARG002
-        """None: uvicorn has no configuration file."""
-        return {}
+        """Below a prefix a module that tells the application so; uvicorn has no configuration."""
+        if not self.prefix:
+            return {}
+        text = render(
+            "uvicorn/below_prefix.py.j2",
+            prefix=self.prefix,
+            entry=self.entry.removesuffix("()"),
+            factory=self.entry.endswith("()"),
+        )
+        return {f"{BELOW_PREFIX}.py": text}
 
     def options(self, app: AppSettings) -> list[str]:
         """Everything on the command line but where it listens."""
         server = self.settings
-        module = str(app.entry)
+        module = f"{BELOW_PREFIX}:app" if self.prefix else str(app.entry)
         factory = module.endswith("()")
         auto = CAPPED.replace("MOST", str(server.workers_max)) if server.workers_max else AUTO
         workers = auto if server.workers == "auto" else str(server.workers)
@@ -93,7 +109,10 @@ class Uvicorn:
         socket = paths.socket(release, instance)
         held = app.release.strategy == "restart"
         listen = "--fd 3" if held else f"--uds {socket}"
-        executable = f"{paths.release(release)}/venv/bin/uvicorn"
+        folder = paths.release(release)
+        executable = f"{folder}/venv/bin/uvicorn"
+        if self.prefix:
+            listen += f" --app-dir {folder}"
         return service_unit(
             paths,
             release,

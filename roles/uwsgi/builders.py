@@ -46,7 +46,10 @@ class Uwsgi:
         command = [
             f"{paths.release(release)}/venv/bin/uwsgi",
             f"--ini {paths.uwsgi_config(release)}",
-            f"--module {app.entry}",
+            # Below a prefix uWSGI itself parts it from the path, as SCRIPT_NAME.
+            f"--manage-script-name --mount {app.root}={app.entry}"
+            if app.root
+            else f"--module {app.entry}",
         ]
         # uWSGI finds a socket that systemd holds by itself; but only when it is started, so that it
         # cannot reload: it is restarted instead, and requests wait in that socket.

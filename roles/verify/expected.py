@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from groundcrew.apps.model import AppSettings
+from groundcrew.apps.rules import rules_for
+from groundcrew.headers import merge
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,10 @@ class Expected:
 
     security_headers: Mapping[str, Mapping[str, str]]
     """Application -> the headers that each of its responses carries."""
+
+    owners: Mapping[str, str]
+    """Application -> the one whose headers come on requests that nginx refuses before it knows
+    their path: itself, unless it shares its domains with others."""
 
     gzip: Gzip | None
     """None: nothing is compressed."""
@@ -54,6 +60,19 @@ class Expected:
 def instance_names(app: str, count: int) -> list[str]:
     """What the checks call the instances of an application."""
     return [app] if count == 1 else [f"{app} {number}" for number in range(1, count + 1)]
+
+
+def headers_on(expected: Expected, name: str, path: str) -> dict[str, str]:
+    """The headers that an application's answers on a path carry, by all rules for it."""
+    rules = rules_for(path, expected.apps[name].nginx.locations).values
+    return merge(expected.security_headers[name], rules.headers)
+
+
+def restricted(app: AppSettings, path: str) -> bool:
+    """Whether a path is not for everybody, so that the operator's machine may be refused."""
+    rules = rules_for(path, app.nginx.locations).values
+    guarded = (rules.allow, rules.basic_auth, rules.auth_request)
+    return rules.deny or any(rule is not None for rule in guarded)
 
 
 def host_header(app: AppSettings) -> str:

@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from groundcrew.apps.model import AppSettings
 from roles.verify.answer import Answer
@@ -16,6 +16,7 @@ from roles.verify.expected import Expected, host_header
 from roles.verify.settings import VerifySettings
 
 MALFORMED = {"Content-Length": "malformed"}
+NOWHERE = "/groundcrew-verify-"
 UNKNOWN_HOST = "unknown.invalid"
 PARALLEL = 16
 SHORTEST_WAIT = 0.3
@@ -38,6 +39,9 @@ class Site:
     unknown: Answer
     """A name that no application has."""
 
+    files: Mapping[str, Answer] = field(default_factory=dict)
+    """Path -> answer, of files that nginx serves (see `file_paths`)."""
+
 
 def url(address: str, port: int, path: str) -> str:
     """The address of a page."""
@@ -59,19 +63,31 @@ def ask_site(settings: VerifySettings, address: str, app: AppSettings) -> Site:
     """Requests to one application."""
     port = settings.http_port or app.port
     host = host_header(app)
-    nowhere = f"/groundcrew-verify-{secrets.token_hex(8)}"
+    nowhere = NOWHERE + secrets.token_hex(8)
 
     def page(path: str) -> Answer:
         # The operator's web proxy, if there is one, knows nothing of these names.
-        return get(settings, url(address, port, path), {"Host": host}, proxy=False)
+        return get(settings, url(address, port, app.root + path), {"Host": host}, proxy=False)
 
     paths = dict.fromkeys([app.health.path, *(check.path for check in app.checks), "/"])
     return Site(
         pages={path: page(path) for path in paths},
         missing=page(nowhere),
+        files={path: page(path) for path in file_paths(app, secrets.token_hex(8))},
         malformed=raw_get(settings, address, port, host, MALFORMED),
         unknown=raw_get(settings, address, port, UNKNOWN_HOST, {}),
     )
+
+
+def file_paths(app: AppSettings, name: str) -> list[str]:
+    """The front page of the front end, and files that are not there: one of its assets, and one of
+    those that visitors upload."""
+    paths = []
+    if app.frontend:
+        paths += [app.frontend.url, *(f"{url}{name}.js" for url in app.frontend.asset_urls[:1])]
+    if app.media:
+        paths.append(f"{app.media.url}{name}.svg")
+    return paths
 
 
 Reached = Mapping[tuple[str, int], bool]

@@ -39,7 +39,7 @@ def app_request(name: str, app: AppSettings) -> dict[str, Any]:
         },
         "maintenance": paths.maintenance_flag,
         "user": paths.user,
-        "path": app.health.path,
+        "path": app.root + app.health.path,
         "host": host_header(app),
         "port": app.port,
         "reuse": app.server.keeps_connections,

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from groundcrew.apps import urls
 from groundcrew.apps.frontend import Frontend
 from groundcrew.apps.model import AppSettings
 
@@ -26,27 +27,31 @@ def test_defaults_are_those_of_a_single_page_application() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "front"),
+    ("path", "kind"),
     [
-        ("/", True),
-        ("/about/us", True),
-        ("/api", True),
-        ("/api/", False),
-        ("/api/users?page=1", False),
-        ("/health", False),
-        ("/health?full=1", False),
-        ("/healthy", True),
+        ("/", "page"),
+        ("/about/us", "page"),
+        ("/assets/app-1.js", "asset"),
+        ("/api", "application"),
+        ("/api/", "application"),
+        ("/api/users?page=1", "application"),
+        ("/health", "application"),
+        ("/health?full=1", "application"),
+        ("/healthy", "page"),
+        ("/static/x.css", "static"),
+        ("/media/x.png", "media"),
     ],
 )
-def test_api_prefixes_go_to_the_application(path: str, front: bool) -> None:
-    assert front_end(api=["/api/", "/health"]).answers(path) is front
+def test_api_prefixes_go_to_the_application(path: str, kind: str) -> None:
+    site = {"frontend": {"api": ["/api/", "/health"]}, "static": {"path": "s"}, "media": {}}
+    assert urls.kind_of(AppSettings.model_validate({**APP, **site}), path) == kind
 
 
 def test_below_a_path_of_its_own_it_answers_only_there() -> None:
-    settings = front_end(url="/app/", api=[])
-    assert settings.answers("/app/x")
-    assert not settings.answers("/other")
-    assert settings.asset_urls == ("/app/assets/",)
+    site = AppSettings.model_validate({**APP, "frontend": {"url": "/app/", "api": []}})
+    assert urls.kind_of(site, "/app/x") == "page"
+    assert urls.kind_of(site, "/app/assets/x.js") == "asset"
+    assert urls.kind_of(site, "/other") == "application"
 
 
 @pytest.mark.parametrize(
@@ -82,7 +87,7 @@ def test_versions_of_node() -> None:
         ({"frontend": {"api": ["/api/"]}}, "add it to frontend.api"),
         (
             {"static": {"path": "s", "url": "/assets/"}},
-            "static.url /assets/ belongs to frontend too",
+            "frontend.assets /assets/ is static.url too",
         ),
     ],
 )

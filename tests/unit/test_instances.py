@@ -19,8 +19,8 @@ from groundcrew.releases.target import Target, followers, settled
 from groundcrew.status.parts import Part, part
 from roles.gunicorn import Gunicorn
 from roles.nginx.settings import NginxSettings
-from roles.nginx.site import site_file
 from roles.uwsgi import Uwsgi
+from tests.unit.nginx_files import site_file
 
 PATHS = AppPaths("shop")
 MANIFEST = {"source": {"directory": "."}, "entry": "shop:app"}

@@ -14,7 +14,7 @@ from groundcrew.entries import Directory, File
 from groundcrew.operations.maintenance import log_line, note
 from roles.nginx.maintenance import health_pattern, maintenance_files
 from roles.nginx.settings import SECURITY_HEADERS, NginxSettings
-from roles.nginx.site import site_file
+from tests.unit.nginx_files import site_file
 from tests.unit.project import Project
 
 SETTINGS = NginxSettings()
@@ -78,7 +78,7 @@ def test_the_health_path_as_nginx_compares_it(path: str, pattern: str | None) ->
 def test_a_health_path_that_is_the_front_page_is_for_the_host_itself() -> None:
     _, site = texts(health={"path": "/"})
     assert 'if ($groundcrew_request = "127.0.0.1 /") {' in site
-    assert "$uri ~" not in site
+    assert '$uri ~ "' not in site
     _, site = texts(health={"path": "/health"})
     assert "127.0.0.1" not in site
 
@@ -106,8 +106,8 @@ def test_the_page_carries_the_sites_headers_but_a_policy_of_its_own() -> None:
 
 def test_the_page_is_asked_for_by_path_so_that_any_method_gets_it() -> None:
     _, site = texts()
-    assert "error_page 503 /groundcrew-maintenance.html;" in site
-    assert "location = /groundcrew-maintenance.html {" in site
+    assert "set $groundcrew_page /groundcrew-maintenance/shop.html;" in site
+    assert "location = /groundcrew-maintenance/shop.html {" in site
     assert "client_max_body_size 0;" in site
 
 

@@ -16,7 +16,8 @@ from roles.nginx.drain import MARGIN, drain_seconds
 from roles.nginx.files import configuration, default_server, drop_in
 from roles.nginx.headers import headers_file, quote
 from roles.nginx.settings import SECURITY_HEADERS, NginxSettings
-from roles.nginx.site import nginx_size, site_file
+from roles.nginx.sizes import nginx_size
+from tests.unit.nginx_files import contents, locations_file, site_file
 
 SETTINGS = NginxSettings()
 
@@ -33,11 +34,6 @@ def site(**values: Any) -> str:
 
 def passing(**values: Any) -> str:
     return contents(SETTINGS, {"shop": app(**values)})["/etc/nginx/groundcrew/passing/shop.http"]
-
-
-def contents(settings: NginxSettings, apps: dict[str, AppSettings]) -> dict[str, str]:
-    entries = configuration(settings, apps)
-    return {entry.path: str(entry.content) for entry in entries if isinstance(entry, File)}
 
 
 def directives(text: str) -> list[str]:
@@ -127,7 +123,7 @@ def test_forwarding_headers_are_overwritten() -> None:
 
 
 def test_proxied_location_loses_no_header_by_inheritance() -> None:
-    assert "include groundcrew/passing/shop.conf" in block(site(), "location / {")
+    assert "include groundcrew/passing/shop.conf" in block(locations_file(app()), "location / {")
     location = directives(passing())
     assert "include groundcrew/proxy.conf" in location
     assert not [item for item in location if item.startswith(("add_header", "proxy_hide_header"))]

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from groundcrew.results.result import Check, judge, not_applicable
 from roles.verify.answer import Answer
 from roles.verify.checks.maintenance import REASON
+from roles.verify.expected import headers_on
+from roles.verify.outside import NOWHERE
 from roles.verify.seen import Seen
 
 REVEALING = ("X-Powered-By",)
@@ -16,9 +18,14 @@ def check(seen: Seen) -> Iterator[Check]:
     """On a page, on a path that does not exist, and on a request that nginx refuses."""
     for name, app in seen.expected.apps.items():
         site = seen.sites[name]
-        wanted = seen.expected.security_headers[name]
-        answers = (site.pages[app.health.path], site.missing, site.malformed)
-        for answer, kind in zip(answers, ("page", "missing page", "bad request"), strict=True):
+        health = headers_on(seen.expected, name, app.health.path)
+        missing = headers_on(seen.expected, name, NOWHERE)
+        refused = seen.expected.security_headers[seen.expected.owners[name]]
+        for answer, kind, wanted in (
+            (site.pages[app.health.path], "page", health),
+            (site.missing, "missing page", missing),
+            (site.malformed, "bad request", refused),
+        ):
             title = f"{name}: headers on {kind}"
             if seen.shut_out(name, answer):
                 yield not_applicable(title, REASON)

@@ -9,7 +9,10 @@ from groundcrew.apps.model import Check as Promise
 from groundcrew.results.result import Check, judge, not_applicable
 from roles.verify.answer import Answer
 from roles.verify.checks.maintenance import REASON
+from roles.verify.expected import restricted
 from roles.verify.seen import Seen
+
+REFUSED = (401, 403)
 
 
 def check(seen: Seen) -> Iterator[Check]:
@@ -22,6 +25,9 @@ def check(seen: Seen) -> Iterator[Check]:
             # Only a health path that is the front page is shut as well.
             if seen.shut_out(name, answer) and promise.path != health_path(app):
                 yield not_applicable(title, REASON)
+                continue
+            if answer.status in REFUSED and restricted(app, promise.path):
+                yield not_applicable(title, f"{answer.status}: not for everybody")
                 continue
             yield judge(
                 title,

@@ -1,0 +1,129 @@
+"""Puts a release's front end where nginx serves it once the release is switched to.
+
+Runs on the host as `python3 -c SCRIPT` with a JSON payload on stdin: {"source": directory of the
+built files, "target": directory of all front ends, "url": path that they are served at, "assets":
+[paths below it whose files are kept], "index": whether there must be an index.html, "gzip": bytes
+from which text is compressed, or null, "release": ID, "grace": seconds}. The files go to
+TARGET/releases/ID, at the paths of their URLs; TARGET/current is not touched. Assets are linked to
+TARGET/kept too, where pages of a replaced release find them until `grace` seconds later.
+Exit 0, or 1 with the reason on stderr. Standard library only, Python 3.9 or later.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from groundcrew.remote.published import LISTS, expire, files, publish
+
+TEXT = {
+    ".cjs", ".css", ".csv", ".eot", ".htm", ".html", ".ico", ".js", ".json", ".map", ".md", ".mjs",
+    ".otf", ".rss", ".svg", ".ttf", ".txt", ".wasm", ".webmanifest", ".xml",
+}  # fmt: skip
+
+
+def visible(name: str) -> bool:
+    """Whether a file may be served: dot files may not, those of RFC 8615 excepted."""
+    return not any(part.startswith(".") and part != ".well-known" for part in Path(name).parts)
+
+
+def compress(directory: Path, names: list[str], least: int) -> list[str]:
+    """Writes NAME.gz beside text, unless the build has done so; the names of those."""
+    made = []
+    own = {name for name in names if name.endswith(".gz")}
+    for name in names:
+        path, packed = directory / name, directory / f"{name}.gz"
+        text = path.suffix.lower() in TEXT and path.stat().st_size >= least
+        if not text or f"{name}.gz" in own:
+            continue
+        if not packed.exists() or packed.stat().st_mtime < path.stat().st_mtime:
+            content = path.read_bytes()
+            partial = packed.with_name(f".{packed.name}.new")
+            partial.write_bytes(gzip.compress(content, 9))
+            partial.chmod(0o644)
+            partial.replace(packed)
+        made.append(f"{name}.gz")
+    return made
+
+
+def remove_others(directory: Path, names: set[str]) -> None:
+    """Removes what is left of an earlier attempt."""
+    for name in files(directory):
+        if name not in names:
+            (directory / name).unlink()
+
+
+def keep(release: Path, kept: Path, names: list[str]) -> None:
+    """Links files of a release to where they outlive it."""
+    for name in names:
+        partial = (kept / name).with_name(f".{Path(name).name}.new")
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        if partial.exists():
+            partial.unlink()
+        os.link(release / name, partial)
+        # Does nothing where both are one file already.
+        partial.replace(kept / name)
+        if partial.exists():
+            partial.unlink()
+
+
+def live(target: Path) -> str | None:
+    """The release whose front end is served."""
+    try:
+        return os.path.basename(os.readlink(target / "current"))
+    except OSError:
+        return None
+
+
+def put(payload: dict[str, Any]) -> str:
+    """Publishes what the payload describes; what was done. Raises OSError."""
+    source, target = Path(payload["source"]), Path(payload["target"])
+    release, before = target / "releases" / payload["release"], live(target)
+    url = payload["url"].strip("/")
+    names = [name for name in files(source) if visible(name)]
+    if payload["index"] and "index.html" not in names:
+        raise FileNotFoundError(f"no index.html in {source}")
+    directory = release / url
+    directory.mkdir(parents=True, exist_ok=True)
+    copied = publish(source, directory, names)
+    packed = compress(directory, names, payload["gzip"]) if payload["gzip"] is not None else []
+    served = {os.path.join(url, name) for name in [*names, *packed]}
+    remove_others(release, served)
+    prefixes = tuple(prefix.lstrip("/") for prefix in payload["assets"])
+    assets = sorted(name for name in served if name.startswith(prefixes)) if prefixes else []
+    kept = target / "kept"
+    (kept / LISTS).mkdir(parents=True, exist_ok=True)
+    keep(release, kept, assets)
+    (kept / LISTS / payload["release"]).write_text("\n".join(assets), encoding="utf-8")
+    removed = expire(kept, payload["release"], before, payload["grace"])
+    for other in (target / "releases").iterdir():
+        if other.name not in (payload["release"], before):
+            shutil.rmtree(other)
+    return (
+        f"front end: {len(names)} files, {copied} new, {len(packed)} compressed; "
+        f"{len(assets)} assets kept, {removed} expired"
+    )
+
+
+def main() -> int:
+    """Publishes what the payload on stdin describes."""
+    payload: dict[str, Any] = json.load(sys.stdin)
+    os.umask(0o022)
+    if not Path(payload["source"]).is_dir():
+        print(f"no directory {payload['source']}: is it built?", file=sys.stderr)
+        return 1
+    try:
+        print(put(payload))
+    except OSError as error:
+        print(f"front end: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""How a host's applications share domains, ports and paths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from groundcrew.apps.model import AppSettings
+from groundcrew.settings.errors import Problem
+
+Report = Callable[[tuple[str, ...], str], Problem]
+
+
+def addresses(apps: Mapping[str, AppSettings], problem: Report) -> list[Problem]:
+    """No two applications may answer on one domain, port and prefix; those that share a domain and
+    port share one server of nginx, and need the same domains for it."""
+    problems = []
+    names = list(apps)
+    for index, name in enumerate(names):
+        for other in names[:index]:
+            # The one without domains is in the other's way.
+            mine, theirs = (other, name) if not apps[other].domains else (name, other)
+            found = _clash(apps[mine], apps[theirs], theirs)
+            if found:
+                key, message = found
+                problems.append(problem(("app", mine, key), message))
+                break
+    return problems
+
+
+def _clash(app: AppSettings, other: AppSettings, name: str) -> tuple[str, str] | None:
+    if app.port != other.port:
+        return None
+    if not app.domains and (other.domains or app.root == other.root):
+        return "port", (
+            f"without domains it takes every name on port {app.port}, which application "
+            f'"{name}" uses too; give it domains or another port'
+        )
+    common = [domain for domain in app.domains if domain in other.domains]
+    if app.domains and not common:
+        return None
+    if app.root == other.root:
+        where = f" at {app.prefix}" if app.root else ""
+        return "domains", (
+            f'domain "{common[0]}" on port {app.port}{where} belongs to application "{name}"'
+        )
+    if set(app.domains) != set(other.domains):
+        return "domains", (
+            f'domain "{common[0]}" on port {app.port} is shared with application "{name}": both '
+            "need the same domains"
+        )
+    return None

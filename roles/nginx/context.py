@@ -1,0 +1,66 @@
+"""What the parts of an application's configuration are computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from groundcrew.apps.model import AppSettings
+from groundcrew.apps.paths import AppPaths
+from roles.nginx.headers import headers_file
+from roles.nginx.settings import NginxSettings
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server block and its applications: one, or several that share their domains."""
+
+    owner: str
+    """The application whose settings hold where none of the others' do."""
+
+    apps: Mapping[str, AppSettings]
+
+    @property
+    def app(self) -> AppSettings:
+        """The owner's settings."""
+        return self.apps[self.owner]
+
+
+@dataclass(frozen=True)
+class Context:
+    """An application and the server block that it is in."""
+
+    settings: NginxSettings
+    name: str
+    app: AppSettings
+    server: Server
+    headers: dict[str, str] = field(default_factory=dict)
+    """Files of response headers that its locations turned out to need, by name."""
+
+    zones: dict[str, str] = field(default_factory=dict)
+    """Directives for nginx's http level that they need, by what they define."""
+
+    @property
+    def paths(self) -> AppPaths:
+        """Where everything of the application is."""
+        return AppPaths(self.name)
+
+    def full(self, path: str) -> str:
+        """A path of the manifest as visitors ask for it."""
+        return self.app.root + path
+
+
+def servers(apps: Mapping[str, AppSettings]) -> list[Server]:
+    """The server blocks of a host. The owner of one is the application at `/`, else the first."""
+    groups: dict[tuple[int, frozenset[str]], dict[str, AppSettings]] = {}
+    for name, app in sorted(apps.items()):
+        groups.setdefault((app.port, frozenset(app.domains)), {})[name] = app
+    return [
+        Server(min(members, key=lambda name: (members[name].root != "", name)), members)
+        for members in groups.values()
+    ]
+
+
+def base_headers(settings: NginxSettings, app: AppSettings) -> str:
+    """The headers file of an application where no location says otherwise."""
+    return headers_file(settings.security_headers, settings.hide_headers, app.nginx.headers)

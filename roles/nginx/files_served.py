@@ -1,0 +1,81 @@
+"""Files that nginx serves itself: lists of directives for each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from groundcrew.apps.urls import Kind
+from roles.nginx.context import Context
+from roles.nginx.headers import quote
+
+NO_DOT_FILES = r"location ~ /\. { return 404; }"
+MEDIA_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+
+
+def computed_headers(kind: Kind) -> dict[str, str]:
+    """Response headers that files of a kind have besides the application's own."""
+    if kind == "page":
+        return {"Cache-Control": "$groundcrew_page_cache"}
+    if kind == "asset":
+        return {"Cache-Control": "$groundcrew_asset_cache"}
+    if kind == "media":
+        return {
+            "Content-Disposition": "$groundcrew_disposition",
+            "Content-Security-Policy": quote(MEDIA_POLICY),
+            "X-Content-Type-Options": '"nosniff"',
+        }
+    return {}
+
+
+def static(context: Context, url: str) -> list[str]:
+    """Files of the live release, and for a while of those before it."""
+    settings = context.app.static
+    rest = url[len(settings.url) :] if settings else ""
+    return [f"alias {context.paths.static}/{rest}", "expires 1h", NO_DOT_FILES]
+
+
+def media(context: Context, url: str) -> list[str]:
+    """Uploaded files. Whoever can write there must not be able to lead nginx out by a link."""
+    settings = context.app.media
+    directory = f"{context.paths.shared}/{settings.path if settings else ''}"
+    rest = url[len(settings.url) :] if settings else ""
+    return [
+        f"alias {directory}/{rest}",
+        f"disable_symlinks on from={directory}",
+        "include groundcrew/media-types.conf",
+        NO_DOT_FILES,
+    ]
+
+
+def page(context: Context, _: str) -> list[str]:
+    """The front end's files and, for paths without one, its index.html."""
+    frontend = context.app.frontend
+    if frontend is None or not frontend.spa:
+        tries = ["index index.html", "absolute_redirect off", "try_files $uri $uri/ =404"]
+    else:
+        index = context.full(f"{frontend.url}index.html")
+        tries = [f"try_files $uri $uri/index.html {index} =404"]
+    return [
+        f"root {context.paths.frontend}/current",
+        *tries,
+        "gzip_static on",
+        r"location ~ /\.(?!well-known/) { return 404; }",
+    ]
+
+
+def asset(context: Context, _: str) -> list[str]:
+    """The live release's assets, else those of a release before that pages still ask for."""
+    return [
+        f"root {context.paths.frontend}",
+        "try_files /current$uri /kept$uri =404",
+        "gzip_static on",
+        NO_DOT_FILES,
+    ]
+
+
+FILES: dict[Kind, Callable[[Context, str], list[str]]] = {
+    "static": static,
+    "media": media,
+    "page": page,
+    "asset": asset,
+}

@@ -1,0 +1,51 @@
+"""Files that nginx serves itself come with the headers that they need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from groundcrew.apps.model import AppSettings
+from groundcrew.apps.urls import kind_of
+from roles.verify.answer import Answer
+from roles.verify.checks.headers import header_problems
+from roles.verify.checks.maintenance import REASON
+from roles.verify.expected import headers_on, restricted
+from groundcrew.results.result import Check, judge, not_applicable
+from roles.verify.seen import Seen
+
+
+def check(seen: Seen) -> Iterator[Check]:
+    """The front page is never kept by browsers, a file that is not there is an error, and all have
+    the site's headers."""
+    for name, app in seen.expected.apps.items():
+        for path, answer in seen.sites[name].files.items():
+            kind = kind_of(app, path)
+            title = f"{name}: {TITLES[kind]}"
+            if seen.shut_out(name, answer):
+                yield not_applicable(title, REASON)
+            elif restricted(app, path):
+                yield not_applicable(title, f"{answer.status}: not for everybody")
+            else:
+                wanted = headers_on(seen.expected, name, path)
+                if kind == "media":
+                    # Stricter than the site's own, whatever that is.
+                    wanted.pop("Content-Security-Policy", None)
+                problems = [*header_problems(wanted, answer), *promises(app, kind, answer)]
+                yield judge(title, problems, f"{answer.status}, all {len(wanted)} headers")
+
+
+TITLES = {"page": "front page", "asset": "missing asset", "media": "missing upload"}
+
+
+def promises(app: AppSettings, kind: str, answer: Answer) -> list[str]:
+    """What else an answer must be."""
+    if answer.error:
+        return []
+    if kind != "page":
+        return [] if answer.status == 404 else [f"status {answer.status} instead of 404"]
+    problems = [] if answer.status == 200 else [f"status {answer.status} instead of 200"]
+    rules = app.nginx.locations
+    kept = "no-store" not in (answer.value("Cache-Control") or "")
+    if kept and not any("Cache-Control" in rule.headers for rule in rules.values()):
+        problems.append("browsers may keep it: Cache-Control has no no-store")
+    return problems
