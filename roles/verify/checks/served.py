@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from groundcrew.apps.model import AppSettings
 from groundcrew.apps.urls import kind_of
+from groundcrew.results.result import Check, judge, not_applicable
 from roles.verify.answer import Answer
 from roles.verify.checks.headers import header_problems
 from roles.verify.checks.maintenance import REASON
 from roles.verify.expected import headers_on, restricted
-from groundcrew.results.result import Check, judge, not_applicable
 from roles.verify.seen import Seen
 
 

@@ -1,0 +1,348 @@
+"""What nginx does for applications beyond passing requests, seen by clients."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from tests.e2e.harness import ROOT, LabHost, pyinfra
+from tests.e2e.test_sources import Project
+
+SITE = "edge.test"
+UVICORN = {"worker_class": "uvicorn", "workers": 1}
+KEY = {"X-Key": "let me in"}
+SECURITY = ("Content-Security-Policy", "X-Content-Type-Options", "X-Frame-Options")
+
+
+def manifests(project: Project) -> None:
+    """One site of several applications: a front end with its API at `/`, others by prefix."""
+    project.app(
+        "edge",
+        source={"directory": "spa"},
+        requirements="requirements.txt",
+        entry="edge_app:app",
+        domains=[SITE],
+        server=UVICORN,
+        health={"path": "/health"},
+        frontend={
+            "directory": "web",
+            "build": "none",
+            "api": ["/api/", "/ws/", "/health", "/metrics"],
+        },
+        media={"path": "media"},
+        nginx={
+            "locations": {
+                "/api/unbuffered/": {"buffering": False},
+                "/api/kept/": {"cache": {"valid": 2}},
+                "= /api/cookie": {"cache": {"valid": 60}},
+                "= /api/private": {"cache": {"valid": 60}},
+                "= /metrics": {"allow": ["192.0.2.0/24"]},
+                "/api/limited/": {"rate_limit": {"rate": "1r/m", "burst": 2}},
+                "/api/locked/": {"basic_auth": {"alice": {"env": "EDGE_PASSWORD"}}},
+                "/api/locked/small/": {"client_max_body_size": "1K"},
+                "/api/members/": {"auth_request": "/api/decide"},
+                "/api/shared/": {
+                    "cors": {"origins": ["https://friend.test"], "credentials": True},
+                    "headers": {"X-Frame-Options": "SAMEORIGIN"},
+                },
+                "/closed/": {"deny": True},
+                "/old/": {"return": {"status": 301, "url": "/new"}},
+                "= /ping": {"return": {"status": 200, "text": "pong"}},
+            }
+        },
+    )
+    flask = {"source": {"directory": "below"}, "entry": "below:app", "domains": [SITE]}
+    flask |= {"requirements": "requirements.txt", "health": {"path": "/health"}}
+    rules = {"/guarded": {"auth_request": "/decide"}, "/kept": {"cache": {"valid": 60}}}
+    project.app("shop", **flask, prefix="/shop")
+    project.app(
+        "desk",
+        **flask,
+        prefix="/desk",
+        server={"type": "uwsgi", "processes": 1},
+        nginx={"locations": rules, "rate_limit": {"rate": "100r/s"}, "connections": 2},
+    )
+    for name, server in {"wave": UVICORN, "tide": {"type": "uvicorn", "workers": 1}}.items():
+        project.app(
+            name,
+            source={"directory": "spa"},
+            requirements="requirements.txt",
+            entry="edge_app:app",
+            domains=[SITE],
+            prefix=f"/{name}",
+            server=server,
+        )
+
+
+APPS = ("edge", "shop", "desk", "wave", "tide")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, bookworm: LabHost) -> Project:
+    project = Project(tmp_path_factory.mktemp("edge"), bookworm)
+    for name in ("spa", "below"):
+        shutil.copytree(ROOT / "tests" / "edge" / name, project.root / name)
+    project.env = {"EDGE_PASSWORD": "a fine secret"}
+    manifests(project)
+    run = project.deploy(*APPS)
+    assert run.status == 0, run.stderr
+    return project
+
+
+@pytest.fixture(scope="module")
+def site(project: Project) -> Iterator[Site]:
+    yield Site(project.host)
+
+
+class Site:
+    """Requests to the site."""
+
+    def __init__(self, host: LabHost) -> None:
+        self.host = host
+
+    def get(self, path: str, method: str = "GET", **options: Any) -> requests.Response:
+        headers = {"Host": SITE, **options.pop("headers", {})}
+        url = f"http://{self.host.address}{path}"
+        options = {"timeout": 10, "allow_redirects": False, **options}
+        return requests.request(method, url, headers=headers, **options)
+
+
+def test_second_run_changes_nothing(project: Project) -> None:
+    run = project.deploy(*APPS)
+    assert run.status == 0, run.stderr
+    assert run.changed == []
+
+
+def test_pages_are_never_kept_and_assets_for_a_year(site: Site) -> None:
+    for path in ("/", "/index.html", "/any/page/of/the/router"):
+        answer = site.get(path)
+        assert answer.status_code == 200, path
+        assert "<title>front</title>" in answer.text
+        assert answer.headers["Cache-Control"] == "no-cache, no-store, must-revalidate"
+    asset = site.get("/assets/app-1111.js", headers={"Accept-Encoding": "gzip"}, stream=True)
+    assert asset.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert asset.headers["Content-Encoding"] == "gzip"
+    assert asset.headers["Vary"] == "Accept-Encoding"
+    # Made when it was published, not for this request: its length is known.
+    length = site.host.out("stat -c %s /srv/edge/frontend/current/assets/app-1111.js.gz")
+    assert asset.headers["Content-Length"] == length
+    plain = site.get("/assets/app-1111.js", headers={"Accept-Encoding": "identity"})
+    assert "Content-Encoding" not in plain.headers
+    assert plain.text.startswith("// one")
+    assert site.get("/robots.txt").headers["Cache-Control"] == "no-cache"
+    missing = site.get("/assets/app-9999.js")
+    assert missing.status_code == 404
+    assert missing.headers["Cache-Control"] == "no-store"
+    for path in ("/.hidden", "/.git/config", "/assets/.x", "/any/.env"):
+        assert site.get(path).status_code == 404, path
+
+
+def test_api_paths_never_get_the_front_page(site: Site) -> None:
+    for path in ("/api/nothing", "/api", "/health", "/ws/x"):
+        assert site.get(path).json()["path"] == path
+
+
+def test_security_headers_come_once_on_every_kind_of_answer(site: Site) -> None:
+    paths = {
+        "/": 200, "/assets/app-1111.js": 200, "/assets/x.js": 404, "/api/x": 200, "/metrics": 403,
+        "/closed/x": 403, "/api/locked/": 401, "/ping": 200, "/old/x": 301, "/media/x": 404,
+        "/shop/": 200, "/shop/nothing": 404, "/shop": 308, "/desk/guarded": 403,
+    }  # fmt: skip
+    for path, status in paths.items():
+        answer = site.get(path)
+        assert answer.status_code == status, path
+        for name in SECURITY:
+            assert len(answer.raw.headers.getlist(name)) == 1, (path, name)
+        assert "X-Request-ID" in answer.headers, path
+    too_large = site.get("/api/locked/small/", "POST", data=b"x" * 2000)
+    assert too_large.status_code == 413
+    assert "Content-Security-Policy" in too_large.headers
+
+
+def test_websockets_pass(site: Site) -> None:
+    for path in ("/ws/echo", "/api/shared/ws", "/api/kept/ws", "/wave/ws", "/tide/ws"):
+        assert websocket(site.host.address, path, "hello") == "echo hello", path
+
+
+def test_events_arrive_when_they_are_sent(site: Site) -> None:
+    started = time.monotonic()
+    with site.get("/api/unbuffered/events", stream=True) as answer:
+        times = [time.monotonic() - started for line in answer.iter_lines() if line]
+    assert len(times) == 3
+    assert times[0] < 0.8 < times[1] < times[2]
+
+
+def test_constant_answers_and_closed_paths(site: Site) -> None:
+    assert site.get("/ping").text == "pong"
+    assert site.get("/old/x").headers["Location"] == "/new"
+    assert site.get("/closed/").status_code == 403
+    # Not for everybody, but for the host itself.
+    assert site.get("/metrics").status_code == 403
+    asked = f"curl -s -o /dev/null -w '%{{http_code}}' -H 'Host: {SITE}' 127.0.0.1/metrics"
+    own = site.host.out(asked)
+    assert own == "200"
+
+
+def test_passwords(site: Site) -> None:
+    assert site.get("/api/locked/x").status_code == 401
+    assert site.get("/api/locked/x", auth=("alice", "wrong")).status_code == 401
+    assert site.get("/api/locked/x", auth=("alice", "a fine secret")).status_code == 200
+    # Rules of a shorter path hold for a longer one that has rules of its own.
+    assert site.get("/api/locked/small/x").status_code == 401
+    listing = site.host.out("stat -c '%a %U %G' /etc/nginx/groundcrew/users/edge.*")
+    assert listing == "640 root www-data"
+    assert "a fine secret" not in site.host.out("grep -r . /etc/nginx")
+
+
+def test_the_application_decides(site: Site) -> None:
+    assert site.get("/api/members/x").status_code == 401
+    assert site.get("/api/members/x", headers=KEY).status_code == 200
+    posted = site.get("/api/members/x", "POST", headers=KEY, data=b"x" * 5000)
+    assert posted.json()["body"] == 5000
+    assert site.get("/groundcrew-auth/edge/api/decide", headers=KEY).status_code == 404
+    assert site.get("/desk/guarded").status_code == 403
+    assert site.get("/desk/guarded", "POST", headers=KEY, data=b"x" * 5000).text == "POST 5000"
+
+
+def test_one_request_more_than_allowed(site: Site) -> None:
+    statuses = [site.get("/api/limited/x").status_code for _ in range(5)]
+    assert statuses == [200, 200, 200, 429, 429]
+
+
+@pytest.mark.parametrize("path", ["/api/kept/x", "/desk/kept"])
+def test_micro_cache(site: Site, path: str) -> None:
+    path = f"{path}?{time.time()}"
+    first, second = site.get(path), site.get(path)
+    assert (first.headers["X-Cache-Status"], second.headers["X-Cache-Status"]) == ("MISS", "HIT")
+    assert first.text == second.text
+    for header in ({"Cookie": "a=1"}, {"Authorization": "Bearer x"}):
+        own = site.get(path, headers=header)
+        assert own.headers["X-Cache-Status"] == "BYPASS"
+        assert own.text != first.text
+    assert site.get(path, "HEAD").status_code == 200
+    assert site.get(path, "POST").headers.get("X-Cache-Status", "BYPASS") != "HIT"
+    assert site.get(path).text == first.text
+
+
+def test_what_belongs_to_one_visitor_is_not_kept(site: Site) -> None:
+    for path in ("/api/cookie", "/api/private"):
+        assert [site.get(path).headers["X-Cache-Status"] for _ in range(2)] == ["MISS", "MISS"]
+
+
+def test_other_sites(site: Site) -> None:
+    friend, stranger = {"Origin": "https://friend.test"}, {"Origin": "https://stranger.test"}
+    answer = site.get("/api/shared/x", headers=friend)
+    assert answer.headers["Access-Control-Allow-Origin"] == "https://friend.test"
+    assert answer.headers["Access-Control-Allow-Credentials"] == "true"
+    assert answer.headers["X-Frame-Options"] == "SAMEORIGIN"
+    assert "Origin" in answer.headers["Vary"]
+    answer = site.get("/api/shared/x", headers=stranger)
+    assert not {"Access-Control-Allow-Origin", "Access-Control-Allow-Credentials"} & set(
+        answer.headers
+    )
+    asked = site.get(
+        "/api/shared/x", "OPTIONS", headers={**friend, "Access-Control-Request-Method": "POST"}
+    )
+    assert asked.status_code == 204
+    assert "POST" in asked.headers["Access-Control-Allow-Methods"]
+    # Without a preflight's headers it is a request like any other.
+    assert site.get("/api/shared/x", "OPTIONS").json()["method"] == "OPTIONS"
+
+
+@pytest.mark.parametrize("name", ["shop", "desk"])
+def test_wsgi_below_a_prefix(site: Site, name: str) -> None:
+    found = site.get(f"/{name}/").json()
+    assert (found["script"], found["path"]) == (f"/{name}", "/")
+    assert found["url"] == f"/{name}/page/a%20b"
+    assert found["static"] == f"/{name}/static/style.css"
+    assert site.get(f"/{name}/page/a%2Fb%20c").text == "a/b c"
+    assert site.get(f"/{name}/go").headers["Location"] == f"/{name}/"
+    whole = site.get(f"/{name}?a=b")
+    assert (whole.status_code, whole.headers["Location"]) == (308, f"/{name}/?a=b")
+
+
+@pytest.mark.parametrize("name", ["wave", "tide"])
+def test_asgi_below_a_prefix(site: Site, name: str) -> None:
+    found = site.get(f"/{name}/x/y").json()
+    assert (found["path"], found["root_path"]) == (f"/{name}/x/y", f"/{name}")
+    assert site.get("/api/x").json()["root_path"] == ""
+
+
+def test_uploads(site: Site) -> None:
+    for name in ("x.html", "x.svg", "x.png", "x.txt", "x.js", "sub/x.png"):
+        site.get(f"/api/upload?{name}", "POST", data=b"<b>content</b>")
+    site.get("/api/upload?.secret", "POST", data=b"x")
+    site.get("/api/link")
+    expected = {"x.html": True, "x.js": True, "x.svg": True, "x.png": False, "x.txt": False}
+    for name, attached in expected.items():
+        answer = site.get(f"/media/{name}")
+        assert answer.status_code == 200, name
+        assert ("attachment" in answer.headers.get("Content-Disposition", "")) == attached, name
+        assert "sandbox" in answer.headers["Content-Security-Policy"]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert site.get("/media/x.html").headers["Content-Type"] == "application/octet-stream"
+    assert site.get("/media/sub/x.png").headers["Content-Type"] == "image/png"
+    assert site.get("/media/.secret").status_code == 404
+    assert site.get("/media/link.txt").status_code == 403
+    assert site.get("/media/").status_code == 403
+    host = site.host
+    assert host.shell.run("sudo -u www-data ls /srv/edge/shared/media").rc == 0
+    for path in ("/srv/edge/shared", "/srv/edge/shared/home"):
+        assert host.shell.run(f"sudo -u www-data ls {path}").rc != 0, path
+    assert host.shell.run("sudo -u edge-build ls /srv/edge/shared").rc != 0
+
+
+def test_front_end_follows_its_release(site: Site, project: Project) -> None:
+    """Kept for last: it makes releases. An old page finds its assets, a rollback brings it back."""
+    web = project.root / "spa" / "web" / "dist"
+    (web / "index.html").write_text("<title>second</title>")
+    (web / "assets" / "app-1111.js").rename(web / "assets" / "app-2222.js")
+    run = project.deploy(*APPS)
+    assert run.status == 0, run.stderr
+    assert "second" in site.get("/").text
+    assert site.get("/assets/app-2222.js").status_code == 200
+    assert site.get("/assets/app-1111.js").text.startswith("// one")
+    done = rollback(project)
+    assert done.status == 0, done.stderr
+    assert "<title>front</title>" in site.get("/").text
+    assert site.get("/assets/app-2222.js").status_code == 200
+
+
+def rollback(project: Project) -> Any:
+    """Back to the release before."""
+    return pyinfra(
+        project.host.name,
+        playbook="playbooks/rollback.py",
+        data={"apps": list(APPS), "run": {"app": "edge"}},
+        env=project.env,
+        project=project.root,
+    )
+
+
+def websocket(address: str, path: str, text: str) -> str:
+    """What a server answers to one text frame, over a connection of RFC 6455 by hand."""
+    key = base64.b64encode(os.urandom(16)).decode()
+    with socket.create_connection((address, 80), timeout=10) as client:
+        client.sendall(
+            f"GET {path} HTTP/1.1\r\nHost: {SITE}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+        )
+        stream = client.makefile("rb")
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += stream.readline()
+        assert head.startswith(b"HTTP/1.1 101 "), head
+        mask, data = os.urandom(4), text.encode()
+        masked = bytes(byte ^ mask[index % 4] for index, byte in enumerate(data))
+        client.sendall(bytes([0x81, 0x80 | len(data)]) + mask + masked)
+        first, length = stream.read(2)
+        assert (first, length < 126) == (0x81, True)
+        return stream.read(length).decode()

@@ -1,0 +1,60 @@
+"""Directories in which everything new gets the same mode, whatever the umask of who makes it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from groundcrew.entries import Directory, differs, payload
+from groundcrew.remote import apply_files, inspect_files
+
+
+def mode(path: Path) -> str:
+    return f"{path.stat().st_mode & 0o7777:04o}"
+
+
+def entry(path: Path) -> Directory:
+    user, group = str(os.getuid()), str(os.getgid())
+    return Directory(str(path), mode="2750", user=user, group=group, default_mode="0750")
+
+
+def test_a_umask_does_not_count(tmp_path: Path) -> None:
+    media = tmp_path / "media"
+    apply_files.Change([payload(entry(media))]).apply(None)
+    before = os.umask(0o077)
+    try:
+        (media / "new.txt").write_text("x")
+        (media / "below").mkdir()
+        (media / "below" / "new.txt").write_text("x")
+    finally:
+        os.umask(before)
+    assert (mode(media / "new.txt"), mode(media / "below/new.txt")) == ("0640", "0640")
+    assert mode(media / "below") == "2750"
+
+
+def test_what_is_there_already_is_taken_over_once(tmp_path: Path) -> None:
+    media = tmp_path / "media"
+    (media / "below").mkdir(parents=True, mode=0o700)
+    old, outside = media / "below" / "old.txt", tmp_path / "outside.txt"
+    for file in (old, outside):
+        file.write_text("x")
+        file.chmod(0o600)
+    (media / "link").symlink_to(outside)
+    apply_files.Change([payload(entry(media))]).apply(None)
+    assert (mode(old), mode(media / "below"), mode(outside)) == ("0640", "2750", "0600")
+    old.chmod(0o600)
+    apply_files.Change([payload(entry(media))]).apply(None)
+    assert mode(old) == "0600"
+
+
+def test_it_is_seen_and_compared(tmp_path: Path) -> None:
+    media = tmp_path / "media"
+    wanted = entry(media)
+    apply_files.Change([payload(wanted)]).apply(None)
+    state = inspect_files.inspect(str(media), False, {})
+    assert state is not None
+    state |= {"user": wanted.user, "group": wanted.group}
+    assert state["default_mode"] == "0750"
+    assert not differs(wanted, state)  # type: ignore[arg-type]
+    del state["default_mode"]
+    assert differs(wanted, state)  # type: ignore[arg-type]
