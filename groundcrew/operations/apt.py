@@ -17,13 +17,14 @@ from groundcrew.facts.apt import STAMP, Apt, AptState
 
 @operation()
 def packages(
-    packages: Sequence[str], cache_time: int = 86400, lock_timeout: int = 300
+    packages: Sequence[str], cache_time: int = 86400, lock_timeout: int = 300, clean: bool = False
 ) -> Generator[StringCommand, None, None]:
     """Installs what is missing, without recommendations: one fact, and one command if need be.
 
     + packages: names, `name=version` to pin one, `name/suite` to take it from a suite
     + cache_time: seconds for which the package lists count as fresh, when something is missing
     + lock_timeout: seconds to wait while another program holds apt's locks
+    + clean: whether the downloaded packages are removed again
     """
     if not packages:
         return
@@ -34,7 +35,8 @@ def packages(
         host.noop(f"{len(packages)} packages are installed")
         return
     fresh = state.lists_age is not None and state.lists_age < cache_time
-    yield StringCommand(install_script(wanted, update=not fresh, lock_timeout=lock_timeout))
+    script = install_script(wanted, update=not fresh, lock_timeout=lock_timeout, clean=clean)
+    yield StringCommand(script)
 
 
 def name_of(package: str) -> str:
@@ -53,14 +55,34 @@ def missing(packages: Sequence[str], state: AptState) -> list[str]:
     return sorted(found)
 
 
-def install_script(packages: Sequence[str], update: bool, lock_timeout: int) -> str:
+def install_script(
+    packages: Sequence[str],
+    update: bool,
+    lock_timeout: int,
+    clean: bool = False,
+    options: Sequence[str] = (),
+) -> str:
     """A shell script that fetches the lists if they are not fresh, and installs the packages.
+
+    + clean: whether the downloaded packages are removed again
+    + options: more of apt-get's own
+    """
+    lines = [update_script(lock_timeout)] if update else ["set -e"]
+    install = ["install --no-install-recommends", *options, *_waiting(lock_timeout)]
+    lines.append(f"{noninteractive_apt(' '.join(install))} {' '.join(packages)}")
+    if clean:
+        lines.append("apt-get clean")
+    return "\n".join(lines)
+
+
+def update_script(lock_timeout: int) -> str:
+    """A shell script that fetches the package lists.
 
     apt waits for dpkg's lock by itself, but not for that of the lists, so that is tried again.
     """
-    lines = ["set -e"]
-    if update:
-        lines += [
+    return "\n".join(
+        [
+            "set -e",
             f"end=$(($(date +%s) + {lock_timeout}))",
             "until output=$(LC_ALL=C apt-get --quiet --error-on=any update 2>&1); do",
             '  case "$output" in *"Could not get lock"*) ;;',
@@ -71,6 +93,14 @@ def install_script(packages: Sequence[str], update: bool, lock_timeout: int) -> 
             "done",
             f"mkdir -p {STAMP.rsplit('/', 1)[0]} && touch {STAMP}",
         ]
-    install = f"install --no-install-recommends -o DPkg::Lock::Timeout={lock_timeout}"
-    lines.append(f"{noninteractive_apt(install)} {' '.join(packages)}")
-    return "\n".join(lines)
+    )
+
+
+def purge_script(packages: Sequence[str], lock_timeout: int) -> str:
+    """A shell script that removes packages with their configuration."""
+    purge = " ".join(["purge", *_waiting(lock_timeout)])
+    return f"{noninteractive_apt(purge)} {' '.join(packages)}"
+
+
+def _waiting(lock_timeout: int) -> list[str]:
+    return [f"-o DPkg::Lock::Timeout={lock_timeout}"]

@@ -12,9 +12,13 @@ from typing import Any
 
 from groundcrew.apps import unit
 from groundcrew.apps.paths import AppPaths
+from groundcrew.facts.apt import STAMP
+from groundcrew.operations import apt
 from groundcrew.releases.plan import ReleasePlan
 from groundcrew.releases.target import Target, operator
 
+LISTS_FRESH_SECONDS = 86400
+LOCK_SECONDS = 300
 NGINX_CHECK_SECONDS = 15
 RELOAD_SECONDS = 2
 """After these nginx's old workers take no new requests."""
@@ -57,6 +61,17 @@ def build_payload(plan: ReleasePlan, release: str, archive: str | None) -> dict[
         },
         "requirements": asdict(plan.requirements),
         "exclude_newer": _exclude_newer(plan),
+        "apt": {
+            "packages": list(plan.app.build_apt),
+            "declared": list(plan.toolchain.declared),
+            "stamp": STAMP,
+            "fresh": LISTS_FRESH_SECONDS,
+            "update": apt.update_script(LOCK_SECONDS),
+            "install": apt.install_script(
+                ['"$@"'], False, LOCK_SECONDS, clean=True, options=["--mark-auto"]
+            ),
+            "purge": apt.purge_script(['"$@"'], LOCK_SECONDS),
+        },
         "frontend": plan.frontend.payload() if plan.frontend else None,
         "keep_cache": plan.toolchain.keep_cache,
         "compile": plan.toolchain.compile,

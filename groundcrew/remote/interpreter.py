@@ -1,4 +1,4 @@
-"""Whether an application can run with a version of Python.
+"""Whether an application can run with a version of Python, and finding one.
 
 Used on the operator's machine and by the build on the host. Standard library only, Python 3.9 or
 later.
@@ -7,8 +7,78 @@ later.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from subprocess import CompletedProcess
+from typing import Any
+
+INTERPRETERS = "/opt/groundcrew/python"
+"""Where uv puts those that it fetches: all applications share them, and none can change them."""
+Capture = Callable[[list[str], dict[str, str]], "CompletedProcess[str]"]
 
 _CLAUSE = re.compile(r"^(~=|===?|!=|<=?|>=?)\s*v?([0-9]+(?:\.[0-9]+)*)(\.\*)?")
+
+
+class InterpreterError(Exception):
+    """There is no interpreter that does; the message says what is missing."""
+
+
+def find_interpreter(
+    asked: dict[str, Any], uv: str, environment: dict[str, str], capture: Capture
+) -> tuple[str, str | None]:
+    """Path and version of the interpreter for an application: the host's own where it fits, else
+    another one of the host's, else one that uv fetches.
+
+    `asked`: {"interpreter": the host's own, "wanted", "requires", "mirror"}; `capture` runs a
+    command as root. Raises InterpreterError.
+    """
+    path, wanted = asked["interpreter"], asked["wanted"]
+    found = _version(path, capture)
+    if wanted and interpreter_problem(wanted, None, found):
+        path = _other(wanted, asked["mirror"], uv, environment, capture)
+        found = _version(path, capture)
+    problem = interpreter_problem(wanted, asked["requires"], found)
+    if problem:
+        raise InterpreterError(problem)
+    return path, found
+
+
+def _other(
+    wanted: str, mirror: str | None, uv: str, environment: dict[str, str], capture: Capture
+) -> str:
+    own = {
+        **{
+            key: environment[key]
+            for key in environment
+            if key not in ("VIRTUAL_ENV", "UV_CACHE_DIR")
+        },
+        "HOME": "/root",
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "UV_PYTHON_INSTALL_DIR": INTERPRETERS,
+        "UV_PYTHON_PREFERENCE": "system",
+    }
+    find = [uv, "python", "find", "--no-project", "--no-cache", wanted]
+    found = capture(find, own)
+    if found.returncode != 0:
+        fetch = [uv, "python", "install", "--no-bin", "--no-cache", wanted]
+        fetch += ["--mirror", mirror] if mirror else []
+        fetched = capture(fetch, {**own, "UV_PYTHON_DOWNLOADS": "manual"})
+        if fetched.returncode != 0:
+            reason = " ".join(fetched.stderr.split()) or f"exit status {fetched.returncode}"
+            raise InterpreterError(
+                f"Python {wanted} is wanted (`python`), the host has none, and uv cannot fetch it "
+                f"(`python.install_mirror`): {reason}"
+            )
+        found = capture(find, own)
+    return found.stdout.strip()
+
+
+def _version(interpreter: str, capture: Capture) -> str | None:
+    program = "import platform; print(platform.python_version())"
+    try:
+        done = capture([interpreter, "-ISc", program], {"PATH": "/usr/bin:/bin"})
+    except OSError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def interpreter_problem(wanted: str | None, requires: str | None, found: str | None) -> str | None:

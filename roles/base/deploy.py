@@ -24,6 +24,7 @@ def apply(settings: BaseSettings, packages: Sequence[str] = ()) -> None:
         packages=sorted({*own_packages(settings), *packages}),
         cache_time=settings.apt_cache_time,
         lock_timeout=settings.apt_lock_timeout,
+        clean=settings.apt_clean,
     )
     files.manage(
         name="System configuration files",

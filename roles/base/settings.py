@@ -68,6 +68,9 @@ class BaseSettings(Settings):
     """Seconds for which the package lists count as fresh. They are fetched only when a package is
     missing: a host that has everything is not touched."""
 
+    apt_clean: bool = True
+    """Whether downloaded packages are removed from the host when they are installed."""
+
     apt_lock_timeout: int = Field(300, ge=0)
     """Seconds to wait while another program, such as an unattended upgrade, holds apt's locks."""
 

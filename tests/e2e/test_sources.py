@@ -245,3 +245,37 @@ def test_front_ends_are_built_from_their_lockfile(project: Project) -> None:
         assert not project.host.shell.file(f"{folder}/node_modules").exists
         assert project.host.out(f"ls {folder}/dist") == "assets\nindex.html"
     assert project.deploy("onhost", "here").changed == []
+
+
+COMPILED = """\
+import shutil, subprocess
+
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [subprocess.check_output(["./fast"]) + str(shutil.which("tcc")).encode()]
+"""
+
+
+def test_what_only_builds_need_goes_after_them(project: Project) -> None:
+    host = project.host
+    packages = host.out("dpkg-query --show --showformat='${Package}\\n'")
+    project.write("compiled/app.py", COMPILED)
+    project.write("compiled/fast.c", '#include <stdio.h>\nint main(void) { return !puts("42"); }\n')
+    project.app(
+        "compiled",
+        source={"directory": "compiled"},
+        build_apt=["tcc", "libc6-dev", "openssl"],
+        hooks={"build": ["tcc -o fast fast.c"]},
+    )
+    assert "openssl" in packages.splitlines()
+    data = {"python.keep_cache": False}
+    run = project.deploy("compiled", data=data)
+    assert run.status == 0, run.stderr
+    assert host.get("/", "compiled.test").text == "42\nNone"
+    assert host.out("dpkg-query --show --showformat='${Package}\\n'") == packages
+    assert host.out("find /var/cache/apt/archives -name '*.deb'") == ""
+    assert host.out("ls -A /srv/compiled/cache /var/lib/groundcrew/build-packages*") == (
+        "/var/lib/groundcrew/build-packages.install.lock\n"
+        "/var/lib/groundcrew/build-packages.lock\n\n/srv/compiled/cache:"
+    )
+    assert project.deploy("compiled", data=data).changed == []

@@ -1,0 +1,130 @@
+"""Debian packages that only builds need: installed before one, removed after the last.
+
+Part of the build on the host; standard library only, Python 3.9 or later. Removed is only what was
+installed for builds and nothing else needs by now. A list on the host names it, so that what a run
+that was cut off has left is removed by the next one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+STATE = Path("/var/lib/groundcrew")
+REGISTER = STATE / "build-packages"
+IN_USE = STATE / "build-packages.lock"
+INSTALLING = STATE / "build-packages.install.lock"
+# Others lived without them before.
+AUTOREMOVE = (
+    "autoremove",
+    "-oAPT::AutoRemove::RecommendsImportant=false",
+    "-oAPT::AutoRemove::SuggestsImportant=false",
+)
+
+
+class PackagesError(Exception):
+    """apt said no; the message is its own."""
+
+
+@contextmanager
+def build_packages(asked: dict[str, Any]) -> Iterator[None]:
+    """Has the packages installed meanwhile.
+
+    `asked`: {"packages", "declared": what the host has for other reasons, "stamp": file as old as
+    the package lists, "fresh": seconds, "update", "install", "purge": shell}. Raises PackagesError.
+    """
+    if not asked["packages"] and not REGISTER.exists():
+        yield
+        return
+    STATE.mkdir(parents=True, exist_ok=True)
+    with IN_USE.open("w") as in_use:
+        fcntl.flock(in_use, fcntl.LOCK_SH)
+        try:
+            if asked["packages"]:
+                _install(asked)
+            yield
+        finally:
+            fcntl.flock(in_use, fcntl.LOCK_UN)
+            # Where another build goes on, that one does it at its end.
+            with suppress(BlockingIOError):
+                fcntl.flock(in_use, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove(asked)
+
+
+def _install(asked: dict[str, Any]) -> None:
+    with INSTALLING.open("w") as installing:
+        fcntl.flock(installing, fcntl.LOCK_EX)
+        missing = sorted(set(asked["packages"]) - _installed(asked["packages"]))
+        if not missing:
+            return
+        print(f"--> install {', '.join(missing)} for builds", flush=True)
+        if _age(Path(asked["stamp"])) > asked["fresh"]:
+            _run(["sh", "-c", asked["update"]])
+        simulated = _run(["apt-get", "--simulate", "--no-install-recommends", "install", *missing])
+        # An upgrade names the version that is there in brackets.
+        new = set(re.findall(r"^Inst (\S+) \(", simulated, re.MULTILINE))
+        REGISTER.write_text("".join(f"{name}\n" for name in sorted(_registered() | new)))
+        _run(["sh", "-c", asked["install"], "sh", *missing])
+
+
+def _remove(asked: dict[str, Any]) -> None:
+    registered = _installed(sorted(_registered()))
+    declared = registered.intersection(asked["declared"])
+    if declared:
+        _run(["apt-mark", "manual", *sorted(declared)])
+    unneeded = _removed(_run(["apt-get", "--simulate", *AUTOREMOVE]))
+    surplus = sorted(unneeded & registered - declared)
+    if surplus:
+        # Nothing that others have installed goes with it.
+        others = _removed(_run(["apt-get", "--simulate", "purge", *surplus])) - registered
+        if not others:
+            print(f"--> remove {len(surplus)} packages of builds", flush=True)
+            _run(["sh", "-c", asked["purge"], "sh", *surplus])
+    REGISTER.unlink(missing_ok=True)
+
+
+def _registered() -> set[str]:
+    return set(REGISTER.read_text().split()) if REGISTER.exists() else set()
+
+
+def _removed(simulated: str) -> set[str]:
+    return set(re.findall(r"^(?:Remv|Purg) (\S+)", simulated, re.MULTILINE))
+
+
+def _installed(names: list[str]) -> set[str]:
+    if not names:
+        return set()
+    query = ["dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package}\\n", *names]
+    done = subprocess.run(query, capture_output=True, text=True, check=False)
+    rows = [line.split(" ") for line in done.stdout.splitlines()]
+    return {name for status, name in rows if status == "installed"}
+
+
+def _age(stamp: Path) -> float:
+    try:
+        return time.time() - stamp.stat().st_mtime
+    except OSError:
+        return float("inf")
+
+
+def _run(command: list[str]) -> str:
+    done = subprocess.run(
+        command,
+        env={"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), "LC_ALL": "C"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode != 0:
+        reason = done.stderr.strip() or f"exit status {done.returncode}"
+        raise PackagesError(f"packages for the build: {reason}")
+    return done.stdout
