@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,13 @@ class Kind:
     logged: str
     processes: int
     threads: int = 1
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def data(self) -> dict[str, Any]:
         return {
             "apps": [self.app],
+            **{f"app.{self.app}.{key}": value for key, value in self.more.items()},
             f"app.{self.app}.server": self.settings,
             # Nobody asks while these releases replace one another.
             f"app.{self.app}.release.drain": 0,
@@ -46,6 +48,8 @@ class Kind:
         return f"{self.app}.test"
 
 
+ASGI = {"source.directory": "examples/hello-asgi", "entry": "hello_asgi:app", "checks": []}
+COMMAND = Path(__file__).with_name("sources") / "command"
 KINDS = {
     "sync": Kind("hello", {"worker_class": "sync", "workers": 3}, "Using worker: sync", 4),
     "gthread": Kind(
@@ -66,6 +70,28 @@ KINDS = {
         "Operational MODE: preforking+threaded",
         4,
         threads=2,
+    ),
+    # Besides the workers, Python's own helper for processes that are spawned.
+    "uvicorn-alone": Kind(
+        "hello",
+        {"type": "uvicorn", "workers": 2},
+        "Uvicorn running on unix socket",
+        4,
+        more=ASGI,
+    ),
+    "command": Kind(
+        "hello",
+        {"type": "command", "command": "python serve.py unix:{socket}"},
+        "serving at unix:/run/hello/",
+        1,
+        more={"source.directory": str(COMMAND), "requirements": False, "checks": []},
+    ),
+    "command-on-a-port": Kind(
+        "hello",
+        {"type": "command", "command": "python serve.py $PORT", "listen": "port"},
+        "serving at 20",
+        3,
+        more={"source.directory": str(COMMAND), "requirements": False, "checks": []},
     ),
 }
 
@@ -131,7 +157,7 @@ def slow_request(host: LabHost, domain: str, seconds: int) -> tuple[int, float]:
     return answer.status_code, time.monotonic()
 
 
-@pytest.mark.parametrize("kind", ["sync", "uvicorn", "uwsgi"])
+@pytest.mark.parametrize("kind", ["sync", "uvicorn", "uvicorn-alone", "uwsgi"])
 def test_what_a_client_says_about_itself_reaches_no_application(
     bookworm: LabHost, kind: str
 ) -> None:

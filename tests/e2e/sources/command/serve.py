@@ -1,4 +1,4 @@
-"""A server that groundcrew knows nothing about: hello on a Unix socket, or on a port.
+"""A server that groundcrew knows nothing about, on a Unix socket or on a port.
 
 python serve.py unix:PATH|PORT
 """
