@@ -2,13 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    JsonValue,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
 
 from groundcrew.apps.command import CommandServer
 from groundcrew.apps.uvicorn import UvicornServer
 from groundcrew.model import Settings
+
+_GUNICORN_OWN = ("bind", "config", "umask", "proc_name", "worker_tmp_dir", "control_socket_disable")
+_UWSGI_OWN = (
+    *("strict", "need-app", "master", "vacuum", "single-interpreter", "enable-threads"),
+    *("binary-path", "virtualenv", "die-on-term", "hook-master-start", "chmod-socket", "socket"),
+    *("module", "mount", "ini", "if-exists", "if-not-exists", "endif"),
+)
+
+
+def _free(own: Collection[str]) -> AfterValidator:
+    """Refuses what has a key, or is none of the user's business."""
+
+    def check(name: str) -> str:
+        if name in own:
+            raise ValueError(f"{name} is set by groundcrew")
+        return name
+
+    return AfterValidator(check)
+
+
+GunicornOption = Annotated[
+    str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$"), _free(_GUNICORN_OWN)
+]
+UwsgiOption = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$"), _free(_UWSGI_OWN)]
+UwsgiValue = bool | int | Annotated[str, StringConstraints(pattern=r"^[^\n\x00]*$")]
 
 
 class GunicornServer(Settings):
@@ -68,6 +102,10 @@ class GunicornServer(Settings):
     limit_request_field_size: int = Field(8190, ge=0)
     """Largest header field in bytes; 0 = unlimited."""
 
+    tmp_upload_dir: Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/-]*$")] | None = None
+    """Directory for request data on its way, which the application must be able to write to. null:
+    its own /tmp."""
+
     log_level: Literal["debug", "info", "warning", "error", "critical"] = "info"
     """Level of gunicorn's own log."""
 
@@ -76,6 +114,10 @@ class GunicornServer(Settings):
 
     access_log_format: str = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s" %(D)s'
     """Format of that log, in gunicorn's own syntax."""
+
+    options: dict[GunicornOption, JsonValue] = Field(default_factory=dict)
+    """More settings of gunicorn's by their own names, for what has no key here. One that gunicorn
+    does not know, or refuses, keeps the release from starting."""
 
     @property
     def keeps_connections(self) -> bool:
@@ -131,6 +173,16 @@ class UwsgiServer(Settings):
     """Bytes of a request body that are read into memory before the application starts, the rest
     into a temporary file; 0 = the application reads it itself."""
 
+    cheaper: int | None = Field(None, ge=1)
+    """Processes that are kept when there is little to do; more are started with the load, up to
+    `processes`. null: all of them all the time."""
+
+    cheaper_initial: int | None = Field(None, ge=1)
+    """With cheaper, processes at the start. null: as many as cheaper says."""
+
+    cheaper_step: int | None = Field(None, ge=1)
+    """With cheaper, processes that are started at a time. null: uWSGI's own 1."""
+
     offload_threads: int = Field(0, ge=0, le=64)
     """Threads per process that send files on the application's behalf."""
 
@@ -147,6 +199,29 @@ class UwsgiServer(Settings):
 
     access_log: bool = False
     """Whether uWSGI logs requests too; nginx already does."""
+
+    options: dict[UwsgiOption, UwsgiValue | list[UwsgiValue]] = Field(default_factory=dict)
+    """More options of uWSGI's by their own names, for what has no key here: `true` for one without
+    a value, a list for one that is given several times. One that uWSGI does not know keeps the
+    release from starting."""
+
+    @model_validator(mode="after")
+    def _cheaper_is_less(self) -> UwsgiServer:
+        if self.cheaper is None:
+            for key in ("cheaper_initial", "cheaper_step"):
+                if getattr(self, key) is not None:
+                    raise ValueError(f"{key} does nothing without cheaper")
+        elif isinstance(self.processes, int):
+            if self.cheaper >= self.processes:
+                raise ValueError(
+                    f"cheaper: {self.cheaper} is not less than processes: {self.processes}"
+                )
+            if self.cheaper_initial and self.cheaper_initial > self.processes:
+                raise ValueError(
+                    f"cheaper_initial: {self.cheaper_initial} is more than processes: "
+                    f"{self.processes}"
+                )
+        return self
 
     @property
     def backlog(self) -> int:

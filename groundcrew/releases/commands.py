@@ -181,6 +181,24 @@ def hold(target: Target, release: str, previous: str | None) -> str:
     )
 
 
+def same_protocol(target: Target, release: str) -> str:
+    """Shell that fails where the release speaks another protocol than the live one: requests that
+    wait in the socket that systemd holds would reach it in the wrong one."""
+    paths = target.paths
+    message = (
+        f"{paths.name}: another `server.type` cannot take over with `release.strategy: restart`; "
+        "release it once with `switch`"
+    )
+    return "\n".join(
+        [
+            f"kind=http; if [ -e {paths.uwsgi_config(release)} ]; then kind=uwsgi; fi",
+            f'if [ "$(readlink {paths.passing})" != {paths.name}.$kind ]; then',
+            f"  echo {shlex.quote(message)} >&2; exit 1",
+            "fi",
+        ]
+    )
+
+
 def let_go(target: Target) -> str:
     """Shell that removes the socket that systemd holds, once nothing uses it."""
     name = target.paths.socket_unit

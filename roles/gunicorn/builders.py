@@ -58,6 +58,7 @@ class Gunicorn:
         text = render(
             "gunicorn/gunicorn.conf.py.j2",
             server=self.settings,
+            options=repr(self.settings.options),
             max_requests=self.max_requests,
             reload=self.reload,
             worker_class=WORKER_CLASSES[self.settings.worker_class],

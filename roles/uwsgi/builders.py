@@ -35,10 +35,26 @@ class Uwsgi:
         """The packages that are wanted themselves, not what they depend on."""
         return ("pyuwsgi",)
 
+    @property
+    def options(self) -> list[tuple[str, str]]:
+        """The user's own, as lines of the file; a percent sign is uWSGI's for a variable."""
+        found = []
+        for name, value in self.settings.options.items():
+            for item in value if isinstance(value, list) else [value]:
+                text = str(item).lower() if isinstance(item, bool) else str(item)
+                found.append((name, text.replace("%", "%%")))
+        return found
+
     def files(self, paths: AppPaths, release: str) -> Mapping[str, str]:
         """The configuration file."""
         venv = f"{paths.release(release)}/venv"
-        text = render("uwsgi/uwsgi.ini.j2", server=self.settings, venv=venv, reload=self.reload)
+        text = render(
+            "uwsgi/uwsgi.ini.j2",
+            server=self.settings,
+            venv=venv,
+            reload=self.reload,
+            options=self.options,
+        )
         return {PurePosixPath(paths.uwsgi_config(release)).name: text}
 
     def unit(self, paths: AppPaths, release: str, app: AppSettings, instance: int = 1) -> str:

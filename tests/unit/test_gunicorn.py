@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -47,3 +49,20 @@ def test_quotes_percent_signs_and_other_scripts_survive(monkeypatch: pytest.Monk
     found = configuration(monkeypatch, 1, access_log=True, access_log_format=wanted)
     assert found["access_log_format"] == wanted
     assert found["accesslog"] == "-"
+
+
+def test_settings_without_a_key_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("gunicorn.config")
+    names = [SimpleNamespace(name="statsd_host"), SimpleNamespace(name="capture_output")]
+    monkeypatch.setattr(module, "KNOWN_SETTINGS", names, raising=False)
+    monkeypatch.setitem(sys.modules, "gunicorn", ModuleType("gunicorn"))
+    monkeypatch.setitem(sys.modules, "gunicorn.config", module)
+    options = {"statsd_host": "localhost:8125", "capture_output": True}
+    found = configuration(monkeypatch, 1, options=options, tmp_upload_dir="/var/tmp/up")
+    assert found["statsd_host"] == "localhost:8125"
+    assert found["capture_output"] is True
+    assert found["tmp_upload_dir"] == "/var/tmp/up"
+    with pytest.raises(ValueError, match="gunicorn knows no statds_host"):
+        configuration(monkeypatch, 1, options={"statds_host": "x"})
+    with pytest.raises(ValueError, match="bind is set by groundcrew"):
+        GunicornServer.model_validate({"options": {"bind": "0.0.0.0:80"}})

@@ -171,3 +171,21 @@ def test_systemd_gives_up_where_it_is_told_to() -> None:
     limited = text(seconds=5, burst=3, interval=120)
     for line in ("RestartSec=5", "StartLimitBurst=3", "StartLimitIntervalSec=120"):
         assert f"{line}\n" in limited
+
+
+@pytest.mark.parametrize(("passing", "kind", "good"), [("http", "", True), ("http", "x", False)])
+def test_a_held_socket_keeps_its_protocol(
+    tmp_path: Path, passing: str, kind: str, good: bool
+) -> None:
+    """The shell is run, with its paths below a directory of ours."""
+    (tmp_path / "etc/nginx/groundcrew/passing").mkdir(parents=True)
+    (tmp_path / "etc/nginx/groundcrew/passing/shop.conf").symlink_to(f"shop.{passing}")
+    release = tmp_path / "srv/shop/releases/r1"
+    release.mkdir(parents=True)
+    if kind:
+        (release / "uwsgi.ini").touch()
+    text = commands.same_protocol(target(1), "r1")
+    text = text.replace("/etc/", f"{tmp_path}/etc/").replace("/srv/", f"{tmp_path}/srv/")
+    done = subprocess.run(["sh", "-ec", text], capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) is good
+    assert ("release it once with `switch`" in done.stderr) is not good

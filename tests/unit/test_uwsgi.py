@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from groundcrew import remote
 from groundcrew.apps.model import AppSettings
@@ -351,3 +352,28 @@ def test_programs_need_nothing_of_this_project_on_the_host(program: Path) -> Non
     compile(source, program.name, "exec")
     assert "import groundcrew" not in source
     assert "from groundcrew" not in source
+
+
+def test_processes_that_come_and_go_and_options_without_a_key_of_ours() -> None:
+    options = {"http-timeout": 90, "log-x-forwarded-for": True, "env": ["A=1", "B=50%"]}
+    settings = server(processes=8, cheaper=2, cheaper_initial=4, options=options)
+    text = Uwsgi(settings).files(PATHS, "r1")["uwsgi.ini"].splitlines()
+    for line in ("cheaper = 2", "cheaper-initial = 4", "http-timeout = 90", "env = A=1",
+                 "log-x-forwarded-for = true", "env = B=50%%"):  # fmt: skip
+        assert line in text
+    assert "cheaper" not in ini()
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ({"processes": 4, "cheaper": 4}, "cheaper: 4 is not less than processes: 4"),
+        ({"processes": 4, "cheaper": 2, "cheaper_initial": 5}, "cheaper_initial: 5 is more than"),
+        ({"cheaper_step": 2}, "cheaper_step does nothing without cheaper"),
+        ({"options": {"socket": "/x"}}, "socket is set by groundcrew"),
+        ({"options": {"env": "A\nsocket = /x"}}, "match pattern"),
+    ],
+)
+def test_what_uwsgi_would_refuse_is_refused(written: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        server(**written)
