@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TypedDict
+from urllib.parse import urlsplit
 
 from groundcrew.facts.sshd import SshdState
 from groundcrew.headers import merge
@@ -10,10 +11,14 @@ from roles.firewall.settings import PORTS, FirewallSettings
 from roles.nginx.context import servers
 from roles.nginx.settings import NginxSettings
 from roles.preflight import Wanted
+from roles.python.settings import PythonSettings
 from roles.settings import HostSettings
 from roles.ssh import builders as ssh
 from roles.ssh.settings import SshSettings
 from roles.verify import Expected, Gzip
+
+PYTHON_PUBLISHER = "https://github.com"
+"""Where uv has Pythons from, unless it is told another place."""
 
 
 class VerifyArguments(TypedDict):
@@ -54,10 +59,19 @@ def wanted(settings: HostSettings) -> Wanted:
     }
     if settings.nginx.status_port:
         ports[settings.nginx.status_port] = ("nginx.service",)
-    interpreter = settings.python.interpreter
-    # The distribution's own is installed by the run, where it is missing.
-    own = {} if interpreter == "/usr/bin/python3" else {interpreter: "python.interpreter"}
-    return Wanted(settings.app, ports, own)
+    python = settings.python
+    return Wanted(settings.app, ports, python.interpreter, python_place(python))
+
+
+def python_place(settings: PythonSettings) -> str:
+    """Where a host reaches the Pythons that uv fetches: `HOST:PORT`, or a directory on it."""
+    mirror = urlsplit(settings.install_mirror or PYTHON_PUBLISHER)
+    if mirror.scheme == "file":
+        return mirror.path
+    proxies = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+    proxy = next((found for key in proxies if (found := settings.environment.get(key))), None)
+    place = urlsplit(proxy) if proxy else mirror
+    return f"{place.hostname}:{place.port or (80 if place.scheme == 'http' else 443)}"
 
 
 def gzip(settings: NginxSettings) -> Gzip:

@@ -38,7 +38,8 @@ class ResourceState(TypedDict):
     time: float
     paths: dict[str, Place]
     ports: dict[str, list[Owner]]
-    interpreters: dict[str, str | None]
+    interpreter: str | None
+    pythons: dict[str, str | None]
     names: dict[str, list[str]]
     connect: dict[str, str]
 

@@ -1,12 +1,13 @@
 """Reports what a host has to offer, and what it is busy with, before anything is changed on it.
 
 Runs on the host as root, as `python3 -c SCRIPT REQUEST`; REQUEST is JSON {"paths": [directory],
-"ports": [TCP port], "interpreters": [path], "names": [domain], "connect": ["HOST:PORT"]}. Prints
-one line of JSON: {"system": "debian", "release": "12", "cpus", "memory": bytes, "time": Unix time,
-"paths": {PATH: {"free": bytes, "inodes": free ones or null, "writable", "executable": bool}},
-"ports": {PORT: [{"pid", "name", "unit"}]} of the processes that listen, "interpreters": {PATH:
-"3.11.2" or null}, "names": {DOMAIN: [address]}, "connect": {HOST:PORT: error or ""}}. Nothing is
-changed or ended. Standard library only, Python 3.9 or later.
+"ports": [TCP port], "interpreter": path, "pythons": [version], "fetch": "HOST:PORT" or directory
+where pythons come from, "names": [domain], "connect": ["HOST:PORT"]}. Prints one line of JSON:
+{"system": "debian", "release": "12", "cpus", "memory": bytes, "time": Unix time, "paths": {PATH:
+{"free": bytes, "inodes": free ones or null, "writable", "executable": bool}}, "ports": {PORT:
+[{"pid", "name", "unit"}]} of the processes that listen, "interpreter": "3.11.2" or null, "pythons":
+{VERSION: path of an interpreter of that version, or null}, "names": {DOMAIN: [address]}, "connect":
+{HOST:PORT: error or ""}}. Nothing is changed or ended. Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 LISTEN = "0A"
+INTERPRETERS = Path("/opt/groundcrew/python")
 CONNECT_SECONDS = 3.0
 
 
@@ -115,6 +117,21 @@ def version(interpreter: str) -> str | None:
         return None
 
 
+def python(wanted: str, interpreter: str) -> str | None:
+    """An interpreter of a version, as builds look for one."""
+    short = ".".join(wanted.split(".")[:2])
+    places = [
+        interpreter,
+        f"/usr/local/bin/python{short}",
+        f"/usr/bin/python{short}",
+        *(str(path) for path in INTERPRETERS.glob(f"cpython-{short}.*/bin/python{short}")),
+    ]
+    for place in places:
+        if f"{version(place)}.".startswith(f"{wanted}."):
+            return place
+    return None
+
+
 def addresses(name: str) -> list[str]:
     """The addresses that a name leads to on this host."""
     try:
@@ -124,7 +141,9 @@ def addresses(name: str) -> list[str]:
 
 
 def reach(place: str) -> str:
-    """Why nothing answers at a TCP port; empty where something does."""
+    """Why nothing answers at a TCP port, or no directory is there; empty where it is."""
+    if place.startswith("/"):
+        return "" if os.path.isdir(place) else "no such directory"
     host, _, port = place.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
@@ -137,6 +156,11 @@ def main() -> int:
     """Prints the report."""
     request = json.loads(sys.argv[1])
     system = os_release()
+    interpreter = request["interpreter"]
+    pythons = {wanted: python(wanted, interpreter) for wanted in request["pythons"]}
+    places = list(request["connect"])
+    if None in pythons.values():
+        places.append(request["fetch"])
     report = {
         "system": system.get("ID", ""),
         "release": system.get("VERSION_ID", ""),
@@ -145,9 +169,10 @@ def main() -> int:
         "time": time.time(),
         "paths": {path: directory(path) for path in request["paths"]},
         "ports": owners(request["ports"]),
-        "interpreters": {path: version(path) for path in request["interpreters"]},
+        "interpreter": version(interpreter),
+        "pythons": pythons,
         "names": {name: addresses(name) for name in request["names"]},
-        "connect": {place: reach(place) for place in request["connect"]},
+        "connect": {place: reach(place) for place in places},
     }
     print(json.dumps(report))
     return 0

@@ -13,6 +13,8 @@ from groundcrew.sizes import size_for, sized
 from roles.preflight.settings import PreflightSettings
 from roles.preflight.wanted import EXECUTABLE, WRITABLE, Wanted
 
+SYSTEM_PYTHON = "/usr/bin/python3"
+"""The one that a run installs where it is missing."""
 KEPT = 0.1
 """Part of a machine's memory that kernel and firmware may keep for themselves."""
 
@@ -27,10 +29,10 @@ def run_checks(
         *_disks(settings, state),
         *_rights(state),
         *_ports(wanted, state),
-        *_interpreters(wanted, state),
+        *_pythons(wanted, state),
         *_memory(settings, wanted, state),
         *_names(settings, state),
-        *_connect(state),
+        *_connect(settings, state),
         *_clock(settings, state, time.time() if now is None else now),
     ]
 
@@ -103,11 +105,26 @@ def _of(owner: Owner) -> str:
     return f", {owner['unit']}" if owner["unit"] else ""
 
 
-def _interpreters(wanted: Wanted, state: ResourceState) -> Iterator[Check]:
-    for path, purpose in wanted.interpreters.items():
-        version = state["interpreters"][path]
-        name = f"Python {path}"
-        yield ok(name, version) if version else fail(name, f"cannot be run ({purpose})")
+def _pythons(wanted: Wanted, state: ResourceState) -> Iterator[Check]:
+    version, path = state["interpreter"], wanted.interpreter
+    if version:
+        yield ok("Python", f"{version} ({path})")
+    elif path != SYSTEM_PYTHON:
+        yield fail("Python", f"{path} cannot be run (python.interpreter)")
+    source = wanted.fetched_from
+    for asked, found in sorted(state["pythons"].items()):
+        names = ", ".join(name for name, app in wanted.apps.items() if app.python == asked)
+        error = state["connect"].get(source, "")
+        if found:
+            yield ok(f"Python {asked}", f"for {names}: {found}")
+        elif error:
+            yield fail(
+                f"Python {asked}",
+                f"for {names}: the host has {version}, and {source}, where uv would fetch it, "
+                f"cannot be reached: {error} (python.install_mirror)",
+            )
+        else:
+            yield ok(f"Python {asked}", f"for {names}: uv fetches it from {source}")
 
 
 def _memory(settings: PreflightSettings, wanted: Wanted, state: ResourceState) -> Iterator[Check]:
@@ -151,9 +168,9 @@ def _names(settings: PreflightSettings, state: ResourceState) -> Iterator[Check]
         yield not_applicable("names", "preflight.dns is off")
 
 
-def _connect(state: ResourceState) -> Iterator[Check]:
-    for place, error in state["connect"].items():
-        name = f"connect {place}"
+def _connect(settings: PreflightSettings, state: ResourceState) -> Iterator[Check]:
+    for place in settings.connect:
+        name, error = f"connect {place}", state["connect"][place]
         yield fail(name, error) if error else ok(name, "answers")
 
 

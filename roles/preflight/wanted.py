@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from groundcrew.apps.model import AppSettings
@@ -23,16 +23,21 @@ class Wanted:
     """TCP ports that will be bound -> units that may have them already; one ending in `@` stands
     for all its instances."""
 
-    interpreters: Mapping[str, str] = field(default_factory=dict)
-    """Python interpreters that must be there -> what for."""
+    interpreter: str = "/usr/bin/python3"
+    """Python that virtualenvs are made with."""
+
+    fetched_from: str = ""
+    """`HOST:PORT` where other versions come from, or the directory on the host."""
 
     def request(self, settings: PreflightSettings) -> dict[str, Any]:
         """For `groundcrew/remote/inspect_resources.py`."""
         domains = {name for app in self.apps.values() for name in app.domains}
         return {
-            "paths": ["/", "/var", *WRITABLE],
+            "paths": ["/var", *WRITABLE],
             "ports": sorted(self.ports),
-            "interpreters": sorted(self.interpreters),
+            "interpreter": self.interpreter,
+            "pythons": sorted({app.python for app in self.apps.values() if app.python}),
             "names": sorted(name for name in domains if "*" not in name) if settings.dns else [],
             "connect": list(settings.connect),
+            "fetch": self.fetched_from,
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import socket
 import subprocess
 import sys
@@ -17,14 +18,16 @@ from groundcrew import remote
 from groundcrew.apps.model import AppSettings
 from groundcrew.facts.resources import ResourceState
 from groundcrew.results.result import Check, Status
-from roles.plan import wanted
+from roles.plan import python_place, wanted
 from roles.preflight import Wanted
 from roles.preflight.checks import run_checks
 from roles.preflight.settings import PreflightSettings
+from roles.python.settings import PythonSettings
 from roles.settings import HostSettings
 
 APP = {"source": {"directory": "x"}, "entry": "a:b", "domains": ["shop.test", "*.shop.test"]}
 GIB = 1 << 30
+MINOR = ".".join(platform.python_version_tuple()[:2])
 GOOD: ResourceState = {
     "system": "debian",
     "release": "12",
@@ -36,7 +39,8 @@ GOOD: ResourceState = {
         for path in ("/", "/etc", "/opt", "/srv", "/var", "/var/lib", "/var/log")
     },
     "ports": {"80": [{"pid": 7, "name": "nginx", "unit": "nginx.service"}], "8090": []},
-    "interpreters": {},
+    "interpreter": "3.11.2",
+    "pythons": {},
     "names": {},
     "connect": {},
 }
@@ -164,6 +168,60 @@ def test_a_host_without_applications_needs_no_ports() -> None:
     assert wanted(HostSettings()) == Wanted({}, {})
 
 
+@pytest.mark.parametrize(
+    ("found", "error", "status", "told"),
+    [
+        ("/usr/bin/python3.12", "", Status.OK, "for shop: /usr/bin/python3.12"),
+        (None, "", Status.OK, "for shop: uv fetches it from mirror.test:8443"),
+        (
+            None,
+            "Connection refused",
+            Status.FAIL,
+            "for shop: the host has 3.11.2, and mirror.test:8443, where uv would fetch it, cannot "
+            "be reached: Connection refused (python.install_mirror)",
+        ),
+    ],
+)
+def test_a_python_that_the_host_lacks(
+    found: str | None, error: str, status: Status, told: str
+) -> None:
+    python = {"install_mirror": "https://mirror.test:8443/x"}
+    host = HostSettings.model_validate({"app": {"shop": app(python="3.12")}, "python": python})
+    asked = wanted(host)
+    request = asked.request(PreflightSettings())
+    assert (request["pythons"], request["fetch"]) == (["3.12"], "mirror.test:8443")
+    state: ResourceState = {
+        **GOOD, "pythons": {"3.12": found}, "connect": {"mirror.test:8443": error}
+    }  # fmt: skip
+    results = run_checks(PreflightSettings(), asked, state, now=1000.0)
+    [check] = [item for item in results if item.name == "Python 3.12"]
+    assert (check.status, check.detail) == (status, told)
+    assert not [item for item in results if item.name.startswith("connect")]
+
+
+@pytest.mark.parametrize(
+    ("settings", "place"),
+    [
+        ({}, "github.com:443"),
+        ({"install_mirror": "file:///srv/python"}, "/srv/python"),
+        ({"install_mirror": "http://mirror.test"}, "mirror.test:80"),
+        ({"environment": {"HTTPS_PROXY": "http://proxy.test:3128"}}, "proxy.test:3128"),
+    ],
+)
+def test_where_pythons_come_from(settings: dict[str, Any], place: str) -> None:
+    assert python_place(PythonSettings.model_validate(settings)) == place
+
+
+def test_an_interpreter_that_is_not_there() -> None:
+    host = HostSettings.model_validate(
+        {"app": {"shop": app()}, "python": {"interpreter": "/opt/py"}}
+    )
+    results = run_checks(PreflightSettings(), wanted(host), {**GOOD, "interpreter": None})
+    assert [item.detail for item in results if item.name == "Python"] == [
+        "/opt/py cannot be run (python.interpreter)"
+    ]
+
+
 def test_the_program_names_who_listens_and_what_there_is() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -171,7 +229,9 @@ def test_the_program_names_who_listens_and_what_there_is() -> None:
         request = {
             "paths": ["/", "/not/there"],
             "ports": [port, other],
-            "interpreters": [sys.executable, "/not/there"],
+            "interpreter": sys.executable,
+            "pythons": [MINOR, "3.99"],
+            "fetch": "/not/there",
             "names": ["localhost", "nobody.invalid"],
             "connect": [f"127.0.0.1:{port}", f"127.0.0.1:{other}"],
         }
@@ -181,10 +241,11 @@ def test_the_program_names_who_listens_and_what_there_is() -> None:
     assert owner["pid"] == os.getpid()
     assert report["ports"][str(other)] == []
     assert report["paths"]["/not/there"] == report["paths"]["/"]
-    assert report["interpreters"]["/not/there"] is None
-    assert report["interpreters"][sys.executable].startswith("3.")
+    assert report["interpreter"] == platform.python_version()
+    assert report["pythons"] == {MINOR: sys.executable, "3.99": None}
     assert report["names"]["localhost"]
     assert report["names"]["nobody.invalid"] == []
+    assert report["connect"]["/not/there"] == "no such directory"
     assert report["connect"][f"127.0.0.1:{port}"] == ""
     assert report["connect"][f"127.0.0.1:{other}"] == "Connection refused"
     assert report["memory"] > 1 << 28
