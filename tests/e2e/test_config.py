@@ -67,7 +67,7 @@ def data(folder: Path, **more: Any) -> dict[str, Any]:
         ],
         "app.hello.workers": {"dump": {"command": "sh -c 'python dump.py w.json; sleep 1000'"}},
         "app.hello.timers": {
-            "dump-timer": {"command": "python dump.py t.json", "schedule": "*:*:*"}
+            "dump-timer": {"command": "python dump.py t.json", "schedule": "*:*:0/3"}
         },
         "app.hello.size": "small",
         "app.hello.limits": {"cpu_weight": 50, "io_weight": 60, "memory_low": "16M"},
@@ -219,6 +219,8 @@ def test_preflight_names_all_failures_and_no_host_is_touched(
         changed = {
             **data(folder, env={"GREETING": "never", "MODEL": 1}, port=8099, domains=["x.test"]),
             "preflight.min_disk": "900T",
+            "app.hello.python": "3.99",
+            "python.install_mirror": "file:///not/there",
             "base.timezone": "Asia/Shanghai",
         }
         changed["app.hello.limits"] = {"memory_max": "900T"}
@@ -233,6 +235,8 @@ def test_preflight_names_all_failures_and_no_host_is_touched(
         for told in (one, other):
             assert "disk /srv" in told
             assert "disk /var" in told
+            assert "Python 3.99" in told
+            assert "no such directory" in told
             assert "limits come to 921600.0 GiB of" in " ".join(told.split())
             assert "system " not in told
         assert configured.out("systemctl is-active squatter") == "active"
@@ -271,7 +275,7 @@ def test_status_names_variables_and_tells_no_value(configured: LabHost, folder: 
     assert "variables: API_KEY, COOKIE, GREETING, MODEL" in run.stderr
     assert cookie(configured) not in run.stdout + run.stderr
     assert "nginx's logs take" in run.stderr
-    assert re.search(r"timer dump-timer .* last run: success", run.stderr)
+    assert re.search(r"timer dump-timer .* (last run: success|running)", run.stderr)
 
 
 def test_names_that_the_host_resolves_itself(configured: LabHost, folder: Path) -> None:
