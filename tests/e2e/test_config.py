@@ -219,7 +219,7 @@ def test_preflight_names_all_failures_and_no_host_is_touched(
         changed = {
             **data(folder, env={"GREETING": "never", "MODEL": 1}, port=8099, domains=["x.test"]),
             "preflight.min_disk": "900T",
-            "app.hello.python": "3.99",
+            "app.hello.python": "3.99.1",
             "python.install_mirror": "file:///not/there",
             "base.timezone": "Asia/Shanghai",
         }
@@ -235,7 +235,7 @@ def test_preflight_names_all_failures_and_no_host_is_touched(
         for told in (one, other):
             assert "disk /srv" in told
             assert "disk /var" in told
-            assert "Python 3.99" in told
+            assert "Python 3.99.1" in told
             assert "no such directory" in told
             assert "limits come to 921600.0 GiB of" in " ".join(told.split())
             assert "system " not in told
