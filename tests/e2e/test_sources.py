@@ -20,7 +20,8 @@ from typing import Any
 import pytest
 
 from groundcrew.lab.inventory import running
-from tests.e2e.harness import ROOT, LabHost, Run, pyinfra
+from groundcrew.lab.keys import KNOWN_HOSTS
+from tests.e2e.harness import KEY, ROOT, LabHost, Run, pyinfra
 
 COPIED = (
     "config.py", "deploy.py", "group_data", "groundcrew", "playbooks", "roles", "templates",
@@ -279,3 +280,109 @@ def test_what_only_builds_need_goes_after_them(project: Project) -> None:
         "/var/lib/groundcrew/build-packages.lock\n\n/srv/compiled/cache:"
     )
     assert project.deploy("compiled", data=data).changed == []
+
+
+def test_a_private_repository_and_its_submodule(project: Project) -> None:
+    host = project.host
+    host.out("apt-get install --yes --no-install-recommends git")
+    ssh = f"ssh -o UserKnownHostsFile={KNOWN_HOSTS} -o StrictHostKeyChecking=yes"
+    work = project.root / "repository"
+    for name, path in (("lib", "lib.py"), ("shop", "app.py")):
+        host.out(f"sudo -u deploy git init -q --bare -b main /home/deploy/{name}.git")
+        folder = work / name
+        text = "NAME = 'from the submodule'\n" if name == "lib" else APP
+        git(folder, "init", "-q")
+        (folder / path).write_text(text.replace('"SOURCE"', "__import__('vendor.lib').lib.NAME"))
+        if name == "shop":
+            git(folder, "submodule", "add", "-q", "../lib", "vendor")
+            url = "submodule.vendor.url"
+            git(folder, "config", "--file", ".gitmodules", url, "../lib.git")
+        git(folder, "add", ".")
+        git(folder, "commit", "-q", "-m", "all")
+        address = f"deploy@{host.address}:/home/deploy/{name}.git"
+        git(folder, "-c", f"core.sshCommand={ssh} -i {KEY}", "push", "-q", address, "HEAD:main")
+    project.env["GIT_SSH_COMMAND"] = ssh
+    source = {
+        "git": f"deploy@{host.address}:/home/deploy/shop.git",
+        "ref": "main",
+        "submodules": True,
+    }
+    other = project.root / "other"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", other], check=True)
+    project.app("private", source={**source, "deploy_key": "other"})
+    run = project.deploy("private")
+    assert run.status == 1
+    assert "app.private.source" in run.stderr and "Permission denied" in run.stderr
+    project.app("private", source={**source, "deploy_key": str(KEY)})
+    run = project.deploy("private")
+    assert run.status == 0, run.stderr
+    assert project.says("private")["source"] == "from the submodule"
+    assert project.deploy("private").changed == []
+
+
+def mirror(source: LabHost, target: LabHost) -> dict[str, str]:
+    """A directory on one host with the interpreter of another, as uv's publisher has them; the
+    settings that lead to it."""
+    folder = "/srv/mirror"
+    pack = ["docker", "exec", source.container, "tar", "-C", "/usr", "-c"]
+    unpack = ["docker", "exec", "-i", target.container, "tar", "-C", f"{folder}/python", "-x"]
+    target.out(f"mkdir -p {folder}/python {folder}/1")
+    with subprocess.Popen(
+        [*pack, "bin/python3.11", "lib/python3.11"], stdout=subprocess.PIPE
+    ) as tar:
+        subprocess.run(unpack, stdin=tar.stdout, check=True)
+    archive = f"{folder}/1/cpython-3.11.tar.gz"
+    # Debian's links to /etc would lead out of the archive.
+    target.out(
+        f"cd {folder} && find python -type l -lname '/*' -delete && tar -czf {archive} python"
+    )
+    checksum = target.out(f"sha256sum {archive}").split()[0]
+    published = "https://github.com/astral-sh/python-build-standalone/releases/download"
+    download = {
+        "name": "cpython",
+        "arch": {"family": "x86_64", "variant": None},
+        "os": "linux",
+        "libc": "gnu",
+        "major": 3,
+        "minor": 11,
+        "patch": 2,
+        "prerelease": "",
+        "url": f"{published}/1/cpython-3.11.tar.gz",
+        "sha256": checksum,
+        "variant": None,
+        "build": "1",
+    }
+    text = json.dumps({"cpython-3.11.2-linux-x86_64-gnu": download})
+    target.out(f"cat > {folder}/list.json <<'END'\n{text}\nEND")
+    return {
+        "python.install_mirror": f"file://{folder}",
+        "python.environment.UV_PYTHON_DOWNLOADS_JSON_URL": f"file://{folder}/list.json",
+    }
+
+
+def test_the_version_of_python_is_the_applications(
+    tmp_path: Path, bookworm: LabHost, trixie: LabHost
+) -> None:
+    project = Project(tmp_path, trixie)
+    data = mirror(bookworm, trixie)
+    for name, version in (("older", "3.11"), ("same", "3.13"), ("gone", "3.12")):
+        project.source(f"{name}/app.py", name)
+        project.app(name, source={"directory": name}, python=version)
+    run = project.deploy("older", "same", data=data)
+    assert run.status == 0, run.stderr
+    assert project.says("older")["python"] == "3.11.2"
+    assert project.says("same")["python"].startswith("3.13.")
+    assert project.deploy("older", "same", data=data).changed == []
+
+    # What cannot be had is said before anything is built.
+    project.source("new/app.py", "new")
+    project.write("new/pyproject.toml", '[project]\nname = "new"\nrequires-python = ">=3.99"\n')
+    project.app("new", source={"directory": "new"})
+    run = project.deploy("older", "gone", "new", data=data)
+    assert run.status == 1
+    assert (
+        "gone: build failed at: Python 3.12 is wanted (`python`), the host has none" in run.stderr
+    )
+    assert "new: build failed at: its pyproject.toml requires Python >=3.99, found is" in run.stderr
+    assert trixie.out("ls /srv/gone/releases /srv/new/releases | grep -v :") == ""
+    assert project.says("older")["python"] == "3.11.2"
