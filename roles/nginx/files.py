@@ -104,7 +104,7 @@ def application(settings: NginxSettings, name: str, server: Server) -> list[Entr
     return [
         *(File(f"{HEADERS}/{key}.conf", text) for key, text in headers.items()),
         *maintenance.maintenance_files(settings, name, app, below),
-        *passing(settings, name, app),
+        *passing(name, app),
         File(f"{LOCATIONS}/{name}.conf", locations),
         File(f"{SITES}/groundcrew-{name}.conf", site),
     ]
@@ -124,10 +124,10 @@ def cache_paths(settings: NginxSettings, apps: Mapping[str, AppSettings]) -> str
     return render("nginx/cache-paths.conf.j2", settings=settings, used=used)
 
 
-def passing(settings: NginxSettings, name: str, app: AppSettings) -> list[Entry]:
+def passing(name: str, app: AppSettings) -> list[Entry]:
     """How requests reach the application. A release that speaks another protocol than the one
     before moves the link: not we, while the one before still serves."""
-    files = passing_files(settings, name, app)
+    files = passing_files(name)
     return [
         *(File(f"{PASSING}/{name}.{protocol}", text) for protocol, text in files.items()),
         Link(AppPaths(name).passing, f"{name}.{app.server.protocol}", initial=True),

@@ -148,7 +148,10 @@ def headers(context: Context, rules: Rules, kind: Kind, *, cached: bool) -> list
 
 def passing(context: Context, rules: Rules, *, cached: bool) -> list[str]:
     """To the application."""
-    lines = [f"include groundcrew/passing/{context.name}.conf"]
+    lines = [
+        f"include groundcrew/passing/{context.name}.conf",
+        *connection(context, upgrade=context.app.server.speaks_websockets),
+    ]
     site, server = context.app.nginx, context.server.app.nginx
     timeout = rules.values.proxy_read_timeout or site.proxy_read_timeout
     if timeout != server.proxy_read_timeout:
@@ -167,6 +170,19 @@ def passing(context: Context, rules: Rules, *, cached: bool) -> list[str]:
     return lines
 
 
+def connection(context: Context, *, upgrade: bool) -> list[str]:
+    """Whether the connection stays open after a request, and may become a WebSocket."""
+    server = context.app.server
+    closing = server.type == "command" and not server.keeps_connections
+    if not upgrade:
+        return [f'proxy_set_header Connection "{"close" if closing else ""}"']
+    variable = "$groundcrew_closing_connection" if closing else "$groundcrew_connection"
+    return [
+        f"proxy_set_header Connection {variable}",
+        "proxy_set_header Upgrade $groundcrew_upgrade",
+    ]
+
+
 def both(directive: str) -> list[str]:
     """A directive for HTTP and for uWSGI's protocol."""
     return [f"proxy_{directive}", f"uwsgi_{directive}"]
@@ -181,6 +197,7 @@ def decision(context: Context, path: str) -> Block:
             "internal",
             f"rewrite ^ {target} break",
             f"include groundcrew/passing/{context.name}.conf",
+            *connection(context, upgrade=False),
             "include groundcrew/decision.conf",
         ],
     )

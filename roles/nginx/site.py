@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from groundcrew.apps.model import AppSettings
 from groundcrew.templates import render
 from roles.nginx.context import Context, Server
 from roles.nginx.locations import Block, locations
@@ -57,16 +56,13 @@ def server_block(settings: NginxSettings, server: Server) -> str:
     )
 
 
-def passing_files(settings: NginxSettings, name: str, app: AppSettings) -> Mapping[str, str]:
+def passing_files(name: str) -> Mapping[str, str]:
     """The ways to pass a request on, by protocol. An application has both, whatever its server: the
     live release may be one from before `server.type` was changed."""
     return {
         protocol: render(
             f"nginx/passing-{protocol}.conf.j2",
-            settings=settings,
             name=name,
-            websockets=app.server.speaks_websockets,
-            closing=app.server.type == "command" and not app.server.keeps_connections,
         )
         for protocol in ("http", "uwsgi")
     }

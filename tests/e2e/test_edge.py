@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import os
+import shlex
 import shutil
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -19,6 +21,12 @@ from tests.e2e.test_sources import Project
 SITE = "edge.test"
 UVICORN = {"worker_class": "uvicorn", "workers": 1}
 KEY = {"X-Key": "let me in"}
+END = "\r\n"
+# Not every host has curl.
+ASK = (
+    "import http.client as c; h = c.HTTPConnection('127.0.0.1'); "
+    "h.request('GET', '/metrics', headers={{'Host': '{site}'}}); print(h.getresponse().status)"
+)
 SECURITY = ("Content-Security-Policy", "X-Content-Type-Options", "X-Frame-Options")
 
 
@@ -170,6 +178,8 @@ def test_security_headers_come_once_on_every_kind_of_answer(site: Site) -> None:
 def test_websockets_pass(site: Site) -> None:
     for path in ("/ws/echo", "/api/shared/ws", "/api/kept/ws", "/wave/ws", "/tide/ws"):
         assert websocket(site.host.address, path, "hello") == "echo hello", path
+    # The application is asked whether it may pass, in a plain request.
+    assert websocket(site.host.address, "/api/members/ws", "hello", **KEY) == "echo hello"
 
 
 def test_events_arrive_when_they_are_sent(site: Site) -> None:
@@ -186,8 +196,7 @@ def test_constant_answers_and_closed_paths(site: Site) -> None:
     assert site.get("/closed/").status_code == 403
     # Not for everybody, but for the host itself.
     assert site.get("/metrics").status_code == 403
-    asked = f"curl -s -o /dev/null -w '%{{http_code}}' -H 'Host: {SITE}' 127.0.0.1/metrics"
-    own = site.host.out(asked)
+    own = site.host.out(f"python3 -c {shlex.quote(ASK.format(site=SITE))}")
     assert own == "200"
 
 
@@ -215,6 +224,12 @@ def test_the_application_decides(site: Site) -> None:
 def test_one_request_more_than_allowed(site: Site) -> None:
     statuses = [site.get("/api/limited/x").status_code for _ in range(5)]
     assert statuses == [200, 200, 200, 429, 429]
+
+
+def test_requests_at_the_same_time(site: Site) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        statuses = sorted(pool.map(lambda _: site.get("/desk/slow").status_code, range(4)))
+    assert statuses == [200, 200, 429, 429]
 
 
 @pytest.mark.parametrize("path", ["/api/kept/x", "/desk/kept"])
@@ -327,18 +342,19 @@ def rollback(project: Project) -> Any:
     )
 
 
-def websocket(address: str, path: str, text: str) -> str:
+def websocket(address: str, path: str, text: str, **headers: str) -> str:
     """What a server answers to one text frame, over a connection of RFC 6455 by hand."""
     key = base64.b64encode(os.urandom(16)).decode()
     with socket.create_connection((address, 80), timeout=10) as client:
         client.sendall(
             f"GET {path} HTTP/1.1\r\nHost: {SITE}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
+            f"{''.join(f'{name}: {value}{END}' for name, value in headers.items())}\r\n".encode()
         )
         stream = client.makefile("rb")
         head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            head += stream.readline()
+        while (line := stream.readline()) not in (b"\r\n", b""):
+            head += line
         assert head.startswith(b"HTTP/1.1 101 "), head
         mask, data = os.urandom(4), text.encode()
         masked = bytes(byte ^ mask[index % 4] for index, byte in enumerate(data))

@@ -68,7 +68,10 @@ def test_rules_hold_for_longer_paths_until_those_say_otherwise() -> None:
 def test_an_application_alone_has_one_plain_location() -> None:
     text = locations_file(app())
     assert text.count("\nlocation ") == 1
-    assert location(text, "/") == ["include groundcrew/passing/shop.conf"]
+    assert location(text, "/") == [
+        "include groundcrew/passing/shop.conf",
+        'proxy_set_header Connection ""',
+    ]
 
 
 def test_the_front_end_gets_what_the_api_leaves() -> None:
@@ -125,6 +128,16 @@ def test_nothing_is_kept_on_disk_where_nobody_asks_for_it() -> None:
     assert (
         "_cache_path" not in contents(NginxSettings(), {"shop": app()})[f"{OWN}/cache-paths.conf"]
     )
+
+
+def test_a_decision_is_asked_for_in_a_plain_request() -> None:
+    site = rules({"/in/": {"auth_request": "/check"}}, server={"worker_class": "uvicorn"})
+    text = locations_file(site)
+    assert "auth_request /groundcrew-auth/shop/check" in location(text, "/in/")
+    assert "proxy_set_header Upgrade $groundcrew_upgrade" in location(text, "/in/")
+    decision = location(text, "= /groundcrew-auth/shop/check")
+    assert {"internal", "rewrite ^ /check break", 'proxy_set_header Connection ""'} <= {*decision}
+    assert not [line for line in decision if "Upgrade" in line]
 
 
 def test_origins_are_named_or_all_without_credentials() -> None:

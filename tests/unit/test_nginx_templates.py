@@ -93,13 +93,15 @@ def test_a_release_appears_nowhere() -> None:
 
 
 def test_connection_header_is_emptied_for_wsgi() -> None:
-    location = directives(passing(server={"worker_class": "gthread"}))
+    text = locations_file(app(server={"worker_class": "gthread"}))
+    location = block(text, "location / {")
     assert 'proxy_set_header Connection ""' in location
     assert not [item for item in location if "Upgrade" in item]
 
 
 def test_only_websockets_upgrade_for_asgi() -> None:
-    location = directives(passing(server={"worker_class": "uvicorn"}))
+    text = locations_file(app(server={"worker_class": "uvicorn"}))
+    location = block(text, "location / {")
     assert "proxy_set_header Connection $groundcrew_connection" in location
     assert "proxy_set_header Upgrade $groundcrew_upgrade" in location
     maps = contents(SETTINGS, {})["/etc/nginx/groundcrew/maps.conf"]

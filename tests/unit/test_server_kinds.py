@@ -18,9 +18,8 @@ from groundcrew.apps.uvicorn import UvicornServer
 from groundcrew.remote import forward_port
 from roles import wiring
 from roles.command import Command
-from roles.nginx.settings import NginxSettings
-from roles.nginx.site import passing_files
 from roles.uvicorn import Uvicorn
+from tests.unit.nginx_files import locations_file
 from tests.unit.project import Project
 
 PATHS = AppPaths("shop")
@@ -179,7 +178,7 @@ def test_only_a_command_needs_no_entry(project: Project) -> None:
 def test_nginx_keeps_connections_only_where_the_command_does() -> None:
     def passing(**more: Any) -> str:
         server = {"type": "command", "command": "serve {socket}", **more}
-        return passing_files(NginxSettings(), "shop", app(server=server))["http"]
+        return locations_file(app(server=server))
 
     assert "Connection $groundcrew_closing_connection;" in passing()
     assert "Connection $groundcrew_connection;" in passing(keep_alive=75)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from flask import Flask, Response, jsonify, redirect, request, url_for
 
 app = Flask(__name__)
@@ -42,6 +44,12 @@ def guarded() -> str:
 def kept() -> Response:
     app.config["N"] = app.config.get("N", 0) + 1
     return Response(str(app.config["N"]))
+
+
+@app.get("/slow")
+def slow() -> str:
+    time.sleep(1)
+    return ""
 
 
 @app.get("/health")
