@@ -54,7 +54,10 @@ def size_for(memory: int) -> SizeName:
 
 
 def sized(app: AppSettings, size: SizeName) -> AppSettings:
-    """The application with what its size derives in the place of what nobody has set."""
+    """The application with what its size derives in the place of what nobody has set.
+
+    Raises ValidationError where that contradicts what somebody has.
+    """
     profile = PROFILES[size]
     server, limits = app.server, app.limits
     derived: dict[str, int] = {}
@@ -67,10 +70,12 @@ def sized(app: AppSettings, size: SizeName) -> AppSettings:
             "max_requests": profile.max_requests,
         }
     own = {key: value for key, value in derived.items() if _unset(server, key)}
+    given = server.model_dump(exclude_unset=True, by_alias=True)
     if _unset(limits, "memory_max"):
         share = f"{profile.memory_max // app.instances}M"
         limits = limits.model_copy(update={"memory_max": share})
-    return app.model_copy(update={"server": server.model_copy(update=own), "limits": limits})
+    server = type(server).model_validate({**given, **own})
+    return app.model_copy(update={"server": server, "limits": limits})
 
 
 def _unset(settings: Settings, key: str) -> bool:

@@ -86,7 +86,7 @@ class UvicornServer(Settings):
 
     @model_validator(mode="after")
     def _somebody_serves_while_a_worker_is_replaced(self) -> UvicornServer:
-        if self.limit_max_requests and self.workers == 1:
+        if self.limit_max_requests and 1 in (self.workers, self.workers_max):
             raise ValueError(
                 "limit_max_requests with one worker stops the whole server; give it more workers"
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from groundcrew.apps import config_render, generated
 from groundcrew.apps.model import AppSettings
@@ -14,6 +14,7 @@ from groundcrew.settings import secrets
 from groundcrew.settings.errors import Problem
 from groundcrew.settings.merge import Merged
 from groundcrew.settings.weak import is_weak, looks_secret
+from groundcrew.sizes import PROFILES, sized
 
 Report = Callable[[tuple[str, ...], str], Problem]
 
@@ -97,6 +98,19 @@ def files(apps: Mapping[str, AppSettings], project: Path, problem: Report) -> li
                         f"no file {project / file.template}",
                     )
                 )
+    return problems
+
+
+def sizes(apps: Mapping[str, AppSettings], problem: Report) -> list[Problem]:
+    """What a size derives goes with what is set; `auto` may turn out to be any of them."""
+    problems = []
+    for name, app in apps.items():
+        for size in PROFILES if app.size == "auto" else [app.size] if app.size else []:
+            try:
+                sized(app, size)
+            except ValidationError as error:
+                reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+                problems.append(problem(("app", name, "size"), f"on a {size} host, {reason}"))
     return problems
 
 

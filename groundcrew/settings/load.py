@@ -105,6 +105,7 @@ def load_host(
     problems += checks.servers(apps, kept, problem)
     problems += checks.files(apps, project, problem)
     problems += checks.environment(apps, problem)
+    problems += checks.sizes(apps, problem)
     secrets, found = checks.read_secrets(apps, project, problem)
     problems += found
     passwords, found = read_passwords(apps, project, problem)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from groundcrew.memory import in_bytes, memory_plan
 from groundcrew.sizes import GIB, SizeName, size_for, sized
 from roles.gunicorn import Gunicorn
 from roles.uvicorn.builders import Uvicorn
+from tests.unit.project import Project
 
 UWSGI = {"type": "uwsgi"}
 
@@ -71,6 +73,17 @@ def test_what_is_said_stays() -> None:
     automatic = sized(app(server={**UWSGI, "processes": "auto"}), "small").server
     assert isinstance(automatic, UwsgiServer)
     assert automatic.processes == 2
+
+
+@pytest.mark.parametrize(("size", "on"), [("small", "small"), ("auto", "small")])
+def test_a_size_that_contradicts_what_is_set(tmp_path: Path, size: str, on: str) -> None:
+    project = Project(tmp_path)
+    project.app(more=f"size: {size}\nserver: {{type: uwsgi, cheaper: 3}}\n")
+    assert project.error() == (
+        "apps/shop.yml",
+        "app.shop.size",
+        f"on a {on} host, cheaper: 3 is not less than processes: 2",
+    )
 
 
 def test_instances_share_what_a_size_gives() -> None:
