@@ -137,10 +137,10 @@ def _django(project: Project, result: Guess) -> None:
 
 
 def _media(settings: DjangoSettings, result: Guess) -> None:
-    if settings.media_root:
+    if settings.media_root and settings.media_url:
+        result.media = (settings.media_root, settings.media_url)
+    elif settings.media_root:
         result.shared.append(settings.media_root)
-        if settings.media_url:
-            result.media = (settings.media_root, settings.media_url)
 
 
 def _django_database(settings: DjangoSettings, result: Guess) -> None:

@@ -94,6 +94,8 @@ def _served(guess: Guess) -> Iterator[str]:
     if guess.static:
         yield "# nginx serves these itself."
         yield from _mapping("static", {"path": guess.static[0], "url": guess.static[1]})
+    if guess.media:
+        yield from _mapping("media", {"path": guess.media[0], "url": guess.media[1]})
     if guess.frontend:
         yield "frontend:"
         yield f"  directory: {_plain(guess.frontend.directory)}"

@@ -196,7 +196,9 @@ def test_django(tmp_path: Path) -> None:
     assert settings.hooks.release == ("python manage.py migrate --noinput",)
     assert settings.static is not None
     assert (settings.static.path, settings.static.url) == ("public/static", "/static/")
-    assert settings.shared == ("media", "var")
+    assert settings.shared == ("var",)
+    assert settings.media is not None
+    assert (settings.media.path, settings.media.url) == ("media", "/media/")
     assert settings.health.path == "/manage/login/"
 
 
