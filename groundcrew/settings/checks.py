@@ -9,8 +9,7 @@ from pydantic import SecretStr, ValidationError
 
 from groundcrew.apps import config_render, generated
 from groundcrew.apps.model import AppSettings
-from groundcrew.apps.source import DirectorySource, PypiSource
-from groundcrew.settings import secrets
+from groundcrew.settings import secrets, source_checks
 from groundcrew.settings.errors import Problem
 from groundcrew.settings.merge import Merged
 from groundcrew.settings.weak import is_weak, looks_secret
@@ -61,35 +60,15 @@ def files(apps: Mapping[str, AppSettings], project: Path, problem: Report) -> li
     """What the manifests name on the operator's machine must be there."""
     problems = []
     for name, app in apps.items():
-        source = app.source
-        if isinstance(source, DirectorySource):
-            directory = project / Path(source.directory).expanduser()
-            if not directory.is_dir():
-                problems.append(
-                    problem(("app", name, "source", "directory"), f"no directory {directory}")
-                )
-            elif app.requirements and not (directory / app.requirements).is_file():
-                problems.append(
-                    problem(
-                        ("app", name, "requirements"), f"no file {directory / app.requirements}"
-                    )
-                )
-        if app.requirements and app.lock:
-            problems.append(problem(("app", name, "lock"), "give either requirements or lock"))
-        if app.requirements and isinstance(source, PypiSource):
-            problems.append(
-                problem(
-                    ("app", name, "requirements"),
-                    "a package from an index brings no requirements file; use lock",
-                )
-            )
+        problems += [
+            problem(("app", name, *key), message)
+            for key, message in source_checks.problems(app, project)
+        ]
         page = app.maintenance.page
         if page and not (project / Path(page).expanduser()).is_file():
             problems.append(
                 problem(("app", name, "maintenance", "page"), f"no file {project / page}")
             )
-        if app.lock and not (project / Path(app.lock).expanduser()).is_file():
-            problems.append(problem(("app", name, "lock"), f"no file {project / app.lock}"))
         for path, file in app.files.items():
             if not (project / Path(file.template).expanduser()).is_file():
                 problems.append(

@@ -206,16 +206,46 @@ wiring.release_plan("shop", settings_for(host))
 """
 
 
-def test_a_source_that_cannot_be_read_ends_the_run_before_any_operation(
-    checkout: Checkout,
+@pytest.mark.parametrize(
+    ("manifest", "key", "message"),
+    [
+        ("source: {git: gone.git, ref: v1}", "source", "git clone: fatal: repository"),
+        (
+            "source: {url: 'http://127.0.0.1:9/a.whl', sha256: " + "0" * 64 + "}",
+            "source",
+            "http://127.0.0.1:9/a.whl: [Errno 111] Connection refused",
+        ),
+        (
+            "source: {directory: src}\nfrontend: {directory: web}\nhealth: {path: /api/}",
+            "frontend",
+            "src has no web/package-lock.json, which names what is installed",
+        ),
+        (
+            "source: {directory: src}\npython: '3.11'",
+            "python",
+            "the source's pyproject.toml requires Python >=3.12",
+        ),
+        (
+            "source: {directory: src}\nextras: [pg]",
+            "source",
+            "pyproject.toml has no optional dependencies pg (known: none)",
+        ),
+    ],
+)
+def test_a_source_that_cannot_be_used_ends_the_run_before_any_operation(
+    checkout: Checkout, manifest: str, key: str, message: str
 ) -> None:
     checkout.write("release.py", SOURCES)
     checkout.write("inventory/here.py", "web = ['@local']\n")
-    checkout.write("apps/shop.yml", "source: {git: gone.git, ref: v1}\nentry: a:b\n")
+    (checkout.root / "src/web").mkdir()
+    checkout.write("src/web/package.json", "{}")
+    checkout.write("src/pyproject.toml", '[project]\nname = "a"\nrequires-python = ">=3.12"\n')
+    checkout.write("apps/shop.yml", f"entry: a:b\n{manifest}\n")
     done = checkout.run("release.py", "-y", inventory="inventory/here.py")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    assert "apps/shop.yml: app.shop.source\n" in done.stderr
+    assert f"apps/shop.yml: app.shop.{key}\n" in done.stderr
+    assert message in done.stderr
     assert not (checkout.root / "touched").exists()
 
 

@@ -161,6 +161,60 @@ def test_files_that_a_manifest_names_must_be_there(project: Project) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "key", "message"),
+    [
+        ("source: {file: gone.whl}", "source.file", "no file ROOT/gone.whl"),
+        ("source: {file: app.py}", "source.file", "expected a name that ends with one of: .whl"),
+        (
+            "source: {url: 'https://a.test/a.whl?x=1'}",
+            "source.sha256",
+            "is required",
+        ),
+        (
+            "source: {git: 'git@a.test:a', ref: v1, deploy_key: key}",
+            "source.deploy_key",
+            "no file ROOT/key",
+        ),
+        (
+            "source: {pypi: shop, version: '1'}\nrequirements: pyproject.toml",
+            "requirements",
+            "a package from an index brings no requirements file; use lock",
+        ),
+        (
+            "source: {pypi: shop, version: '1'}\nextras: [pg]",
+            "extras",
+            "write shop[pg] in source.pypi",
+        ),
+        (
+            "source: {file: a.whl}\ninstall: true",
+            "install",
+            "a wheel is installed as it is",
+        ),
+        (
+            "source: {directory: src}\npython: 3.12",
+            "python",
+            "expected a string, got 3.12; put it in",
+        ),
+        ("source: {directory: src}\npython: '4'", "python", "expected text that matches"),
+        (
+            "source: {directory: src}\nexclude_newer: 2026-13-01",
+            "exclude_newer",
+            "month must be in",
+        ),
+        ("source: {directory: src}\nbuild_apt: [-y]", "build_apt.0", "expected text that matches"),
+    ],
+)
+def test_what_a_manifest_says_of_its_source(
+    project: Project, text: str, key: str, message: str
+) -> None:
+    project.write("a.whl", "")
+    project.app(text=f"entry: a:b\n{text}\n")
+    layer, found, told = project.error()
+    assert (layer, found) == (MANIFEST, f"app.shop.{key}")
+    assert told.startswith(message.replace("ROOT", str(project.root)))
+
+
 def test_two_applications_on_one_domain(project: Project) -> None:
     project.app()
     project.app("blog")
