@@ -20,7 +20,9 @@ class Rules:
 def rules_for(path: str, locations: Mapping[str, Location], *, exact: bool = True) -> Rules:
     """The rules for one path or, unless `exact`, for all that begin with it."""
     path = path.partition("?")[0]
-    keys = sorted(key for key in locations if not key.startswith("=") and path.startswith(key))
+    # `/admin/` holds for `/admin` too: many applications answer both alike.
+    reach = f"{path}/" if exact else path
+    keys = sorted(key for key in locations if not key.startswith("=") and reach.startswith(key))
     if exact and f"= {path}" in locations:
         keys.append(f"= {path}")
     found: dict[str, Any] = {}
@@ -37,3 +39,12 @@ def rules_for(path: str, locations: Mapping[str, Location], *, exact: bool = Tru
             found[name] = {**found.get(name, {}), **value} if name == "headers" else value
             origins[name] = key
     return Rules(Location.model_construct(**found), origins)
+
+
+def guarded(locations: Mapping[str, Location]) -> bool:
+    """Whether any path is not for everybody."""
+    return any(
+        rules.deny
+        or any(rule is not None for rule in (rules.allow, rules.basic_auth, rules.auth_request))
+        for rules in locations.values()
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from groundcrew.apps.rules import guarded
 from groundcrew.templates import render
 from roles.nginx.context import Context, Server
 from roles.nginx.locations import Block, locations
@@ -53,6 +54,7 @@ def server_block(settings: NginxSettings, server: Server) -> str:
         page=page_url(server.owner),
         names=list(server.apps),
         rooted=app.root == "",
+        guarded=any(guarded(item.nginx.locations) for item in server.apps.values()),
     )
 
 

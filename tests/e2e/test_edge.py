@@ -10,12 +10,13 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
 import requests
 
-from tests.e2e.harness import ROOT, LabHost, pyinfra
+from tests.e2e.harness import ROOT, LabHost, pyinfra, traffic
 from tests.e2e.test_sources import Project
 
 SITE = "edge.test"
@@ -193,7 +194,12 @@ def test_events_arrive_when_they_are_sent(site: Site) -> None:
 def test_constant_answers_and_closed_paths(site: Site) -> None:
     assert site.get("/ping").text == "pong"
     assert site.get("/old/x").headers["Location"] == "/new"
-    assert site.get("/closed/").status_code == 403
+    for path in ("/closed/", "/closed", "//closed/x", "/%63losed/x", "/x%2f..%2fclosed/"):
+        assert site.get(path).status_code in (400, 403), path
+    # What nginx takes for another path than the application does.
+    for path in ("/closed/../api/x", "/closed/..%2fapi/x", "/closed/%2e%2E/api/x"):
+        assert raw_status(site.host.address, path) == 400, path
+    assert raw_status(site.host.address, "/api/..x/y.?a=/../") == 200
     # Not for everybody, but for the host itself.
     assert site.get("/metrics").status_code == 403
     own = site.host.out(f"python3 -c {shlex.quote(ASK.format(site=SITE))}")
@@ -318,10 +324,14 @@ def test_uploads(site: Site) -> None:
 def test_front_end_follows_its_release(site: Site, project: Project) -> None:
     """Kept for last: it makes releases. An old page finds its assets, a rollback brings it back."""
     web = project.root / "spa" / "web" / "dist"
+    before = (web / "index.html").read_text()
     (web / "index.html").write_text("<title>second</title>")
     (web / "assets" / "app-1111.js").rename(web / "assets" / "app-2222.js")
-    run = project.deploy(*APPS)
+    with traffic(site.host, "/", SITE) as counts:
+        run = project.deploy(*APPS)
     assert run.status == 0, run.stderr
+    assert counts.failures == []
+    assert counts.bodies == {before, "<title>second</title>"}
     assert "second" in site.get("/").text
     assert site.get("/assets/app-2222.js").status_code == 200
     assert site.get("/assets/app-1111.js").text.startswith("// one")
@@ -340,6 +350,13 @@ def rollback(project: Project) -> Any:
         env=project.env,
         project=project.root,
     )
+
+
+def raw_status(address: str, path: str) -> int:
+    """The status of a request for a path exactly as it is given."""
+    client = HTTPConnection(address, timeout=10)
+    client.request("GET", path, headers={"Host": SITE})
+    return client.getresponse().status
 
 
 def websocket(address: str, path: str, text: str, **headers: str) -> str:

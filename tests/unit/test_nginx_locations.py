@@ -211,6 +211,20 @@ def test_wrong_rules_are_refused(locations: dict[str, Any], message: str) -> Non
         rules(locations)
 
 
+def test_a_closed_path_is_closed_without_its_slash_too() -> None:
+    settings = rules({"/admin/": {"allow": ["10.0.0.0/8"]}})
+    text = locations_file(settings)
+    assert "deny all" in location(text, "= /admin")
+    assert rules_for("/admin", settings.nginx.locations).values.allow
+    assert rules_for("/administrator", settings.nginx.locations).values.allow is None
+
+
+def test_dots_in_paths_are_refused_where_a_path_is_closed() -> None:
+    for locations, refused in (({"/admin/": {"deny": True}}, True), ({"/x/": {}}, False)):
+        text = site_file(NginxSettings(), "shop", rules(locations))
+        assert ("if ($groundcrew_dots)" in text) == refused
+
+
 def test_constant_answers_replace_each_other() -> None:
     settings = rules(
         {
