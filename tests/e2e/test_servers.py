@@ -254,7 +254,29 @@ def test_uwsgi_under_a_socket_that_systemd_holds(bookworm: LabHost) -> None:
         good(pyinfra(bookworm.name, data={**data, "app.hello.env.GREETING": "held"}))
         good(pyinfra(bookworm.name, playbook="playbooks/restart.py", data={**data, "app": "hello"}))
     assert counts.failures == []
+    # Requests that wait in the socket would reach gunicorn in uWSGI's protocol.
+    live = bookworm.live("hello")
+    other = {"apps": ["hello"], "app.hello.release.strategy": "restart"}
+    run = pyinfra(bookworm.name, data=other, playbook="playbooks/release.py")
+    assert run.status != 0
+    assert "another `server.type` cannot take over with `release.strategy: restart`" in run.stderr
+    assert bookworm.live("hello") == live
+    assert bookworm.get("/health", "hello.test").status_code == 200
     good(pyinfra(bookworm.name, data={"apps": ["hello"], **UWSGI}))
+
+
+@pytest.mark.parametrize(
+    ("server", "said"),
+    [
+        ({"type": "uwsgi", "options": {"htp-timeout": 90}}, "unknown config directive"),
+        ({"options": {"capture_outptu": True}}, "gunicorn knows no capture_outptu"),
+    ],
+)
+def test_a_value_that_the_server_refuses_never_gets_a_request(
+    bookworm: LabHost, source: Path, server: dict[str, Any], said: str
+) -> None:
+    good(pyinfra(bookworm.name, data={"apps": ["hello"]}))
+    fails(bookworm, source, said, data={"app.hello.server": server})
 
 
 def test_back_to_the_manifest(converged: LabHost) -> None:
