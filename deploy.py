@@ -6,6 +6,7 @@ from groundcrew.settings import settings_for
 from roles import (
     app,
     base,
+    fail2ban,
     firewall,
     logrotate,
     nginx,
@@ -25,11 +26,16 @@ settings = loaded.settings
 preflight.apply(settings=settings.preflight, wanted=wanted(settings))
 
 # Every host.
-base.apply(settings=settings.base, packages=wiring.packages(settings))
+base.apply(
+    settings=settings.base,
+    packages=wiring.packages(settings),
+    files_of_others=fail2ban.entries(settings.fail2ban),
+    services=fail2ban.services(settings.fail2ban),
+)
 if "web" in host.groups:
     python.begin(settings=settings.python)
 users.apply(settings=settings.users)
-ssh.apply(settings=settings.ssh, admins=wiring.admins(settings))
+ssh.apply(settings=wiring.ssh(settings), admins=wiring.admins(settings))
 firewall.apply(settings=wiring.firewall(settings))
 
 # Hosts that run applications.

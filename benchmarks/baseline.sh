@@ -43,6 +43,7 @@ step system
 sysctl --quiet --system 2>/dev/null || true # a container cannot set all of them
 visudo --check --quiet
 systemctl restart systemd-journald.service
+systemctl restart fail2ban.service
 /usr/sbin/sshd -t
 systemctl reload ssh.service
 nft --check --file /etc/nftables.d/groundcrew.nft

@@ -4,6 +4,7 @@
 - A bare host has no admin user yet: where `ssh_user` is refused, data `bootstrap_user` is tried.
 - A host reached as root may have no sudo: there commands run without it.
 - Commands are counted, for benchmarks.
+- paramiko learns a key exchange that resists quantum computers (`groundcrew.post_quantum`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from pyinfra.api import Host
 from pyinfra.api.exceptions import ConnectError
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.sshuserclient.client import SSHClient
+
+from groundcrew import post_quantum
 
 COMMANDS = "groundcrew_commands"
 TRANSFERS = "groundcrew_transfers"
@@ -48,6 +51,7 @@ class LoginError(Exception):
 def install() -> None:
     """Applies the changes, once. Raises TransportError where pyinfra is not as expected."""
     _check_pyinfra()
+    post_quantum.install()
     _replace(SSHClient, "connect", _with_nodelay)
     _replace(SSHConnector, "_connect", _with_bootstrap_user)
     _replace(SSHConnector, "run_shell_command", _counting(COMMANDS))

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from groundcrew.facts.sshd import SshdState
 from groundcrew.headers import merge
+from roles import wiring
 from roles.firewall.settings import PORTS, FirewallSettings
 from roles.nginx.context import servers
 from roles.nginx.settings import NginxSettings
@@ -40,7 +41,7 @@ def verify_arguments(settings: HostSettings) -> VerifyArguments:
         gzip=gzip(settings.nginx) if settings.nginx.gzip else None,
         status_port=settings.nginx.status_port,
         admins=admins,
-        sshd=sshd(settings.ssh),
+        sshd=sshd(wiring.ssh(settings)),
         declared_ports={app.port for app in settings.app.values()}
         | allowed_ports(settings.firewall),
         firewall=settings.firewall.enabled,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from groundcrew.settings.host import HostBase
 from roles.base.settings import BaseSettings
+from roles.fail2ban.settings import Fail2banSettings
 from roles.firewall.settings import FirewallSettings
 from roles.logrotate.settings import LogrotateSettings
 from roles.nginx.settings import NginxSettings
@@ -31,6 +32,9 @@ class HostSettings(HostBase):
 
     firewall: FirewallSettings = FirewallSettings()
     """The packet filter."""
+
+    fail2ban: Fail2banSettings = Fail2banSettings()
+    """Bans of addresses from which logins fail."""
 
     python: PythonSettings = PythonSettings()
     """The Python toolchain."""

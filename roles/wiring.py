@@ -21,10 +21,24 @@ from groundcrew.releases.target import Target
 from groundcrew.settings import Loaded, Problem, SettingsError, settings_for
 from groundcrew.settings.errors import nearest
 from groundcrew.sizes import size_for, sized
-from roles import app, command, gunicorn, logrotate, nginx, python, users, uvicorn, uwsgi, verify
+from roles import (
+    app,
+    command,
+    fail2ban,
+    gunicorn,
+    logrotate,
+    nginx,
+    python,
+    users,
+    uvicorn,
+    uwsgi,
+    verify,
+)
 from roles import firewall as firewall_role
+from roles.base.files import BANNER_FILE
 from roles.firewall.settings import FirewallSettings, RuleSettings
 from roles.settings import HostSettings
+from roles.ssh.settings import SshSettings
 
 PROJECT = Path(__file__).resolve().parent.parent
 HOST_PACKAGES = (*users.PACKAGES, *firewall_role.PACKAGES, *verify.PACKAGES)
@@ -36,6 +50,8 @@ def packages(settings: HostSettings) -> list[str]:
     wanted = {package for item in settings.app.values() for package in item.apt}
     wanted |= app.node.packages(settings.app.values())
     wanted.update(HOST_PACKAGES)
+    if settings.fail2ban.enabled:
+        wanted.update(fail2ban.PACKAGES)
     if settings.apps:
         wanted.update(WEB_PACKAGES)
     return sorted(wanted)
@@ -50,6 +66,13 @@ def firewall(settings: HostSettings) -> FirewallSettings:
     }
     allow = {**opened, **settings.firewall.allow}
     return settings.firewall.model_copy(update={"allow": allow})
+
+
+def ssh(settings: HostSettings) -> SshSettings:
+    """The SSH server's settings, with the banner of the base where none is said."""
+    if settings.ssh.banner is not None or settings.base.banner is None:
+        return settings.ssh
+    return settings.ssh.model_copy(update={"banner": BANNER_FILE})
 
 
 def admins(settings: HostSettings) -> list[str]:

@@ -47,7 +47,7 @@ class Nftables(FactBase[NftablesState]):
         separate = f"echo '{SEPARATOR}'"
         return "; ".join(
             [
-                f"nft -s list table inet {table} 2>/dev/null | sha256sum",
+                f"nft -s -t list table inet {table} 2>/dev/null | sha256sum",
                 separate,
                 f"cat {digest_file(table)} 2>/dev/null",
                 separate,

@@ -110,12 +110,12 @@ def unit_file(table: str) -> str:
 def _save_table(table: str) -> str:
     return (
         f"{{ echo 'table inet {table}'; echo 'delete table inet {table}'; "
-        f"nft list table inet {table} 2>/dev/null; true; }} > restore.nft"
+        f"nft -t list table inet {table} 2>/dev/null; true; }} > restore.nft"
     )
 
 
 def _record(table: str) -> str:
     return (
-        f"mkdir -p /var/lib/groundcrew && nft -s list table inet {table} | sha256sum "
+        f"mkdir -p /var/lib/groundcrew && nft -s -t list table inet {table} | sha256sum "
         f"> {digest_file(table)}"
     )

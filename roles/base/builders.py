@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from groundcrew.facts.base import BaseState
 from groundcrew.facts.systemd import timestamp
+from groundcrew.services import Service
 from groundcrew.units import Wanted, plan
 from roles.base.files import JOURNALD, TIMESYNCD
 from roles.base.settings import BaseSettings
@@ -27,8 +29,8 @@ class Plan:
     not_applicable: list[str] = field(default_factory=list)
 
 
-def base_plan(settings: BaseSettings, state: BaseState) -> Plan:
-    """Everything that is to be done on the host."""
+def base_plan(settings: BaseSettings, state: BaseState, services: Sequence[Service] = ()) -> Plan:
+    """Everything that is to be done on the host, for `services` of other roles too."""
     found = Plan()
     if state["certificates_are_stale"]:
         found.commands.append("update-ca-certificates --fresh")
@@ -41,6 +43,8 @@ def base_plan(settings: BaseSettings, state: BaseState) -> Plan:
     _sysctl(settings, state, found)
     _swap(settings, state, found)
     _units(settings, state, found)
+    for service in services:
+        _unit(state, service.unit, service.files, found)
     return found
 
 
@@ -117,20 +121,20 @@ def _swap(settings: BaseSettings, state: BaseState, found: Plan) -> None:
 
 
 def _units(settings: BaseSettings, state: BaseState, found: Plan) -> None:
-    _unit(state, JOURNAL_UNIT, JOURNALD, found)
+    _unit(state, JOURNAL_UNIT, (JOURNALD,), found)
     if settings.time_sync and state["container"]:
         found.not_applicable.append("time synchronisation: a container has its machine's clock")
     elif settings.time_sync:
-        _unit(state, TIMESYNC_UNIT, TIMESYNCD, found)
+        _unit(state, TIMESYNC_UNIT, (TIMESYNCD,), found)
     if settings.unattended_upgrades:
         for name in UPGRADE_UNITS:
-            _unit(state, name, None, found)
+            _unit(state, name, (), found)
 
 
-def _unit(state: BaseState, name: str, configuration: str | None, found: Plan) -> None:
+def _unit(state: BaseState, name: str, configuration: Sequence[str], found: Plan) -> None:
     unit = state["units"][name]
     since = timestamp(unit["ActiveEnterTimestamp"])
-    newer = configuration is not None and state["modified"].get(configuration, 0.0) > since
+    newer = any(state["modified"].get(path, 0.0) > since for path in configuration)
     wanted = Wanted(running=True, enabled=True, restart=newer, reload=False, daemon_reload=True)
     for verb in plan(unit, wanted):
         target = "" if verb == "daemon-reload" else f" {name}"

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from pyinfra.api import deploy
 
+from groundcrew.entries import Entry
 from groundcrew.operations import apt, files
+from groundcrew.services import Service
 from roles.base.files import entries
 from roles.base.files import packages as own_packages
 from roles.base.operations import system
@@ -14,10 +16,16 @@ from roles.base.settings import BaseSettings
 
 
 @deploy("Base")
-def apply(settings: BaseSettings, packages: Sequence[str] = ()) -> None:
+def apply(
+    settings: BaseSettings,
+    packages: Sequence[str] = (),
+    files_of_others: Sequence[Entry] = (),
+    services: Sequence[Service] = (),
+) -> None:
     """Installs all packages of the host at once, then brings the system itself in line.
 
-    `packages` are those of the other roles.
+    `packages`, `files_of_others` and `services` are those of other roles that have nothing else to
+    do on a host: they cost no round trips here.
     """
     apt.packages(
         name="Debian packages",
@@ -28,8 +36,8 @@ def apply(settings: BaseSettings, packages: Sequence[str] = ()) -> None:
     )
     files.manage(
         name="System configuration files",
-        entries=entries(settings),
+        entries=[*entries(settings), *files_of_others],
         # A time zone that does not exist leaves a link to nowhere.
         validate="test -e /etc/localtime || { echo 'no such time zone' >&2; exit 1; }",
     )
-    system(name="System state", settings=settings)
+    system(name="System state", settings=settings, services=services)

@@ -13,6 +13,11 @@ JOURNALD_DIRECTORY = "/etc/systemd/journald.conf.d"
 JOURNALD = f"{JOURNALD_DIRECTORY}/50-groundcrew.conf"
 TIMESYNCD_DIRECTORY = "/etc/systemd/timesyncd.conf.d"
 TIMESYNCD = f"{TIMESYNCD_DIRECTORY}/50-groundcrew.conf"
+COREDUMP_DIRECTORY = "/etc/systemd/coredump.conf.d"
+PROFILE = "/etc/profile.d/90-groundcrew.sh"
+MODULES = "/etc/modprobe.d/90-groundcrew.conf"
+BANNER_FILE = "/etc/issue.net"
+BANNER_FILES = ("/etc/issue", BANNER_FILE)
 UPGRADES = "/etc/apt/apt.conf.d/52groundcrew-unattended-upgrades"
 
 
@@ -37,6 +42,7 @@ def entries(settings: BaseSettings) -> list[Entry]:
         *journal(settings),
         *time_sync(settings),
         *upgrades(settings),
+        *hardening(settings),
     ]
 
 
@@ -68,7 +74,7 @@ def limits(settings: BaseSettings) -> list[Entry]:
         File("/etc/sysctl.d/90-groundcrew.conf", render("base/sysctl.j2", parameters=parameters)),
         File(
             "/etc/security/limits.d/90-groundcrew.conf",
-            render("base/limits.j2", nofile=settings.nofile),
+            render("base/limits.j2", nofile=settings.nofile, core_dumps=settings.core_dumps),
         ),
     ]
 
@@ -97,3 +103,21 @@ def upgrades(settings: BaseSettings) -> list[Entry]:
         reboot=settings.unattended_reboot,
     )
     return [File(UPGRADES, content, validate="apt-config -c {} dump > /dev/null")]
+
+
+def hardening(settings: BaseSettings) -> list[Entry]:
+    """Banner, kernel modules, core dumps, login shells."""
+    modules = sorted(name for name, off in settings.modules_off.items() if off)
+    dumps = File(
+        f"{COREDUMP_DIRECTORY}/50-groundcrew.conf",
+        render("base/coredump.j2", core_dumps=settings.core_dumps),
+    )
+    banners = [File(path, f"{settings.banner}\n") for path in BANNER_FILES if settings.banner]
+    return [
+        *banners,
+        Directory("/etc/modprobe.d"),
+        File(MODULES, render("base/modprobe.j2", modules=modules)),
+        Directory(COREDUMP_DIRECTORY),
+        dumps,
+        File(PROFILE, render("base/profile.j2", settings=settings)),
+    ]

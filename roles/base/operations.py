@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
 from groundcrew.facts.base import Base
+from groundcrew.services import Service
 from roles.base.builders import UNITS, base_plan
 from roles.base.files import JOURNALD, TIMESYNCD
 from roles.base.settings import BaseSettings
 
 
 @operation()
-def system(settings: BaseSettings) -> Generator[StringCommand, None, None]:
+def system(
+    settings: BaseSettings, services: Sequence[Service] = ()
+) -> Generator[StringCommand, None, None]:
     """Brings kernel parameters, swap, names, certificates and units in line: one fact, one command.
 
     What a container does not let anybody set is reported as not applicable.
 
     + settings: the role's settings
+    + services: units of other roles
     """
     keys = [key for key, value in settings.sysctl.items() if value is not None]
-    state = host.get_fact(Base, sysctl=keys, units=UNITS, files=[JOURNALD, TIMESYNCD])
+    units = [*UNITS, *(service.unit for service in services)]
+    files = [JOURNALD, TIMESYNCD, *(path for service in services for path in service.files)]
+    state = host.get_fact(Base, sysctl=keys, units=units, files=files)
     if state is None:
         return
-    found = base_plan(settings, state)
+    found = base_plan(settings, state, services)
     if host.state.is_executing:
         for reason in found.not_applicable:
             host.log(f"not applicable: {reason}")

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, StringConstraints, field_validator
 from groundcrew.model import Settings
 
 SysctlKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+([./][A-Za-z0-9_-]+)+$")]
+ModuleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$")]
 SizeText = Annotated[str, StringConstraints(pattern=r"^[0-9]+[KMGT]?$")]
 HostName = Annotated[
     str,
@@ -29,8 +30,14 @@ SYSCTL: dict[str, str | int | None] = {
     "fs.protected_regular": 2,
     "fs.protected_symlinks": 1,
     "fs.suid_dumpable": 0,
+    "dev.tty.ldisc_autoload": 0,
+    "kernel.core_uses_pid": 1,
+    "kernel.ctrl-alt-del": 0,
     "kernel.dmesg_restrict": 1,
     "kernel.kptr_restrict": 2,
+    "kernel.perf_event_paranoid": 3,
+    "kernel.sysrq": 0,
+    "net.core.bpf_jit_harden": 2,
     "kernel.randomize_va_space": 2,
     "kernel.yama.ptrace_scope": 1,
     "net.core.somaxconn": 4096,
@@ -56,6 +63,30 @@ SYSCTL: dict[str, str | int | None] = {
     "net.ipv6.conf.default.accept_source_route": 0,
     "vm.swappiness": 10,
 }
+
+
+# CIS Debian Linux Benchmark 1.1.1 and 3.2, without what machines in use need: squashfs (snap), udf
+# (cloud-init on Azure), vfat (UEFI), overlayfs (containers).
+MODULES_OFF: dict[str, bool] = {
+    "atm": True,
+    "can": True,
+    "cramfs": True,
+    "dccp": True,
+    "firewire_core": True,
+    "firewire_ohci": True,
+    "freevxfs": True,
+    "hfs": True,
+    "hfsplus": True,
+    "jffs2": True,
+    "rds": True,
+    "sctp": True,
+    "tipc": True,
+    "usb_storage": True,
+}
+BANNER = (
+    "Access to this system is restricted to authorized users.\n"
+    "Connections are logged and monitored. Disconnect now if you are not authorized."
+)
 
 
 class BaseSettings(Settings):
@@ -111,6 +142,24 @@ class BaseSettings(Settings):
     sysctl: dict[SysctlKey, str | int | None] = SYSCTL
     """Kernel parameters, merged key by key; null takes one out. Keys that the kernel does not have
     or that a container may not write are reported and left."""
+
+    modules_off: dict[ModuleName, bool] = MODULES_OFF
+    """Kernel modules that cannot be loaded: module -> true; false takes one out. Modules that are
+    loaded already stay until the next boot."""
+
+    banner: str | None = Field(BANNER, max_length=2000, pattern=r"^[^\\@]*$")
+    """Text that is shown before login, on consoles and by SSH (/etc/issue, /etc/issue.net); null
+    leaves those files alone."""
+
+    core_dumps: bool = False
+    """Whether crashing programs leave their memory on the disk, secrets included."""
+
+    umask: Annotated[str, StringConstraints(pattern=r"^0[0-7]{2}$")] | None = "027"
+    """Mask of the files that people other than root make in their login shells: not readable for
+    everyone. Commands of pyinfra and of services have their own. null leaves it alone."""
+
+    idle_logout: int = Field(0, ge=0)
+    """Seconds after which an idle shell of a login ends (TMOUT); 0: never."""
 
     nofile: int = Field(65536, ge=1024)
     """Open files that a login may have (soft and hard); services set their own LimitNOFILE."""

@@ -47,6 +47,8 @@ def ruleset(settings: FirewallSettings, ssh_ports: Sequence[int], session: Sessi
         rules=rules,
         ping=settings.ping,
         log_drops=settings.log_drops,
+        ssh_ports=sorted(ports),
+        ssh_rate=settings.ssh_rate,
         forward=settings.forward,
         output=settings.output,
     )

@@ -61,6 +61,10 @@ class FirewallSettings(Settings):
     """Networks that may connect by SSH; empty = everyone. Refused when the address of the
     operator's own session is not among them."""
 
+    ssh_rate: int | None = Field(10, ge=1)
+    """New SSH connections per second that one address may make; more are dropped, and succeed when
+    the client tries again a second later. null: any number."""
+
     ping: bool = True
     """Whether echo requests are answered, at a limited rate."""
 

@@ -1,8 +1,8 @@
 """The SSH server's configuration from settings and what the host has: pure.
 
-Algorithms follow the ssh-audit hardening guides of the OpenSSH version, with one exception: the
-guide for OpenSSH 10 keeps post-quantum key exchange only, which pyinfra's SSH client (paramiko)
-does not know, so curve25519-sha256 stays as the last choice.
+Algorithms follow the ssh-audit hardening guides of Debian 12 and 13. From OpenSSH 9.9 on, that is
+post-quantum key exchange only; `groundcrew.post_quantum` teaches it to pyinfra's client. Older
+servers have one kind of it that this client does not know, so curve25519 stays beside it there.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ POST_QUANTUM = (
     "sntrup761x25519-sha512@openssh.com",
 )
 CURVE25519 = ("curve25519-sha256", "curve25519-sha256@libssh.org")
-# Without group exchange, whose groups come from /etc/ssh/moduli: Debian's has some below 3072 bits.
-DIFFIE_HELLMAN = ("diffie-hellman-group18-sha512", "diffie-hellman-group16-sha512")
 CIPHERS = (
     "chacha20-poly1305@openssh.com",
     "aes256-gcm@openssh.com",
@@ -36,6 +34,9 @@ MACS = (
     "hmac-sha2-256-etm@openssh.com",
     "umac-128-etm@openssh.com",
 )
+# The guide of the older one has them in this order, and its checker minds.
+MACS_BEFORE = (MACS[1], MACS[0], MACS[2])
+SINCE_ML_KEM = (9, 9)
 SIGNATURES = (
     "sk-ssh-ed25519-cert-v01@openssh.com",
     "ssh-ed25519-cert-v01@openssh.com",
@@ -56,6 +57,13 @@ def directives(settings: SshSettings, state: SshdState) -> Directives:
         "KbdInteractiveAuthentication": settings.kbd_interactive_authentication,
         "PermitEmptyPasswords": False,
         "HostbasedAuthentication": False,
+        "GSSAPIAuthentication": False,
+        "PermitTunnel": settings.permit_tunnel,
+        "PermitUserRC": settings.permit_user_rc,
+        "GatewayPorts": False,
+        "AllowStreamLocalForwarding": settings.allow_tcp_forwarding,
+        "Compression": settings.compression,
+        "TCPKeepAlive": settings.tcp_keep_alive,
         "IgnoreRhosts": True,
         "PermitUserEnvironment": settings.permit_user_environment,
         "StrictModes": True,
@@ -70,7 +78,7 @@ def directives(settings: SshSettings, state: SshdState) -> Directives:
         "AllowAgentForwarding": settings.allow_agent_forwarding,
         "AllowTcpForwarding": settings.allow_tcp_forwarding,
         "LogLevel": settings.log_level,
-        "Banner": settings.banner,
+        "Banner": settings.banner or "none",
     }
     found: Directives = {keyword: [_value(value)] for keyword, value in scalars.items()}
     if state.version >= (9, 1):
@@ -92,18 +100,18 @@ def host_keys(settings: SshSettings, state: SshdState) -> list[str]:
         name
         for name in settings.host_keys
         if name in state.host_keys
-        and (name != "rsa" or state.host_keys[name] >= settings.required_rsa_size)
+        and (name != "rsa" or state.host_keys[name] >= settings.host_rsa_size)
     ]
 
 
 def algorithms(settings: SshSettings, state: SshdState) -> dict[str, Sequence[str]]:
     """The algorithms to offer, by keyword, of those that the installed OpenSSH has."""
-    recent = state.version >= (9, 9)
-    key_exchange = POST_QUANTUM + CURVE25519 + (() if recent else DIFFIE_HELLMAN)
+    recent = state.version >= SINCE_ML_KEM
+    key_exchange = POST_QUANTUM + (() if recent else CURVE25519)
     return {
         "KexAlgorithms": settings.kex_algorithms or _known(key_exchange, state, "kex"),
         "Ciphers": settings.ciphers or _known(CIPHERS, state, "cipher"),
-        "MACs": settings.macs or _known(MACS, state, "mac"),
+        "MACs": settings.macs or _known(MACS if recent else MACS_BEFORE, state, "mac"),
         "HostKeyAlgorithms": settings.host_key_algorithms
         or _known(SIGNATURES, state, "HostKeyAlgorithms"),
         "PubkeyAcceptedAlgorithms": settings.pubkey_accepted_algorithms

@@ -51,10 +51,10 @@ class SshSettings(Settings):
     max_startups: Annotated[str, StringConstraints(pattern=r"^\d+:\d+:\d+$")] = "10:30:60"
     """Connections that have not logged in yet, start:rate:full (CIS)."""
 
-    client_alive_interval: int = Field(60, ge=0)
+    client_alive_interval: int = Field(120, ge=0)
     """Seconds of silence after which the server asks whether the client is still there."""
 
-    client_alive_count_max: int = Field(5, ge=0)
+    client_alive_count_max: int = Field(2, ge=0)
     """Unanswered questions after which the connection is closed."""
 
     x11_forwarding: bool = False
@@ -67,14 +67,27 @@ class SshSettings(Settings):
     """Whether ports may be forwarded; a host that others are reached through (ProxyJump) needs
     `local`."""
 
+    permit_tunnel: bool = False
+    """Whether tunnel devices may be forwarded."""
+
+    permit_user_rc: bool = False
+    """Whether ~/.ssh/rc is run."""
+
+    compression: bool = False
+    """Whether connections may be compressed, after login."""
+
+    tcp_keep_alive: bool = False
+    """Whether TCP finds out by itself that a client is gone; `client_alive_interval` does so inside
+    the encryption, where nobody else can answer."""
+
     permit_user_environment: bool = False
     """Whether ~/.ssh/environment is read."""
 
     log_level: Literal["INFO", "VERBOSE", "DEBUG"] = "VERBOSE"
     """VERBOSE logs the fingerprint of the key that logged in."""
 
-    banner: Annotated[str, StringConstraints(pattern=r"^(/[^\s]+|none)$")] = "none"
-    """File on the host that is shown before login."""
+    banner: Annotated[str, StringConstraints(pattern=r"^(/[^\s]+|none)$")] | None = None
+    """File on the host that is shown before login, or `none`; null shows `base.banner`."""
 
     allow_users: tuple[Pattern, ...] = ()
     """Only these users (patterns) may log in; empty = all."""
@@ -87,12 +100,17 @@ class SshSettings(Settings):
     (ssh-audit)."""
 
     required_rsa_size: int = Field(3072, ge=1024)
-    """Bits that an RSA key must have: users' keys (OpenSSH 9.1 or later), and the host's own, which
-    is otherwise not offered."""
+    """Bits that an RSA key of a user must have (OpenSSH 9.1 or later)."""
+
+    host_rsa_size: int = Field(4096, ge=1024)
+    """Bits that the host's own RSA key must have; a shorter one is not offered. Debian's has
+    3072."""
 
     kex_algorithms: Algorithms = None
-    """Key exchange algorithms. pyinfra's SSH client knows none that resists quantum computers, so
-    the default keeps curve25519-sha256 after those that do."""
+    """Key exchange algorithms. The default of OpenSSH 9.9 or later (Debian 13) are those that
+    resist quantum computers: OpenSSH 8.5 and PuTTY 0.78 are the oldest clients. For older ones, and
+    for other programs with paramiko, add `curve25519-sha256` to the list. The default of older
+    servers has it."""
 
     ciphers: Algorithms = None
     """Ciphers."""

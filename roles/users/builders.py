@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from groundcrew.accounts import User
 from groundcrew.entries import Absent, Directory, Entry, File
@@ -10,6 +10,7 @@ from groundcrew.templates import render
 from roles.users.settings import AdminSettings, UsersSettings, read_key
 
 SUDOERS = "/etc/sudoers.d/groundcrew"
+SUDO_ROTATION = "/etc/logrotate.d/groundcrew-sudo"
 
 
 def managed(settings: UsersSettings) -> dict[str, AdminSettings]:
@@ -49,7 +50,7 @@ def entries(settings: UsersSettings, operator_keys: Sequence[str]) -> list[Entry
         keys = [read_key(key) for key in admin.keys] or list(operator_keys)
         found += _authorized_keys(name, keys)
     found += [Absent(f"/home/{name}/.ssh/authorized_keys") for name in removed(settings)]
-    return [*found, sudoers(managed(settings))]
+    return [*found, sudoers(settings), *sudo_log(settings)]
 
 
 def _authorized_keys(name: str, keys: Sequence[str]) -> list[Entry]:
@@ -61,7 +62,16 @@ def _authorized_keys(name: str, keys: Sequence[str]) -> list[Entry]:
     ]
 
 
-def sudoers(admins: Mapping[str, AdminSettings]) -> File:
+def sudoers(settings: UsersSettings) -> File:
     """The drop-in for sudo."""
-    content = render("users/sudoers.j2", names=list(admins))
+    names = list(managed(settings))
+    content = render("users/sudoers.j2", names=names, log=settings.sudo_log)
     return File(SUDOERS, content, mode="0440", validate="visudo -cqf {}")
+
+
+def sudo_log(settings: UsersSettings) -> list[Entry]:
+    """How sudo's own log is rotated."""
+    if settings.sudo_log is None:
+        return [Absent(SUDO_ROTATION)]
+    content = render("users/logrotate.j2", path=settings.sudo_log)
+    return [File(SUDO_ROTATION, content)]

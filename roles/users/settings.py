@@ -10,6 +10,7 @@ from pydantic import StringConstraints, field_validator
 from groundcrew.model import Settings
 
 UserName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
+LogFile = Annotated[str, StringConstraints(pattern=r"^/var/log/[A-Za-z0-9._/-]+$")]
 KEY_TYPES = (
     "ssh-ed25519",
     "sk-ssh-ed25519@openssh.com",
@@ -63,3 +64,7 @@ class UsersSettings(Settings):
     admins: dict[UserName, AdminSettings | None] = {"deploy": AdminSettings()}  # noqa: RUF012
     """Administrators by user name, with sudo that asks for no password (theirs are locked). null
     takes sudo and the keys away; the account and its files stay."""
+
+    sudo_log: LogFile | None = "/var/log/sudo.log"
+    """File in which sudo notes every command that an administrator runs as root, besides the
+    journal; rotated weekly, 12 are kept. null: the journal only."""

@@ -49,5 +49,5 @@ class VerifySettings(Settings):
     max_exposure: float = Field(1.0, ge=0, le=10)
     """Largest `systemd-analyze security` exposure of an application's unit."""
 
-    nginx_max_exposure: float = Field(3.0, ge=0, le=10)
+    nginx_max_exposure: float = Field(2.4, ge=0, le=10)
     """Largest exposure of nginx, which starts as root to bind its ports."""

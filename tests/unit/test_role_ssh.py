@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from groundcrew import post_quantum
 from groundcrew.facts.sshd import SshdState
 from roles.ssh.builders import directives, drop_in, expected, with_include
 from roles.ssh.operations import INCLUDE, certain_lockout
@@ -31,8 +32,7 @@ def state(version: tuple[int, int] = (9, 2), rsa: int = 3072) -> SshdState:
 def test_algorithms_are_the_recommended_ones_that_the_version_has() -> None:
     bookworm = directives(SshSettings(), state((9, 2)))
     assert bookworm["KexAlgorithms"] == [
-        "sntrup761x25519-sha512@openssh.com,curve25519-sha256,curve25519-sha256@libssh.org,"
-        "diffie-hellman-group16-sha512"
+        "sntrup761x25519-sha512@openssh.com,curve25519-sha256,curve25519-sha256@libssh.org"
     ]
     assert bookworm["Ciphers"] == ["chacha20-poly1305@openssh.com,aes128-ctr"]
     assert bookworm["HostKeyAlgorithms"] == ["ssh-ed25519,rsa-sha2-512"]
@@ -40,21 +40,18 @@ def test_algorithms_are_the_recommended_ones_that_the_version_has() -> None:
     assert "PubkeyAcceptedAlgorithms" not in bookworm
 
 
-def test_recent_openssh_drops_diffie_hellman_but_keeps_what_pyinfra_speaks() -> None:
+def test_recent_openssh_offers_post_quantum_key_exchange_only() -> None:
     trixie = directives(SshSettings(), state((10, 0)))["KexAlgorithms"][0].split(",")
-    assert trixie[0] == "mlkem768x25519-sha256"
-    assert trixie[-1] == "curve25519-sha256@libssh.org"
-    assert not [name for name in trixie if name.startswith("diffie-hellman")]
+    assert trixie == ["mlkem768x25519-sha256", "sntrup761x25519-sha512@openssh.com"]
+    assert post_quantum.NAME in trixie
 
 
 def test_weak_host_keys_are_not_offered() -> None:
-    assert directives(SshSettings(), state())["HostKey"] == [
+    assert directives(SshSettings(), state(rsa=4096))["HostKey"] == [
         "/etc/ssh/ssh_host_ed25519_key",
         "/etc/ssh/ssh_host_rsa_key",
     ]
-    assert directives(SshSettings(), state(rsa=2048))["HostKey"] == [
-        "/etc/ssh/ssh_host_ed25519_key"
-    ]
+    assert directives(SshSettings(), state())["HostKey"] == ["/etc/ssh/ssh_host_ed25519_key"]
 
 
 def test_every_setting_reaches_the_file() -> None:
