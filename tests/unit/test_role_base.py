@@ -11,9 +11,10 @@ from groundcrew.entries import File, Purge
 from groundcrew.facts.apt import SEPARATOR, Apt, AptState
 from groundcrew.facts.base import BaseState
 from groundcrew.operations.apt import install_script, missing
+from groundcrew.services import Service
 from roles.base.builders import UNITS, base_plan
 from roles.base.files import JOURNALD, entries, packages
-from roles.base.settings import BaseSettings
+from roles.base.settings import MODULES_OFF, BaseSettings
 
 RUNNING = {
     "LoadState": "loaded",
@@ -170,3 +171,47 @@ def test_packages_that_are_only_configured_are_not_installed() -> None:
     output = ["installed nginx 1.22", "config-files curl 7.88", SEPARATOR, "42"]
     assert Apt().process(output) == AptState({"nginx": "1.22"}, 42)
     assert Apt().process([SEPARATOR]) == AptState()
+
+
+def test_units_of_other_roles_are_started_and_restarted_with_the_rest() -> None:
+    service = Service("fail2ban.service", ("/etc/fail2ban/jail.d/groundcrew.local",))
+    down = {**RUNNING, "ActiveState": "failed", "SubState": "failed"}
+    units = {**dict.fromkeys(UNITS, RUNNING), service.unit: down}
+    failed = base_plan(settings(), state(units=units), [service]).commands
+    assert "systemctl --quiet restart fail2ban.service" in failed
+    units[service.unit] = RUNNING
+    assert base_plan(settings(), state(units=units), [service]).commands == []
+    newer = state(units=units, modified={service.files[0]: 1800000000.0})
+    assert base_plan(settings(), newer, [service]).commands[-1] == (
+        "systemctl --quiet restart fail2ban.service"
+    )
+
+
+def content(path: str, **changes: Any) -> str:
+    files = [item for item in entries(settings(**changes)) if isinstance(item, File)]
+    return "".join(item.data.decode() for item in files if item.path == path)
+
+
+def test_modules_and_core_dumps_are_off_by_default_and_each_can_be_had() -> None:
+    modules = content(
+        "/etc/modprobe.d/90-groundcrew.conf", modules_off={"dccp": True, "sctp": False}
+    )
+    assert "install dccp /bin/false" in modules
+    assert "sctp" not in modules
+    for needed in ("squashfs", "udf", "vfat", "overlay"):
+        assert needed not in MODULES_OFF
+    limits = "/etc/security/limits.d/90-groundcrew.conf"
+    assert "* hard core 0" in content(limits)
+    assert "core" not in content(limits, core_dumps=True)
+
+
+def test_the_banner_is_left_alone_when_none_is_wanted() -> None:
+    assert "authorized" in content("/etc/issue.net")
+    assert content("/etc/issue.net", banner=None) == ""
+
+
+def test_root_keeps_its_umask() -> None:
+    text = content("/etc/profile.d/90-groundcrew.sh")
+    assert 'test "$(id -u)" -eq 0 || umask 027' in text
+    assert "TMOUT" not in text
+    assert "readonly TMOUT=900" in content("/etc/profile.d/90-groundcrew.sh", idle_logout=900)

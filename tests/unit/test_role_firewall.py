@@ -93,3 +93,12 @@ def test_ssh_ports_are_found_wherever_they_are_told() -> None:
         "port 2022",
     ]
     assert Nftables().process(output) == NftablesState("abc  -", "abc  -", True, (22, 2022, 2222))
+
+
+def test_new_ssh_connections_are_limited_per_address() -> None:
+    text = ruleset(FirewallSettings(ssh_rate=3), [22, 2222], None)
+    assert "tcp dport { 22, 2222 } update @ssh_clients4 { ip saddr limit rate over 3/second" in text
+    assert (
+        "update @ssh_clients6 { ip6 saddr limit rate over 3/second burst 3 packets } drop" in text
+    )
+    assert "ssh_clients" not in ruleset(FirewallSettings(ssh_rate=None), [22], None)

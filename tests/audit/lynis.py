@@ -1,0 +1,52 @@
+"""Hardening points from lynis' log, test by test."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tests.audit.gate import NotCheckedError, Waiver
+
+TEST = re.compile(r"Performing test ID (\S+)")
+POINTS = re.compile(r"Hardening: assigned .*?\((\d+)(?: of (\d+))?\)")
+LEAST = 150
+"""Points that are to be had at all; with fewer, most tests have not run."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing that gave points, or some of them."""
+
+    test: str
+    got: int
+    most: int
+
+
+def items(log: str) -> list[Item]:
+    """Everything that was rated. Raises NotCheckedError where lynis did not do its work."""
+    found, test = [], ""
+    for line in log.splitlines():
+        if match := TEST.search(line):
+            test = match[1]
+        elif match := POINTS.search(line):
+            got = int(match[1])
+            found.append(Item(test, got, int(match[2] or got)))
+    if sum(item.most for item in found) < LEAST:
+        raise NotCheckedError("lynis rated too little")
+    return found
+
+
+def index(rated: Sequence[Item], waived: Sequence[Waiver] = ()) -> int:
+    """The hardening index, without what is waived and lost points."""
+    kept = [
+        item
+        for item in rated
+        if item.got == item.most or not any(waiver.covers(item.test) for waiver in waived)
+    ]
+    return 100 * sum(item.got for item in kept) // sum(item.most for item in kept)
+
+
+def lost(rated: Sequence[Item]) -> list[str]:
+    """The tests that cost points."""
+    return sorted({item.test for item in rated if item.got < item.most})
