@@ -19,7 +19,8 @@ UNPACK = "umask 077; mkdir kit; cd kit; tar -x; exec sh ./baseline.sh"
 FILES = """cd / && {
     find etc usr/local/sbin -path '*groundcrew*' ! -type d
     grep -rlI groundcrew etc
-    echo etc/issue; echo etc/issue.net; echo etc/locale.conf; echo etc/default/locale; echo etc/nftables.conf
+    echo etc/issue; echo etc/issue.net
+    echo etc/locale.conf; echo etc/default/locale; echo etc/nftables.conf
     find srv -mindepth 1 \\( -path '*/releases/*/venv' -o -path '*/cache/*' -o -name __pycache__ \
 -o -name current \\) -prune -o -print
     find srv -name current

@@ -27,7 +27,7 @@ class Waiver:
     """Shell pattern of the findings."""
 
     reason: str
-    on: tuple[str, ...] = SUITES
+    suites: tuple[str, ...] = SUITES
     """Debian suites for which it holds."""
 
     def covers(self, finding: str) -> bool:
@@ -53,10 +53,10 @@ def read(text: str) -> list[Waiver]:
     """The waivers of a file. Raises ValueError for one that has no reason or an unknown key."""
     found = []
     for item in yaml.safe_load(text) or []:
-        if set(item) - {"auditor", "finding", "reason", "on"}:
+        if set(item) - {"auditor", "finding", "reason", "suites"}:
             raise ValueError(f"unknown key in waiver: {item}")
-        waiver = Waiver(**{**item, "on": tuple(item.get("on", SUITES))})
-        if len(waiver.reason.split()) < 4 or not set(waiver.on) <= set(SUITES):
+        waiver = Waiver(**{**item, "suites": tuple(item.get("suites", SUITES))})
+        if len(waiver.reason.split()) < 4 or not set(waiver.suites) <= set(SUITES):
             raise ValueError(f"a waiver needs a reason, and suites of {SUITES}: {item}")
         found.append(waiver)
     return found
@@ -65,7 +65,7 @@ def read(text: str) -> list[Waiver]:
 def waivers(auditor: str, suite: str, text: str | None = None) -> list[Waiver]:
     """Those of one auditor on one suite."""
     everything = read(WAIVERS.read_text() if text is None else text)
-    return [item for item in everything if item.auditor == auditor and suite in item.on]
+    return [item for item in everything if item.auditor == auditor and suite in item.suites]
 
 
 def unwaived(findings: Iterable[str], allowed: Sequence[Waiver]) -> list[str]:

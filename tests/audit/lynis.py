@@ -10,6 +10,7 @@ from tests.audit.gate import NotCheckedError, Waiver
 
 TEST = re.compile(r"Performing test ID (\S+)")
 POINTS = re.compile(r"Hardening: assigned .*?\((\d+)(?: of (\d+))?\)")
+PART = re.compile(r"Result: (?:OpenSSH option|sysctl key) (\S+)")
 LEAST = 150
 """Points that are to be had at all; with fewer, most tests have not run."""
 
@@ -25,13 +26,15 @@ class Item:
 
 def items(log: str) -> list[Item]:
     """Everything that was rated. Raises NotCheckedError where lynis did not do its work."""
-    found, test = [], ""
+    found, test, part = [], "", ""
     for line in log.splitlines():
         if match := TEST.search(line):
-            test = match[1]
+            test, part = match[1], ""
+        elif match := PART.search(line):
+            part = f":{match[1]}"
         elif match := POINTS.search(line):
             got = int(match[1])
-            found.append(Item(test, got, int(match[2] or got)))
+            found.append(Item(test + part, got, int(match[2] or got)))
     if sum(item.most for item in found) < LEAST:
         raise NotCheckedError("lynis rated too little")
     return found
