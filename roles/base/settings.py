@@ -56,6 +56,7 @@ SYSCTL: dict[str, str | int | None] = {
     "net.ipv4.icmp_echo_ignore_broadcasts": 1,
     "net.ipv4.icmp_ignore_bogus_error_responses": 1,
     "net.ipv4.tcp_max_syn_backlog": 4096,
+    "net.ipv4.tcp_rfc1337": 1,
     "net.ipv4.tcp_syncookies": 1,
     "net.ipv6.conf.all.accept_redirects": 0,
     "net.ipv6.conf.all.accept_source_route": 0,

@@ -65,6 +65,7 @@ def directives(settings: SshSettings, state: SshdState) -> Directives:
         "Compression": settings.compression,
         "TCPKeepAlive": settings.tcp_keep_alive,
         "IgnoreRhosts": True,
+        "IgnoreUserKnownHosts": True,
         "PermitUserEnvironment": settings.permit_user_environment,
         "StrictModes": True,
         "UsePAM": True,

@@ -30,6 +30,10 @@ class Waiver:
     suites: tuple[str, ...] = SUITES
     """Debian suites for which it holds."""
 
+    applies: bool = True
+    """False where nothing could be found right on this host, such as kernel parameters in a
+    container: it then counts for no figure either."""
+
     def covers(self, finding: str) -> bool:
         """Whether it is about this finding."""
         return fnmatchcase(finding, self.finding)
@@ -53,7 +57,7 @@ def read(text: str) -> list[Waiver]:
     """The waivers of a file. Raises ValueError for one that has no reason or an unknown key."""
     found = []
     for item in yaml.safe_load(text) or []:
-        if set(item) - {"auditor", "finding", "reason", "suites"}:
+        if set(item) - {"auditor", "finding", "reason", "suites", "applies"}:
             raise ValueError(f"unknown key in waiver: {item}")
         waiver = Waiver(**{**item, "suites": tuple(item.get("suites", SUITES))})
         if len(waiver.reason.split()) < 4 or not set(waiver.suites) <= set(SUITES):

@@ -41,12 +41,9 @@ def items(log: str) -> list[Item]:
 
 
 def index(rated: Sequence[Item], waived: Sequence[Waiver] = ()) -> int:
-    """The hardening index, without what is waived and lost points."""
-    kept = [
-        item
-        for item in rated
-        if item.got == item.most or not any(waiver.covers(item.test) for waiver in waived)
-    ]
+    """The hardening index, in full or without the tests that do not apply."""
+    beside = [waiver for waiver in waived if not waiver.applies]
+    kept = [item for item in rated if not any(waiver.covers(item.test) for waiver in beside)]
     return 100 * sum(item.got for item in kept) // sum(item.most for item in kept)
 
 

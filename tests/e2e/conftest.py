@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.audit import gate
 from tests.e2e.harness import LabHost, pyinfra
 
 
@@ -36,3 +37,11 @@ def trixie() -> Iterator[LabHost]:
 def converged(request: pytest.FixtureRequest) -> LabHost:
     host: LabHost = request.getfixturevalue(request.param)
     return host
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the auditors found, at the end."""
+    if gate.FIGURES:
+        terminalreporter.section("auditors")
+        for line in gate.table():
+            terminalreporter.line(line)
