@@ -28,9 +28,11 @@ def locations(context: Context) -> list[Block]:
     blocks = [block(context, path) for path in wanted(context)]
     paths = {rules.auth_request for rules in context.app.nginx.locations.values()}
     blocks += [decision(context, path) for path in sorted(path for path in paths if path)]
-    if context.app.root:
-        blocks.append(whole(context))
-    return blocks
+    roots = [context.app.root] if context.app.root else []
+    if context.app.frontend and context.app.frontend.url != "/":
+        roots.append(context.full(context.app.frontend.url.rstrip("/")))
+    taken = {item.match for item in blocks}
+    return blocks + [with_slash(root) for root in roots if f"= {root}" not in taken]
 
 
 def wanted(context: Context) -> list[str]:
@@ -204,9 +206,6 @@ def decision(context: Context, path: str) -> Block:
     )
 
 
-def whole(context: Context) -> Block:
-    """The prefix without the slash at its end, which belongs to the application too."""
-    return Block(
-        f"= {context.app.root}",
-        ["absolute_redirect off", f"return 308 {context.app.root}/$is_args$args"],
-    )
+def with_slash(root: str) -> Block:
+    """A path whose everything below is somebody's: it is theirs too, with the slash at its end."""
+    return Block(f"= {root}", ["absolute_redirect off", f"return 308 {root}/$is_args$args"])

@@ -95,7 +95,7 @@ APPS = ("edge", "shop", "desk", "wave", "tide")
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, bookworm: LabHost) -> Project:
+def project(tmp_path_factory: pytest.TempPathFactory, bookworm: LabHost) -> Iterator[Project]:
     project = Project(tmp_path_factory.mktemp("edge"), bookworm)
     for name in ("spa", "below"):
         shutil.copytree(ROOT / "tests" / "edge" / name, project.root / name)
@@ -103,7 +103,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, bookworm: LabHost) -> Proj
     manifests(project)
     run = project.deploy(*APPS)
     assert run.status == 0, run.stderr
-    return project
+    yield project
+    project.leave(*APPS)
 
 
 @pytest.fixture(scope="module")

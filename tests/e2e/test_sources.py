@@ -88,6 +88,13 @@ class Project:
         given = {"apps": list(apps), **(data or {})}
         return pyinfra(self.host.name, data=given, env=self.env, project=self.root)
 
+    def leave(self, *apps: str) -> None:
+        """The host gets its own applications back, for the tests after these."""
+        for name in apps:
+            self.host.out(f"systemctl stop '{name}@*'")
+        run = pyinfra(self.host.name)
+        assert run.status == 0, run.stderr
+
     def says(self, name: str) -> dict[str, Any]:
         answer = self.host.get("/", f"{name}.test")
         assert answer.status_code == 200
@@ -96,8 +103,10 @@ class Project:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, bookworm: LabHost) -> Project:
-    return Project(tmp_path_factory.mktemp("project"), bookworm)
+def project(tmp_path_factory: pytest.TempPathFactory, bookworm: LabHost) -> Iterator[Project]:
+    project = Project(tmp_path_factory.mktemp("project"), bookworm)
+    yield project
+    project.leave()
 
 
 def wheel(path: Path, source: str) -> str:

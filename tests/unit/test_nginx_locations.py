@@ -88,6 +88,15 @@ def test_the_front_end_gets_what_the_api_leaves() -> None:
     assert "$groundcrew_asset_cache always" in headers(settings, asset)
 
 
+def test_a_front_end_below_a_path_of_its_own() -> None:
+    settings = app(prefix="/shop", frontend={"url": "/app/", "spa": False, "api": []})
+    text = locations_file(settings)
+    page = location(text, "/shop/app/")
+    assert {"root /srv/shop/frontend/current", "try_files $uri $uri/ =404"} <= set(page)
+    assert "return 308 /shop/app/$is_args$args" in location(text, "= /shop/app")
+    assert "include groundcrew/passing/shop.conf" in location(text, "/shop/")
+
+
 def test_rules_reach_every_kind_of_location() -> None:
     text = locations_file(
         rules({"/": {"allow": ["10.0.0.0/8"]}}, frontend=FRONTEND, static={"path": "s"}, media={})
