@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 
 from groundcrew.newapp.project import Project
-from groundcrew.releases.requirements import decode
 
 FILES = ("uv.lock", "requirements.txt", "requirements/production.txt", "requirements/prod.txt",
          "requirements/base.txt", "pyproject.toml")  # fmt: skip
@@ -26,18 +24,6 @@ def python(project: Project) -> str | None:
         return None
     value = _pyproject(project).get("project", {}).get("requires-python")
     return str(value) if value else None
-
-
-def names(project: Project) -> set[str]:
-    """Lower-case names of the packages that its files name."""
-    found: set[str] = set()
-    for name in FILES:
-        if project.has(name) and name.endswith(".txt"):
-            text = decode((project.directory / name).read_bytes())
-            found.update(re.findall(r"^([A-Za-z0-9][A-Za-z0-9._-]*)", text, re.MULTILINE))
-    for item in _dependencies(project):
-        found.update(re.findall(r"^[A-Za-z0-9][A-Za-z0-9._-]*", item))
-    return {re.sub(r"[-_.]+", "-", name).lower() for name in found}
 
 
 def _pyproject(project: Project) -> dict[str, dict[str, object]]:
