@@ -11,7 +11,9 @@ import hashlib
 import os
 import stat
 import tarfile
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -22,7 +24,10 @@ from groundcrew.apps.source import FileSource, GitSource, PypiSource, Source, Ur
 from groundcrew.releases import archives, git, tree
 from groundcrew.releases.tree import SourceError
 
-__all__ = ["Bundle", "SourceError", "archive", "names", "pack", "path", "read_member"]
+__all__ = ["Bundle", "SourceError", "archive", "kept", "names", "pack", "path", "read_member"]
+
+KEPT_SECONDS = 30 * 86400
+"""Age at which a bundle that no run has asked for is removed from the operator's machine."""
 
 _lock = RLock()
 
@@ -120,9 +125,8 @@ def _pack_file(file: Path, sha256: str | None, store: Path, selection: _Selectio
     # Named after the file itself: it is unpacked once.
     if selection.exclude:
         found = hashlib.sha256(f"{found} {selection.exclude}".encode()).hexdigest()
-    target = path(store, found)
-    if target.exists():
-        return Bundle(found, file.name, target)
+    if kept(store, found):
+        return Bundle(found, file.name, path(store, found))
     with archives.unpacked(file) as directory:
         files = tree.files(directory, selection.exclude, gitignore=False)
         return _archive(directory, sorted(files), store, file.name, digest=found)
@@ -131,6 +135,15 @@ def _pack_file(file: Path, sha256: str | None, store: Path, selection: _Selectio
 def path(store: Path, digest: str) -> Path:
     """Where the bundle of this digest is kept."""
     return store / "bundles" / f"{digest}.tar.gz"
+
+
+def kept(store: Path, digest: str) -> bool:
+    """Whether the bundle of this digest is there; asking for it keeps it."""
+    try:
+        os.utime(path(store, digest))
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def archive(directory: Path, store: Path, label: str, digest: str) -> Bundle:
@@ -147,12 +160,21 @@ def _archive(
     members = {str(item.relative_to(directory)): item for item in files}
     digest = digest or _digest(members)
     target = path(store, digest)
-    if not target.exists():
+    if not kept(store, digest):
         target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_old(target.parent)
         partial = target.with_suffix(f".{os.getpid()}")
         _write(partial, members)
         partial.replace(target)
     return Bundle(digest, label, target)
+
+
+def _remove_old(folder: Path) -> None:
+    for item in folder.iterdir():
+        # Another run may be faster.
+        with suppress(FileNotFoundError):
+            if time.time() - item.stat().st_mtime > KEPT_SECONDS:
+                item.unlink()
 
 
 def _digest(members: Mapping[str, Path]) -> str:

@@ -103,11 +103,10 @@ def built(frontend: Frontend, packed: Bundle, store: Path) -> Bundle:
     """
     name = key(frontend, packed)
     digest = hashlib.sha256(f"{packed.digest} {name}".encode()).hexdigest()
-    target = bundle.path(store, digest)
     with _lock:
-        if not target.exists():
+        if not bundle.kept(store, digest):
             _build(frontend, packed, store, name, digest)
-    return Bundle(digest, packed.label, target)
+    return Bundle(digest, packed.label, bundle.path(store, digest))
 
 
 def _build(frontend: Frontend, packed: Bundle, store: Path, name: str, digest: str) -> None:

@@ -247,9 +247,10 @@ def test_front_ends_are_built_from_their_lockfile(project: Project) -> None:
     assert "registry.unreachable.test" in (project.root / "here/web/package-lock.json").read_text()
     run = project.deploy("onhost", "here")
     assert run.status == 0, run.stderr
+    pages = {}
     for name in ("onhost", "here"):
-        page = project.host.get("/some/where", f"{name}.test").text
-        [path] = re.findall(r'src="(/assets/[^"]+\.js)"', page)
+        pages[name] = project.host.get("/some/where", f"{name}.test").text
+        [path] = re.findall(r'src="(/assets/[^"]+\.js)"', pages[name])
         script = project.host.get(path, f"{name}.test").text
         assert f"built {name}" in script
         assert "production" in script
@@ -257,6 +258,15 @@ def test_front_ends_are_built_from_their_lockfile(project: Project) -> None:
         folder = f"/srv/{name}/current/app/web"
         assert "node_modules" not in project.host.out(f"ls {folder}")
     assert project.deploy("onhost", "here").changed == []
+
+    # A release of other code takes the front end that is there.
+    project.source("onhost/app.py", "changed")
+    project.host.out("rm -rf /srv/onhost/cache/npm")
+    run = project.deploy("onhost", "here")
+    assert run.status == 0, run.stderr
+    assert not project.host.shell.file("/srv/onhost/cache/npm").exists
+    assert project.host.get("/api/", "onhost.test").json()["source"] == "changed"
+    assert project.host.get("/", "onhost.test").text == pages["onhost"]
 
 
 COMPILED = """\

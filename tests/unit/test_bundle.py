@@ -185,6 +185,22 @@ def test_a_source_is_read_once_per_run(source: Source) -> None:
     assert source.pack() != first
 
 
+def test_bundles_that_nobody_asks_for_are_removed(source: Source) -> None:
+    packed = []
+    for text in ("1", "2"):
+        source.write("a.py", text)
+        packed.append(source.pack().archive)
+    old, used = packed
+    assert old is not None and used is not None
+    for archive in (old, used):
+        os.utime(archive, (1, 1))
+    source.pack()
+    source.write("a.py", "3")
+    source.pack()
+    assert not old.exists()
+    assert used.exists()
+
+
 def test_a_package_has_a_digest_and_no_archive(tmp_path: Path) -> None:
     one = bundle.pack(PypiSource(pypi="httpbin", version="0.10.1"), tmp_path, tmp_path)
     two = bundle.pack(PypiSource(pypi="httpbin", version="0.10.2"), tmp_path, tmp_path)
