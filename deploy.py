@@ -13,6 +13,7 @@ from roles import (
     preflight,
     python,
     ssh,
+    tls,
     users,
     verify,
     wiring,
@@ -41,7 +42,15 @@ firewall.apply(settings=wiring.firewall(settings))
 # Hosts that run applications.
 if "web" in host.groups:
     app.prepare(apps=settings.app, pages=wiring.maintenance_pages(settings))
-    nginx.apply(settings=settings.nginx, apps=settings.app, passwords=loaded.passwords)
+    sites = wiring.tls_sites(settings)
+    tls.begin(sites=sites)
+    nginx.apply(
+        settings=settings.nginx,
+        apps=settings.app,
+        passwords=loaded.passwords,
+        profile=settings.tls.profile,
+        certificates=wiring.certificates(loaded),
+    )
     python.finish()
     plans = wiring.release_plans(wiring.app_names(inventory), loaded)
     app.build(plans=list(plans.values()))
@@ -49,5 +58,6 @@ if "web" in host.groups:
         if name in plans:
             app.release(plan=plans[name], batch_size=wiring.batch_size(name, inventory))
     logrotate.apply(settings=settings.logrotate)
+    tls.finish(settings=settings.tls, sites=sites)
 
-verify.apply(settings=settings.verify, **verify_arguments(loaded.settings))
+verify.apply(settings=settings.verify, **verify_arguments(loaded))

@@ -9,7 +9,8 @@ from pyinfra import host
 from groundcrew.settings import settings_for
 from roles import plan, verify
 
-settings = settings_for(host).settings
+loaded = settings_for(host)
+settings = loaded.settings
 
 if settings.verify.url:
     verify.apply_url(
@@ -19,4 +20,4 @@ if settings.verify.url:
         gzip=plan.gzip(settings.nginx),
     )
 else:
-    verify.apply(settings=settings.verify, **plan.verify_arguments(settings))
+    verify.apply(settings=settings.verify, **plan.verify_arguments(loaded))

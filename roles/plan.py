@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TypedDict
 from urllib.parse import urlsplit
 
+from groundcrew.certificates.material import Material
 from groundcrew.facts.sshd import SshdState
 from groundcrew.headers import merge
+from groundcrew.settings import Loaded
 from roles import wiring
-from roles.firewall.settings import PORTS, FirewallSettings
+from roles.firewall.settings import allowed_ports
 from roles.nginx.context import servers
 from roles.nginx.settings import NginxSettings
 from roles.preflight import Wanted
@@ -16,7 +18,8 @@ from roles.python.settings import PythonSettings
 from roles.settings import HostSettings
 from roles.ssh import builders as ssh
 from roles.ssh.settings import SshSettings
-from roles.verify import Expected, Gzip
+from roles.tls.settings import TlsSettings
+from roles.verify import Expected, Gzip, Root
 
 PYTHON_PUBLISHER = "https://github.com"
 """Where uv has Pythons from, unless it is told another place."""
@@ -28,13 +31,14 @@ class VerifyArguments(TypedDict):
     expected: Expected
 
 
-def verify_arguments(settings: HostSettings) -> VerifyArguments:
+def verify_arguments(loaded: Loaded[HostSettings]) -> VerifyArguments:
     """The promises of all roles."""
+    settings = loaded.settings
     admins = [name for name, admin in settings.users.admins.items() if admin is not None]
     expected = Expected(
         apps=settings.app,
         security_headers={
-            name: merge(settings.nginx.security_headers, app.nginx.headers)
+            name: merge(settings.nginx.security_headers, app.headers)
             for name, app in settings.app.items()
         },
         owners={name: server.owner for server in servers(settings.app) for name in server.apps},
@@ -42,7 +46,12 @@ def verify_arguments(settings: HostSettings) -> VerifyArguments:
         status_port=settings.nginx.status_port,
         admins=admins,
         sshd=sshd(wiring.ssh(settings)),
-        declared_ports={app.port for app in settings.app.values()}
+        roots={
+            name: root(settings.tls, loaded.certificates.get(name))
+            for name, app in settings.app.items()
+            if app.tls
+        },
+        declared_ports={port for app in settings.app.values() for port in app.ports}
         | allowed_ports(settings.firewall),
         firewall=settings.firewall.enabled,
         time_sync=settings.base.time_sync,
@@ -56,7 +65,7 @@ def wanted(settings: HostSettings) -> Wanted:
     if not settings.app:
         return Wanted({}, {})
     ports: dict[int, tuple[str, ...]] = {
-        app.port: ("nginx.service",) for app in settings.app.values()
+        port: ("nginx.service",) for app in settings.app.values() for port in app.ports
     }
     if settings.nginx.status_port:
         ports[settings.nginx.status_port] = ("nginx.service",)
@@ -75,6 +84,13 @@ def python_place(settings: PythonSettings) -> str:
     return f"{place.hostname}:{place.port or (80 if place.scheme == 'http' else 443)}"
 
 
+def root(settings: TlsSettings, material: Material | None) -> Root:
+    """Whom verify trusts for an application's certificate."""
+    if material:
+        return Root(pem=material.root)
+    return Root(known=settings.acme.trusted)
+
+
 def gzip(settings: NginxSettings) -> Gzip:
     """Which responses nginx compresses."""
     return Gzip(settings.gzip_min_length, settings.gzip_types)
@@ -84,16 +100,3 @@ def sshd(settings: SshSettings) -> dict[str, str]:
     """sshd's settings that do not depend on what a host has, as `sshd -T` prints them."""
     declared = ssh.expected(ssh.directives(settings, SshdState()))
     return {keyword: " ".join(values) for keyword, values in declared.items()}
-
-
-def allowed_ports(settings: FirewallSettings) -> set[int]:
-    """TCP ports that the packet filter opens."""
-    ports: set[int] = set()
-    for rule in settings.allow.values():
-        if rule is None or rule.protocol != "tcp":
-            continue
-        for text in rule.ports:
-            match = PORTS.match(str(text))
-            if match:
-                ports.update(range(int(match[1]), int(match[2] or match[1]) + 1))
-    return ports

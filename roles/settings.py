@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+
 from groundcrew.settings.host import HostBase
 from roles.base.settings import BaseSettings
 from roles.fail2ban.settings import Fail2banSettings
@@ -11,6 +14,7 @@ from roles.nginx.settings import NginxSettings
 from roles.preflight.settings import PreflightSettings
 from roles.python.settings import PythonSettings
 from roles.ssh.settings import SshSettings
+from roles.tls.settings import TlsSettings
 from roles.users.settings import UsersSettings
 from roles.verify.settings import VerifySettings
 
@@ -42,6 +46,9 @@ class HostSettings(HostBase):
     nginx: NginxSettings = NginxSettings()
     """The web server."""
 
+    tls: TlsSettings = TlsSettings()
+    """HTTPS."""
+
     logrotate: LogrotateSettings = LogrotateSettings()
     """Log rotation."""
 
@@ -52,3 +59,7 @@ class HostSettings(HostBase):
     def upstream_keepalive(self) -> int:
         """Seconds that nginx keeps an idle connection to an application."""
         return self.nginx.upstream_keepalive_timeout
+
+    def conflicts(self, project: Path) -> Iterable[tuple[tuple[str, ...], str]]:
+        """What the roles need of each other and of the operator's machine."""
+        return self.tls.conflicts(self.app, project)

@@ -15,6 +15,7 @@ from groundcrew.apps.model import AppSettings
 from groundcrew.apps.paths import AppPaths
 from groundcrew.apps.server import GunicornServer, Server, UwsgiServer
 from groundcrew.apps.uvicorn import UvicornServer
+from groundcrew.entries import Entry
 from groundcrew.facts.memory import Memory
 from groundcrew.releases.plan import ReleasePlan, ServerProcess
 from groundcrew.releases.target import Target
@@ -29,6 +30,7 @@ from roles import (
     logrotate,
     nginx,
     python,
+    tls,
     users,
     uvicorn,
     uwsgi,
@@ -36,7 +38,7 @@ from roles import (
 )
 from roles import firewall as firewall_role
 from roles.base.files import BANNER_FILE
-from roles.firewall.settings import FirewallSettings, RuleSettings
+from roles.firewall.settings import FirewallSettings, RuleSettings, allowed_ports
 from roles.settings import HostSettings
 from roles.ssh.settings import SshSettings
 
@@ -52,17 +54,25 @@ def packages(settings: HostSettings) -> list[str]:
     wanted.update(HOST_PACKAGES)
     if settings.fail2ban.enabled:
         wanted.update(fail2ban.PACKAGES)
+    wanted.update(tls.packages(settings.app))
     if settings.apps:
         wanted.update(WEB_PACKAGES)
     return sorted(wanted)
 
 
 def firewall(settings: HostSettings) -> FirewallSettings:
-    """The packet filter's settings, with the applications' own ports open."""
+    """The packet filter's settings, with the applications' own ports open. 80 and 443 are the
+    groups' to open; but HTTPS is reached in any case."""
+    allowed = allowed_ports(settings.firewall)
     opened: dict[str, RuleSettings | None] = {
         f"app-{name}": RuleSettings.model_validate({"ports": (item.port,)})
         for name, item in settings.app.items()
         if item.port not in (80, 443)
+    }
+    opened |= {
+        f"app-{name}-tls": RuleSettings.model_validate({"ports": (item.tls.port,)})
+        for name, item in settings.app.items()
+        if item.tls and item.tls.port not in allowed
     }
     allow = {**opened, **settings.firewall.allow}
     return settings.firewall.model_copy(update={"allow": allow})
@@ -73,6 +83,18 @@ def ssh(settings: HostSettings) -> SshSettings:
     if settings.ssh.banner is not None or settings.base.banner is None:
         return settings.ssh
     return settings.ssh.model_copy(update={"banner": BANNER_FILE})
+
+
+def tls_sites(settings: HostSettings) -> dict[str, AppSettings]:
+    """The sites with HTTPS: of applications that share their domains, the one that has the server
+    for all."""
+    return {server.owner: server.app for server in nginx.servers(settings.app) if server.app.tls}
+
+
+def certificates(loaded: Loaded[HostSettings]) -> list[Entry]:
+    """The files of the sites' certificates."""
+    settings = loaded.settings
+    return tls.entries(settings.tls.acme, tls_sites(settings), loaded.certificates, PROJECT)
 
 
 def admins(settings: HostSettings) -> list[str]:

@@ -17,6 +17,7 @@ from groundcrew.apps.secret import SecretSource
 from groundcrew.apps.server import GunicornServer, Server
 from groundcrew.apps.site import Site
 from groundcrew.apps.source import Source
+from groundcrew.apps.tls import HSTS, Tls
 from groundcrew.apps.types import (
     Day,
     DebianPackage,
@@ -283,6 +284,10 @@ class AppSettings(Settings):
     application gets whole paths, and its SCRIPT_NAME or root_path is this prefix. All other paths
     of the manifest (`health.path`, `static.url`, `nginx.locations`, ...) are relative to it."""
 
+    tls: Tls | None = None
+    """HTTPS, with a certificate for its domains. What every site that people use should have;
+    default: plain HTTP."""
+
     server: Server = GunicornServer()
     """The server process: `type: gunicorn`, the default, `uvicorn`, `uwsgi` or `command`, with the
     keys of that kind."""
@@ -379,6 +384,20 @@ class AppSettings(Settings):
     `MemoryDenyWriteExecute: "no"`; false leaves one out."""
 
     @property
+    def headers(self) -> dict[str, str | None]:
+        """The response headers that its settings bring: `nginx.headers`, and what HTTPS adds."""
+        own: dict[str, str | None] = {**self.nginx.headers}
+        said = {name.lower() for name in own}
+        if self.tls and self.tls.hsts and HSTS.lower() not in said:
+            own[HSTS] = self.tls.hsts.value
+        return own
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The ports on which nginx listens for it."""
+        return (self.port, self.tls.port) if self.tls else (self.port,)
+
+    @property
     def single_parts(self) -> frozenset[str]:
         """Names of the workers and timers that run on one host only."""
         parts: dict[str, Worker | Timer] = {**self.workers, **self.timers}
@@ -394,6 +413,20 @@ class AppSettings(Settings):
         problem = development.problem(self.mode, self.server.type, self.checkout, self.env)
         if problem:
             raise ValueError(problem)
+        return self
+
+    @model_validator(mode="after")
+    def _certificates_are_for_names(self) -> AppSettings:
+        if self.tls is None:
+            return self
+        if not self.domains:
+            raise ValueError("tls needs domains: certificates are for names")
+        if self.tls.port == self.port:
+            raise ValueError(f"tls.port: {self.port} is the port for redirects (port) too")
+        certificate = self.tls.certificate
+        wild = [domain for domain in self.domains if domain.startswith("*.")]
+        if certificate.type == "acme" and certificate.dns is None and wild:
+            raise ValueError(f'tls.certificate.dns is required for "{wild[0]}"')
         return self
 
     @model_validator(mode="after")

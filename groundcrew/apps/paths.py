@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+CERTIFICATES = "/etc/ssl/groundcrew"
+"""What nginx needs for HTTPS, by application; only root can enter."""
+
+CHALLENGES = "/var/lib/groundcrew-acme"
+"""Files by which ACME directories see whose the domains are."""
+
+
+def certificate_directory(name: str) -> str:
+    """Where nginx finds `fullchain.pem` and `privkey.pem` of an application: a link, so that its
+    configuration is the same wherever the certificate comes from."""
+    return f"{CERTIFICATES}/{name}"
+
 
 @dataclass(frozen=True)
 class AppPaths:

@@ -290,6 +290,7 @@ def nginx_probe(
     target: Target, release: str, previous: str | None, *, action: str = "release"
 ) -> dict[str, Any]:
     """Payload of the check through nginx after the switch, which goes back when it fails."""
+    app = target.app
     steps = [log_entry(target, action, release, "failed behind nginx")]
     if previous:
         steps = [
@@ -301,7 +302,7 @@ def nginx_probe(
         **_request(target),
         "sockets": [],
         "release": None,
-        "port": target.app.port,
+        "port": app.tls.port if app.tls else app.port,
         "timeout": NGINX_CHECK_SECONDS,
         "successes": 1,
         "hold": target.app.release.check_window if previous else 0,
@@ -322,6 +323,7 @@ def go_back(target: Target, release: str, previous: str) -> str:
 def _request(target: Target) -> dict[str, Any]:
     app = target.app
     return {
+        "tls": app.tls is not None,
         "host": app.domains[0].replace("*.", "www.") if app.domains else "localhost",
         "path": app.root + app.health.path,
         "status": app.health.status,

@@ -1,4 +1,4 @@
-"""Asks an application on the socket of its release, in HTTP or in uWSGI's protocol.
+"""Asks an application, on the socket of its release in HTTP or in uWSGI's protocol, or by nginx.
 
 Part of the programs that import it: it is sent with them. Standard library only, Python 3.9 or
 later.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import os
 import socket
+import ssl
 import struct
 from collections.abc import Mapping
 from urllib.parse import unquote
@@ -24,6 +25,26 @@ class SocketConnection(http.client.HTTPConnection):
     def connect(self) -> None:
         """Connects to the socket instead of a host."""
         self.sock = connected(self.path, self.timeout or 0)
+
+
+class NginxConnection(http.client.HTTPConnection):
+    """HTTP to nginx on this host; with `tls` over TLS, asking for the site `name`.
+
+    Its certificate is not judged: clients outside do that, and a new site has none of its own yet.
+    """
+
+    def __init__(self, port: int, name: str, tls: bool, timeout: float) -> None:
+        super().__init__("127.0.0.1", port, timeout=timeout)
+        self.name, self.tls = name, tls
+
+    def connect(self) -> None:
+        """Connects, and shakes hands."""
+        super().connect()
+        if self.tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            self.sock = context.wrap_socket(self.sock, server_hostname=self.name)
 
 
 def connected(path: str, timeout: float) -> socket.socket:

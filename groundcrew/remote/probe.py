@@ -2,12 +2,12 @@
 
 Runs on the host as `python3 -c SCRIPT` with a JSON payload on stdin: {"sockets": [path],
 "release": directory of the release behind them, "port": number (without sockets, on 127.0.0.1),
-"host": Host header, "path", "status", "timeout", "interval", "request_timeout", "successes",
-"hold": seconds, "units": [name], "on_success", "on_failure": shell command or null}. Each socket
-must answer; the probe gives up as soon as one of the units has failed. Once healthy, the
-application must stay so for `hold` seconds. Exit 0 and a line for each on stdout when healthy, else
-exit 1 with the last answer, and the units' last journal lines, on stderr, after `on_failure` has
-run: here, so that it also runs when the operator is cut off.
+"tls": whether visitors use HTTPS, "host": Host header, "path", "status", "timeout", "interval",
+"request_timeout", "successes", "hold": seconds, "units": [name], "on_success", "on_failure": shell
+command or null}. Each socket must answer; the probe gives up as soon as one of the units has
+failed. Once healthy, the application must stay so for `hold` seconds. Exit 0 and a line for each on
+stdout when healthy, else exit 1 with the last answer, and the units' last journal lines, on stderr,
+after `on_failure` has run: here, so that it also runs when the operator is cut off.
 Standard library only, Python 3.9 or later.
 """
 
@@ -20,7 +20,7 @@ import sys
 import time
 from typing import Any
 
-from groundcrew.remote.app_client import http_status, socket_status
+from groundcrew.remote.app_client import NginxConnection, http_status, socket_status
 
 EARLY = 5.0
 EARLY_INTERVAL = 0.05
@@ -33,10 +33,10 @@ def ask(payload: dict[str, Any], path: str | None) -> tuple[int | None, str]:
         "Host": payload["host"],
         "User-Agent": "groundcrew-probe",
         "X-Forwarded-For": "127.0.0.1",
-        "X-Forwarded-Proto": "http",
+        "X-Forwarded-Proto": "https" if payload["tls"] else "http",
         "Connection": "close",
     }
-    nginx = http.client.HTTPConnection("127.0.0.1", payload["port"], timeout=timeout)
+    nginx = NginxConnection(payload["port"], payload["host"], payload["tls"], timeout)
     try:
         if path:
             status = socket_status(path, payload["release"], url, headers, timeout)

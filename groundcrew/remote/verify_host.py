@@ -2,10 +2,10 @@
 
 Runs on the host as root, as `python3 -c SCRIPT REQUEST`; REQUEST is JSON {"apps": [{"name",
 "current": link to the live release, "unit": with {} for the release, "runtime": directory of
-sockets, "sockets": {NAME: socket}, "maintenance": file, "user", "path", "host", "port", "reuse":
-bool}], "status_port", "admins": [user], "settle": seconds, "reuse_requests": number, "listener":
-seconds, or 0 for none}. Prints one line of JSON with a key per function of SECTIONS; what could not
-be looked at is {"error": reason}. Standard library only, Python 3.9 or later.
+sockets, "sockets": {NAME: socket}, "maintenance": file, "user", "path", "host", "port", "tls":
+bool, "reuse": bool}], "status_port", "admins": [user], "settle": seconds, "reuse_requests": number,
+"listener": seconds, or 0 for none}. Prints one line of JSON with a key per function of SECTIONS;
+what could not be looked at is {"error": reason}. Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from groundcrew.remote.app_client import http_status, socket_status
+from groundcrew.remote.app_client import NginxConnection, http_status, socket_status
 
 Data = dict[str, Any]
 COMMAND_TIMEOUT = 60
@@ -149,7 +149,7 @@ def sockets(request: Data) -> Data:
             "Host": app["host"],
             "User-Agent": "groundcrew-verify",
             "X-Forwarded-For": "127.0.0.1",
-            "X-Forwarded-Proto": "http",
+            "X-Forwarded-Proto": "https" if app["tls"] else "http",
         }
         for name, path in app["sockets"].items():
             try:
@@ -178,7 +178,7 @@ def reuse(request: Data) -> Data:
     for app in request["apps"]:
         if not app["reuse"]:
             continue
-        client = http.client.HTTPConnection("127.0.0.1", app["port"], timeout=10)
+        client = NginxConnection(app["port"], app["host"], app["tls"], 10)
         try:
             get(client, app)
             first = connections(app["runtime"])

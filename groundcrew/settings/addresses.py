@@ -28,8 +28,11 @@ def addresses(apps: Mapping[str, AppSettings], problem: Report) -> list[Problem]
 
 
 def _clash(app: AppSettings, other: AppSettings, name: str) -> tuple[str, str] | None:
+    mixed = _mixed(app, other, name)
+    if mixed:
+        return mixed
     if app.port != other.port:
-        return None
+        return _same_over_tls(app, other, name)
     if not app.domains and (other.domains or app.root == other.root):
         return "port", (
             f"without domains it takes every name on port {app.port}, which application "
@@ -47,5 +50,27 @@ def _clash(app: AppSettings, other: AppSettings, name: str) -> tuple[str, str] |
         return "domains", (
             f'domain "{common[0]}" on port {app.port} is shared with application "{name}": both '
             "need the same domains"
+        )
+    if app.tls != other.tls:
+        return "tls", (
+            f'application "{name}" has the same domains, and so one certificate: both need the '
+            "same tls"
+        )
+    return None
+
+
+def _mixed(app: AppSettings, other: AppSettings, name: str) -> tuple[str, str] | None:
+    if app.tls and app.tls.port == other.port:
+        return "tls", f'port {other.port} is for plain HTTP of application "{name}"'
+    if other.tls and other.tls.port == app.port:
+        return "port", f'port {app.port} is for HTTPS of application "{name}"'
+    return None
+
+
+def _same_over_tls(app: AppSettings, other: AppSettings, name: str) -> tuple[str, str] | None:
+    common = [domain for domain in app.domains if domain in other.domains]
+    if common and app.tls and other.tls and app.tls.port == other.tls.port:
+        return "domains", (
+            f'domain "{common[0]}" on port {app.tls.port} belongs to application "{name}"'
         )
     return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
@@ -71,3 +73,8 @@ class HostBase(Settings):
         """Seconds that the web server keeps an idle connection to an application; 0 where no role
         says."""
         return 0
+
+    def conflicts(self, project: Path) -> Iterable[tuple[tuple[str, ...], str]]:  # noqa: ARG002
+        """Keys of roles that do not fit the applications or the operator's machine, each with the
+        reason."""
+        return ()

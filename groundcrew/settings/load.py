@@ -13,8 +13,10 @@ from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 
 from groundcrew.apps.model import AppSettings
+from groundcrew.certificates.material import Material
 from groundcrew.settings import checks, manifests, selection
 from groundcrew.settings.addresses import addresses
+from groundcrew.settings.certificates import read_certificates
 from groundcrew.settings.defaults import defaults
 from groundcrew.settings.errors import Problem, SettingsError, nearest
 from groundcrew.settings.host import HostBase
@@ -34,12 +36,14 @@ Model = TypeVar("Model", bound=HostBase)
 
 @dataclass(frozen=True)
 class Loaded(Generic[Model]):
-    """A host's settings, where each value came from, its secrets and its sites' passwords."""
+    """A host's settings, where each value came from, its secrets, its sites' passwords and
+    certificates."""
 
     settings: Model
     merged: Merged
     secrets: dict[str, dict[str, SecretStr]]
     passwords: dict[str, Passwords] = field(default_factory=dict)
+    certificates: dict[str, Material] = field(default_factory=dict)
 
     first: frozenset[str] = frozenset()
     """Applications that no host before this one in the inventory has."""
@@ -110,10 +114,14 @@ def load_host(
     problems += found
     passwords, found = read_passwords(apps, project, problem)
     problems += found
+    certificates, found = read_certificates(apps, project, problem)
+    problems += found
     problems += checks.config_files(apps, secrets, project, problem)
+    if settings:
+        problems += [problem(path, message) for path, message in settings.conflicts(project)]
     if settings is None or problems:
         return None, problems
-    return Loaded(settings, merged, secrets, passwords), problems
+    return Loaded(settings, merged, secrets, passwords, certificates), problems
 
 
 def _sound_apps(merged: Merged) -> dict[str, AppSettings]:

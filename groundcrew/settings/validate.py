@@ -14,7 +14,7 @@ from groundcrew.settings.merge import Merged, Path
 from groundcrew.settings.messages import describe
 
 Model = TypeVar("Model", bound=BaseModel)
-SECRETS = {"secrets", "basic_auth"}
+SECRETS = {"secrets", "basic_auth", "certificate"}
 """Below keys of these names values are not shown: somebody may have written a secret there."""
 
 

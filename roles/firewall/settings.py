@@ -78,3 +78,16 @@ class FirewallSettings(Settings):
     output: Literal["accept", "drop"] = "accept"
     """Policy for what the host sends; with drop, answers, loopback, ICMP, DNS, NTP, DHCP, HTTP and
     HTTPS remain."""
+
+
+def allowed_ports(settings: FirewallSettings) -> set[int]:
+    """TCP ports that the packet filter opens."""
+    ports: set[int] = set()
+    for rule in settings.allow.values():
+        if rule is None or rule.protocol != "tcp":
+            continue
+        for text in rule.ports:
+            match = PORTS.match(str(text))
+            if match:
+                ports.update(range(int(match[1]), int(match[2] or match[1]) + 1))
+    return ports

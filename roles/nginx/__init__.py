@@ -1,6 +1,7 @@
 """nginx in front of the applications."""
 
 from roles.nginx.activate import activate_command
+from roles.nginx.context import servers
 from roles.nginx.deploy import PACKAGES, apply
 from roles.nginx.drain import drain_seconds
 from roles.nginx.maintenance import maintenance_files
@@ -13,4 +14,5 @@ __all__ = [
     "apply",
     "drain_seconds",
     "maintenance_files",
+    "servers",
 ]

@@ -27,6 +27,33 @@ class Server:
 
 
 @dataclass(frozen=True)
+class Https:
+    """What the host has for HTTPS, and how it is to be spoken."""
+
+    profile: str = "intermediate"
+    """Mozilla's guideline: `intermediate` or `modern`."""
+
+    nginx: tuple[int, ...] = ()
+    """Version of nginx; () is not known yet."""
+
+    openssl: tuple[int, ...] = ()
+    """Version of OpenSSL."""
+
+    @property
+    def http2_is_directive(self) -> bool:
+        """Whether HTTP/2 is switched on by a directive of its own, as since nginx 1.25.1, or by a
+        parameter of `listen`."""
+        return self.nginx >= (1, 25, 1)
+
+    @property
+    def curves(self) -> str:
+        """Groups for the key exchange. The first one, new in OpenSSL 3.5, also withstands those who
+        record now and have a quantum computer later."""
+        hybrid = "X25519MLKEM768:" if self.openssl >= (3, 5) else ""
+        return f"{hybrid}X25519:prime256v1:secp384r1"
+
+
+@dataclass(frozen=True)
 class Context:
     """An application and the server block that it is in."""
 
@@ -34,6 +61,7 @@ class Context:
     name: str
     app: AppSettings
     server: Server
+    https: Https = Https()
     headers: dict[str, str] = field(default_factory=dict)
     """Files of response headers that its locations turned out to need, by name."""
 
@@ -63,4 +91,4 @@ def servers(apps: Mapping[str, AppSettings]) -> list[Server]:
 
 def base_headers(settings: NginxSettings, app: AppSettings) -> str:
     """The headers file of an application where no location says otherwise."""
-    return headers_file(settings.security_headers, settings.hide_headers, app.nginx.headers)
+    return headers_file(settings.security_headers, settings.hide_headers, app.headers)

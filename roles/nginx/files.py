@@ -10,7 +10,7 @@ from groundcrew.entries import Absent, Directory, Entry, File, Link, Purge
 from groundcrew.templates import render
 from roles.nginx import maintenance
 from roles.nginx.access import users_file
-from roles.nginx.context import Context, Server, base_headers, servers
+from roles.nginx.context import Context, Https, Server, base_headers, servers
 from roles.nginx.headers import headers_file
 from roles.nginx.passwords import Passwords, password_files
 from roles.nginx.settings import NginxSettings
@@ -26,6 +26,7 @@ DROP_IN = "/etc/systemd/system/nginx.service.d"
 DROP_IN_FILE = f"{DROP_IN}/groundcrew.conf"
 
 LOCATIONS = f"{OWN}/locations"
+TLS_FILE = f"{OWN}/tls.conf"
 USERS = f"{OWN}/users"
 CACHE = "/var/cache/nginx"
 
@@ -49,6 +50,7 @@ def configuration(
     settings: NginxSettings,
     apps: Mapping[str, AppSettings],
     passwords: Mapping[str, Passwords] | None = None,
+    https: Https | None = None,
 ) -> list[Entry]:
     """Everything under /etc/nginx that is ours; what no application needs any more is removed.
 
@@ -58,6 +60,8 @@ def configuration(
         raise ValueError(
             f"nginx.status_port: {settings.status_port} is the port of an application too"
         )
+    https = https or Https()
+    tls = any(app.tls for app in apps.values())
     common = headers_file(settings.security_headers, settings.hide_headers)
     entries: list[Entry] = [
         Directory(OWN),
@@ -75,11 +79,12 @@ def configuration(
     entries += [
         File(f"{OWN}/headers.conf", common),
         File(f"{OWN}/cache-paths.conf", cache_paths(settings, apps)),
-        File(f"{OWN}/default-server.conf", default_server(settings, apps)),
+        File(f"{OWN}/default-server.conf", default_server(settings, apps, https)),
+        tls_file(https) if tls else Absent(TLS_FILE),
     ]
     for server in servers(apps):
         for name in server.apps:
-            entries += application(settings, name, server)
+            entries += application(settings, name, server, https)
             entries += users(name, server.apps[name], (passwords or {}).get(name, {}))
     entries += [
         Purge(HEADERS, "*.conf"),
@@ -89,15 +94,15 @@ def configuration(
         Purge(maintenance.DIRECTORY, "*.conf"),
         Purge(SITES, "groundcrew-*.conf"),
         Absent(f"{SITES}/default"),
-        File(f"{ROOT}/nginx.conf", render("nginx/nginx.conf.j2", settings=settings)),
+        File(f"{ROOT}/nginx.conf", render("nginx/nginx.conf.j2", settings=settings, tls=tls)),
     ]
     return entries
 
 
-def application(settings: NginxSettings, name: str, server: Server) -> list[Entry]:
+def application(settings: NginxSettings, name: str, server: Server, https: Https) -> list[Entry]:
     """One application on its server."""
     app = server.apps[name]
-    context = Context(settings, name, app, server)
+    context = Context(settings, name, app, server, https)
     site, locations = site_files(context)
     below = [other.root for other in server.apps.values() if other.root.startswith(f"{app.root}/")]
     headers = {name: base_headers(settings, app), **context.headers}
@@ -142,11 +147,25 @@ def drop_in(settings: NginxSettings) -> list[Entry]:
 
 def listen_ports(apps: Mapping[str, AppSettings]) -> list[int]:
     """Ports on which nginx faces the network."""
-    return sorted({app.port for app in apps.values()})
+    return sorted({port for app in apps.values() for port in app.ports})
 
 
-def default_server(settings: NginxSettings, apps: Mapping[str, AppSettings]) -> str:
+def tls_file(https: Https) -> File:
+    """How HTTPS is spoken, the same for all sites: what is agreed before a client has said which
+    one it wants is the default server's."""
+    return File(TLS_FILE, render("nginx/tls.conf.j2", https=https))
+
+
+def default_server(
+    settings: NginxSettings, apps: Mapping[str, AppSettings], https: Https | None = None
+) -> str:
     """The servers that refuse unknown names, on each port that no application has for itself."""
     taken = {app.port for app in apps.values() if not app.domains}
-    ports = [port for port in listen_ports(apps) if port not in taken]
-    return render("nginx/default-server.conf.j2", settings=settings, ports=ports)
+    plain = {app.port for app in apps.values()}
+    return render(
+        "nginx/default-server.conf.j2",
+        settings=settings,
+        ports=sorted(plain - taken),
+        tls_ports=sorted({app.tls.port for app in apps.values() if app.tls}),
+        http2_is_directive=(https or Https()).http2_is_directive,
+    )

@@ -135,7 +135,7 @@ def headers(context: Context, rules: Rules, kind: Kind, *, cached: bool) -> list
     text = headers_file(
         settings.security_headers,
         (*settings.hide_headers, *sharing.hidden(rules.values.cors)),
-        app.nginx.headers,
+        app.headers,
         computed,
         rules.values.headers,
     )

@@ -40,7 +40,7 @@ def maintenance_files(
     paths = AppPaths(name)
     # A name has no underscore, so that two never become the same variable.
     variable = f"groundcrew_visitor_{name.replace('-', '_')}"
-    headers = merge(settings.security_headers, app.nginx.headers)
+    headers = merge(settings.security_headers, app.headers)
     headers = merge(headers, {**PAGE_HEADERS, "Retry-After": str(app.maintenance.retry_after)})
     visitors = render(
         "nginx/maintenance-visitors.conf.j2",

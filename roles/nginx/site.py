@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import unquote
 
+from groundcrew.apps.model import AppSettings
+from groundcrew.apps.paths import CHALLENGES, certificate_directory
 from groundcrew.apps.rules import guarded
 from groundcrew.templates import render
 from roles.nginx.context import Context, Server
+from roles.nginx.headers import quote
 from roles.nginx.locations import Block, locations
 from roles.nginx.maintenance import page_url
-from roles.nginx.settings import NginxSettings
 from roles.nginx.sizes import nginx_size
 
 
@@ -36,18 +39,24 @@ def site_file(context: Context) -> str:
         instances=context.app.instances,
         site=context.app.nginx,
         http=[context.zones[key] for key in sorted(context.zones)],
-        server=server_block(context.settings, server) if context.name == server.owner else "",
+        server=server_block(context) if context.name == server.owner else "",
     )
 
 
-def server_block(settings: NginxSettings, server: Server) -> str:
-    """The server block of one application, or of several that share their domains."""
-    app = server.app
+def server_block(context: Context) -> str:
+    """The server block of one application, or of several that share their domains; with HTTPS also
+    the one that leads there."""
+    server, app = context.server, context.server.app
     return render(
         "nginx/server.conf.j2",
-        settings=settings,
+        settings=context.settings,
         owner=server.owner,
         port=app.port,
+        tls=app.tls,
+        certificate=certificate_directory(server.owner),
+        challenges=CHALLENGES if asks_by_http(app) else None,
+        http2_is_directive=context.https.http2_is_directive,
+        plain_health=plain_health(server),
         domains=app.domains,
         site=app.nginx,
         client_max_body_size=nginx_size(app.nginx.client_max_body_size),
@@ -56,6 +65,22 @@ def server_block(settings: NginxSettings, server: Server) -> str:
         rooted=app.root == "",
         guarded=any(guarded(item.nginx.locations) for item in server.apps.values()),
     )
+
+
+def asks_by_http(app: AppSettings) -> bool:
+    """Whether an ACME directory asks for files on port 80."""
+    certificate = app.tls.certificate if app.tls else None
+    return certificate is not None and certificate.type == "acme" and certificate.dns is None
+
+
+def plain_health(server: Server) -> Mapping[str, str]:
+    """Application -> its health path as nginx compares it, where that is answered over plain HTTP
+    too."""
+    return {
+        name: quote(unquote((app.root + app.health.path).partition("?")[0]))
+        for name, app in server.apps.items()
+        if app.tls and app.tls.plain_health
+    }
 
 
 def passing_files(name: str) -> Mapping[str, str]:

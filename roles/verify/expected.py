@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from groundcrew.apps.model import AppSettings
 from groundcrew.apps.rules import rules_for
@@ -16,6 +16,17 @@ class Gzip:
 
     min_length: int
     types: Collection[str]
+
+
+@dataclass(frozen=True)
+class Root:
+    """Whom to trust for a certificate."""
+
+    known: bool = True
+    """False: its root is not known here, and so is not judged."""
+
+    pem: str | None = None
+    """The root; None: those that this machine trusts."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,9 @@ class Expected:
 
     unattended_upgrades: bool
     """Whether security updates are installed daily."""
+
+    roots: Mapping[str, Root] = field(default_factory=dict)
+    """Application with HTTPS -> whom to trust for its certificate."""
 
 
 def instance_names(app: str, count: int) -> list[str]:

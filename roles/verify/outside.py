@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 from groundcrew.apps.model import AppSettings
 from roles.verify.answer import Answer
+from roles.verify.certificate import Shown, look
 from roles.verify.client import connects, get, raw_get
-from roles.verify.expected import Expected, host_header
+from roles.verify.expected import Expected, Root, host_header
 from roles.verify.settings import VerifySettings
 
 MALFORMED = {"Content-Length": "malformed"}
@@ -42,40 +43,53 @@ class Site:
     files: Mapping[str, Answer] = field(default_factory=dict)
     """Path -> answer, of files that nginx serves (see `file_paths`)."""
 
+    plain: Answer | None = None
+    """`/` over plain HTTP, of a site with HTTPS."""
 
-def url(address: str, port: int, path: str) -> str:
+    certificate: Shown | None = None
+    """What such a site shows."""
+
+
+def url(address: str, port: int, path: str, scheme: str = "http") -> str:
     """The address of a page."""
     literal = f"[{address}]" if ":" in address else address
-    return f"http://{literal}:{port}{path}"
+    return f"{scheme}://{literal}:{port}{path}"
 
 
 def ask_sites(settings: VerifySettings, expected: Expected, address: str) -> dict[str, Site]:
     """Requests to all applications, side by side."""
     with ThreadPoolExecutor(PARALLEL) as pool:
         sites = {
-            name: pool.submit(ask_site, settings, address, app)
+            name: pool.submit(ask_site, settings, address, app, expected.roots.get(name))
             for name, app in expected.apps.items()
         }
         return {name: site.result() for name, site in sites.items()}
 
 
-def ask_site(settings: VerifySettings, address: str, app: AppSettings) -> Site:
-    """Requests to one application."""
-    port = settings.http_port or app.port
+def ask_site(
+    settings: VerifySettings, address: str, app: AppSettings, root: Root | None = None
+) -> Site:
+    """Requests to one application, over HTTPS where it has that."""
+    plain = settings.http_port or app.port
+    port = (settings.https_port or app.tls.port) if app.tls else plain
+    scheme = "https" if app.tls else "http"
     host = host_header(app)
     nowhere = NOWHERE + secrets.token_hex(8)
 
     def page(path: str) -> Answer:
         # The operator's web proxy, if there is one, knows nothing of these names.
-        return get(settings, url(address, port, app.root + path), {"Host": host}, proxy=False)
+        place = url(address, port, app.root + path, scheme)
+        return get(settings, place, {"Host": host}, proxy=False, name=host if app.tls else None)
 
     paths = dict.fromkeys([app.health.path, *(check.path for check in app.checks), "/"])
     return Site(
         pages={path: page(path) for path in paths},
         missing=page(nowhere),
         files={path: page(path) for path in file_paths(app, secrets.token_hex(8))},
-        malformed=raw_get(settings, address, port, host, MALFORMED),
-        unknown=raw_get(settings, address, port, UNKNOWN_HOST, {}),
+        malformed=raw_get(settings, address, port, host, MALFORMED, tls=bool(app.tls)),
+        unknown=raw_get(settings, address, port, UNKNOWN_HOST, {}, tls=bool(app.tls)),
+        plain=raw_get(settings, address, plain, host, {}) if app.tls else None,
+        certificate=look(settings, address, port, host, root) if root else None,
     )
 
 

@@ -41,6 +41,7 @@ def app_request(name: str, app: AppSettings) -> dict[str, Any]:
         "user": paths.user,
         "path": app.root + app.health.path,
         "host": host_header(app),
-        "port": app.port,
+        "port": app.tls.port if app.tls else app.port,
+        "tls": app.tls is not None,
         "reuse": app.server.keeps_connections,
     }

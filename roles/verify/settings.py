@@ -21,6 +21,13 @@ class VerifySettings(Settings):
     http_port: Port | None = None
     """Port at which it is reached, where that is not the application's own (published ports)."""
 
+    https_port: Port | None = None
+    """The same for HTTPS."""
+
+    min_certificate_days: int = Field(14, ge=0)
+    """Days for which certificates must still be valid: those that renew themselves have done so
+    long before."""
+
     json_path: str | None = Field(None, alias="json")
     """File on the operator's machine that gets the results of all hosts as JSON."""
 

@@ -320,6 +320,7 @@ def test_the_probe_speaks_what_the_release_speaks(
             "sockets": [str(path)],
             "release": str(tmp_path),
             "port": None,
+            "tls": False,
             "host": "shop.test",
             "path": "/health",
             "status": 204,

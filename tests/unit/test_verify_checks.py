@@ -354,7 +354,7 @@ def test_request_names_what_the_host_needs_to_know() -> None:
         {
             "name": "shop", "current": "/srv/shop/current", "unit": "shop@{}.service",
             "runtime": "/run/shop", "sockets": {"shop": "/run/shop/current.sock"}, "user": "shop",
-            "path": "/health", "host": "shop.test", "port": 80, "reuse": True,
+            "path": "/health", "host": "shop.test", "port": 80, "tls": False, "reuse": True,
             "maintenance": "/srv/shop/maintenance/on",
         }
     ]  # fmt: skip

@@ -47,7 +47,8 @@ def probed_addresses(seen: Seen) -> list[str]:
 
 def open_ports(seen: Seen) -> list[int]:
     """Ports that must answer."""
-    return sorted({app.port for app in seen.expected.apps.values()} | ssh_ports(seen))
+    ports = {port for app in seen.expected.apps.values() for port in app.ports}
+    return sorted(ports | ssh_ports(seen))
 
 
 def closed_ports(seen: Seen) -> list[int]:

@@ -1,0 +1,1 @@
+"""Certificates on the operator's machine."""

@@ -1,0 +1,180 @@
+"""What the certificates of a host's sites are made of: settings in, files and commands out.
+
+A site is a server of nginx; where several applications share their domains, one has it for all.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from groundcrew.apps.model import AppSettings
+from groundcrew.apps.paths import CERTIFICATES, CHALLENGES, certificate_directory
+from groundcrew.apps.tls import AcmeCertificate
+from groundcrew.certificates.material import Material
+from groundcrew.entries import Absent, Directory, Entry, File, Link, Purge
+from groundcrew.facts.certificates import CertificateState, Lineage
+from groundcrew.templates import render
+from roles.tls.settings import AcmeSettings, uses_acme
+
+ACME_PACKAGES = ("certbot", "openssl")
+"""Debian packages that certificates of `type: acme` need."""
+
+CA_FILE = f"{CERTIFICATES}/acme-directory.ca"
+HOOKS = "/etc/letsencrypt/renewal-hooks"
+DROP_IN = "/etc/systemd/system/certbot.service.d"
+BOOTSTRAP_DAYS = 30
+
+
+def packages(apps: Mapping[str, AppSettings]) -> tuple[str, ...]:
+    """The packages that some application needs."""
+    return ACME_PACKAGES if any(uses_acme(app) for app in apps.values()) else ()
+
+
+def entries(
+    acme: AcmeSettings,
+    sites: Mapping[str, AppSettings],
+    certificates: Mapping[str, Material],
+    project: Path,
+) -> list[Entry]:
+    """The files of all sites with HTTPS; what no site needs any more is removed."""
+    found: list[Entry] = [Directory(CERTIFICATES, mode="0700")] if sites else []
+    kept: list[str] = []
+    for name, app in sorted(sites.items()):
+        match app.tls.certificate if app.tls else None:
+            case AcmeCertificate() as certificate:
+                # Where the link leads is `finish`'s to say: to what serves now, until there is one.
+                kept += [name, f"{name}.own", f"{name}.bootstrap"]
+                found += _hooks(name, certificate, project)
+            case _:
+                found += _delivered(name, certificates[name])
+    if any(uses_acme(app) for app in sites.values()):
+        found += _certbot(acme, project)
+    return [*found, Purge(CERTIFICATES, "*", keep=tuple(kept))]
+
+
+def _delivered(name: str, material: Material) -> list[Entry]:
+    directory = f"{CERTIFICATES}/{name}.own"
+    key = material.key.get_secret_value()
+    return [
+        Directory(directory, mode="0700"),
+        File(f"{directory}/fullchain.pem", material.chain),
+        File(f"{directory}/privkey.pem", key, mode="0600", secret=True),
+        Link(certificate_directory(name), f"{name}.own"),
+    ]
+
+
+def _hooks(name: str, certificate: AcmeCertificate, project: Path) -> list[Entry]:
+    """The user's programs for DNS-01."""
+    if certificate.dns is None:
+        return []
+    return [
+        File(hook(name, key), (project / Path(path).expanduser()).read_bytes(), "0700", secret=True)
+        for key, path in certificate.dns.model_dump().items()
+        if path
+    ]
+
+
+def hook(name: str, kind: str) -> str:
+    """Where the host keeps a program of the user's; `kind` is `add` or `remove`."""
+    return f"{CERTIFICATES}/{name}.dns-{kind}"
+
+
+def _certbot(acme: AcmeSettings, project: Path) -> list[Entry]:
+    found: list[Entry] = [
+        Directory(CHALLENGES),
+        Directory("/etc/letsencrypt"),
+        Directory(HOOKS),
+        Directory(f"{HOOKS}/deploy"),
+        File(f"{HOOKS}/deploy/groundcrew", render("tls/renewed.sh.j2"), mode="0755"),
+    ]
+    if acme.ca_file is None:
+        return [*found, Absent(f"{DROP_IN}/groundcrew.conf")]
+    text = (project / Path(acme.ca_file).expanduser()).read_text(encoding="utf-8")
+    return [
+        *found,
+        File(CA_FILE, text),
+        Directory(DROP_IN),
+        File(f"{DROP_IN}/groundcrew.conf", render("tls/certbot.conf.j2", ca_file=CA_FILE)),
+    ]
+
+
+def bootstrap_command(sites: Mapping[str, AppSettings]) -> str:
+    """Shell that makes certificates for nginx to start with, by nobody, for a few days."""
+    return "\n".join(
+        render(
+            "tls/bootstrap.sh.j2",
+            root=CERTIFICATES,
+            name=name,
+            days=BOOTSTRAP_DAYS,
+            names=",".join(f"DNS:{domain}" for domain in app.domains),
+        )
+        for name, app in sites.items()
+    )
+
+
+def why(acme: AcmeSettings, app: AppSettings, state: CertificateState) -> str | None:
+    """Why a certificate has to be issued, or None: the host has it, and renews it."""
+    lineage: Lineage | None = state["lineage"]
+    if lineage is None:
+        return "there is none yet"
+    if sorted(lineage["names"]) != sorted(app.domains):
+        return f"it is for {', '.join(lineage['names']) or 'no name'}"
+    if lineage["server"] != acme.server:
+        return f"it is by {lineage['server']}"
+    if lineage["authenticator"] != ("manual" if by_dns(app) else "webroot"):
+        return "its domains are proved in another way"
+    return None
+
+
+def by_dns(app: AppSettings) -> bool:
+    """Whether records in the DNS prove whose the domains are."""
+    certificate = app.tls.certificate if app.tls else None
+    return isinstance(certificate, AcmeCertificate) and certificate.dns is not None
+
+
+def certbot_command(name: str, app: AppSettings, acme: AcmeSettings, *, again: bool) -> str:
+    """The command that gets a certificate; `again` where the host has another one of this name."""
+    words = ["certbot", "certonly", "--non-interactive", "--quiet", "--agree-tos"]
+    words += ["--cert-name", name, "--server", acme.server]
+    words += (
+        ["--email", acme.email, "--no-eff-email"]
+        if acme.email
+        else ["--register-unsafely-without-email"]
+    )
+    if again:
+        words += ["--force-renewal", "--renew-with-new-domains"]
+    certificate = app.tls.certificate if app.tls else None
+    if isinstance(certificate, AcmeCertificate) and certificate.dns:
+        words += ["--manual", "--preferred-challenges", "dns"]
+        words += ["--manual-auth-hook", hook(name, "add")]
+        words += ["--manual-cleanup-hook", hook(name, "remove")] if certificate.dns.remove else []
+    else:
+        words += ["--webroot", "--webroot-path", CHALLENGES]
+    for domain in app.domains:
+        words += ["--domain", domain]
+    return shlex.join(words)
+
+
+def issue_command(name: str, app: AppSettings, acme: AcmeSettings, *, again: bool) -> str:
+    """Shell that gets a certificate, and leads nginx to it if it takes it."""
+    return render(
+        "tls/issue.sh.j2",
+        root=CERTIFICATES,
+        name=name,
+        ca_file=CA_FILE if acme.ca_file else None,
+        certbot=certbot_command(name, app, acme, again=again),
+        title=shlex.quote(f"{name}: no certificate for {', '.join(app.domains)} by {acme.server}"),
+    )
+
+
+def lead_command(name: str) -> str:
+    """Shell that leads nginx to the certificate that the host has."""
+    return render("tls/lead.sh.j2", root=CERTIFICATES, name=name)
+
+
+def combined(commands: Sequence[str]) -> str:
+    """Shell that runs all of the commands, whether one fails or not, and fails if one did."""
+    runs = "\n".join(f"(\n{command}\n) || failed=1" for command in commands)
+    return f"failed=0\n{runs}\nexit $failed"

@@ -1,0 +1,74 @@
+"""The certificate that a site shows to the operator's machine."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from cryptography import x509
+
+from groundcrew.certificates.material import names_of
+from roles.verify.client import reason, unverified
+from roles.verify.expected import Root
+from roles.verify.settings import VerifySettings
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A handshake, as a browser would make it."""
+
+    names: tuple[str, ...] = ()
+    days: float = 0
+    """Days until it expires."""
+
+    issuer: str = ""
+    protocol: str = ""
+    """Version of TLS."""
+
+    http2: bool = False
+    distrust: str | None = None
+    """Why it is not trusted."""
+
+    own_issuer: bool = False
+    """It is by nobody but itself."""
+
+    error: str | None = None
+    """Why there was no handshake."""
+
+
+def look(settings: VerifySettings, address: str, port: int, name: str, root: Root) -> Shown:
+    """Asks for the site `name`: trusting `root` first, then anybody."""
+    distrust = None
+    try:
+        if root.known:
+            trusting = ssl.create_default_context(cadata=root.pem)
+            try:
+                return _handshake(settings, (address, port), name, trusting)
+            except ssl.SSLCertVerificationError as error:
+                distrust = error.verify_message
+        return replace(_handshake(settings, (address, port), name, unverified()), distrust=distrust)
+    except (OSError, ValueError) as error:
+        return Shown(error=reason(error))
+
+
+def _handshake(
+    settings: VerifySettings, place: tuple[str, int], name: str, context: ssl.SSLContext
+) -> Shown:
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with (
+        socket.create_connection(place, timeout=settings.timeout) as plain,
+        context.wrap_socket(plain, server_hostname=name) as connection,
+    ):
+        raw = connection.getpeercert(binary_form=True) or b""
+        certificate = x509.load_der_x509_certificate(raw)
+        left = certificate.not_valid_after_utc - datetime.now(UTC)
+        return Shown(
+            names=tuple(names_of(certificate)),
+            days=left.total_seconds() / 86400,
+            issuer=certificate.issuer.rfc4514_string(),
+            protocol=connection.version() or "",
+            http2=connection.selected_alpn_protocol() == "h2",
+            own_issuer=certificate.issuer == certificate.subject,
+        )
