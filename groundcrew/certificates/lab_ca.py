@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
@@ -44,7 +45,7 @@ def issue(project: Path, domains: Sequence[str], now: datetime | None = None) ->
         try:
             judge(chain, key, domains, now + timedelta(days=RENEW_DAYS))
             x509.load_pem_x509_certificate(chain.encode()).verify_directly_issued_by(ca)
-        except (CertificateError, ValueError, TypeError):
+        except (CertificateError, InvalidSignature, ValueError, TypeError):
             key, chain = _leaf(ca, ca_key, domains, now)
             _write(file, key + chain)
     return Material(chain, SecretStr(key), root)

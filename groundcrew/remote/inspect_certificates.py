@@ -19,6 +19,7 @@ from typing import Any
 
 ROOT = "/etc/ssl/groundcrew"
 CERTBOT = "/etc/letsencrypt"
+DROP_IN = "/etc/systemd/system/certbot.service.d/groundcrew.conf"
 
 
 def output(*command: str) -> str:
@@ -61,10 +62,11 @@ def lineage(name: str) -> dict[str, Any] | None:
 
 def main() -> int:
     """Prints everything."""
-    shown = output("systemctl", "show", "--property=NeedDaemonReload", "certbot.service")
+    # systemd itself overlooks a drop-in whose directory is new.
+    seen = DROP_IN in output("systemctl", "show", "--property=DropInPaths", "certbot.service")
     found = {
         "sites": {name: site(name) for name in json.loads(sys.argv[1])},
-        "reload": shown.strip().endswith("=yes"),
+        "reload": seen != os.path.exists(DROP_IN),
     }
     print(json.dumps(found))
     return 0
