@@ -213,7 +213,8 @@ def hand_over(
     """One host's way from the previous release to the new one."""
     target = target.on(state)
     if target.held:
-        check = f"{commands.same_protocol(target, release)}\n" if previous else ""
+        held = previous and state["held"]
+        check = f"{commands.same_protocol(target, release)}\n" if held else ""
         yield StringCommand(check + commands.hold(target, release, previous))
         back = commands.go_back(target, release, previous) if previous else ""
         yield remote.command("probe", payload=commands.socket_probe(target, release, back))
