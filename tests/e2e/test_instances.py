@@ -183,6 +183,23 @@ def test_all_instances_are_back_after_a_reboot(bookworm: LabHost, source: Path) 
     assert good(pyinfra(bookworm.name, data=settings(source, 3))).changed == []
 
 
+def test_development_loads_changed_code(bookworm: LabHost, source: Path) -> None:
+    """For one run and back."""
+    data, play = settings(source, 3), "playbooks/release.py"
+    live = bookworm.live("hello")
+    good(pyinfra(bookworm.name, data={**data, "app.hello.mode": "development"}, playbook=play))
+    assert len(units(bookworm)) == 1
+    assert bookworm.live("hello") != live
+    bookworm.out('sed -i \'s/"alone"/"changed"/\' /srv/hello/current/app/hello.py')
+    deadline = time.monotonic() + 20
+    while (found := set(spread(bookworm, 1))) == {"alone"} and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert found == {"changed"}
+    good(pyinfra(bookworm.name, data=data, playbook=play))
+    assert bookworm.live("hello") == live, "the release that was there already"
+    assert set(spread(bookworm)) == {"1", "2", "3"}
+
+
 def test_instances_under_uwsgi(bookworm: LabHost, source: Path) -> None:
     server = {"type": "uwsgi", "processes": 1}
     data = settings(source, 2)
@@ -200,22 +217,4 @@ def test_instances_under_uwsgi(bookworm: LabHost, source: Path) -> None:
     [victim] = [name for name in units(bookworm) if name.endswith(".2.service")]
     bookworm.out(f"systemctl stop {victim}")
     assert set(spread(bookworm, 20)) == {"1"}
-
-
-def test_development_loads_changed_code(bookworm: LabHost, source: Path) -> None:
-    """For one run and back."""
-    data = settings(source, 3)
-    good(pyinfra(bookworm.name, data=data))
-    live = bookworm.live("hello")
-    good(pyinfra(bookworm.name, data={**data, "app.hello.mode": "development"}))
-    assert len(units(bookworm)) == 1
-    assert bookworm.live("hello") != live
-    bookworm.out('sed -i \'s/"alone"/"changed"/\' /srv/hello/current/app/hello.py')
-    deadline = time.monotonic() + 20
-    while (found := set(spread(bookworm, 1))) == {"alone"} and time.monotonic() < deadline:
-        time.sleep(0.5)
-    assert found == {"changed"}
-    good(pyinfra(bookworm.name, data=data))
-    assert bookworm.live("hello") == live, "the release that was there already"
-    assert set(spread(bookworm)) == {"1", "2", "3"}
     good(pyinfra(bookworm.name))
