@@ -39,7 +39,8 @@ def wanted(context: Context) -> list[str]:
     """The paths that need a location of their own: `/x`, or `= /x` for exactly one."""
     app = context.app
     paths = {*answering(app), *app.nginx.locations}
-    paths |= {f"= {key[:-1]}" for key in app.nginx.locations if key.endswith("/") and key != "/"}
+    folders = [key for key in app.nginx.locations if key.startswith("/") and key.endswith("/")]
+    paths |= {f"= {key[:-1]}" for key in folders if key != "/"}
     rules = rules_for(app.health.path, app.nginx.locations).values
     if rules.cache or rules.basic_auth is not None or rules.auth_request is not None:
         # What probes get must be the application's own answer of this moment.

@@ -228,6 +228,14 @@ def test_a_closed_path_is_closed_without_its_slash_too() -> None:
     assert rules_for("/administrator", settings.nginx.locations).values.allow is None
 
 
+def test_exactly_one_path_may_end_with_a_slash() -> None:
+    settings = rules({"= /clock/": {"cache": {}}, "/clock/": {"allow": ["10.0.0.0/8"]}})
+    text = locations_file(settings)
+    assert "deny all" in location(text, "= /clock/")
+    assert "deny all" in location(text, "= /clock")
+    assert "= =" not in text
+
+
 def test_dots_in_paths_are_refused_where_a_path_is_closed() -> None:
     for locations, refused in (({"/admin/": {"deny": True}}, True), ({"/x/": {}}, False)):
         text = site_file(NginxSettings(), "shop", rules(locations))
