@@ -523,15 +523,18 @@ def test_legacypis_cache_answers_for_a_second_and_only_for_strangers(examples: L
         answer = examples.get("/api/clock/", LEGACYPI, headers=headers)
         return answer.headers.get("X-Cache-Status", ""), answer.json()["time"]
 
-    time.sleep(1.2)
-    first = clock()
-    again = [clock() for _ in range(4)]
-    assert ("HIT", first[1]) in again
+    # On a busy machine two requests may be further apart than a second.
+    for _ in range(10):
+        _, moment = clock()
+        again = clock()
+        if again == ("HIT", moment):
+            break
+    assert again == ("HIT", moment)
     time.sleep(1.2)
     # Whoever comes first after that second may get the old answer, while nginx asks for a new one.
     clock()
-    time.sleep(0.2)
-    assert clock()[1] != first[1]
+    time.sleep(0.5)
+    assert clock()[1] != moment
     for headers in ({"Cookie": "sessionid=1"}, {"Authorization": "Basic eDp5"}):
         own = [clock(**headers) for _ in range(3)]
         assert len({moment for _, moment in own}) == 3
