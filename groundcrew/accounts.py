@@ -38,6 +38,8 @@ class User:
 def commands(groups: Sequence[Group], users: Sequence[User], states: AccountStates) -> list[str]:
     """Shell commands, in order; empty when everything is as wanted."""
     wanted = [_groupadd(group) for group in groups if group.name not in states.groups]
+    # Nobody could log in with a shell that is not there.
+    wanted = [*_shells(users, states), *wanted]
     known = set(states.groups) | {group.name for group in groups}
     for user in users:
         current = states.users.get(user.name)
@@ -46,6 +48,20 @@ def commands(groups: Sequence[Group], users: Sequence[User], states: AccountStat
         else:
             wanted += _usermod(user, current)
     return wanted + _memberships(groups, users, states)
+
+
+def _shells(users: Sequence[User], states: AccountStates) -> list[str]:
+    """Fails for people whose new shell the host does not have."""
+    wanted = {
+        user.shell
+        for user in users
+        if not user.system
+        and (user.name not in states.users or states.users[user.name].shell != user.shell)
+    }
+    return [
+        f"test -x {shlex.quote(shell)} || {{ echo 'no shell {shell} on this host' >&2; exit 1; }}"
+        for shell in sorted(wanted)
+    ]
 
 
 def _groupadd(group: Group) -> str:

@@ -16,7 +16,7 @@ from pyinfra.api.command import PyinfraCommand
 from groundcrew import remote, transport
 from groundcrew.entries import PathEntry, payload
 
-SECONDS = 90
+SECONDS = 55
 COMMAND_TIMEOUT = 20
 
 
@@ -57,7 +57,7 @@ def refuse(reason: str) -> FunctionCommand:
 def apply(change: Guarded, users: Sequence[str]) -> Generator[PyinfraCommand, None, None]:
     """The commands of a guarded change, for use in an operation that found it necessary.
 
-    A service is started on the host that puts everything back after 90 seconds, then the change is
+    A service is started on the host that puts everything back within a minute, then the change is
     made and made effective. A new connection then logs in as one of `users` (the first that gets in
     is enough) and becomes root: the change stays. Nobody gets in: it is put back at once over the
     live connection, and the operation fails. The operator's machine gone: the host puts it back.

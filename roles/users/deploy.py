@@ -9,9 +9,10 @@ from pyinfra.api import OperationError, deploy
 from pyinfra.connectors.ssh import SSHConnector
 
 from groundcrew import transport
-from groundcrew.operations import accounts, files
+from groundcrew.operations import accounts
 from roles.users import builders
 from roles.users.keys import operator_keys
+from roles.users.operations import access
 from roles.users.settings import UsersSettings
 
 
@@ -26,7 +27,7 @@ def apply(settings: UsersSettings) -> None:
         )
     keys = find_operator_keys(builders.without_keys(settings))
     accounts.manage(name="Administrators' accounts", users=builders.users(settings))
-    files.manage(name="Authorized keys and sudo", entries=builders.entries(settings, keys))
+    access(name="Authorized keys and sudo", entries=builders.entries(settings, keys))
 
 
 def find_operator_keys(names: list[str]) -> tuple[str, ...]:

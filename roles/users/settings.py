@@ -44,8 +44,8 @@ class AdminSettings(Settings):
     operator's machine. They replace what is in authorized_keys. Empty = the operator's own key,
     that of this run (`ssh_key`), else of the SSH agent, else of ~/.ssh."""
 
-    shell: str = "/bin/bash"
-    """Login shell."""
+    shell: Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9/._+-]+$")] = "/bin/bash"
+    """Login shell, which the host must have."""
 
     groups: tuple[UserName, ...] = ("adm", "systemd-journal")
     """Groups to be a member of; these two may read the logs."""

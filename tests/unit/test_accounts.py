@@ -37,6 +37,7 @@ def test_new_accounts_are_made_groups_first_memberships_last() -> None:
 def test_a_person_gets_a_home_and_an_existing_group_of_the_same_name_is_used() -> None:
     user = User("deploy", system=False, home="/home/deploy", shell="/bin/bash", comment="Deploys")
     assert commands([Group("deploy", system=False)], [user], states()) == [
+        "test -x /bin/bash || { echo 'no shell /bin/bash on this host' >&2; exit 1; }",
         "groupadd deploy",
         "useradd --create-home --home-dir=/home/deploy --shell=/bin/bash --comment=Deploys "
         "--gid=deploy deploy",

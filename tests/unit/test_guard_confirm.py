@@ -63,7 +63,7 @@ def test_the_change_is_put_back_when_nobody_gets_in() -> None:
 def test_a_dead_connection_leaves_it_to_the_host() -> None:
     host = FakeHost(error=TimeoutError())
     assert not confirm(host, "root")
-    assert "the host does it by itself within 90 seconds" in host.logged[0]
+    assert "the host does it by itself within 55 seconds" in host.logged[0]
 
 
 def test_a_change_that_cannot_be_kept_is_a_failure() -> None:

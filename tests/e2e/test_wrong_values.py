@@ -1,0 +1,126 @@
+"""Wrong values of a user never lock anybody out or take a site down."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from typing import Any
+
+import pytest
+
+from tests.e2e.harness import PYINFRA, ROOT, LabHost, pyinfra, traffic
+
+PATIENCE = 60
+"""Seconds after which the host must be as it was."""
+STRANGER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBmJcYkBRXKyPnLSrWsXJ4PRsPpHSAYtjVdKv3XkGDkS nobody"
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "sshd: a value that sshd refuses": ({"ssh.ciphers": ["rot13-cbc"]}, "refused by"),
+    "sshd: nobody of the administrators may log in": (
+        {"ssh.allow_users": ["somebody-else"]},
+        "put back, because it locks the operator out",
+    ),
+    "sshd: no key exchange that the operator has": (
+        {"ssh.kex_algorithms": ["sntrup761x25519-sha512@openssh.com"]},
+        "put back, because it locks the operator out",
+    ),
+    "nftables: SSH from elsewhere only": (
+        {"firewall.ssh_from": ["192.0.2.0/24"]},
+        "does not hold",
+    ),
+    "nftables: a port that is none": (
+        {"firewall.allow.wrong": {"ports": [99999]}},
+        "ports are 1 to 65535",
+    ),
+    "sudoers: a name that sudo reads otherwise": (
+        {"users.admins": {"deploy": {}, "ALL=(x": {}}},
+        "users.admins",
+    ),
+    "users: a key that the operator does not have": (
+        {"users.admins.deploy.keys": [STRANGER]},
+        "put back, because it locks the operator out",
+    ),
+    "users: a shell that the host does not have": (
+        {"users.admins.deploy.shell": "/usr/bin/fish"},
+        "no shell /usr/bin/fish on this host",
+    ),
+    "nginx: a value that nginx refuses": (
+        {"nginx.large_client_header_buffers": "4 none"},
+        "nginx.large_client_header_buffers",
+    ),
+    "nginx: a port that another program has": ({"app.hello.port": 22}, "port 22"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_value_changes_nothing_that_matters(bookworm: LabHost, case: str) -> None:
+    values, reason = WRONG[case]
+    state = watched(bookworm)
+    with traffic(bookworm, "/health", "hello.test") as client:
+        run = pyinfra(bookworm.name, data=values)
+    assert run.status != 0
+    assert reason in run.stdout + run.stderr
+    assert client.failures == []
+    assert watched(bookworm) == state
+
+
+def watched(host: LabHost) -> str:
+    """All that a wrong value could have broken; asked over a new connection, as an administrator
+    who becomes root."""
+    return host.out(
+        "sshd -T | sha256sum; nft -s -t list table inet groundcrew | sha256sum; "
+        "visudo -c && nginx -t 2>&1 && cat /etc/nginx/groundcrew/*.conf | sha256sum; "
+        "cat /home/deploy/.ssh/authorized_keys /etc/sudoers.d/*; getent passwd deploy; "
+        "ls /run/groundcrew/guard"
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "values"),
+    [
+        ("/etc/nginx/conf.d/wrong.conf", "nonsense;", {"nginx.gzip_level": 4}),
+        ("/etc/sudoers.d/wrong", "deploy ALL=(ALL", {"users.sudo_log": None}),
+    ],
+)
+def test_a_change_beside_a_broken_file_of_somebody_else_is_put_back(
+    bookworm: LabHost, file: str, content: str, values: dict[str, Any]
+) -> None:
+    state = watched(bookworm)
+    inside(bookworm, f"echo '{content}' > {file}; chmod 0440 {file}")
+    with traffic(bookworm, "/health", "hello.test") as client:
+        run = pyinfra(bookworm.name, data=values)
+    inside(bookworm, f"rm {file}")
+    assert run.status != 0
+    assert file in run.stdout + run.stderr
+    assert client.failures == []
+    assert watched(bookworm) == state
+
+
+def test_the_operator_disappears_in_the_middle_of_a_change(bookworm: LabHost) -> None:
+    """Killed before it could prove that it still gets in: the host puts the change back."""
+    before = watched(bookworm)
+    values = ["--data=firewall.ping=false"]
+    command = [*PYINFRA, "inventory/lab.py", "deploy.py", "-y", f"--limit={bookworm.name}", *values]
+    run = subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, text=True
+    )
+    deadline = time.monotonic() + 60
+    while "groundcrew" not in inside(bookworm, "ls /run/groundcrew/guard 2>/dev/null || true"):
+        assert time.monotonic() < deadline, "the change was never made"
+        time.sleep(0.02)
+    run.kill()
+    run.wait()
+    started = time.monotonic()
+    while inside(bookworm, "ls /run/groundcrew/guard").strip():
+        assert time.monotonic() - started < PATIENCE, "the change was not put back"
+        time.sleep(1)
+    assert watched(bookworm) == before
+
+
+def inside(host: LabHost, command: str) -> str:
+    done = subprocess.run(
+        ["docker", "exec", host.container, "sh", "-c", command],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout
