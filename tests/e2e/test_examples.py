@@ -532,9 +532,11 @@ def test_legacypis_cache_answers_for_a_second_and_only_for_strangers(examples: L
     assert again == ("HIT", moment)
     time.sleep(1.2)
     # Whoever comes first after that second may get the old answer, while nginx asks for a new one.
-    clock()
-    time.sleep(0.5)
-    assert clock()[1] != moment
+    asked = [clock()[1]]
+    while asked[-1] == moment and len(asked) < 20:
+        time.sleep(0.25)
+        asked.append(clock()[1])
+    assert asked[-1] != moment
     for headers in ({"Cookie": "sessionid=1"}, {"Authorization": "Basic eDp5"}):
         own = [clock(**headers) for _ in range(3)]
         assert len({moment for _, moment in own}) == 3
