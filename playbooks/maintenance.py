@@ -20,6 +20,11 @@ for name in host.loop(wiring.one_app(inventory)):
             paths=AppPaths(name),
             wanted=wanted,
             page=wiring.maintenance_pages(settings)[name],
-            site=nginx.maintenance_files(settings.nginx, name, settings.app[name]),
+            site=nginx.maintenance_files(
+                settings.nginx,
+                name,
+                settings.app[name],
+                nginx.prefixes_below(settings.app, name),
+            ),
             activate=nginx.activate_command(),
         )

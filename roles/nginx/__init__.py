@@ -1,7 +1,7 @@
 """nginx in front of the applications."""
 
 from roles.nginx.activate import activate_command
-from roles.nginx.context import servers
+from roles.nginx.context import prefixes_below, servers
 from roles.nginx.deploy import PACKAGES, apply
 from roles.nginx.drain import drain_seconds
 from roles.nginx.maintenance import maintenance_files
@@ -14,5 +14,6 @@ __all__ = [
     "apply",
     "drain_seconds",
     "maintenance_files",
+    "prefixes_below",
     "servers",
 ]

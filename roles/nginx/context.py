@@ -89,6 +89,13 @@ def servers(apps: Mapping[str, AppSettings]) -> list[Server]:
     ]
 
 
+def prefixes_below(apps: Mapping[str, AppSettings], name: str) -> list[str]:
+    """Prefixes of applications on the same server that lie below an application's own."""
+    [server] = [server for server in servers(apps) if name in server.apps]
+    root = server.apps[name].root
+    return [app.root for app in server.apps.values() if app.root.startswith(f"{root}/")]
+
+
 def base_headers(settings: NginxSettings, app: AppSettings) -> str:
     """The headers file of an application where no location says otherwise."""
     return headers_file(settings.security_headers, settings.hide_headers, app.headers)

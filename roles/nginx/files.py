@@ -10,7 +10,7 @@ from groundcrew.entries import Absent, Directory, Entry, File, Link, Purge
 from groundcrew.templates import render
 from roles.nginx import maintenance
 from roles.nginx.access import users_file
-from roles.nginx.context import Context, Https, Server, base_headers, servers
+from roles.nginx.context import Context, Https, Server, base_headers, prefixes_below, servers
 from roles.nginx.headers import headers_file
 from roles.nginx.passwords import Passwords, password_files
 from roles.nginx.settings import NginxSettings
@@ -104,7 +104,7 @@ def application(settings: NginxSettings, name: str, server: Server, https: Https
     app = server.apps[name]
     context = Context(settings, name, app, server, https)
     site, locations = site_files(context)
-    below = [other.root for other in server.apps.values() if other.root.startswith(f"{app.root}/")]
+    below = prefixes_below(server.apps, name)
     headers = {name: base_headers(settings, app), **context.headers}
     return [
         *(File(f"{HEADERS}/{key}.conf", text) for key, text in headers.items()),

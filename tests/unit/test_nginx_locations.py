@@ -11,7 +11,7 @@ from pydantic import SecretStr, ValidationError
 from groundcrew.apps.model import AppSettings
 from groundcrew.apps.rules import rules_for
 from groundcrew.sha_crypt import sha512_crypt
-from roles.nginx.context import servers
+from roles.nginx.context import prefixes_below, servers
 from roles.nginx.settings import NginxSettings
 from tests.unit.nginx_files import OWN, contents, locations_file, site_file
 
@@ -182,6 +182,9 @@ def test_applications_by_prefix_share_a_server() -> None:
     # Its own headers, not those of the application whose server it is in.
     assert "include groundcrew/headers/shop.conf" in shop
     assert "return 308 /shop/$is_args$args" in location(text, "= /shop")
+    # The maintenance of one is not the other's.
+    assert prefixes_below(apps, "main") == ["/shop"]
+    assert prefixes_below(apps, "shop") == []
     assert '"^(/shop)(/|$)"' in files[f"{OWN}/maintenance/main.conf"]
 
 
