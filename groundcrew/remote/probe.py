@@ -62,6 +62,9 @@ def failed(units: list[str]) -> str | None:
     for block in shown.strip().split("\n\n"):
         state = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
         unit, active, result = (state.get(key, "") for key in ("Id", "ActiveState", "Result"))
+        if state.get("SubState", "").startswith("auto-restart"):
+            # Not counted as a restart before it happens; until then the release before answers.
+            return f"unit {unit} has died ({result})"
         if active in ("failed", "inactive"):
             return f"unit {unit} is {active} ({result})"
         if int(state.get("NRestarts") or 0) > 0:
