@@ -131,7 +131,7 @@ def test_files_follow_the_settings(tmp_path: Path) -> None:
     assert "/usr/local/share/ca-certificates/groundcrew-proxy.crt" in files
     assert any(isinstance(entry, Purge) for entry in found)
     assert "SystemMaxUse=1G\n" in str(files[JOURNALD].content)
-    assert "-vm.swappiness = 10\n" in str(files["/etc/sysctl.d/90-groundcrew.conf"].content)
+    assert "\nvm.swappiness = 10\n" in str(files["/etc/sysctl.d/90-groundcrew.conf"].content)
 
 
 @pytest.mark.parametrize("content", [None, "not a certificate"])
