@@ -119,7 +119,7 @@ def main() -> int:
         return 1
     finally:
         if not options.keep:
-            lab.remove()
+            lab.remove(lab.GROUNDCREW, lab.SCRIPT)
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     for problem in result["problems"]:

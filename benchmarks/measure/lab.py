@@ -25,11 +25,11 @@ def fresh(*names: str, suite: str) -> None:
     run(["bin/lab", "reset", "--suite", suite, *names])
 
 
-def remove() -> None:
-    """Removes the benchmarks' own hosts."""
-    names = [host.name for host in hosts.existing() if host.name in (GROUNDCREW, SCRIPT)]
-    if names:
-        run(["bin/lab", "down", *names])
+def remove(*names: str) -> None:
+    """Removes the benchmarks' own hosts: these, where they are there."""
+    found = [host.name for host in hosts.existing() if host.name in names]
+    if found:
+        run(["bin/lab", "down", *found])
 
 
 def address(name: str) -> str:

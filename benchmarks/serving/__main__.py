@@ -120,7 +120,7 @@ def main() -> int:
         return 1
     finally:
         if not options.keep:
-            lab.run(["bin/lab", "down", HOST])
+            lab.remove(HOST)
     print(f"busy {busy}", *lines(measured, options.connections), sep="\n")
     missed = problems(measured)
     if options.json:
