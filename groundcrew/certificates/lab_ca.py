@@ -27,8 +27,8 @@ from groundcrew.certificates.material import CertificateError, Material, judge
 
 DIRECTORY = ".groundcrew/ca"
 CA_DAYS = 3650
-LEAF_DAYS = 397
-"""The most that browsers take."""
+LEAF_DAYS = 365
+"""A day less than what Mozilla's guideline allows."""
 
 RENEW_DAYS = 30
 

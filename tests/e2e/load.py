@@ -1,8 +1,9 @@
 """Steady load on one site, every answer judged; a program of its own so that it keeps its pace.
 
-python load.py ADDRESS HOST SECONDS RATE < /dev/null. Prints JSON when it ends, or when its standard
-input is closed. Four kinds of client share the rate: GET and POST, over kept and over new
-connections. Nothing is retried: whatever is not the expected answer is a failure.
+python load.py ADDRESS HOST SECONDS RATE [CA] < /dev/null; over HTTPS with the file of a CA. Prints
+JSON when it ends, or when its standard input is closed. Four kinds of client share the rate: GET
+and POST, over kept and over new connections. Nothing is retried: whatever is not the expected
+answer is a failure.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import http.client
 import json
 import select
+import socket
+import ssl
 import sys
 import threading
 import time
@@ -18,13 +21,28 @@ CLIENTS = 12
 KINDS = [("GET", True), ("POST", True), ("GET", False), ("POST", False)]
 
 
+class Https(http.client.HTTPSConnection):
+    """Asks an address for the site of a name."""
+
+    def __init__(self, address: str, name: str, context: ssl.SSLContext) -> None:
+        super().__init__(address, timeout=20)
+        self.name, self.context = name, context
+
+    def connect(self) -> None:
+        plain = socket.create_connection((self.host, self.port), timeout=20)
+        self.sock = self.context.wrap_socket(plain, server_hostname=self.name)
+
+
 class Client(threading.Thread):
     """One client with its own pace."""
 
-    def __init__(self, number: int, address: str, host: str, rate: float) -> None:
+    def __init__(
+        self, number: int, address: str, host: str, rate: float, context: ssl.SSLContext | None
+    ) -> None:
         super().__init__(daemon=True)
         self.method, self.keep = KINDS[number % len(KINDS)]
         self.address, self.host, self.pause = address, host, 1 / rate
+        self.context = context
         self.samples: list[tuple[float, float]] = []
         self.failures: list[str] = []
         self.stop = threading.Event()
@@ -35,7 +53,11 @@ class Client(threading.Thread):
         path = "/echo" if body else "/"
         headers = {"Host": self.host} | ({} if self.keep else {"Connection": "close"})
         if self.connection is None or not self.keep:
-            self.connection = http.client.HTTPConnection(self.address, timeout=20)
+            self.connection = (
+                Https(self.address, self.host, self.context)
+                if self.context
+                else http.client.HTTPConnection(self.address, timeout=20)
+            )
         self.connection.request(self.method, path, body=body, headers=headers)
         answer = self.connection.getresponse()
         text = answer.read().decode()
@@ -61,7 +83,8 @@ class Client(threading.Thread):
 
 def main() -> None:
     address, host, seconds, rate = sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4])
-    clients = [Client(number, address, host, rate / CLIENTS) for number in range(CLIENTS)]
+    context = ssl.create_default_context(cafile=sys.argv[5]) if len(sys.argv) > 5 else None
+    clients = [Client(number, address, host, rate / CLIENTS, context) for number in range(CLIENTS)]
     for number, client in enumerate(clients):
         time.sleep(1 / rate if number else 0)
         client.start()
