@@ -136,7 +136,7 @@ def by_dns(app: AppSettings) -> bool:
 
 def certbot_command(name: str, app: AppSettings, acme: AcmeSettings, *, again: bool) -> str:
     """The command that gets a certificate; `again` where the host has another one of this name."""
-    words = ["certbot", "certonly", "--non-interactive", "--quiet", "--agree-tos"]
+    words = ["certbot", "certonly", "--non-interactive", "--agree-tos"]
     words += ["--cert-name", name, "--server", acme.server]
     words += (
         ["--email", acme.email, "--no-eff-email"]

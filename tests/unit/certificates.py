@@ -37,7 +37,7 @@ def certificate(
     start: float = -1,
     days: float = 90,
 ) -> str:
-    """PEM, valid from `start` days from now."""
+    """PEM, valid from `start` days from now; a CA's unless it is the site's."""
     built = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
@@ -50,5 +50,7 @@ def certificate(
     if names:
         found = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
         built = built.add_extension(found, critical=False)
+    if subject != "site":
+        built = built.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     signed = built.sign(issuer_key or key, hashes.SHA256())
     return signed.public_bytes(Encoding.PEM).decode()

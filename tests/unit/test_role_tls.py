@@ -179,7 +179,7 @@ def test_certbot_is_told_everything() -> None:
     acme = AcmeSettings(email="me@shop.test", agree_tos=True)
     command = builders.certbot_command("shop", app(ACME), acme, again=False)
     assert command == (
-        f"certbot certonly --non-interactive --quiet --agree-tos --cert-name shop --server "
+        f"certbot certonly --non-interactive --agree-tos --cert-name shop --server "
         f"{LETS_ENCRYPT} --email me@shop.test --no-eff-email --webroot --webroot-path "
         "/var/lib/groundcrew-acme --domain shop.test --domain www.shop.test"
     )
