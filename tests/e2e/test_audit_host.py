@@ -7,6 +7,7 @@ import subprocess
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -146,23 +147,36 @@ def test_nmap_sees_declared_ports_only(converged: LabHost, peer: str) -> None:
     listen = 'python3 -c "import socket,time; s=socket.create_server((\\"::\\", 9997), \
 family=socket.AF_INET6, dualstack_ipv6=True); time.sleep(300)"'
     inside(converged, f"systemd-run --quiet --collect --unit=audit-listen {listen}")
+    addresses = {4: converged.address, 6: hosts[converged.name]["address6"]}
     try:
-        for family, address in (("", converged.address), ("-6", hosts[converged.name]["address6"])):
-            scan = f"nmap {family} -Pn -n -p- -T5 --max-retries 1 --min-rate 8000 -oX - {address}"
-            found = ET.fromstring(lab("ssh", peer, scan))
-            opened = {
-                int(port.attrib["portid"])
-                for port in found.iter("port")
-                for state in port.iter("state")
-                if state.attrib["state"] == "open"
-            }
-            if not opened:
-                raise NotCheckedError(f"nmap saw nothing at {address}")
-            gate.record("nmap", converged.suite, f"{sorted(opened)} IPv{family[1:] or 4}", "22, 80")
-            assert opened == {22, 80}
+        with ThreadPoolExecutor() as pool:
+            seen = dict(
+                zip(
+                    addresses,
+                    pool.map(lambda item: scan(peer, *item), addresses.items()),
+                    strict=True,
+                )
+            )
         assert ":9997" in inside(converged, "ss -ltnH")
     finally:
         inside(converged, "systemctl stop audit-listen")
+    for family, opened in seen.items():
+        if not opened:
+            raise NotCheckedError(f"nmap saw nothing at {addresses[family]}")
+        gate.record("nmap", converged.suite, f"{sorted(opened)} IPv{family}", "22, 80")
+        assert opened == {22, 80}
+
+
+def scan(peer: str, family: int, address: str) -> set[int]:
+    """The TCP ports, of all there are, that answer another host."""
+    command = f"nmap {'-6' if family == 6 else ''} -Pn -n -p- -T5 --max-retries 1 --min-rate 8000"
+    found = ET.fromstring(lab("ssh", peer, f"{command} -oX - {address}"))
+    return {
+        int(port.attrib["portid"])
+        for port in found.iter("port")
+        for state in port.iter("state")
+        if state.attrib["state"] == "open"
+    }
 
 
 def test_dev_sec_controls(converged: LabHost) -> None:
