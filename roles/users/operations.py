@@ -11,15 +11,20 @@ from pyinfra.api.command import PyinfraCommand
 from groundcrew import transport
 from groundcrew.entries import Absent, Entry, changes
 from groundcrew.operations import guard
-from groundcrew.operations.files import print_differences, read_states
+from groundcrew.operations.files import apply_command, print_differences, read_states
 
 GUARD = "users"
+# All of sudo's files together: one that is wrong by itself is refused before.
+VALIDATE = "visudo -cq"
 
 
 @operation()
 def access(entries: Sequence[Entry]) -> Generator[PyinfraCommand, None, None]:
     """Keys that may log in and what lets them become root, put back unless the user of the next run
     can still do both.
+
+    A run that came in as another user, as on a bare host, keeps that way: it need not be proven
+    here that the new one is open. Before sshd's configuration closes the old one, it is.
 
     + entries: authorized keys and sudoers files
     """
@@ -31,8 +36,9 @@ def access(entries: Sequence[Entry]) -> Generator[PyinfraCommand, None, None]:
         return
     if host.state.config.DIFF:
         print_differences(changed)
-    # All of sudo's files together: one that is wrong by itself is refused before.
-    change = guard.Guarded(
-        name=GUARD, entries=changed, validate="visudo -cq", activate=(), revert=()
-    )
-    yield from guard.apply(change, transport.login_users(host)[:1])
+    users = transport.login_users(host)[:1]
+    if pending.path not in states and transport.connected_user(host) not in (*users, None):
+        yield apply_command(changed, VALIDATE)
+        return
+    change = guard.Guarded(name=GUARD, entries=changed, validate=VALIDATE, activate=(), revert=())
+    yield from guard.apply(change, users)
