@@ -106,7 +106,9 @@ def until_healthy(payload: dict[str, Any], path: str | None, started: float) -> 
             return None
         reason = failed(payload["units"]) if status is None else None
         if reason:
-            return f"{reason}; last answer: {answer}"
+            # systemd gives a start as long as the probe, and began a moment earlier.
+            late = f"not healthy within {payload['timeout']} s: " if "(timeout)" in reason else ""
+            return f"{late}{reason}; last answer: {answer}"
         if time.monotonic() - started > payload["timeout"]:
             return f"not healthy within {payload['timeout']} s: {payload['path']} gave {answer}"
         # Soon after the start an answer may come any moment; later it is not worth the processor.
