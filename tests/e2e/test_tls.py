@@ -20,6 +20,7 @@ from tests.unit.certificates import certificate, new_key, pem
 DIRECTORY = "https://127.0.0.1:14000/dir"
 START = """
 set -e
+export DEBIAN_FRONTEND=noninteractive
 apt-get install -y -qq pebble curl >/dev/null
 rm -rf /etc/letsencrypt/accounts /etc/letsencrypt/live
 rm -rf /etc/letsencrypt/archive /etc/letsencrypt/renewal
@@ -35,6 +36,7 @@ systemd-run -q --unit acme-directory --working-directory /root/acme \
 for try in $(seq 50); do curl -sk -o /dev/null https://127.0.0.1:14000/dir && break; sleep 0.1; done
 """
 STOP = """
+export DEBIAN_FRONTEND=noninteractive
 systemctl stop acme-directory acme-names
 apt-get purge -y -qq pebble certbot >/dev/null
 rm -rf /etc/letsencrypt
