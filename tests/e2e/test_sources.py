@@ -409,3 +409,5 @@ def test_the_version_of_python_is_the_applications(
     assert "new: build failed at: its pyproject.toml requires Python >=3.99, found is" in run.stderr
     assert trixie.out("ls /srv/gone/releases /srv/new/releases | grep -v :") == ""
     assert project.says("older")["python"] == "3.11.2"
+    trixie.out("rm -rf /srv/mirror")
+    project.leave()
