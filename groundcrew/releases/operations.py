@@ -36,6 +36,7 @@ UNKNOWN = 1 << 60
 # What a run knows of a host's applications, by name: each saves a command.
 SETTLED = "groundcrew_settled"
 RELEASE = "groundcrew_release"
+FIRST = "groundcrew_first"
 SWITCHED = "groundcrew_switched"
 FOLLOWED = "groundcrew_followed"
 Commands = Generator[StringCommand | FunctionCommand, None, None]
@@ -100,6 +101,8 @@ def _begin_build(plan: ReleasePlan, payloads: list[dict[str, Any]]) -> Commands:
             known(SETTLED)[plan.paths.name] = state
         return
     rollout(plan.paths.name).candidates.add(host.name)
+    if host.state.is_executing and state["live"] is None:
+        known(FIRST)[plan.paths.name] = release
     yield from locked(plan.target)
     if is_built(state, release):
         host.noop(f"{plan.paths.name}: release {release} is built")
@@ -112,10 +115,30 @@ def _begin_build(plan: ReleasePlan, payloads: list[dict[str, Any]]) -> Commands:
     payloads.append(commands.build_payload(plan, release, staged[0] if staged else None))
 
 
-def release_files(plan: ReleasePlan) -> list[Entry]:
-    """The release's environment, configuration and units, for `files.manage` when it runs."""
-    chosen = known(RELEASE).get(plan.paths.name)
-    return plan.entries(chosen or plan.release_id(app_state(plan.target)))
+def release_files(plans: Sequence[ReleasePlan]) -> list[Entry]:
+    """The releases' environments, configuration and units, for `files.manage` when it runs."""
+    return [
+        entry
+        for plan in plans
+        for entry in plan.entries(
+            known(RELEASE).get(plan.paths.name) or plan.release_id(app_state(plan.target))
+        )
+    ]
+
+
+@operation()
+def start_first(plans: Sequence[ReleasePlan]) -> Commands:
+    """Starts the first releases of applications together: they need not wait for each other.
+
+    Not where a release is to wait for something: its hooks, a canary, a socket that systemd holds.
+
+    + plans: the releases
+    """
+    for plan in plans:
+        release = known(FIRST).get(plan.paths.name)
+        waits = plan.app.hooks.release or plan.target.held
+        if release and not waits and rollout(plan.paths.name).candidates == {host.name}:
+            yield StringCommand(commands.start(plan.target, release))
 
 
 @operation()

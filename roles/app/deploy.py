@@ -43,6 +43,11 @@ def build(plans: Sequence[ReleasePlan]) -> None:
     """The releases of all applications of a host, aside and side by side; nothing is switched as
     long as one of them cannot be built."""
     releases.build(name="build releases", plans=plans)
+    files.manage(
+        name="environments, server configurations and units",
+        entries=lambda: releases.release_files(plans),
+    )
+    releases.start_first(name="start first releases", plans=plans)
 
 
 @deploy("app")
@@ -52,10 +57,6 @@ def release(plan: ReleasePlan, batch_size: int) -> None:
     At most `batch_size` hosts switch at the same time, after one that goes first.
     """
     name = plan.paths.name
-    files.manage(
-        name=f"{name}: environment, server configuration and unit",
-        entries=lambda: releases.release_files(plan),
-    )
     releases.hooks(name=f"{name}: release hooks", plan=plan)
     releases.canary(name=f"{name}: canary", plan=plan)
     releases.batch(name=f"{name}: start, probe and switch", plan=plan, _parallel=batch_size)

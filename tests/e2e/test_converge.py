@@ -75,7 +75,8 @@ def test_an_override_changes_one_key_alone(bookworm: LabHost, workers: int) -> N
     run = pyinfra(bookworm.name, data={"app.hello.server.workers": workers})
     assert run.status == 0, run.stderr
     changed = {name.split(":")[0] for name in run.changed}
-    assert changed == {"app | build releases", "app | hello"}
+    files = "app | environments, server configurations and units"
+    assert changed == {"app | build releases", files, "app | hello"}
     assert bookworm.live("httpbin") == before
     running = bookworm.out(f"pgrep -c -u hello -f {bookworm.live('hello')}")
     assert int(running) == workers + 1

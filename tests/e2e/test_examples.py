@@ -42,7 +42,7 @@ def examples() -> Iterator[LabHost]:
     target = ROOT / "apps" / f"{WRITTEN}.yml"
     command = [ROOT / "bin/new-app", "examples/ragagent-like", WRITTEN, "--force"]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    host = LabHost("e2e-examples", "bookworm")
+    host = LabHost("e2e-apps", "bookworm")
     host.up()
     try:
         host.first = pyinfra(host.name, data=DATA)
