@@ -19,7 +19,8 @@ from typing import Any
 
 import pytest
 
-from groundcrew.lab.inventory import running
+from groundcrew.lab import hosts
+from groundcrew.lab.inventory import host_data
 from groundcrew.lab.keys import KNOWN_HOSTS
 from tests.e2e.harness import KEY, ROOT, LabHost, Run, pyinfra
 
@@ -61,7 +62,7 @@ class Project:
                 shutil.copytree(source, root / name, ignore=ignored)
             else:
                 shutil.copy(source, root / name)
-        [data] = [data for name, data in running()["web"] if name == host.name]
+        data = host_data(hosts.find(host.name))
         self.write("inventory/prod.py", f"web = [({host.name!r}, {data!r})]\n")
 
     def write(self, path: str, text: str) -> Path:
