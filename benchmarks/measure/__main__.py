@@ -3,39 +3,36 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import lab, machine, profiled, report, roundtrip, same, script
-from benchmarks.measure.lab import BenchmarkError
+from benchmarks.measure import (
+    command,
+    lab,
+    machine,
+    profiled,
+    report,
+    roundtrip,
+    same,
+    script,
+)
+from benchmarks.measure.command import say
 from benchmarks.measure.profiled import Run
-from groundcrew.lab.process import LabError
 
 
 def parser() -> argparse.ArgumentParser:
     """The options."""
-    top = argparse.ArgumentParser(
-        prog="benchmarks/converge",
-        description="First converge against a plain shell script, and the run that changes "
-        "nothing, on lab hosts of its own (bench-a, bench-b).",
+    top = command.parser(
+        "benchmarks/converge",
+        "First converge against a plain shell script, and the run that changes nothing, on lab "
+        "hosts of its own (bench-a, bench-b).",
     )
     top.add_argument("--repeat", type=int, default=3, help="rounds of the first converge")
     top.add_argument("--noop", type=int, default=5, help="runs that change nothing")
-    top.add_argument("--suite", default="bookworm", help="Debian of the hosts")
-    top.add_argument("--json", type=Path, metavar="PATH", help="write everything measured")
     top.add_argument("--operations", action="store_true", help="show every operation")
-    top.add_argument("--keep", action="store_true", help="leave the hosts running")
     return top
-
-
-def say(text: str) -> None:
-    """Progress, on stderr."""
-    print(f"[{time.strftime('%H:%M:%S')}] {text}", file=sys.stderr, flush=True)
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
@@ -94,7 +91,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             "commands": noop[0].commands,
             "seconds_per_command": {"paramiko": stalled, "nodelay": immediate},
         },
-        "problems": problems(differences, answers, noop),
+        command.PROBLEMS: problems(differences, answers, noop),
     }
 
 
@@ -109,23 +106,5 @@ def problems(
     return found
 
 
-def main() -> int:
-    """Exit status 0 when everything was measured and both ways gave working hosts."""
-    options = parser().parse_args()
-    try:
-        result = measure(options)
-    except (BenchmarkError, LabError) as error:
-        print(f"benchmarks/converge: {error}", file=sys.stderr)
-        return 1
-    finally:
-        if not options.keep:
-            lab.remove(lab.GROUNDCREW, lab.SCRIPT)
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    for problem in result["problems"]:
-        print(f"benchmarks/converge: {problem}", file=sys.stderr)
-    return 1 if result["problems"] else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(parser(), measure, lab.GROUNDCREW, lab.SCRIPT))

@@ -14,10 +14,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.measure import lab, machine
-from benchmarks.measure.lab import BenchmarkError
+from benchmarks.measure import command, lab, machine
+from benchmarks.measure.command import say
 from benchmarks.measure.load import Load, Window
-from groundcrew.lab.process import LabError
 
 APP = "hello"
 QUIET = 15
@@ -35,22 +34,14 @@ STEPS = (
 
 def parser() -> argparse.ArgumentParser:
     """The options."""
-    top = argparse.ArgumentParser(
-        prog="benchmarks/release",
-        description="Releases of changed code under load, step by step, and changes of nginx's own "
+    top = command.parser(
+        "benchmarks/release",
+        "Releases of changed code under load, step by step, and changes of nginx's own "
         "configuration beside them, on a lab host of its own (bench-a).",
     )
     top.add_argument("--repeat", type=int, default=5, help="releases, and changes of nginx")
     top.add_argument("--rate", type=int, default=200, help="requests per second")
-    top.add_argument("--suite", default="bookworm", help="Debian of the host")
-    top.add_argument("--json", type=Path, metavar="PATH", help="write everything measured")
-    top.add_argument("--keep", action="store_true", help="leave the host running")
     return top
-
-
-def say(text: str) -> None:
-    """Progress, on stderr."""
-    print(f"[{time.strftime('%H:%M:%S')}] {text}", file=sys.stderr, flush=True)
 
 
 def release(source: Path, number: int) -> dict[str, float]:
@@ -129,10 +120,12 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     }
     for line in [*split_lines(releases), "", *window_lines(windows, options.repeat)]:
         print(line)
+    failed = windows["releases"].failed
     return {
         "machine": about,
         "releases": releases,
         "windows": {name: asdict(window) for name, window in windows.items()},
+        command.PROBLEMS: [f"{failed} requests failed during releases"] if failed else [],
     }
 
 
@@ -162,24 +155,5 @@ def window_lines(windows: dict[str, Window], events: int) -> list[str]:
     return lines
 
 
-def main() -> int:
-    """Exit status 0 when everything was measured and no request failed because of a release."""
-    options = parser().parse_args()
-    try:
-        result = measure(options)
-    except (BenchmarkError, LabError) as error:
-        print(f"benchmarks/release: {error}", file=sys.stderr)
-        return 1
-    finally:
-        if not options.keep:
-            lab.remove(lab.GROUNDCREW, lab.SCRIPT)
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    failed = result["windows"]["releases"]["failed"]
-    if failed:
-        print(f"benchmarks/release: {failed} requests failed during releases", file=sys.stderr)
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(parser(), measure, lab.GROUNDCREW))

@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import lab, machine
+from benchmarks.measure import command, lab, machine
 from benchmarks.measure.lab import BenchmarkError
-from groundcrew.lab.process import LabError
 
 HOST = "bench-serve"
 FOLDER = Path(__file__).parent
@@ -30,17 +29,14 @@ Rates = Mapping[tuple[str, str], Sequence[float]]
 
 def parser() -> argparse.ArgumentParser:
     """The options."""
-    top = argparse.ArgumentParser(
-        prog="benchmarks/serve",
-        description="Requests per second of one application under its framework's development "
-        f"server, under gunicorn alone, and deployed, on a lab host of its own ({HOST}).",
+    top = command.parser(
+        "benchmarks/serve",
+        "Requests per second of one application under its framework's development server, under "
+        f"gunicorn alone, and deployed, on a lab host of its own ({HOST}).",
     )
     top.add_argument("--rounds", type=int, default=8, help="how often each is measured")
     top.add_argument("--seconds", type=int, default=2, help="how long each time")
     top.add_argument("--connections", type=int, default=64, help="clients at the same time")
-    top.add_argument("--suite", default="bookworm", help="Debian of the host")
-    top.add_argument("--json", type=Path, metavar="PATH", help="write everything measured")
-    top.add_argument("--keep", action="store_true", help="leave the host running")
     return top
 
 
@@ -59,9 +55,9 @@ def _text(value: Any) -> str:
 def samples(rounds: int, seconds: int, connections: int) -> dict[tuple[str, str], list[float]]:
     """Requests per second by way and path. Raises BenchmarkError where a request failed."""
     script = (FOLDER / "measure.sh").read_bytes()
-    command = f"bash -s -- {rounds} {seconds} {connections}"
+    invocation = f"bash -s -- {rounds} {seconds} {connections}"
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for line in lab.as_root(HOST, command, script).decode().splitlines():
+    for line in lab.as_root(HOST, invocation, script).decode().splitlines():
         way, path, rate, errors = line.split()
         if int(errors):
             raise BenchmarkError(f"{way} {path}: {errors} requests failed")
@@ -106,31 +102,21 @@ def problems(rates: Rates) -> list[str]:
     return found
 
 
-def main() -> int:
-    """Exit status 0 when everything was measured and the targets are met."""
-    options = parser().parse_args()
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Measures everything and prints it. Raises BenchmarkError."""
     about = machine.describe()
     print(", ".join(f"{key} {value}" for key, value in about.items()))
-    try:
-        deploy(options.suite)
-        busy = machine.busy()
-        measured = samples(options.rounds, options.seconds, options.connections)
-    except (BenchmarkError, LabError) as error:
-        print(f"benchmarks/serve: {error}", file=sys.stderr)
-        return 1
-    finally:
-        if not options.keep:
-            lab.remove(HOST)
+    deploy(options.suite)
+    busy = machine.busy()
+    measured = samples(options.rounds, options.seconds, options.connections)
     print(f"busy {busy}", *lines(measured, options.connections), sep="\n")
-    missed = problems(measured)
-    if options.json:
-        text = {" ".join(key): values for key, values in measured.items()}
-        result = {"machine": about, "busy": busy, "samples": text, "problems": missed}
-        options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    for problem in missed:
-        print(f"benchmarks/serve: {problem}", file=sys.stderr)
-    return 1 if missed else 0
+    return {
+        "machine": about,
+        "busy": busy,
+        "samples": {" ".join(key): values for key, values in measured.items()},
+        command.PROBLEMS: problems(measured),
+    }
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(parser(), measure, HOST))

@@ -262,9 +262,9 @@ def hand_over(
 def too_little_memory(target: Target, state: AppState, release: str) -> str | None:
     """Why the new release cannot run beside the live one, if it cannot."""
     units = target.units(str(state["live"]))
-    known = [state["units"][unit]["memory"] for unit in units if unit in state["units"]]
+    told = [state["units"][unit]["memory"] for unit in units if unit in state["units"]]
     # Without memory accounting systemd says "[not set]", or the largest number there is.
-    used = [int(text) for text in known if text.isdigit() and int(text) <= UNKNOWN]
+    used = [int(text) for text in told if text.isdigit() and int(text) <= UNKNOWN]
     free = state["memory_available"]
     wanted = sum(used) * len(target.units(release)) // max(1, len(used))
     if wanted <= free:
