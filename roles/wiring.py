@@ -223,3 +223,12 @@ def asked_maintenance(inventory: Inventory) -> Literal["on", "off"]:
         if wanted:
             return wanted
     raise SettingsError([Problem("maintenance", "--data", "is required: on or off")])
+
+
+def asked_sbom(inventory: Inventory) -> str:
+    """The directory that gets bills of materials. Raises SettingsError where none is said."""
+    for host in inventory:
+        wanted: str | None = settings_for(host).settings.run.sbom
+        if wanted:
+            return wanted
+    raise SettingsError([Problem("sbom", "--data", "is required: a directory on this machine")])

@@ -73,6 +73,7 @@ def build_payload(plan: ReleasePlan, release: str, archive: str | None) -> dict[
             "purge": apt.purge_script(['"$@"'], LOCK_SECONDS),
         },
         "frontend": plan.frontend.payload() if plan.frontend else None,
+        "frontend_lock": plan.app.frontend.directory if plan.app.frontend else None,
         "keep_cache": plan.toolchain.keep_cache,
         "compile": plan.toolchain.compile,
         "environment": dict(plan.toolchain.environment),

@@ -8,7 +8,7 @@ groundcrew/releases/requirements.py, "frontend": as in groundcrew/releases/front
 "apt": as in groundcrew/remote/build_packages.py, "exclude_newer": [options], "keep_cache": bool,
 "compile": bool, "environment": {...}, "hooks": [...], "hook_timeout": seconds,
 "shared": [relative paths], "directories": [relative paths], "metadata": {...},
-"on_failure": shell command}, ...]
+"frontend_lock": directory of a front end's lockfile or null, "on_failure": shell command}, ...]
 
 Everything that runs foreign code runs as the build user. release.json is written last: a directory
 without it was never finished, is not used, and is removed by the next build. On failure nothing of
@@ -33,7 +33,8 @@ from typing import Any
 from groundcrew.remote.build_packages import PackagesError, build_packages
 from groundcrew.remote.interpreter import InterpreterError, find_interpreter
 from groundcrew.remote.node import NodeError, install_node
-from groundcrew.remote.requirements import combine
+from groundcrew.remote.requirements import combine, pinned_hashes
+from groundcrew.remote.sbom import SBOM, sbom
 
 LINES_SHOWN = 40
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
@@ -235,6 +236,23 @@ class Build:
         python = str(self.venv / "bin" / "python")
         self.run("compile", [python, "-m", "compileall", "-q", "-j", "0", "."])
 
+    def list_parts(self) -> None:
+        """The release's bill of materials, beside what it lists."""
+        lock = self.payload["frontend_lock"]
+        # What is read may be a link that a package has put there.
+        os.seteuid(self.uid)
+        try:
+            requirements = self.directory / "requirements.txt"
+            text = sbom(
+                {"name": self.payload["name"], **self.payload["metadata"]},
+                self.venv,
+                pinned_hashes(requirements.read_text(encoding="utf-8")),
+                self.app / lock if lock is not None else None,
+            )
+        finally:
+            os.seteuid(0)
+        write_new(self.directory / SBOM, text)
+
     def finish(self) -> None:
         """Mark the release as built."""
         partial = self.directory / ".release.json"
@@ -264,6 +282,7 @@ class Build:
             self.make_directories()
             if self.payload["compile"]:
                 self.compile()
+            self.list_parts()
             self.finish()
         except BaseException:
             shutil.rmtree(self.directory, ignore_errors=True)

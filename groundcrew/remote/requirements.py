@@ -37,6 +37,17 @@ def combine(
     return "".join(f"{line}\n" for line in [*lines, *extra]), hashed
 
 
+def pinned_hashes(text: str) -> dict[tuple[str, str], list[str]]:
+    """Name and version -> the hashes (`sha256:...`) that the requirements allow for it."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for line in _logical(text):
+        pin = re.match(r"[^;@]+==\s*([^\s;]+)", line)
+        name = _name(line)
+        if pin and name:
+            found.setdefault((name, pin[1]), []).extend(re.findall(r"--hash=(\S+)", line))
+    return found
+
+
 def _logical(text: str) -> Iterator[str]:
     """Lines without comments, continuation lines joined."""
     for line in text.replace("\\\n", " ").splitlines():

@@ -42,6 +42,9 @@ class RunSettings(Settings):
     """Only log lines of this long ago or later (`--data since=10m`): seconds, minutes, hours or
     days."""
 
+    sbom: str | None = None
+    """Directory on the operator's machine that gets bills of materials (`--data sbom=sboms`)."""
+
 
 class StatusSettings(Settings):
     """What `playbooks/status.py` writes; given on the command line."""

@@ -15,7 +15,8 @@ from groundcrew.settings.merge import Layer, merge
 
 COMMAND_LINE = "--data"
 # What playbooks are told, without the block's name.
-SHORT = {key: f"run.{key}" for key in ("app", "release", "maintenance", "lines", "since")}
+_ASKED = ("app", "release", "maintenance", "lines", "since", "sbom")
+SHORT = {key: f"run.{key}" for key in _ASKED}
 
 
 @cache

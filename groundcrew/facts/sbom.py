@@ -1,0 +1,30 @@
+"""What releases are made of, in one round trip."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from pyinfra.api import FactBase, StringCommand
+
+from groundcrew import remote
+
+
+class Sboms(FactBase[dict[str, Any]]):
+    """Application -> the CycloneDX document of its `release`, by default the live one; None where
+    there is none."""
+
+    @staticmethod
+    def default() -> dict[str, Any]:
+        """Nothing is known."""
+        return {}
+
+    def command(self, apps: Sequence[str], release: str | None) -> StringCommand:
+        """One program run."""
+        return remote.command("app_sboms", json.dumps({"apps": list(apps), "release": release}))
+
+    def process(self, output: list[str]) -> dict[str, Any]:
+        """The program prints one line of JSON."""
+        found: dict[str, Any] = json.loads(output[-1])
+        return found

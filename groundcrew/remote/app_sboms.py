@@ -1,0 +1,34 @@
+"""Prints what releases are made of.
+
+Runs on the host as root, as `python3 -c SCRIPT REQUEST`; REQUEST is JSON {"apps": [name],
+"release": ID or null for the live one}. Prints one line of JSON: application -> its CycloneDX
+document, null where there is none. Standard library only, Python 3.9 or later.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from groundcrew.remote.app_files import live_release, text
+from groundcrew.remote.sbom import SBOM
+
+
+def document(app: str, release: str | None) -> Any:
+    """That of one application."""
+    name = release or live_release(app)[0]
+    folder = Path("/srv") / app / "releases" / str(name)
+    return json.loads(text(folder / SBOM) or "null")
+
+
+def main() -> int:
+    """Prints those that the request in argv[1] names."""
+    request = json.loads(sys.argv[1])
+    print(json.dumps({app: document(app, request["release"]) for app in request["apps"]}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

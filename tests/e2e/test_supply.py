@@ -1,0 +1,87 @@
+"""What releases are made of, and whether anything is known against it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from groundcrew.remote.sbom import sbom
+from tests.audit import gate, tools
+from tests.e2e.harness import ROOT, LabHost, pyinfra
+
+SCHEMA = """
+import sys
+from pathlib import Path
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+for path in sys.argv[1:]:
+    error = JsonStrictValidator(SchemaVersion.V1_6).validate_str(Path(path).read_text())
+    if error:
+        sys.exit(f"{path}: {error}")
+"""
+
+
+def invalid(*paths: Path) -> str:
+    """What CycloneDX's own schema has against documents."""
+    done = tools.run("python", "-c", SCHEMA, *map(str, paths))
+    return done.stderr
+
+
+def fetched(host: LabHost, folder: Path, **data: str) -> dict[str, dict[str, Any]]:
+    """The documents of a host's applications, as an operator gets them."""
+    given = {"sbom": str(folder), **data}
+    run = pyinfra(host.name, playbook="playbooks/sbom.py", data=given)
+    assert run.status == 0, run.stderr
+    assert run.changed == []
+    paths = sorted(folder.glob(f"*.{host.name}.cdx.json"))
+    assert invalid(*paths) == ""
+    return {path.name.split(".")[0]: json.loads(path.read_text()) for path in paths}
+
+
+def packages(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        item["name"]: item
+        for item in document["components"]
+        if item.get("purl", "").startswith("pkg:pypi/")
+    }
+
+
+def test_every_release_keeps_what_it_is_made_of(converged: LabHost, tmp_path: Path) -> None:
+    documents = fetched(converged, tmp_path)
+    assert set(documents) == {"hello", "httpbin"}
+    for name, document in documents.items():
+        live = converged.live(name)
+        assert document["metadata"]["component"]["version"] == live
+        found = packages(document)
+        freeze = f"/opt/groundcrew/uv-*/bin/uv pip freeze --python /srv/{name}/releases/{live}/venv"
+        installed = dict(line.split("==") for line in converged.out(freeze).splitlines())
+        assert {key: item["version"] for key, item in found.items()} == installed
+        # What is locked has the hashes of its files, and every package says its licence.
+        assert all(item["externalReferences"][0]["hashes"] for item in found.values())
+        assert all(item["licenses"] for item in found.values())
+        path = f"/srv/{name}/releases/{live}/sbom.cdx.json"
+        assert converged.out(f"stat -c '%U %G %a' {path}") == "root root 644"
+    gate.record("CycloneDX schema, bills of materials", converged.suite, "valid", "valid")
+
+
+def test_a_release_that_is_not_there_has_none(bookworm: LabHost, tmp_path: Path) -> None:
+    data = {"sbom": str(tmp_path), "app": "hello", "release": "20200101T000000Z-000000000000"}
+    run = pyinfra(bookworm.name, playbook="playbooks/sbom.py", data=data)
+    assert run.status == 1
+    assert "hello: release 20200101T000000Z-000000000000 has no sbom.cdx.json" in run.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_front_ends_are_in_it(tmp_path: Path) -> None:
+    metadata = {"name": "chat", "release": "r", "digest": "d", "source": "s", "source_digest": "e"}
+    front = ROOT / "examples/agentchat-like/frontend"
+    text = sbom(metadata, ROOT / ".venv", {}, front)
+    path = tmp_path / "chat.cdx.json"
+    path.write_text(text)
+    assert invalid(path) == ""
+    vite = next(item for item in json.loads(text)["components"] if item["name"] == "vite")
+    assert vite["externalReferences"][0]["hashes"]
+    path.write_text(text.replace('"library"', '"wheel"'))
+    assert "wheel" in invalid(path)
