@@ -44,10 +44,16 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def settings(source: Path) -> dict[str, Any]:
+    """The application's settings; the load is one address with more requests than a client may
+    send."""
+    return {APP: {"source": {"directory": str(source)}, "nginx": {"limits": False}}}
+
+
 def release(source: Path, number: int) -> dict[str, float]:
     """Releases changed code; the moments of its steps, as Unix time by the host's own files."""
     (source / "release.txt").write_text(f"release {number}\n")
-    data = json.dumps({APP: {"source": {"directory": str(source)}}})
+    data = json.dumps(settings(source))
     with tempfile.NamedTemporaryFile(suffix=".json") as profile:
         started = time.time()
         lab.pyinfra(
@@ -81,7 +87,7 @@ def release(source: Path, number: int) -> dict[str, float]:
 
 def change_nginx(source: Path, number: int) -> None:
     """A change of nginx's own configuration: the one case in which it is reloaded."""
-    data = json.dumps({APP: {"source": {"directory": str(source)}}})
+    data = json.dumps(settings(source))
     level = f"nginx.gzip_level={number % 9 + 1}"
     lab.pyinfra("deploy.py", "--data", f"app={data}", "--data", level)
 
@@ -96,7 +102,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         shutil.copytree(lab.ROOT / "examples" / APP, source)
         say("a bare host becomes one that serves")
         lab.fresh(lab.GROUNDCREW, suite=options.suite)
-        lab.pyinfra("deploy.py")
+        lab.pyinfra("deploy.py", "--data", f"app={json.dumps(settings(source))}")
         release(source, 0)
 
         load = Load(lab.address(lab.GROUNDCREW), f"{APP}.test", options.rate)

@@ -92,8 +92,12 @@ class Location(Settings):
     It gets the request's headers and no body; X-Original-URI and X-Original-Method tell what is
     asked for."""
 
+    limits: bool | None = None
+    """Whether what one client may ask for is limited at all; default: as for the application."""
+
     rate_limit: RateLimit | None = None
-    """Requests of one client, counted for all paths below together."""
+    """Requests of one client, counted for all paths below together, besides the application's own
+    limit and instead of the host's (`nginx.limits`)."""
 
     connections: int | None = Field(None, ge=1)
     """Requests of one client at the same time; more get 429."""

@@ -34,11 +34,17 @@ class Site(Settings):
     buffering: bool = True
     """Whether nginx buffers answers; off for streams."""
 
+    limits: bool = True
+    """Whether what one client may ask for is limited at all: by the two keys below or else by
+    `nginx.limits` of the host."""
+
     rate_limit: RateLimit | None = None
-    """Requests of one client to the application; files that nginx serves itself do not count."""
+    """Requests of one client to the application, instead of `nginx.limits`; files that nginx serves
+    itself do not count."""
 
     connections: int | None = Field(None, ge=1)
-    """Requests of one client to the application at the same time; more get 429."""
+    """Requests of one client to the application at the same time, instead of `nginx.limits`; more
+    get 429."""
 
     locations: dict[LocationKey, Location] = Field(default_factory=dict)
     """Rules for some paths: a path and everything that begins with it (`/api/`), or exactly one

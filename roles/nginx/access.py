@@ -5,7 +5,9 @@ from __future__ import annotations
 from groundcrew.apps.limits import RateLimit
 from groundcrew.apps.model import AppSettings
 from groundcrew.apps.rules import Rules
+from groundcrew.templates import render
 from roles.nginx.context import Context
+from roles.nginx.settings import NginxSettings
 
 HOST_ITSELF = ("127.0.0.1", "::1")
 ZONE_SIZE = "10m"
@@ -45,21 +47,62 @@ def auth_location(context: Context, path: str) -> str:
     return f"/groundcrew-auth/{context.name}{path}"
 
 
+def shared_limits(settings: NginxSettings) -> str:
+    """Whose requests are counted, and the counters of all applications together."""
+    rate = settings.limits.rate
+    return render("nginx/limits.conf.j2", settings=settings, rate=rate and nginx_rate(rate))
+
+
 def limits(context: Context, rules: Rules, *, application: bool) -> list[str]:
-    """How much one client may ask for: of the application as a whole, and of these paths."""
+    """How much one client may ask for: of the application as a whole and of these paths, or, where
+    neither says anything, of the host."""
     site, values = context.app.nginx, rules.values
-    lines = []
+    if not (site.limits if values.limits is None else values.limits):
+        return []
+    rates = []
     if application and site.rate_limit:
-        lines.append(rate(context, "all", site.rate_limit))
+        rates.append(rate(context, "all", site.rate_limit))
     if values.rate_limit:
         zone = zone_suffix(context, rules.origins["rate_limit"])
-        lines.append(rate(context, zone, values.rate_limit))
+        rates.append(rate(context, zone, values.rate_limit))
+    numbers = []
     if application and site.connections:
-        lines.append(connections(context, "all", site.connections))
+        numbers.append(connections(context, "all", site.connections))
     if values.connections:
         zone = zone_suffix(context, rules.origins["connections"])
-        lines.append(connections(context, zone, values.connections))
-    return lines
+        numbers.append(connections(context, zone, values.connections))
+    return [
+        *(rates or default_rate(context.settings, application=application)),
+        *(numbers or default_connections(context.settings)),
+    ]
+
+
+def default_rate(settings: NginxSettings, *, application: bool) -> list[str]:
+    """The host's own rate."""
+    limit = settings.limits
+    if not (application and limit.rate):
+        return []
+    return [f"limit_req zone=groundcrew-requests{beyond(limit.burst, limit.delay)}"]
+
+
+def default_connections(settings: NginxSettings) -> list[str]:
+    """The host's own number of requests at the same time."""
+    number = settings.client_connections
+    return [f"limit_conn groundcrew-connections {number}"] if number else []
+
+
+def beyond(burst: int, at_once: int) -> str:
+    """What happens to requests above a rate, as parameters of its directive."""
+    if not burst:
+        return ""
+    delay = " nodelay" if at_once >= burst else f" delay={at_once}" if at_once else ""
+    return f" burst={burst}{delay}"
+
+
+def nginx_rate(limit: str) -> str:
+    """A rate in nginx's units."""
+    number, per = limit.split("r/")
+    return f"{-(-int(number) // 60)}r/m" if per == "h" else limit
 
 
 def zone_suffix(context: Context, key: str) -> str:
@@ -71,11 +114,10 @@ def rate(context: Context, suffix: str, limit: RateLimit) -> str:
     """The directive; its zone is noted for the http level."""
     zone = f"groundcrew-{context.name}-rate-{suffix}"
     context.zones[zone] = (
-        f"limit_req_zone $groundcrew_client zone={zone}:{ZONE_SIZE} rate={limit.rate}"
+        f"limit_req_zone $groundcrew_client zone={zone}:{ZONE_SIZE} rate={nginx_rate(limit.rate)}"
     )
-    burst = f" burst={limit.burst}" if limit.burst else ""
-    nodelay = " nodelay" if limit.burst and limit.nodelay else ""
-    return f"limit_req zone={zone}{burst}{nodelay}"
+    at_once = limit.delay if limit.delay is not None else limit.burst if limit.nodelay else 0
+    return f"limit_req zone={zone}{beyond(limit.burst, at_once)}"
 
 
 def connections(context: Context, suffix: str, number: int) -> str:

@@ -9,7 +9,7 @@ from groundcrew.apps.paths import AppPaths
 from groundcrew.entries import Absent, Directory, Entry, File, Link, Purge
 from groundcrew.templates import render
 from roles.nginx import maintenance
-from roles.nginx.access import users_file
+from roles.nginx.access import shared_limits, users_file
 from roles.nginx.context import Context, Https, Server, base_headers, prefixes_below, servers
 from roles.nginx.headers import headers_file
 from roles.nginx.passwords import Passwords, password_files
@@ -36,13 +36,13 @@ CONCERNS = (
     "clients",
     "decision",
     "gzip",
-    "limits",
     "log-format",
     "maps",
     "media-types",
     "proxy",
     "status",
     "uwsgi",
+    "visitors",
 )
 
 
@@ -78,6 +78,7 @@ def configuration(
     ]
     entries += [
         File(f"{OWN}/headers.conf", common),
+        File(f"{OWN}/limits.conf", shared_limits(settings)),
         File(f"{OWN}/cache-paths.conf", cache_paths(settings, apps)),
         File(f"{OWN}/default-server.conf", default_server(settings, apps, https)),
         tls_file(https) if tls else Absent(TLS_FILE),

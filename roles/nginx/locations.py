@@ -167,7 +167,7 @@ def passing(context: Context, rules: Rules, *, cached: bool) -> list[str]:
         lines += both(f"buffering {'on' if buffering else 'off'}")
     if cached and rules.values.cache:
         statuses = " ".join(map(str, rules.values.cache.statuses))
-        key = f"{context.name} $request_method $scheme://$host$groundcrew_host_port$request_uri"
+        key = f"{context.name} $request_method $groundcrew_scheme://$host$groundcrew_host_port$request_uri"
         lines.append("include groundcrew/cached.conf")
         lines += both(f'cache_key "{key}"')
         lines += both(f"cache_valid {statuses} {rules.values.cache.valid}s")

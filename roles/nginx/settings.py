@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from groundcrew.apps.types import Network
 from groundcrew.headers import HeaderName, HeaderValue
 from groundcrew.model import Settings
+from roles.nginx.limits import ClientLimits
 
 Size = Annotated[str, StringConstraints(pattern=r"^[0-9]+[kKmM]?$")]
 MediaType = Annotated[str, StringConstraints(pattern=r"^[a-z]+/[a-z0-9.+-]+$")]
@@ -86,6 +88,15 @@ class NginxSettings(Settings):
     status_port: int = Field(8090, ge=1, le=65535)
     """Port on 127.0.0.1 where `/status` answers with nginx's counters (stub_status)."""
 
+    trusted_proxies: tuple[Network, ...] = ()
+    """Load balancers in front of this host, by address or network. Of their requests, and of no
+    others, X-Forwarded-For tells the client's address, for limits, logs, allow lists and
+    applications, and X-Forwarded-Proto whether the client spoke HTTPS. They must set both, or add
+    to the first, and nobody else may send from their addresses."""
+
+    limits: ClientLimits = ClientLimits()
+    """What one client address may take."""
+
     client_header_timeout: int = Field(10, ge=1)
     """Seconds in which a client must have sent its whole request header (slowloris)."""
 
@@ -150,6 +161,32 @@ class NginxSettings(Settings):
 
     hide_headers: tuple[HeaderName, ...] = ("X-Powered-By", "X-AspNet-Version", "X-Runtime")
     """Response headers of applications that are dropped: they name software and versions."""
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _not_everybody(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for network in networks:
+            if network.endswith("/0"):
+                raise ValueError(f"{network} is everybody: every client could say who it is")
+        return networks
+
+    @property
+    def client_connections(self) -> int | None:
+        """Requests of one client address at the same time; None = no limit."""
+        if self.limits.connections == "auto":
+            return self.worker_connections // 4
+        return self.limits.connections
+
+    @model_validator(mode="after")
+    def _nobody_takes_all(self) -> NginxSettings:
+        taken = 2 * (self.client_connections or 0)
+        if taken >= self.worker_connections:
+            raise ValueError(
+                f"limits.connections ({self.client_connections}) must be below half of "
+                f"worker_connections ({self.worker_connections}): a proxied request takes two, and "
+                "one client could take all"
+            )
+        return self
 
     @model_validator(mode="after")
     def _files_suffice(self) -> NginxSettings:

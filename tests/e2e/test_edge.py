@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import shlex
 import shutil
@@ -26,7 +27,8 @@ END = "\r\n"
 # Not every host has curl.
 ASK = (
     "import http.client as c; h = c.HTTPConnection('127.0.0.1'); "
-    "h.request('GET', '/metrics', headers={{'Host': '{site}'}}); print(h.getresponse().status)"
+    "h.request('GET', '{path}', headers={{'Host': '{site}', **{headers}}}); "
+    "print(h.getresponse().{read})"
 )
 SECURITY = ("Content-Security-Policy", "X-Content-Type-Options", "X-Frame-Options")
 
@@ -71,7 +73,7 @@ def manifests(project: Project) -> None:
     flask = {"source": {"directory": "below"}, "entry": "below:app", "domains": [SITE]}
     flask |= {"requirements": "requirements.txt", "health": {"path": "/health"}}
     rules = {"/guarded": {"auth_request": "/decide"}, "/kept": {"cache": {"valid": 60}}}
-    project.app("shop", **flask, prefix="/shop")
+    project.app("shop", **flask, prefix="/shop", nginx={"locations": {"/free": {"limits": False}}})
     project.app(
         "desk",
         **flask,
@@ -101,6 +103,13 @@ def project(tmp_path_factory: pytest.TempPathFactory, bookworm: LabHost) -> Iter
         shutil.copytree(ROOT / "tests" / "edge" / name, project.root / name)
     project.env = {"EDGE_PASSWORD": "a fine secret"}
     manifests(project)
+    # This machine is the load balancer, and speaks for clients whose addresses it makes up.
+    itself = f"{project.host.address.rpartition('.')[0]}.1"
+    limits = {"rate": "6r/m", "burst": 20, "delay": 20, "connections": 3, "allow": [itself]}
+    nginx = {"trusted_proxies": [itself], "limits": limits}
+    project.write("group_data/edge.py", f"nginx = {nginx!r}\n")
+    inventory = project.root / "inventory" / "prod.py"
+    inventory.write_text(f"{inventory.read_text()}edge = [{project.host.name!r}]\n")
     run = project.deploy(*APPS)
     assert run.status == 0, run.stderr
     yield project
@@ -123,6 +132,10 @@ class Site:
         url = f"http://{self.host.address}{path}"
         options = {"timeout": 10, "allow_redirects": False, **options}
         return requests.request(method, url, headers=headers, **options)
+
+    def status(self, path: str, client: str) -> int:
+        """What a client gets, by way of a load balancer."""
+        return self.get(path, headers={"X-Forwarded-For": client}).status_code
 
 
 def test_second_run_changes_nothing(project: Project) -> None:
@@ -203,7 +216,8 @@ def test_constant_answers_and_closed_paths(site: Site) -> None:
     assert raw_status(site.host.address, "/api/..x/y.?a=/../") == 200
     # Not for everybody, but for the host itself.
     assert site.get("/metrics").status_code == 403
-    own = site.host.out(f"python3 -c {shlex.quote(ASK.format(site=SITE))}")
+    asked = ASK.format(site=SITE, path="/metrics", headers={}, read="status")
+    own = site.host.out(f"python3 -c {shlex.quote(asked)}")
     assert own == "200"
 
 
@@ -229,14 +243,61 @@ def test_the_application_decides(site: Site) -> None:
 
 
 def test_one_request_more_than_allowed(site: Site) -> None:
-    statuses = [site.get("/api/limited/x").status_code for _ in range(5)]
+    statuses = [site.status("/api/limited/x", "198.51.100.1") for _ in range(5)]
     assert statuses == [200, 200, 200, 429, 429]
 
 
 def test_requests_at_the_same_time(site: Site) -> None:
-    with ThreadPoolExecutor(4) as pool:
-        statuses = sorted(pool.map(lambda _: site.get("/desk/slow").status_code, range(4)))
-    assert statuses == [200, 200, 429, 429]
+    """Of an application that says how many, and of one that leaves it to the host."""
+    for path, most in (("/desk/slow", 2), ("/shop/slow", 3)):
+        with ThreadPoolExecutor(5) as pool:
+            statuses = sorted(pool.map(lambda _: site.status(path, "198.51.100.2"), range(5)))  # noqa: B023
+        assert statuses == [200] * most + [429] * (5 - most), path
+
+
+def test_every_client_is_limited_and_no_other_notices(site: Site) -> None:
+    def refused(path: str, *clients: str) -> int:
+        return sum(site.status(path, clients[n % len(clients)]) == 429 for n in range(40))
+
+    assert 0 < refused("/shop/", "198.51.100.3") < 20
+    assert site.status("/api/x", "198.51.100.3") == 429
+    assert site.status("/shop/", "198.51.100.4") == 200
+    # One customer's network of IPv6 is one client, another one's is not.
+    assert refused("/shop/", *(f"2001:db8:0:1::{n}" for n in range(1, 41))) > 0
+    assert site.status("/shop/", "2001:db8:0:2::1") == 200
+    # Files do not count, nor what is said not to, nor who is on the list.
+    assert refused("/robots.txt", "198.51.100.5") == 0
+    assert refused("/assets/app-1111.js", "198.51.100.5") == 0
+    assert refused("/shop/free", "198.51.100.5") == 0
+    assert sum(site.get("/shop/").status_code == 429 for _ in range(40)) == 0
+    refusals = site.host.out("grep -c 'limiting requests, excess' /var/log/nginx/edge.error.log")
+    assert int(refusals) > 0
+
+
+def test_a_balancer_says_who_asks_and_nobody_else_does(site: Site) -> None:
+    told = {"X-Forwarded-For": "192.0.2.66, 198.51.100.6", "X-Forwarded-Proto": "https"}
+    told |= {"Forwarded": "for=192.0.2.66", "Proxy": "192.0.2.66", "X-Real-IP": "192.0.2.66"}
+    answer = site.get("/api/x", headers=told)
+    seen = answer.json()["headers"]
+    assert (seen["x-forwarded-for"], seen["x-real-ip"]) == ("198.51.100.6", "198.51.100.6")
+    assert seen["x-forwarded-proto"] == "https"
+    assert "192.0.2.66" not in str(seen)
+    own = answer.headers["X-Request-ID"]
+    line = site.host.out(f"grep request_id={own} /var/log/nginx/edge.access.log")
+    assert line.startswith("198.51.100.6 - ")
+    for name in ("shop", "desk"):
+        seen = site.get(f"/{name}/", headers=told).json()
+        assert (seen["address"], seen["scheme"]) == ("198.51.100.6", "https"), name
+        seen = site.get(f"/{name}/").json()
+        assert seen["scheme"] == "http", name
+    # A list of those who may is about the client, too.
+    assert site.status("/metrics", "192.0.2.5") == 200
+    assert site.status("/metrics", "192.0.2.5, 198.51.100.6") == 403
+    # Who is no balancer is who they are.
+    asked = ASK.format(site=SITE, path="/api/x", headers=told, read="read().decode()")
+    seen = json.loads(site.host.out(f"python3 -c {shlex.quote(asked)}"))["headers"]
+    assert (seen["x-forwarded-for"], seen["x-forwarded-proto"]) == ("127.0.0.1", "http")
+    assert "198.51.100.6" not in str(seen)
 
 
 @pytest.mark.parametrize("path", ["/api/kept/x", "/desk/kept"])

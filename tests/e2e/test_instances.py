@@ -44,6 +44,8 @@ def settings(source: Path, instances: int, **more: Any) -> dict[str, Any]:
         "apps": ["hello"],
         "app.hello.source.directory": str(source),
         "app.hello.instances": instances,
+        # One address, more requests than a client may send.
+        "app.hello.nginx.limits": False,
         "app.hello.server.workers": 2,
         "app.hello.limits": {"memory_max": "512M", "cpu_quota": "50%"},
         "app.hello.release.check_window": 1,

@@ -69,6 +69,8 @@ def test_an_application_alone_has_one_plain_location() -> None:
     text = locations_file(app())
     assert text.count("\nlocation ") == 1
     assert location(text, "/") == [
+        "limit_req zone=groundcrew-requests burst=1000 delay=200",
+        "limit_conn groundcrew-connections 1024",
         "include groundcrew/passing/shop.conf",
         'proxy_set_header Connection ""',
     ]
@@ -111,9 +113,58 @@ def test_limits_of_the_application_count_what_reaches_it() -> None:
     text = locations_file(settings)
     assert "limit_req zone=groundcrew-shop-rate-all" in location(text, "/")
     assert "limit_conn groundcrew-shop-connections-all 9" in location(text, "/")
-    assert not [line for line in location(text, "^~ /static/") if line.startswith("limit_")]
+    # Files keep the host's own number of requests at the same time.
+    assert [line for line in location(text, "^~ /static/") if line.startswith("limit_")] == [
+        "limit_conn groundcrew-connections 1024"
+    ]
     http = site_file(NginxSettings(), "shop", settings)
     assert "limit_req_zone $groundcrew_client zone=groundcrew-shop-rate-all:10m rate=5r/s;" in http
+
+
+def limits(text: str, match: str) -> list[str]:
+    return [line for line in location(text, match) if line.startswith("limit_")]
+
+
+def test_limits_of_a_location_replace_the_hosts_and_add_to_the_applications() -> None:
+    locations = {
+        "/api/": {"rate_limit": {"rate": "1000r/h", "burst": 9, "delay": 4}},
+        "/api/open/": {"rate_limit": None},
+        "/free/": {"limits": False},
+        "/free/not/": {"limits": True},
+    }
+    default = ["limit_req zone=groundcrew-requests burst=1000 delay=200"]
+    number = ["limit_conn groundcrew-connections 1024"]
+    text = locations_file(rules(locations))
+    own = "limit_req zone=groundcrew-shop-rate-0 burst=9 delay=4"
+    assert limits(text, "/api/") == [own, *number]
+    assert limits(text, "/api/open/") == limits(text, "/") == default + number
+    assert limits(text, "/free/") == []
+    assert limits(text, "/free/not/") == default + number
+    both = app(nginx={"locations": locations, "rate_limit": {"rate": "9r/s", "nodelay": False}})
+    of_application = "limit_req zone=groundcrew-shop-rate-all burst=20"
+    assert limits(locations_file(both), "/api/") == [of_application, own, *number]
+    site = site_file(NginxSettings(), "shop", both)
+    # Whole requests a minute, rounded up.
+    assert "zone=groundcrew-shop-rate-0:10m rate=17r/m;" in site
+    off = app(nginx={"limits": False, "locations": locations})
+    assert limits(locations_file(off), "/") == []
+    assert limits(locations_file(off), "/free/not/") == default + number
+
+
+def test_the_hosts_limits_can_be_changed_and_lifted() -> None:
+    def lines(**values: Any) -> list[str]:
+        files = contents(NginxSettings(limits=values), {"shop": app()})
+        return limits(files[f"{OWN}/locations/shop.conf"], "/")
+
+    assert lines(rate=None, connections=9) == ["limit_conn groundcrew-connections 9"]
+    assert lines(connections=None, burst=0) == ["limit_req zone=groundcrew-requests"]
+    assert lines(connections=None, burst=5) == [
+        "limit_req zone=groundcrew-requests burst=5 nodelay"
+    ]
+    lifted = contents(NginxSettings(limits={"rate": None, "connections": None}), {"shop": app()})
+    assert "_zone " not in lifted[f"{OWN}/limits.conf"]
+    allowed = contents(NginxSettings(limits={"allow": ["192.0.2.0/24"]}), {})
+    assert "    192.0.2.0/24 0;" in allowed[f"{OWN}/limits.conf"]
 
 
 def test_the_health_path_is_neither_cached_nor_locked_away_from_the_host() -> None:
@@ -204,6 +255,7 @@ def test_without_an_application_at_the_root_there_is_nothing() -> None:
         ({"/": {"cors": {"origins": ["*", "https://a.test"]}}}, "covers all"),
         ({"/": {"cors": {"origins": []}}}, "at least 1"),
         ({"/": {"rate_limit": {"rate": "10"}}}, "pattern"),
+        ({"/": {"rate_limit": {"rate": "599r/h"}}}, "nginx cannot count"),
         ({"/": {"connections": 0}}, "greater than or equal to 1"),
         ({"/": {"allow": ["10.0.0.300"]}}, "does not appear"),
         ({"/": {"basic_auth": {"a:b": {"env": "X"}}}}, "pattern"),

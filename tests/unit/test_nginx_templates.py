@@ -114,7 +114,7 @@ def test_only_websockets_upgrade_for_asgi() -> None:
 def test_forwarding_headers_are_overwritten() -> None:
     proxy = directives(contents(SETTINGS, {})["/etc/nginx/groundcrew/proxy.conf"])
     assert "proxy_set_header X-Forwarded-For $remote_addr" in proxy
-    assert "proxy_set_header X-Forwarded-Proto $scheme" in proxy
+    assert "proxy_set_header X-Forwarded-Proto $groundcrew_scheme" in proxy
     for name in ("Forwarded", "Proxy", "X-Forwarded-Ssl", "X-Forwarded-Prefix"):
         assert f'proxy_set_header {name} ""' in proxy
     assert "$proxy_add_x_forwarded_for" not in " ".join(proxy)
@@ -202,6 +202,26 @@ def test_names_that_are_none_are_refused(name: str) -> None:
 def test_too_few_files_for_the_connections() -> None:
     with pytest.raises(ValidationError, match="at least twice"):
         NginxSettings(worker_connections=4096, worker_rlimit_nofile=4096)
+
+
+def test_one_client_cannot_have_all_connections() -> None:
+    assert NginxSettings(worker_connections=1024).client_connections == 256
+    with pytest.raises(ValidationError, match="one client could take all"):
+        NginxSettings(limits={"connections": 2048})
+
+
+def test_only_balancers_say_who_asks() -> None:
+    assert "real_ip" not in contents(SETTINGS, {})["/etc/nginx/groundcrew/visitors.conf"]
+    behind = NginxSettings(trusted_proxies=["192.0.2.7"])
+    visitors = contents(behind, {})["/etc/nginx/groundcrew/visitors.conf"]
+    assert "set_real_ip_from 192.0.2.7/32;" in visitors
+    assert block(visitors, "geo $realip_remote_addr $groundcrew_by_proxy {") == [
+        "default 0",
+        "192.0.2.7/32 1",
+    ]
+    for everybody in ("0.0.0.0/0", "::/0"):
+        with pytest.raises(ValidationError, match="everybody"):
+            NginxSettings(trusted_proxies=[everybody])
 
 
 def test_status_port_must_be_free() -> None:

@@ -14,6 +14,8 @@ def home() -> Response:
     return jsonify(
         script=request.environ["SCRIPT_NAME"],
         path=request.path,
+        scheme=request.scheme,
+        address=request.headers.get("X-Forwarded-For"),
         raw=request.environ.get("RAW_URI") or request.environ["REQUEST_URI"],
         url=url_for("page", name="a b"),
         static=url_for("static", filename="style.css"),
