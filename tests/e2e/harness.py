@@ -20,6 +20,8 @@ import testinfra
 ROOT = Path(__file__).resolve().parents[2]
 KEY = ROOT / ".groundcrew" / "lab" / "id_ed25519"
 PYINFRA = [sys.executable, "-m", "pyinfra"]
+RUNS: list[Run] = []
+"""The runs of this test session; the report of a failed test shows the last one."""
 
 
 @dataclass
@@ -94,7 +96,8 @@ def pyinfra(
         timeout=timeout,
         check=False,
     )
-    return Run(done.returncode, done.stdout, done.stderr, time.monotonic() - started)
+    RUNS.append(Run(done.returncode, done.stdout, done.stderr, time.monotonic() - started))
+    return RUNS[-1]
 
 
 def start_pyinfra(

@@ -31,8 +31,9 @@ echo '{"pebble": {"listenAddress": "127.0.0.1:14000", "managementListenAddress":
     "certificate": "cert.pem", "privateKey": "key.pem", "httpPort": 80, "tlsPort": 443}}' > config
 systemd-run -q --unit acme-names pebble-challtestsrv -defaultIPv4 127.0.0.1 -defaultIPv6 "" \
     -http01 "" -https01 "" -tlsalpn01 "" -dns01 127.0.0.1:8053 -management 127.0.0.1:8055
-systemd-run -q --unit acme-directory --working-directory /root/acme \
-    --setenv PEBBLE_VA_NOSLEEP=1 pebble -config config -dnsserver 127.0.0.1:8053
+# It refuses one nonce in twenty on purpose, and certbot gives up where it refuses two in a row.
+systemd-run -q --unit acme-directory --working-directory /root/acme --setenv PEBBLE_VA_NOSLEEP=1 \
+    --setenv PEBBLE_WFE_NONCEREJECT=0 pebble -config config -dnsserver 127.0.0.1:8053
 for try in $(seq 50); do curl -sk -o /dev/null https://127.0.0.1:14000/dir && break; sleep 0.1; done
 """
 STOP = """
