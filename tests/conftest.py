@@ -1,10 +1,26 @@
 """For all tests."""
 
+from __future__ import annotations
+
 # pyinfra's command line has gevent replace the ssl module. Where requests was imported before that,
 # its TLS connections recurse without end; the order of test modules must not decide that.
 import pyinfra_cli  # noqa: F401
+import pytest
 
 from groundcrew import post_quantum
+from tests import lanes
 
 # testinfra logs in with paramiko too.
 post_quantum.install()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--lane", choices=lanes.LANES, help="only the tests of this lane")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    wanted = config.getoption("--lane")
+    if wanted:
+        others = [item for item in items if lanes.lane(item.path) != wanted]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in set(others)]

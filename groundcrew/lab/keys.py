@@ -9,11 +9,11 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from groundcrew.lab.checkout import STATE, lock, state_directory
+from groundcrew.lab.checkout import NAME, SHORT_HASH, STATE, lock, state_directory
 
 PRIVATE_KEY = STATE / "id_ed25519"
 PUBLIC_KEY = STATE / "id_ed25519.pub"
-KNOWN_HOSTS = STATE / "known_hosts"
+KNOWN_HOSTS = STATE / (f"known_hosts.{SHORT_HASH}" if NAME else "known_hosts")
 
 
 def ensure() -> str:

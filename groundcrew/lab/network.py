@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from groundcrew.lab.checkout import LABEL, NETWORK, OURS, ROOT
+from groundcrew.lab.checkout import LABEL, NETWORK, OURS, OWNER
 from groundcrew.lab.engine import docker
 from groundcrew.lab.process import LabError, say
 
@@ -42,7 +42,7 @@ def ensure() -> None:
     if mtu := _mtu():
         create += ["--opt", f"com.docker.network.driver.mtu={mtu}"]
     try:
-        docker(*create, "--ipv6", "--subnet", ipv6_subnet(str(ROOT)), NETWORK)
+        docker(*create, "--ipv6", "--subnet", ipv6_subnet(OWNER), NETWORK)
     except LabError as error:
         docker(*create, NETWORK)
         say(f"the lab network has no IPv6: {error}")

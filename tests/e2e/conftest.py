@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
 from tests.audit import gate
-from tests.e2e.harness import LabHost, pyinfra
+from tests.e2e.harness import RUNS, LabHost, pyinfra
 
 
 def _converged(suite: str) -> Iterator[LabHost]:
@@ -37,6 +37,17 @@ def trixie() -> Iterator[LabHost]:
 def converged(request: pytest.FixtureRequest) -> LabHost:
     host: LabHost = request.getfixturevalue(request.param)
     return host
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test shows the end of its last run, of which an assertion quotes a few words."""
+    report = yield
+    if report.failed and RUNS:
+        run = RUNS[-1]
+        shown = "\n".join([*run.stdout.splitlines()[-40:], *run.stderr.splitlines()[-60:]])
+        report.sections.append((f"end of the last run (exit {run.status})", shown))
+    return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

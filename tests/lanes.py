@@ -1,0 +1,68 @@
+"""Which tests run side by side, each lane in a lab of its own, and which have the machine alone.
+
+The lanes are fixed, so that a test always finds the same hosts and comes after the same others.
+`python -m tests.lanes PATH...` runs all of them.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path, PurePath
+
+SECOND = {
+    "audit_host",
+    "config",
+    "converge",
+    "day2",
+    "edge",
+    "environment",
+    "examples",
+    "fail2ban",
+    "host",
+}
+"""With the unit tests before them."""
+
+QUIET = {"audit_edge", "release_load"}
+"""What measures how fast answers come."""
+
+LANES = ("first", "second", "quiet")
+
+
+def lane(path: PurePath) -> str:
+    """The lane of a test file."""
+    name = path.stem.removeprefix("test_")
+    if name in QUIET:
+        return "quiet"
+    return "second" if path.parent.name == "unit" or name in SECOND else "first"
+
+
+def command(name: str, paths: list[str]) -> list[str]:
+    """pytest for one lane."""
+    return [sys.executable, "-m", "pytest", *paths, "--lane", name, "--durations=15"]
+
+
+def main(paths: list[str]) -> int:
+    """Run all lanes; the exit status of the first that failed. The second's output comes when the
+    first has ended."""
+    log = Path(".groundcrew/second-lane.log")
+    with log.open("w") as file:
+        second = subprocess.Popen(
+            command("second", paths),
+            env={**os.environ, "GROUNDCREW_LAB": "second"},
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            first = subprocess.run(command("first", paths), check=False).returncode
+        finally:
+            # Interrupted, it was too, and takes its hosts down.
+            second.wait()
+    print(log.read_text(), flush=True)
+    last = subprocess.run(command("quiet", paths), check=False).returncode
+    return first or second.returncode or last
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
