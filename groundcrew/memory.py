@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from groundcrew.apps.model import AppSettings, Limits
+from groundcrew.apps.model import AppSettings
+from groundcrew.apps.resources import Limits
 
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 

@@ -9,7 +9,7 @@ from typing import Literal
 from pyinfra import host as current_host
 from pyinfra.api.inventory import Inventory
 
-from groundcrew.apps import development, maintenance
+from groundcrew.apps import development, maintenance_page
 from groundcrew.apps.command import CommandServer
 from groundcrew.apps.model import AppSettings
 from groundcrew.apps.paths import AppPaths
@@ -164,7 +164,8 @@ def server_process(
 def maintenance_pages(settings: HostSettings) -> dict[str, bytes]:
     """The page that visitors of each application get during its maintenance."""
     return {
-        name: maintenance.page(item.maintenance, PROJECT) for name, item in settings.app.items()
+        name: maintenance_page.page(item.maintenance, PROJECT)
+        for name, item in settings.app.items()
     }
 
 

@@ -1,22 +1,22 @@
-"""What an application's maintenance mode consists of on a host, besides nginx's configuration."""
+"""What visitors get while an application is being worked on."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from pydantic import Field
 
-from groundcrew.apps.model import Maintenance
-from groundcrew.apps.paths import AppPaths
-from groundcrew.entries import Directory, Entry, File
-from groundcrew.templates import render
+from groundcrew.apps.types import Network
+from groundcrew.model import Settings
 
 
-def page(settings: Maintenance, project: Path) -> bytes:
-    """The page that visitors get. Raises OSError where the operator's own cannot be read."""
-    if settings.page:
-        return (project / Path(settings.page).expanduser()).read_bytes()
-    return render("maintenance/page.html.j2", retry_after=settings.retry_after).encode()
+class Maintenance(Settings):
+    """What visitors get while `playbooks/maintenance.py` has switched maintenance on."""
 
+    page: str | None = None
+    """HTML file on the operator's machine, relative to the project directory; default: a plain
+    page. Styles and images must be in the file itself; scripts are not run."""
 
-def entries(paths: AppPaths, content: bytes) -> list[Entry]:
-    """The page, where nginx may read it."""
-    return [Directory(paths.maintenance), File(paths.maintenance_page, content)]
+    retry_after: int = Field(300, ge=1)
+    """Seconds after which clients should try again (Retry-After)."""
+
+    allow: tuple[Network, ...] = ()
+    """Addresses and networks of clients that get the application all the same."""

@@ -7,16 +7,24 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from groundcrew.apps import development, urls
+from groundcrew.apps.background import Timer, Worker
+from groundcrew.apps.check import Check
 from groundcrew.apps.config_file import ConfigFile
 from groundcrew.apps.development import Checkout
 from groundcrew.apps.frontend import Frontend
+from groundcrew.apps.health import Health
+from groundcrew.apps.hooks import Hooks
+from groundcrew.apps.maintenance import Maintenance
 from groundcrew.apps.media import Media
+from groundcrew.apps.release import Release, Rollout
+from groundcrew.apps.resources import Limits
 from groundcrew.apps.restart import Restart
 from groundcrew.apps.rules import rules_for
 from groundcrew.apps.secret import SecretSource
 from groundcrew.apps.server import GunicornServer, Server
 from groundcrew.apps.site import Site
 from groundcrew.apps.source import Source
+from groundcrew.apps.static import Static
 from groundcrew.apps.tls import HSTS, Tls
 from groundcrew.apps.types import (
     Day,
@@ -28,203 +36,8 @@ from groundcrew.apps.types import (
     Network,
     PartName,
     RelativePath,
-    Size,
-    UrlPath,
 )
 from groundcrew.model import Settings
-
-
-class Health(Settings):
-    """How a new release proves that it works before it gets a request."""
-
-    path: UrlPath = "/"
-    """Path that is requested on the release's own socket."""
-
-    status: int = Field(200, ge=100, le=599)
-    """Status that counts as healthy."""
-
-    timeout: int = Field(60, ge=1)
-    """Seconds until the first healthy answer; after that the release has failed."""
-
-    interval: float = Field(0.25, gt=0)
-    """Seconds between two attempts."""
-
-    request_timeout: float = Field(5, gt=0)
-    """Seconds that one attempt may take."""
-
-    successes: int = Field(2, ge=1)
-    """Healthy answers in a row that are needed."""
-
-
-class Hooks(Settings):
-    """Shell commands of the application's own, run in the release's directory with its virtualenv
-    first in PATH and its environment set."""
-
-    build: tuple[str, ...] = ()
-    """While building, as the build user, without secrets (e.g. compiling assets)."""
-
-    release: tuple[str, ...] = ()
-    """Once per release before its first start, as the application's user (e.g. migrations)."""
-
-    timeout: int = Field(600, ge=1)
-    """Seconds that one command may take."""
-
-
-class Limits(Settings):
-    """Resource limits of the application's unit, in systemd's own terms."""
-
-    memory_max: Size | None = None
-    """MemoryMax: above it the application is killed and restarted."""
-
-    memory_high: Size | None = None
-    """MemoryHigh: above it the application is slowed down and reclaimed from."""
-
-    memory_low: Size | None = None
-    """MemoryLow: below it memory is taken from others first, while they have any."""
-
-    cpu_quota: Annotated[str, StringConstraints(pattern=r"^[0-9]+%$")] | None = None
-    """CPUQuota: 200% = two CPUs."""
-
-    cpu_weight: int | None = Field(None, ge=1, le=10000)
-    """CPUWeight: share of a busy CPU beside others, who have 100 unless they say otherwise."""
-
-    io_weight: int | None = Field(None, ge=1, le=10000)
-    """IOWeight: share of a busy disk, likewise."""
-
-    tasks_max: int | None = Field(512, ge=1)
-    """TasksMax: processes and threads together."""
-
-    open_files: int = Field(65536, ge=1024)
-    """LimitNOFILE: open files and sockets."""
-
-
-class Worker(Settings):
-    """A background process that follows the release: started after the switch, and the old one
-    may finish what it does."""
-
-    command: Annotated[str, StringConstraints(min_length=1)]
-    """Command line, run in the release's directory with its virtualenv first in PATH."""
-
-    instances: int = Field(1, ge=1, le=64)
-    """Processes; each has its number, from 1, in WORKER_INSTANCE."""
-
-    stop_timeout: int = Field(60, ge=1)
-    """Seconds that it gets after SIGTERM to finish its job; then it is killed."""
-
-    restart: Restart = Restart()
-    """When it is started again."""
-
-    single: bool = False
-    """One process over all hosts, where only one may write: on the first host of the inventory that
-    has the application, and not before the one of the release before has ended."""
-
-    limits: Limits = Limits()
-    """Resource limits of each instance."""
-
-    @model_validator(mode="after")
-    def _single_is_one(self) -> Worker:
-        if self.single and self.instances != 1:
-            raise ValueError(f"single: true is one process, instances says {self.instances}")
-        return self
-
-
-class Timer(Settings):
-    """A command that runs by the clock and follows the release."""
-
-    command: Annotated[str, StringConstraints(min_length=1)]
-    """Command line, run in the release's directory with its virtualenv first in PATH."""
-
-    schedule: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9*:/,.~ _-]+$")]
-    """When, as systemd's OnCalendar: `daily`, `*-*-* 01:00`, `*:0/15`."""
-
-    timeout: int = Field(3600, ge=1)
-    """Seconds after which a run is stopped."""
-
-    single: bool = False
-    """Runs on one host only: on the first of the inventory that has the application, and one run at
-    a time, also over releases. Otherwise it runs on each host."""
-
-    limits: Limits = Limits()
-    """Resource limits of a run."""
-
-
-class Rollout(Settings):
-    """How a release goes over several hosts."""
-
-    canary: bool = True
-    """One host goes first and must succeed."""
-
-    batch: (
-        Annotated[int, Field(ge=1)]
-        | Annotated[str, StringConstraints(pattern=r"^([1-9][0-9]?|100)%$")]
-    ) = "25%"
-    """Hosts that switch at the same time, as a number or a percentage."""
-
-    go_back: bool = True
-    """When a host fails, hosts that have switched in the same run go back to what they had."""
-
-
-class Release(Settings):
-    """How releases are kept and replaced."""
-
-    strategy: Literal["switch", "restart"] = "switch"
-    """`switch`: the new release runs beside the old one before it gets requests; needs memory for
-    both. `restart`: the old one stops first, requests wait in a socket that systemd holds."""
-
-    check_window: int = Field(5, ge=0)
-    """Seconds after the switch in which the health path must stay healthy through nginx; else the
-    old release is switched back to."""
-
-    keep: int = Field(5, ge=1)
-    """Releases kept on the host, the live one included."""
-
-    drain: int | None = Field(None, ge=0)
-    """Seconds that the replaced release keeps running; default: a little longer than nginx may
-    keep using a connection to it."""
-
-
-class Static(Settings):
-    """Files of a release that nginx serves itself."""
-
-    path: RelativePath
-    """Directory in the release, from the source or made by a build hook (`collectstatic`)."""
-
-    url: Annotated[str, StringConstraints(pattern=r"^/([A-Za-z0-9._-]+/)+$")] = "/static/"
-    """Where they are served."""
-
-    assets_grace: int = Field(604800, ge=0)
-    """Seconds that the files of a replaced release stay reachable, for pages that browsers have
-    open."""
-
-
-class Maintenance(Settings):
-    """What visitors get while `playbooks/maintenance.py` has switched maintenance on."""
-
-    page: str | None = None
-    """HTML file on the operator's machine, relative to the project directory; default: a plain
-    page. Styles and images must be in the file itself; scripts are not run."""
-
-    retry_after: int = Field(300, ge=1)
-    """Seconds after which clients should try again (Retry-After)."""
-
-    allow: tuple[Network, ...] = ()
-    """Addresses and networks of clients that get the application all the same."""
-
-
-class Check(Settings):
-    """A request through nginx that must succeed for the host to be verified."""
-
-    path: UrlPath
-    """Path that is requested."""
-
-    status: int = Field(200, ge=100, le=599)
-    """Expected status."""
-
-    contains: str | None = None
-    """Text that the body must contain."""
-
-    headers: dict[str, str] = Field(default_factory=dict)
-    """Headers that the answer must carry, with exactly these values."""
 
 
 class AppSettings(Settings):

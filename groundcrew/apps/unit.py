@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from groundcrew.apps.model import AppSettings, Limits
+from groundcrew.apps.model import AppSettings
 from groundcrew.apps.paths import AppPaths
+from groundcrew.apps.resources import Limits
 from groundcrew.templates import render
 
 # Every directive that `systemd-analyze security` rates and a web application can live with.

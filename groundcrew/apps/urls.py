@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
-if TYPE_CHECKING:
-    from groundcrew.apps.model import AppSettings
+from groundcrew.apps.frontend import Frontend
+from groundcrew.apps.media import Media
+from groundcrew.apps.static import Static
 
 Kind = Literal["application", "page", "asset", "static", "media"]
 """The application, or nginx with the front end's pages or assets, static or uploaded files."""
 
 
-def claims(app: AppSettings) -> Iterator[tuple[str, Kind, str]]:
+class Served(Protocol):
+    """An application's settings that say what nginx serves."""
+
+    @property
+    def static(self) -> Static | None:
+        """Files of a release."""
+
+    @property
+    def media(self) -> Media | None:
+        """Uploaded files."""
+
+    @property
+    def frontend(self) -> Frontend | None:
+        """A built front end."""
+
+
+def claims(app: Served) -> Iterator[tuple[str, Kind, str]]:
     """Paths, who answers them, and the setting that says so: with everything below or, where they
     begin with `= `, exactly these. Longer ones win."""
     yield "/", "application", "/"
@@ -33,7 +50,7 @@ def claims(app: AppSettings) -> Iterator[tuple[str, Kind, str]]:
                 yield f"= {url}", "application", "frontend.api"
 
 
-def answering(app: AppSettings) -> dict[str, Kind]:
+def answering(app: Served) -> dict[str, Kind]:
     """All of these, with the front end at `/` where that is its place."""
     found = {path: kind for path, kind, _ in claims(app)}
     if app.frontend and app.frontend.url == "/":
@@ -41,7 +58,7 @@ def answering(app: AppSettings) -> dict[str, Kind]:
     return found
 
 
-def kind_of(app: AppSettings, path: str, *, exact: bool = True) -> Kind:
+def kind_of(app: Served, path: str, *, exact: bool = True) -> Kind:
     """Who answers one path or, unless `exact`, the paths that begin with it."""
     path = path.partition("?")[0]
     owners = answering(app)
@@ -50,7 +67,7 @@ def kind_of(app: AppSettings, path: str, *, exact: bool = True) -> Kind:
     return owners[max((url for url in owners if path.startswith(url)), key=len)]
 
 
-def clashes(app: AppSettings) -> Iterator[str]:
+def clashes(app: Served) -> Iterator[str]:
     """What two settings both claim."""
     taken: dict[str, tuple[Kind, str]] = {}
     for path, kind, setting in claims(app):

@@ -11,7 +11,7 @@ from typing import Literal
 from pyinfra import host
 from pyinfra.api import FunctionCommand, StringCommand, operation
 
-from groundcrew.apps import maintenance
+from groundcrew.apps import maintenance_page
 from groundcrew.apps.paths import AppPaths
 from groundcrew.entries import Absent, File, changes
 from groundcrew.operations.files import apply_command, read_states
@@ -41,7 +41,7 @@ def switch(
     + activate: shell command that makes it effective
     """
     flag = Absent(paths.maintenance_flag)
-    own = maintenance.entries(paths, page)
+    own = maintenance_page.entries(paths, page)
     states = read_states([flag, *own, *site])
     is_on = flag.path in states
     if wanted == "off":

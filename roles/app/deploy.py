@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pyinfra.api import deploy
 
-from groundcrew.apps import maintenance
+from groundcrew.apps import maintenance_page
 from groundcrew.apps.model import AppSettings
 from groundcrew.apps.paths import AppPaths
 from groundcrew.operations import accounts, files
@@ -32,7 +32,7 @@ def prepare(apps: Mapping[str, AppSettings], pages: Mapping[str, bytes]) -> None
             for paths, app in every
             for entry in (
                 *builders.directories(paths, app),
-                *maintenance.entries(paths, pages[paths.name]),
+                *maintenance_page.entries(paths, pages[paths.name]),
             )
         ],
     )

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from groundcrew.apps import maintenance
-from groundcrew.apps.model import AppSettings, Maintenance
+from groundcrew.apps import maintenance_page
+from groundcrew.apps.maintenance import Maintenance
+from groundcrew.apps.model import AppSettings
 from groundcrew.apps.paths import AppPaths
 from groundcrew.entries import Directory, File
 from groundcrew.operations.maintenance import log_line, note
@@ -112,7 +113,7 @@ def test_the_page_is_asked_for_by_path_so_that_any_method_gets_it() -> None:
 
 
 def test_the_default_page_is_whole_in_itself() -> None:
-    page = maintenance.page(Maintenance(retry_after=120), Path("/nowhere")).decode()
+    page = maintenance_page.page(Maintenance(retry_after=120), Path("/nowhere")).decode()
     assert page.startswith("<!doctype html>")
     assert 'http-equiv="refresh" content="120"' in page
     assert not re.search(r"src=|href=|url\(|<script|groundcrew", page)
@@ -120,8 +121,8 @@ def test_the_default_page_is_whole_in_itself() -> None:
 
 def test_the_operators_own_page(tmp_path: Path) -> None:
     (tmp_path / "page.html").write_bytes(b"<p>\xc3\xa4</p>")
-    page = maintenance.page(Maintenance(page="page.html"), tmp_path)
-    folder, file = maintenance.entries(AppPaths("shop"), page)
+    page = maintenance_page.page(Maintenance(page="page.html"), tmp_path)
+    folder, file = maintenance_page.entries(AppPaths("shop"), page)
     assert folder == Directory("/srv/shop/maintenance")
     assert isinstance(file, File)
     assert (file.path, file.data) == ("/srv/shop/maintenance/page.html", b"<p>\xc3\xa4</p>")

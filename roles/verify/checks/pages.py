@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from groundcrew.apps.check import Check as Promise
 from groundcrew.apps.model import AppSettings
-from groundcrew.apps.model import Check as Promise
 from groundcrew.results.result import Check, judge, not_applicable
 from roles.verify.answer import Answer
 from roles.verify.checks.maintenance import REASON
