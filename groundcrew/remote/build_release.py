@@ -33,7 +33,7 @@ from typing import Any
 from groundcrew.remote.build_packages import PackagesError, build_packages
 from groundcrew.remote.interpreter import InterpreterError, find_interpreter
 from groundcrew.remote.node import NodeError, install_node
-from groundcrew.remote.requirements import combine, pinned_hashes
+from groundcrew.remote.requirements import UV_EXPORT, combine, pinned_hashes
 from groundcrew.remote.sbom import SBOM, sbom
 
 LINES_SHOWN = 40
@@ -223,8 +223,7 @@ class Build:
 
     def exported(self, export: dict[str, Any], target: Path) -> tuple[str, bool]:
         """What a `uv.lock` pins, and what it lacks of the server's; whether all of it is hashed."""
-        command = [self.payload["uv"], "export", "--quiet", "--frozen", "--no-default-groups"]
-        command += ["--no-emit-project", "--no-editable", "--no-header", "--no-annotate"]
+        command = [self.payload["uv"], *UV_EXPORT]
         command += ["--python", self.python, "--output-file", str(target)]
         command += [f"--extra={extra}" for extra in export["extras"]]
         self.run("read uv.lock", command, at=export["folder"])

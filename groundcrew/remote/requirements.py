@@ -10,6 +10,11 @@ import re
 from collections.abc import Collection, Iterator
 
 _NAME = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)")
+UV_EXPORT = (
+    *("export", "--quiet", "--frozen", "--no-default-groups", "--no-emit-project"),
+    *("--no-editable", "--no-header", "--no-annotate"),
+)
+"""uv's arguments for what a `uv.lock` pins, without dependency groups and the project itself."""
 _SAME = {"pyuwsgi": "uwsgi"}
 """One program under two names: who brings the second needs no first."""
 _INCLUDE = re.compile(r"^(--requirement|--constraint|-r|-c)[ =]*(?!/|\w+://)(\S+)")
@@ -26,29 +31,29 @@ def combine(
     `wanted` packages are pinned: a pin of what they depend on could contradict the application's.
     `folder` is where the application's file lies, for the files that it includes.
     """
-    lines = [_relative(line, folder) for line in _logical(own)]
-    named = {name for line in lines if (name := _name(line))}
+    lines = [_relative(line, folder) for line in logical_lines(own)]
+    named = {name for line in lines if (name := requirement_name(line))}
     hashed = all("--hash=" in line for line in lines if not _OPTION.match(line)) and not any(
         _INCLUDE.match(line) for line in lines
     )
-    extra = [line for line in _logical(server) if not _names(line) & named]
+    extra = [line for line in logical_lines(server) if not _names(line) & named]
     if not hashed:
-        extra = [line for line in extra if _name(line) in wanted]
+        extra = [line for line in extra if requirement_name(line) in wanted]
     return "".join(f"{line}\n" for line in [*lines, *extra]), hashed
 
 
 def pinned_hashes(text: str) -> dict[tuple[str, str], list[str]]:
     """Name and version -> the hashes (`sha256:...`) that the requirements allow for it."""
     found: dict[tuple[str, str], list[str]] = {}
-    for line in _logical(text):
+    for line in logical_lines(text):
         pin = re.match(r"[^;@]+==\s*([^\s;]+)", line)
-        name = _name(line)
+        name = requirement_name(line)
         if pin and name:
             found.setdefault((name, pin[1]), []).extend(re.findall(r"--hash=(\S+)", line))
     return found
 
 
-def _logical(text: str) -> Iterator[str]:
+def logical_lines(text: str) -> Iterator[str]:
     """Lines without comments, continuation lines joined."""
     for line in text.replace("\\\n", " ").splitlines():
         bare = re.sub(r"(^|\s)#.*$", "", line).strip()
@@ -56,13 +61,14 @@ def _logical(text: str) -> Iterator[str]:
             yield re.sub(r"\s+", " ", bare)
 
 
-def _name(line: str) -> str | None:
+def requirement_name(line: str) -> str | None:
+    """The package's name as indexes write it; None for an option or a path."""
     match = _NAME.match(line)
     return re.sub(r"[-_.]+", "-", match.group(1)).lower() if match else None
 
 
 def _names(line: str) -> set[str]:
-    name = _name(line) or ""
+    name = requirement_name(line) or ""
     return {name, _SAME.get(name, name)}
 
 

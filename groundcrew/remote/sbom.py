@@ -40,7 +40,7 @@ def sbom(metadata: dict[str, Any], venv: Path, hashes: Hashes, frontend: Path | 
     """
     interpreter = _interpreter(venv)
     packages, edges = _python_packages(venv, hashes)
-    modules, module_edges, direct = _npm_packages(frontend) if frontend else ([], {}, [])
+    modules, module_edges, direct = npm_packages(frontend) if frontend else ([], {}, [])
     edges.update(module_edges)
     wanted_by_others = {ref for refs in edges.values() for ref in refs}
     top = [item["bom-ref"] for item in packages if item["bom-ref"] not in wanted_by_others]
@@ -186,7 +186,7 @@ def _named(names: Any) -> dict[str, Any]:
     return {"licenses": licenses} if licenses else {}
 
 
-def _npm_packages(
+def npm_packages(
     folder: Path,
 ) -> tuple[list[Component], dict[str, list[str]], list[str]]:
     """What the front end's lockfile names, what each of them needs, and what the front end does.

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from groundcrew.remote.sbom import sbom
-from tests.audit import gate, tools
+from tests.audit import advisories, gate, tools
 from tests.e2e.harness import ROOT, LabHost, pyinfra
 
 SCHEMA = """
@@ -85,3 +89,82 @@ def test_front_ends_are_in_it(tmp_path: Path) -> None:
     assert vite["externalReferences"][0]["hashes"]
     path.write_text(text.replace('"library"', '"wheel"'))
     assert "wheel" in invalid(path)
+
+
+DECOYS = (
+    {("jinja2", "2.4.1"): "PYSEC-1", ("flask", "0.5"): "PYSEC-2", ("django", "1.2"): "PYSEC-3"},
+    {("lodash", "4.17.15"): "GHSA-decoy"},
+)
+"""What audits ask about to see whether anybody knows anything."""
+
+
+def audit(address: str, *what: str) -> tuple[int, str]:
+    """Exit status and output of the audit by a database."""
+    where = ["--service=osv", f"--osv-url={address}/osv", f"--npm-registry={address}"]
+    done = subprocess.run(
+        [ROOT / "bin/audit", *what, *where],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_an_audit_is_clean_vulnerable_or_not_checked(tmp_path: Path) -> None:
+    manifest = "apps/agentchat-like.yml"
+    python, npm = DECOYS
+    with advisories.database(python, npm) as address:
+        status, text = audit(address, manifest, "apps/ragflow-like.yml")
+        assert (status, text.splitlines()[-1]) == (0, "clean"), text
+    locks = ROOT / "examples/agentchat-like"
+    version = re.search(r"^fastapi==(\S+)", (locks / "requirements.txt").read_text(), re.M)
+    front = json.loads((locks / "frontend/package-lock.json").read_text())
+    vite = front["packages"]["node_modules/vite"]["version"]
+    assert version
+    bad = {("fastapi", version[1]): "CVE-python"}, {("vite", vite): "CVE-npm"}
+    result = tmp_path / "audit.json"
+    with advisories.database(python | bad[0], npm | bad[1]) as address:
+        status, text = audit(address, manifest, "apps/hello.yml", "--json", str(result))
+    assert status == 1
+    assert re.search(rf"fastapi +{re.escape(version[1])} +CVE-python +99\.0", text)
+    assert re.search(rf"vite +{re.escape(vite)} +CVE-npm", text)
+    found = json.loads(result.read_text())["audited"]
+    assert [item["name"] for item in found["agentchat-like"]["findings"]] == ["fastapi", "vite"]
+    assert found["hello"]["result"] == "clean"
+
+
+@pytest.mark.parametrize("what", ["apps/hello.yml", "apps/agentchat-like.yml"])
+def test_a_database_that_knows_nothing_makes_nothing_clean(what: str) -> None:
+    python, _ = DECOYS
+    with advisories.database({}, {}) as address:
+        status, text = audit(address, what)
+        assert status == 3
+        assert "the database is out of reach: pip-audit does not find what is known" in text
+        assert text.splitlines()[-1] == "not checked"
+    # Nobody is there any more.
+    assert audit(address, what)[0] == 3
+    if "agentchat" in what:
+        with advisories.database(python, {}) as address:
+            status, text = audit(address, what)
+        assert status == 3
+        assert "npm audit does not find what is known against lodash" in text
+
+
+def test_what_hosts_run_is_audited(bookworm: LabHost) -> None:
+    python, npm = DECOYS
+    hosts = ("inventory/lab.py", "--limit", bookworm.name)
+    with advisories.database(python, npm) as address:
+        status, text = audit(address, *hosts)
+    assert status == 0, text
+    assert f"httpbin.{bookworm.name}: " in text
+    live = f"/srv/hello/releases/{bookworm.live('hello')}"
+    bookworm.out(f"mv {live}/sbom.cdx.json {live}/kept")
+    try:
+        with advisories.database(python, npm) as address:
+            status, text = audit(address, *hosts, "--app", "hello")
+    finally:
+        bookworm.out(f"mv {live}/kept {live}/sbom.cdx.json")
+    assert status == 3
+    assert "hello: the live release has no sbom.cdx.json" in text

@@ -1,0 +1,1 @@
+"""Whether anything is known against the packages of applications."""

@@ -1,0 +1,84 @@
+"""What is to be audited: packages with their versions, by application."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from groundcrew.remote.requirements import logical_lines, requirement_name
+from groundcrew.remote.sbom import npm_packages
+
+PYPI, NPM = "pypi", "npm"
+_PIN = re.compile(r"^[\w.-]+(?:\[[^\]]*\])?\s*==\s*([^\s;,*]+)\s*(?:;|--hash|$)")
+_PURL = re.compile(r"^pkg:(pypi|npm)/([^?#]+)@([^?#]+)")
+
+
+@dataclass(frozen=True, order=True)
+class Package:
+    """A version of a package of the Python or the npm index."""
+
+    index: str
+    name: str
+    version: str
+
+
+@dataclass
+class Subject:
+    """Something that consists of packages."""
+
+    label: str
+    packages: set[Package] = field(default_factory=set)
+    own: list[str] = field(default_factory=list)
+    """Packages that come from no index, about which no database knows anything."""
+
+    unknown: list[str] = field(default_factory=list)
+    """What could not be found out about it."""
+
+
+def from_sbom(label: str, document: Any) -> Subject:
+    """The packages of a CycloneDX document. Raises ValueError where it is none."""
+    if not isinstance(document, dict) or document.get("bomFormat") != "CycloneDX":
+        raise ValueError("is no CycloneDX document")
+    subject = Subject(label)
+    for item in document.get("components", []):
+        found = _PURL.match(item.get("purl", ""))
+        if found:
+            subject.packages.add(Package(found[1], unquote(found[2]), unquote(found[3])))
+        elif item.get("type") == "library":
+            subject.own.append(str(item.get("name")))
+    return subject
+
+
+def read_sbom(path: Path) -> Subject:
+    """The packages of a file. Raises ValueError, or OSError, where it has none."""
+    return from_sbom(path.name.removesuffix(".cdx.json"), json.loads(path.read_text("utf-8")))
+
+
+def add_requirements(subject: Subject, text: str) -> None:
+    """The packages that requirements pin. What they leave open only an installation can tell."""
+    for line in logical_lines(text):
+        pin, name = _PIN.match(line), requirement_name(line)
+        if pin and name:
+            subject.packages.add(Package(PYPI, name, pin[1]))
+        elif line.startswith("./") or "://" in line.split(";")[0]:
+            subject.own.append(line.split(" --hash")[0])
+        elif not line.startswith("--") or line.startswith(("--req", "--con")):
+            subject.unknown.append(f"`{line}` pins no version; what a host has installed is known")
+
+
+def add_lockfile(subject: Subject, folder: Path) -> None:
+    """The packages of a front end's lockfile."""
+    components = npm_packages(folder)[0]
+    subject.packages.update(Package(NPM, item["name"], item["version"]) for item in components)
+
+
+def of_index(index: str, subjects: Iterable[Subject]) -> list[Package]:
+    """The packages of one index, each once."""
+    return sorted(
+        {package for item in subjects for package in item.packages if package.index == index}
+    )

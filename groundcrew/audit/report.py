@@ -1,0 +1,93 @@
+"""The result of an audit, for people and for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from groundcrew.audit.answer import Finding
+from groundcrew.audit.packages import Subject
+from groundcrew.columns import columns
+
+CLEAN, VULNERABLE, NOT_CHECKED = 0, 1, 3
+WORDS = {CLEAN: "clean", VULNERABLE: "vulnerable", NOT_CHECKED: "not checked"}
+NAMES_SHOWN = 3
+
+
+@dataclass
+class Result:
+    """What was found out about one subject."""
+
+    subject: Subject
+    findings: list[Finding] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    """What could not be checked, and why."""
+
+    @property
+    def status(self) -> int:
+        """Clean only where everything was looked at."""
+        if self.findings:
+            return VULNERABLE
+        return NOT_CHECKED if self.unknown else CLEAN
+
+
+def status(results: Sequence[Result]) -> int:
+    """The exit status: vulnerable before not checked before clean; nothing at all is not clean."""
+    found = {result.status for result in results} or {NOT_CHECKED}
+    return next(kind for kind in (VULNERABLE, NOT_CHECKED, CLEAN) if kind in found)
+
+
+def table(results: Sequence[Result]) -> list[str]:
+    """All of it in lines."""
+    lines: list[str] = []
+    for result in results:
+        subject = result.subject
+        lines.append(f"{subject.label}: {len(subject.packages)} packages, {WORDS[result.status]}")
+        if result.findings:
+            rows = [("PACKAGE", "VERSION", "KNOWN AS", "FIXED IN", "WHAT")]
+            rows += [_row(item) for item in result.findings]
+            lines += [f"  {line}" for line in columns(rows)]
+        lines += [f"  not checked: {text}" for text in result.unknown]
+        if subject.own:
+            lines.append(f"  from no index, left out: {', '.join(sorted(subject.own))}")
+    lines.append(WORDS[status(results)])
+    return lines
+
+
+def _row(item: Finding) -> tuple[str, str, str, str, str]:
+    package = item.package
+    more = len(item.names) - NAMES_SHOWN
+    names = " ".join([*item.names[:NAMES_SHOWN], *([f"+{more}"] if more > 0 else [])])
+    title = item.title if len(item.title) <= 60 else f"{item.title[:57]}..."
+    return package.name, package.version, names, " ".join(item.fixed) or "-", title
+
+
+def document(results: Sequence[Result]) -> dict[str, Any]:
+    """The same for machines."""
+    return {
+        "result": WORDS[status(results)],
+        "audited": {
+            result.subject.label: {
+                "result": WORDS[result.status],
+                "packages": [
+                    f"{item.index}:{item.name}@{item.version}"
+                    for item in sorted(result.subject.packages)
+                ],
+                "findings": [
+                    {
+                        "index": item.package.index,
+                        "name": item.package.name,
+                        "version": item.package.version,
+                        "known_as": list(item.names),
+                        "fixed_in": list(item.fixed),
+                        "title": item.title,
+                    }
+                    for item in result.findings
+                ],
+                "not_checked": result.unknown,
+                "left_out": sorted(result.subject.own),
+            }
+            for result in results
+        },
+    }

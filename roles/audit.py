@@ -1,0 +1,205 @@
+"""The command line of `bin/audit`."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pydantic import ValidationError
+
+from groundcrew import json_file
+from groundcrew.apps.model import AppSettings
+from groundcrew.audit import npm_packages, python_packages
+from groundcrew.audit.packages import (
+    NPM,
+    PYPI,
+    Package,
+    Subject,
+    add_lockfile,
+    add_requirements,
+    of_index,
+    read_sbom,
+)
+from groundcrew.audit.report import Result, document, status, table
+from groundcrew.releases import bundle, collect
+from groundcrew.releases.bundle import SourceError
+from groundcrew.releases.requirements import Export
+from groundcrew.remote.requirements import UV_EXPORT, combine
+from groundcrew.settings import manifests
+from roles import wiring
+
+CACHE = ".groundcrew"
+USAGE = 2
+
+
+class AuditError(Exception):
+    """What was asked for is not there; the message says what."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of `bin/audit`'s arguments."""
+    top = argparse.ArgumentParser(
+        prog="bin/audit",
+        description="Ask what is known against the packages of applications: vulnerabilities.",
+        epilog="Exit status: 0 clean, 1 vulnerable, 3 not or not wholly checked, 2 wrong usage.",
+    )
+    top.add_argument(
+        "what",
+        nargs="+",
+        metavar="WHAT",
+        help="a manifest (apps/shop.yml), a bill of materials (shop.cdx.json), or an inventory "
+        "(inventory/prod.py): the live releases of its hosts",
+    )
+    top.add_argument("--app", help="of an inventory, this application only")
+    top.add_argument("--limit", action="append", default=[], help="of an inventory, this host only")
+    top.add_argument("--json", metavar="PATH", help="also write the result as JSON")
+    top.add_argument(
+        "--service", choices=("pypi", "osv"), default="pypi", help="whom pip-audit asks"
+    )
+    top.add_argument("--osv-url", metavar="URL", help="another address of that of osv")
+    top.add_argument("--npm-registry", metavar="URL", help="another registry than npm's own")
+    return top
+
+
+def main(arguments: Sequence[str] | None = None, project: Path = wiring.PROJECT) -> int:
+    """Run `bin/audit`; the exit status."""
+    options = parser().parse_args(arguments)
+    try:
+        subjects = [item for what in options.what for item in _subjects(what, options, project)]
+        results = audit(subjects, options)
+        if options.json:
+            json_file.replace(options.json, document(results))
+    except (AuditError, OSError) as error:
+        print(f"groundcrew: {error}", file=sys.stderr)
+        return USAGE
+    print("\n".join(table(results)))
+    return status(results)
+
+
+def audit(subjects: Sequence[Subject], options: argparse.Namespace) -> list[Result]:
+    """Asks about all packages of all subjects, each once."""
+    service = ["--vulnerability-service", options.service]
+    service += ["--osv-url", options.osv_url] if options.osv_url else []
+    registry = [f"--registry={options.npm_registry}"] if options.npm_registry else []
+    answers = [
+        python_packages.ask(of_index(PYPI, subjects), service),
+        npm_packages.ask(of_index(NPM, subjects), registry),
+    ]
+    return [
+        Result(
+            subject,
+            [
+                item
+                for answer in answers
+                for item in answer.findings
+                if item.package in subject.packages
+            ],
+            [
+                *subject.unknown,
+                *_reasons(
+                    {
+                        package: reason
+                        for answer in answers
+                        for package, reason in answer.unknown.items()
+                        if package in subject.packages
+                    }
+                ),
+            ],
+        )
+        for subject in subjects
+    ]
+
+
+def _reasons(unknown: dict[Package, str]) -> list[str]:
+    """Each reason once, with the packages that it is about."""
+    found: dict[str, list[str]] = {}
+    for package, reason in unknown.items():
+        found.setdefault(reason, []).append(f"{package.name} {package.version}")
+    return [
+        f"{names[0] if len(names) == 1 else f'{len(names)} packages'}: {reason}"
+        for reason, names in found.items()
+    ]
+
+
+def _subjects(what: str, options: argparse.Namespace, project: Path) -> list[Subject]:
+    path = Path(what)
+    try:
+        match path.suffix:
+            case ".yml":
+                return [from_manifest(path, project)]
+            case ".json":
+                return [read_sbom(path)]
+            case ".py":
+                return from_hosts(path, options, project)
+    except (OSError, ValueError, SourceError) as error:
+        raise AuditError(f"{what}: {error}") from None
+    raise AuditError(f"{what}: neither a manifest (.yml), nor JSON, nor an inventory (.py)")
+
+
+def from_hosts(inventory: Path, options: argparse.Namespace, project: Path) -> list[Subject]:
+    """The live releases of an inventory's hosts."""
+    with TemporaryDirectory(prefix="groundcrew-") as folder:
+        command = [sys.executable, "-m", "pyinfra", str(inventory.resolve()), "playbooks/sbom.py"]
+        command += ["-y", "--data", f"sbom={folder}"]
+        command += ["--data", f"app={options.app}"] if options.app else []
+        command += [f"--limit={name}" for name in options.limit]
+        done = subprocess.run(command, cwd=project, stdout=sys.stderr, check=False)
+        found = [read_sbom(path) for path in sorted(Path(folder).iterdir())]
+    if done.returncode != 0:
+        lacking = Subject(str(inventory))
+        lacking.unknown.append("not every host told what its releases are made of (see above)")
+        found.append(lacking)
+    return found
+
+
+def from_manifest(path: Path, project: Path) -> Subject:
+    """What a release of an application would be made of, as far as its source pins it.
+
+    Raises SourceError where that cannot be read, ValueError for a wrong manifest.
+    """
+    data, problems = manifests.read(project, path.stem)
+    if data is None:
+        raise ValueError("; ".join(problem.message for problem in problems))
+    try:
+        app = AppSettings.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    subject = Subject(path.stem)
+    packed = bundle.pack(app.source, project, project / CACHE, app.frontend)
+    server = wiring.server_process(app.server, app.mode, app.root, app.entry)
+    found = collect.requirements(app, packed, server, project)
+    with TemporaryDirectory(prefix="groundcrew-") as name:
+        folder = Path(name)
+        if packed.archive:
+            with tarfile.open(packed.archive) as archive:
+                archive.extractall(folder, filter="data")
+        text = _exported(found.export, folder) if found.export else found.text
+        add_requirements(subject, text)
+        if app.frontend:
+            add_lockfile(subject, folder / app.frontend.directory)
+    return subject
+
+
+def _exported(export: Export, folder: Path) -> str:
+    """What a `uv.lock` pins, and what it lacks of the server's."""
+    uv = str(Path(sys.executable).with_name("uv"))
+    done = subprocess.run(
+        [uv, *UV_EXPORT, *(f"--extra={extra}" for extra in export.extras)],
+        cwd=folder / export.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise SourceError(f"uv.lock: {done.stderr.strip()}")
+    return combine(done.stdout, export.server, wanted=export.wanted)[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
