@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, StringConstraints
 
@@ -22,6 +22,14 @@ def _configurable(value: str) -> str:
 
 HeaderValue = Annotated[str, AfterValidator(_configurable)]
 """A header's value that nginx can send literally."""
+
+HeaderSet = Literal["baseline", "strict"]
+"""The name of a set of response headers."""
+
+ReportUri = Annotated[
+    str, StringConstraints(pattern=r"^(https?://|/)[\x21\x23\x25-\x2b\x2d-\x3a\x3c-\x7e]*$")
+]
+"""Where browsers send reports: a URL, or a path."""
 
 
 def merge(defaults: Mapping[str, str], overrides: Mapping[str, str | None]) -> dict[str, str]:

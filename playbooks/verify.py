@@ -8,6 +8,7 @@ from pyinfra import host
 
 from groundcrew.settings import settings_for
 from roles import plan, verify
+from roles.nginx.header_sets import site_headers
 
 loaded = settings_for(host)
 settings = loaded.settings
@@ -16,7 +17,7 @@ if settings.verify.url:
     verify.apply_url(
         settings=settings.verify,
         url=settings.verify.url,
-        security_headers=settings.nginx.security_headers,
+        security_headers=site_headers(settings.nginx).values,
         gzip=plan.gzip(settings.nginx),
     )
 else:

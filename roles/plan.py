@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 from groundcrew.certificates.material import Material
 from groundcrew.facts.sshd import SshdState
-from groundcrew.headers import merge
 from groundcrew.settings import Loaded
 from roles import wiring
 from roles.firewall.settings import allowed_ports
 from roles.nginx.context import servers
+from roles.nginx.header_sets import site_headers
 from roles.nginx.settings import NginxSettings
 from roles.preflight import Wanted
 from roles.python.settings import PythonSettings
@@ -35,12 +35,11 @@ def verify_arguments(loaded: Loaded[HostSettings]) -> VerifyArguments:
     """The promises of all roles."""
     settings = loaded.settings
     admins = [name for name, admin in settings.users.admins.items() if admin is not None]
+    sites = {name: site_headers(settings.nginx, app) for name, app in settings.app.items()}
     expected = Expected(
         apps=settings.app,
-        security_headers={
-            name: merge(settings.nginx.security_headers, app.headers)
-            for name, app in settings.app.items()
-        },
+        security_headers={name: dict(site.values) for name, site in sites.items()},
+        yielding={name: frozenset(site.yielding) for name, site in sites.items()},
         owners={name: server.owner for server in servers(settings.app) for name in server.apps},
         gzip=gzip(settings.nginx) if settings.nginx.gzip else None,
         status_port=settings.nginx.status_port,

@@ -8,7 +8,7 @@ from groundcrew.apps.limits import RateLimit
 from groundcrew.apps.location import Location, LocationKey
 from groundcrew.apps.rules import rules_for
 from groundcrew.apps.types import Size
-from groundcrew.headers import HeaderName, HeaderValue
+from groundcrew.headers import HeaderName, HeaderSet, HeaderValue, ReportUri
 from groundcrew.model import Settings
 
 
@@ -24,9 +24,18 @@ class Site(Settings):
     proxy_connect_timeout: int = Field(5, ge=1)
     """Seconds that nginx waits for a connection to the application."""
 
+    header_set: HeaderSet | None = None
+    """`baseline` or `strict`; default: the host's (`nginx.header_set`)."""
+
+    report_only: bool | None = None
+    """Whether `strict`'s policies only report; default: the host's (`nginx.report_only`)."""
+
+    report_uri: ReportUri | None = None
+    """Where browsers send reports; default: the host's (`nginx.report_uri`)."""
+
     headers: dict[HeaderName, HeaderValue | None] = Field(default_factory=dict)
-    """Response headers, merged over `nginx.security_headers`; null removes one and lets the
-    application's own pass."""
+    """Response headers, merged over the set and `nginx.security_headers`; null removes one and lets
+    the application's own pass."""
 
     keepalive: int = Field(32, ge=1)
     """Idle connections to the application that each nginx worker keeps open."""

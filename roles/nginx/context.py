@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from groundcrew.apps.model import AppSettings
 from groundcrew.apps.paths import AppPaths
+from roles.nginx.header_sets import site_headers
 from roles.nginx.headers import headers_file
 from roles.nginx.settings import NginxSettings
 
@@ -98,4 +99,4 @@ def prefixes_below(apps: Mapping[str, AppSettings], name: str) -> list[str]:
 
 def base_headers(settings: NginxSettings, app: AppSettings) -> str:
     """The headers file of an application where no location says otherwise."""
-    return headers_file(settings.security_headers, settings.hide_headers, app.headers)
+    return headers_file(site_headers(settings, app), settings.hide_headers)

@@ -11,6 +11,7 @@ from groundcrew.templates import render
 from roles.nginx import maintenance
 from roles.nginx.access import shared_limits, users_file
 from roles.nginx.context import Context, Https, Server, base_headers, prefixes_below, servers
+from roles.nginx.header_sets import BASELINE, YIELDING, site_headers
 from roles.nginx.headers import headers_file
 from roles.nginx.passwords import Passwords, password_files
 from roles.nginx.settings import NginxSettings
@@ -62,7 +63,7 @@ def configuration(
         )
     https = https or Https()
     tls = any(app.tls for app in apps.values())
-    common = headers_file(settings.security_headers, settings.hide_headers)
+    common = headers_file(site_headers(settings), settings.hide_headers)
     entries: list[Entry] = [
         Directory(OWN),
         Directory(HEADERS),
@@ -78,6 +79,10 @@ def configuration(
     ]
     entries += [
         File(f"{OWN}/headers.conf", common),
+        File(
+            f"{OWN}/baseline.conf",
+            render("nginx/baseline.conf.j2", headers=BASELINE, variables=YIELDING),
+        ),
         File(f"{OWN}/limits.conf", shared_limits(settings)),
         File(f"{OWN}/cache-paths.conf", cache_paths(settings, apps)),
         File(f"{OWN}/default-server.conf", default_server(settings, apps, https)),

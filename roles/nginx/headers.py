@@ -6,28 +6,30 @@ from collections.abc import Iterable, Mapping
 
 from groundcrew.headers import merge
 from groundcrew.templates import render
+from roles.nginx.header_sets import SiteHeaders
 
 APPENDED = ("vary",)
 """Headers that may come several times: an application's own of these pass."""
 
 
 def headers_file(
-    defaults: Mapping[str, str],
+    site: SiteHeaders,
     hidden: Iterable[str],
-    overrides: Mapping[str, str | None] | None = None,
     computed: Mapping[str, str] | None = None,
     last: Mapping[str, str | None] | None = None,
 ) -> str:
-    """The file that sets `defaults` with `overrides`, then `computed`, then `last` over them, and
-    hides the application's own of the same names and those `hidden`. The values of `computed` are
-    nginx's variables or quoted already."""
-    literal = {name: quote(value) for name, value in merge(defaults, overrides or {}).items()}
-    headers = merge(literal, computed or {})
+    """The file that sets the site's headers, then `computed`, then `last` over them, and hides the
+    application's own of the same names and those `hidden`. The values of `computed` are nginx's
+    variables or quoted already."""
+    headers = {name: site.yielding.get(name) or quote(value) for name, value in site.values.items()}
+    headers = merge(headers, computed or {})
     headers = merge(
         headers,
         {name: value if value is None else quote(value) for name, value in (last or {}).items()},
     )
-    hide = {name.lower(): name for name in [*headers, *hidden]}
+    yielding = set(site.yielding.values())
+    replaced = [name for name, value in headers.items() if value not in yielding]
+    hide = {name.lower(): name for name in [*replaced, *hidden]}
     for name in APPENDED:
         hide.pop(name, None)
     return render("nginx/headers.conf.j2", headers=headers, hidden=list(hide.values()))

@@ -11,6 +11,7 @@ from roles.nginx import sharing
 from roles.nginx.access import access, auth_location, limits
 from roles.nginx.context import Context, base_headers
 from roles.nginx.files_served import FILES, computed_headers
+from roles.nginx.header_sets import site_headers
 from roles.nginx.headers import headers_file, quote
 from roles.nginx.sizes import nginx_size
 
@@ -134,9 +135,8 @@ def headers(context: Context, rules: Rules, kind: Kind, *, cached: bool) -> list
         computed["X-Cache-Status"] = "$upstream_cache_status"
     computed |= sharing.sharing(context, rules)
     text = headers_file(
-        settings.security_headers,
+        site_headers(settings, app),
         (*settings.hide_headers, *sharing.hidden(rules.values.cors)),
-        app.headers,
         computed,
         rules.values.headers,
     )

@@ -11,16 +11,18 @@ from groundcrew.apps.paths import AppPaths
 from groundcrew.entries import File
 from groundcrew.headers import merge
 from groundcrew.templates import render
+from roles.nginx.header_sets import site_headers
 from roles.nginx.headers import quote
 from roles.nginx.settings import NginxSettings
 
 DIRECTORY = "/etc/nginx/groundcrew/maintenance"
-PAGE_HEADERS = {
+PAGE_HEADERS: dict[str, str | None] = {
     # The page brings its own styles and images, which the sites' policies forbid; it runs nothing.
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
         "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
     ),
+    "Content-Security-Policy-Report-Only": None,
     "Cache-Control": "no-store",
 }
 
@@ -40,8 +42,8 @@ def maintenance_files(
     paths = AppPaths(name)
     # A name has no underscore, so that two never become the same variable.
     variable = f"groundcrew_visitor_{name.replace('-', '_')}"
-    headers = merge(settings.security_headers, app.headers)
-    headers = merge(headers, {**PAGE_HEADERS, "Retry-After": str(app.maintenance.retry_after)})
+    own = {**PAGE_HEADERS, "Retry-After": str(app.maintenance.retry_after)}
+    headers = merge(site_headers(settings, app).values, own)
     visitors = render(
         "nginx/maintenance-visitors.conf.j2",
         name=name,

@@ -7,36 +7,12 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from groundcrew.apps.types import Network
-from groundcrew.headers import HeaderName, HeaderValue
+from groundcrew.headers import HeaderName, HeaderSet, HeaderValue, ReportUri
 from groundcrew.model import Settings
 from roles.nginx.limits import ClientLimits
 
 Size = Annotated[str, StringConstraints(pattern=r"^[0-9]+[kKmM]?$")]
 MediaType = Annotated[str, StringConstraints(pattern=r"^[a-z]+/[a-z0-9.+-]+$")]
-
-# OWASP Secure Headers Project. Strict-Transport-Security and upgrade-insecure-requests belong to
-# sites with TLS: on others a browser would ask for addresses that nobody serves.
-SECURITY_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'self'; form-action 'self'; base-uri 'self'; object-src 'none'; "
-        "frame-ancestors 'none'"
-    ),
-    "Cross-Origin-Embedder-Policy": "require-corp",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": (
-        "accelerometer=(), autoplay=(), camera=(), cross-origin-isolated=(), display-capture=(), "
-        "encrypted-media=(), fullscreen=(), geolocation=(), gyroscope=(), keyboard-map=(), "
-        "magnetometer=(), microphone=(), midi=(), payment=(), picture-in-picture=(), "
-        "publickey-credentials-get=(), screen-wake-lock=(), sync-xhr=(self), usb=(), "
-        "web-share=(), xr-spatial-tracking=(), clipboard-read=(), clipboard-write=(), "
-        "gamepad=(), hid=(), idle-detection=(), serial=(), unload=()"
-    ),
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "X-Permitted-Cross-Domain-Policies": "none",
-}
 
 GZIP_TYPES = (
     "application/atom+xml",
@@ -154,10 +130,24 @@ class NginxSettings(Settings):
     """Seconds after which a kept answer that nobody asked for is removed; how old an answer can be
     that is given while a newer one is fetched."""
 
-    security_headers: dict[HeaderName, HeaderValue] = SECURITY_HEADERS
-    """Response headers on every status of every site (OWASP Secure Headers Project). The same
-    header from an application is dropped, so that none comes twice. An application changes them
-    with `nginx.headers`."""
+    header_set: HeaderSet = "baseline"
+    """Response headers on every status of every site. `baseline` breaks no ordinary application:
+    scripts and styles may be in pages and come from elsewhere, and where the application sends a
+    header of its own, that one holds. `strict` is the OWASP Secure Headers Project's: only files
+    of the site itself, nothing from or in other sites; it replaces the application's own."""
+
+    report_only: bool = False
+    """Whether browsers only report what `strict`'s Content-Security-Policy and
+    Cross-Origin-Embedder-Policy would stop, to try it on a living site; the baseline's policy holds
+    meanwhile."""
+
+    report_uri: ReportUri | None = None
+    """Where browsers send reports about `strict`'s policy: a URL, or a path of the site."""
+
+    security_headers: dict[HeaderName, HeaderValue | None] = Field(default_factory=dict)
+    """Response headers of every site, merged over the set; null removes one. The same header from
+    an application is dropped, so that none comes twice. An application changes them with
+    `nginx.headers`."""
 
     hide_headers: tuple[HeaderName, ...] = ("X-Powered-By", "X-AspNet-Version", "X-Runtime")
     """Response headers of applications that are dropped: they name software and versions."""

@@ -39,6 +39,9 @@ class Expected:
     security_headers: Mapping[str, Mapping[str, str]]
     """Application -> the headers that each of its responses carries."""
 
+    yielding: Mapping[str, Collection[str]]
+    """Application -> those of them that it may have its own values for."""
+
     owners: Mapping[str, str]
     """Application -> the one whose headers come on requests that nginx refuses before it knows
     their path: itself, unless it shares its domains with others."""
@@ -80,6 +83,13 @@ def headers_on(expected: Expected, name: str, path: str) -> dict[str, str]:
     """The headers that an application's answers on a path carry, by all rules for it."""
     rules = rules_for(path, expected.apps[name].nginx.locations).values
     return merge(expected.security_headers[name], rules.headers)
+
+
+def own_headers(expected: Expected, name: str, path: str) -> set[str]:
+    """The headers that an application may have its own values for on a path."""
+    rules = rules_for(path, expected.apps[name].nginx.locations).values
+    ruled = {header.lower() for header in rules.headers}
+    return {header for header in expected.yielding[name] if header.lower() not in ruled}
 
 
 def restricted(app: AppSettings, path: str) -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import requests
 
+from roles.nginx.header_sets import BASELINE, STRICT
 from tests.e2e.harness import ROOT, LabHost, pyinfra, traffic
 from tests.e2e.test_sources import Project
 
@@ -90,6 +91,7 @@ def manifests(project: Project) -> None:
             domains=[SITE],
             prefix=f"/{name}",
             server=server,
+            nginx={"header_set": "strict", "report_only": name == "wave", "report_uri": "/csp"},
         )
 
 
@@ -188,6 +190,37 @@ def test_security_headers_come_once_on_every_kind_of_answer(site: Site) -> None:
     too_large = site.get("/api/locked/small/", "POST", data=b"x" * 2000)
     assert too_large.status_code == 413
     assert "Content-Security-Policy" in too_large.headers
+
+
+def test_the_baseline_lets_an_application_say_more(site: Site) -> None:
+    policy = "Content-Security-Policy"
+    for path in ("/api/x", "/robots.txt", "/ping", "/shop/nothing"):
+        found = site.get(path).headers
+        assert found[policy] == BASELINE[policy], path
+        assert found["X-Frame-Options"] == "SAMEORIGIN"
+    own = site.get("/api/policy")
+    assert own.raw.headers.getlist(policy) == ["script-src 'nonce-1'"]
+    assert own.raw.headers.getlist("X-Frame-Options") == ["DENY"]
+    assert own.headers["Referrer-Policy"] == BASELINE["Referrer-Policy"]
+    # Whoever wants no frames by the older header gets none by the newer one.
+    framed = site.get("/api/framed").headers[policy]
+    assert framed == BASELINE[policy].replace("ancestors 'self'", "ancestors 'none'")
+
+
+def test_the_strict_set_replaces_what_an_application_says(site: Site) -> None:
+    policy = "Content-Security-Policy"
+    reported = f"{STRICT[policy]}; report-uri /csp"
+    for path in ("/tide/api/policy", "/tide/x"):
+        found = site.get(path)
+        assert found.raw.headers.getlist(policy) == [reported], path
+        for name in STRICT.keys() - {policy}:
+            assert found.raw.headers.getlist(name) == [STRICT[name]], (path, name)
+    # Tried out before it is enforced.
+    found = site.get("/wave/api/policy")
+    assert found.raw.headers.getlist(policy) == [BASELINE[policy]]
+    assert found.headers[f"{policy}-Report-Only"] == reported
+    assert found.headers["Cross-Origin-Embedder-Policy-Report-Only"] == "require-corp"
+    assert "Cross-Origin-Embedder-Policy" not in found.headers
 
 
 def test_websockets_pass(site: Site) -> None:

@@ -13,8 +13,9 @@ from groundcrew.apps.model import AppSettings
 from groundcrew.apps.paths import AppPaths
 from groundcrew.entries import Directory, File
 from groundcrew.operations.maintenance import log_line, note
+from roles.nginx.header_sets import BASELINE
 from roles.nginx.maintenance import health_pattern, maintenance_files
-from roles.nginx.settings import SECURITY_HEADERS, NginxSettings
+from roles.nginx.settings import NginxSettings
 from tests.unit.nginx_files import site_file
 from tests.unit.project import Project
 
@@ -101,8 +102,8 @@ def test_the_page_carries_the_sites_headers_but_a_policy_of_its_own() -> None:
     assert "X-Frame-Options" not in found
     assert "content-security-policy" not in found
     changed = {"Content-Security-Policy", "Referrer-Policy", "X-Frame-Options"}
-    for name in SECURITY_HEADERS.keys() - changed:
-        assert found[name] == SECURITY_HEADERS[name]
+    for name in BASELINE.keys() - changed:
+        assert found[name] == BASELINE[name]
 
 
 def test_the_page_is_asked_for_by_path_so_that_any_method_gets_it() -> None:

@@ -14,8 +14,9 @@ from groundcrew.entries import Absent, File, Link, Purge
 from roles.nginx.activate import activate_command
 from roles.nginx.drain import MARGIN, drain_seconds
 from roles.nginx.files import configuration, default_server, drop_in
+from roles.nginx.header_sets import BASELINE, STRICT, YIELDING, site_headers
 from roles.nginx.headers import headers_file, quote
-from roles.nginx.settings import SECURITY_HEADERS, NginxSettings
+from roles.nginx.settings import NginxSettings
 from roles.nginx.sizes import nginx_size
 from tests.unit.nginx_files import contents, locations_file, site_file
 
@@ -159,28 +160,80 @@ def test_sizes_that_nginx_does_not_know() -> None:
     assert nginx_size("2T") == "2048G"
 
 
-def test_all_owasp_headers_are_set_on_every_status_and_hidden_from_the_application() -> None:
-    text = directives(headers_file(SECURITY_HEADERS, ["X-Powered-By"]))
+STRICTLY = NginxSettings(header_set="strict")
+POLICY = "Content-Security-Policy"
+
+
+def headers(settings: NginxSettings, **values: Any) -> dict[str, str]:
+    """The headers that nginx adds, by name, as they stand in its file."""
+    text = contents(settings, {"shop": app(**values)})["/etc/nginx/groundcrew/headers/shop.conf"]
+    found = re.findall(r"^add_header (\S+) (.*) always;", text, re.MULTILINE)
+    return {name: value.strip('"') for name, value in found}
+
+
+def test_strict_headers_are_set_on_every_status_and_hidden_from_the_application() -> None:
+    text = directives(headers_file(site_headers(STRICTLY), ["X-Powered-By"]))
     added = [item for item in text if item.startswith("add_header")]
-    assert len(added) == len(SECURITY_HEADERS) + 1
+    assert len(added) == len(STRICT) + 1
     assert all(item.endswith(" always") for item in added)
-    for name in [*SECURITY_HEADERS, "X-Powered-By", "X-Request-ID"]:
+    for name in [*STRICT, "X-Powered-By", "X-Request-ID"]:
         assert f"proxy_hide_header {name}" in text
-    names = {name.lower() for name in SECURITY_HEADERS}
+    names = {name.lower() for name in STRICT}
     assert {"content-security-policy", "permissions-policy", "referrer-policy"} <= names
     assert "strict-transport-security" not in names
     assert "x-xss-protection" not in names
 
 
+def test_the_baseline_yields_to_the_applications_own() -> None:
+    text = directives(headers_file(site_headers(SETTINGS), []))
+    for name in BASELINE:
+        assert (f"proxy_hide_header {name}" in text) == (name not in YIELDING), name
+        assert (f"add_header {name} {YIELDING.get(name)} always" in text) == (name in YIELDING)
+    maps = contents(SETTINGS, {})["/etc/nginx/groundcrew/baseline.conf"]
+    policy = block(maps, "map $upstream_http_content_security_policy $groundcrew_baseline_policy {")
+    assert policy[0] == 'default ""'
+    assert "frame-ancestors $groundcrew_frame_ancestors; object-src 'none'" in policy[1]
+    assert "script-src" not in policy[1]
+    # What somebody says replaces the application's.
+    own = NginxSettings(security_headers={"x-frame-options": "DENY"})
+    said = directives(headers_file(site_headers(own), []))
+    assert 'add_header x-frame-options "DENY" always' in said
+    assert "proxy_hide_header x-frame-options" in said
+
+
+def test_an_application_chooses_its_set() -> None:
+    strict = {"nginx": {"header_set": "strict"}}
+    assert headers(SETTINGS)[POLICY] == "$groundcrew_baseline_policy"
+    assert headers(SETTINGS, **strict)[POLICY] == STRICT[POLICY] == headers(STRICTLY)[POLICY]
+    loose = headers(STRICTLY, nginx={"header_set": "baseline"})
+    assert loose[POLICY] == "$groundcrew_baseline_policy"
+    assert "Cross-Origin-Embedder-Policy" not in loose
+    tls = {"tls": {"certificate": {"type": "self-signed"}}}
+    assert headers(STRICTLY, **tls)[POLICY].endswith("; upgrade-insecure-requests")
+
+
+def test_strict_can_report_before_it_is_enforced() -> None:
+    site = {"report_only": True, "report_uri": "/csp"}
+    found = headers(STRICTLY, nginx=site)
+    assert found[POLICY] == BASELINE[POLICY]
+    assert found[f"{POLICY}-Report-Only"] == f"{STRICT[POLICY]}; report-uri /csp"
+    assert "Cross-Origin-Embedder-Policy" not in found
+    assert found["Cross-Origin-Embedder-Policy-Report-Only"] == "require-corp"
+    enforced = headers(STRICTLY, nginx={"report_uri": "/csp"})
+    assert enforced[POLICY] == f"{STRICT[POLICY]}; report-uri /csp"
+    assert "report" not in str(headers(SETTINGS, nginx=site)).lower()
+    for wrong in ("csp", "/a;b", "/a,b", "/$x", '/"'):
+        with pytest.raises(ValidationError):
+            NginxSettings(report_uri=wrong)
+
+
 def test_application_replaces_and_removes_headers_whatever_their_case() -> None:
-    text = headers_file(
-        SECURITY_HEADERS,
-        [],
-        {"content-security-policy": "default-src 'none'", "X-FRAME-OPTIONS": None},
-    )
-    assert text.lower().count("add_header content-security-policy") == 1
-    assert "default-src 'none'" in text
-    assert "x-frame-options" not in text.lower()
+    own = {"content-security-policy": "default-src 'none'", "X-FRAME-OPTIONS": None}
+    for settings in (SETTINGS, STRICTLY):
+        found = headers(settings, nginx={"headers": own})
+        assert found["content-security-policy"] == "default-src 'none'"
+        assert POLICY not in found
+        assert "x-frame-options" not in map(str.lower, found)
 
 
 def test_values_are_quoted_for_nginx() -> None:

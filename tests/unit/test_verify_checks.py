@@ -98,6 +98,7 @@ def good(**changes: Any) -> Seen:
     expected = Expected(
         apps={"shop": app()},
         security_headers={"shop": HEADERS},
+        yielding={"shop": ()},
         owners={"shop": "shop"},
         gzip=Gzip(1000, {"application/json"}),
         status_port=8090,

@@ -31,6 +31,7 @@ def seen(front: Answer, healthy: Answer = GOOD, note: str | None = NOTE, **value
     expected = Expected(
         apps={"shop": app},
         security_headers={"shop": {"X-Frame-Options": "DENY"}},
+        yielding={"shop": ()},
         owners={"shop": "shop"},
         gzip=Gzip(1000, ()),
         status_port=8090,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from groundcrew.results.result import Check, judge, not_applicable
 from roles.verify.answer import Answer
 from roles.verify.checks.maintenance import REASON
-from roles.verify.expected import headers_on
+from roles.verify.expected import headers_on, own_headers
 from roles.verify.outside import NOWHERE
 from roles.verify.seen import Seen
 
@@ -18,13 +18,11 @@ def check(seen: Seen) -> Iterator[Check]:
     """On a page, on a path that does not exist, and on a request that nginx refuses."""
     for name, app in seen.expected.apps.items():
         site = seen.sites[name]
-        health = headers_on(seen.expected, name, app.health.path)
-        missing = headers_on(seen.expected, name, NOWHERE)
         refused = seen.expected.security_headers[seen.expected.owners[name]]
-        for answer, kind, wanted in (
-            (site.pages[app.health.path], "page", health),
-            (site.missing, "missing page", missing),
-            (site.malformed, "bad request", refused),
+        for answer, kind, wanted, own in (
+            (site.pages[app.health.path], "page", *on(seen, name, app.health.path)),
+            (site.missing, "missing page", *on(seen, name, NOWHERE)),
+            (site.malformed, "bad request", refused, set[str]()),
         ):
             title = f"{name}: headers on {kind}"
             if seen.shut_out(name, answer):
@@ -32,12 +30,19 @@ def check(seen: Seen) -> Iterator[Check]:
                 continue
             yield judge(
                 title,
-                header_problems(wanted, answer),
+                header_problems(wanted, answer, own),
                 f"all {len(wanted)} on status {answer.status}",
             )
 
 
-def header_problems(wanted: Mapping[str, str], answer: Answer) -> list[str]:
+def on(seen: Seen, name: str, path: str) -> tuple[dict[str, str], set[str]]:
+    """The headers of an application on a path, and those that may be its own."""
+    return headers_on(seen.expected, name, path), own_headers(seen.expected, name, path)
+
+
+def header_problems(
+    wanted: Mapping[str, str], answer: Answer, own: Collection[str] = ()
+) -> list[str]:
     """Headers that are missing, different, doubled, or tell too much."""
     if answer.error:
         return [answer.error]
@@ -46,6 +51,8 @@ def header_problems(wanted: Mapping[str, str], answer: Answer) -> list[str]:
         values = answer.headers.get(name, [])
         if not values:
             problems.append(f"no {name}")
+        elif name in own:
+            continue
         elif len(values) > 1:
             problems.append(f"{name} comes {len(values)} times")
         elif values[0] != value:

@@ -67,6 +67,11 @@ async def answer(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         target = Path("media/link.txt")
         target.unlink(missing_ok=True)
         target.symlink_to(Path("media/x.txt").resolve())
+    elif path == "/api/policy":
+        extra["content-security-policy"] = "script-src 'nonce-1'"
+        extra["x-frame-options"] = "DENY"
+    elif path == "/api/framed":
+        extra["x-frame-options"] = "DENY"
     elif path == "/api/cors":
         extra["access-control-allow-origin"] = "*"
     text = json.dumps(
