@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Iterator
 
 import pytest
 
 from tests.audit import gate
-from tests.e2e.harness import RUNS, LabHost, pyinfra
-
-
-def _converged(suite: str) -> Iterator[LabHost]:
-    host = LabHost(f"e2e-{suite}", suite)
-    host.up()
-    try:
-        host.first = pyinfra(host.name)
-        assert host.first.status == 0, host.first.stderr
-        yield host
-    finally:
-        if not os.environ.get("GROUNDCREW_KEEP"):
-            host.down()
+from tests.e2e import harness
+from tests.e2e.harness import RUNS, LabHost
 
 
 @pytest.fixture(scope="session")
 def bookworm() -> Iterator[LabHost]:
-    yield from _converged("bookworm")
+    with harness.converged("e2e-bookworm", "bookworm") as host:
+        yield host
 
 
 @pytest.fixture(scope="session")
 def trixie() -> Iterator[LabHost]:
-    yield from _converged("trixie")
+    with harness.converged("e2e-trixie", "trixie") as host:
+        yield host
 
 
 @pytest.fixture(params=["bookworm", "trixie"])

@@ -176,6 +176,20 @@ class LabHost:
         return self.out(f"readlink /run/{app}/current.sock").removesuffix(".sock")
 
 
+@contextmanager
+def converged(name: str, suite: str, data: Mapping[str, Any] | None = None) -> Iterator[LabHost]:
+    """A new lab host after its first run; kept at the end where GROUNDCREW_KEEP is set."""
+    host = LabHost(name, suite)
+    host.up()
+    try:
+        host.first = pyinfra(host.name, data=data)
+        assert host.first.status == 0, host.first.stderr
+        yield host
+    finally:
+        if not os.environ.get("GROUNDCREW_KEEP"):
+            host.down()
+
+
 @dataclass
 class Traffic:
     """Counts of a background client."""

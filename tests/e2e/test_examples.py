@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
-import os
 import re
 import subprocess
 import time
@@ -19,7 +18,7 @@ import pytest
 import requests
 import yaml
 
-from tests.e2e.harness import ROOT, LabHost, pyinfra, traffic
+from tests.e2e.harness import ROOT, LabHost, converged, pyinfra, traffic
 from tests.e2e.test_web import STRICT, lacking, status_and_headers
 from tests.e2e.websocket import websocket
 
@@ -42,16 +41,11 @@ def examples() -> Iterator[LabHost]:
     target = ROOT / "apps" / f"{WRITTEN}.yml"
     command = [ROOT / "bin/new-app", "examples/ragagent-like", WRITTEN, "--force"]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    host = LabHost("e2e-apps", "bookworm")
-    host.up()
     try:
-        host.first = pyinfra(host.name, data=DATA)
-        assert host.first.status == 0, host.first.stderr
-        yield host
+        with converged("e2e-apps", "bookworm", DATA) as host:
+            yield host
     finally:
         target.unlink()
-        if not os.environ.get("GROUNDCREW_KEEP"):
-            host.down()
 
 
 def units(host: LabHost, pattern: str) -> list[str]:

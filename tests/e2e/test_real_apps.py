@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ import pytest
 import requests
 import yaml
 
-from tests.e2e.harness import ROOT, LabHost, pyinfra
+from tests.e2e.harness import ROOT, LabHost, converged, pyinfra
 
 NAMES = ["bugsink", "burr", "ihatemoney"]
 DATA = {"apps": NAMES, **{f"app.{name}.release.check_window": 1 for name in NAMES}}
@@ -19,15 +18,8 @@ DATA = {"apps": NAMES, **{f"app.{name}.release.check_window": 1 for name in NAME
 
 @pytest.fixture(scope="module")
 def real() -> Iterator[LabHost]:
-    host = LabHost("e2e-real", "trixie")
-    host.up()
-    try:
-        host.first = pyinfra(host.name, data=DATA)
-        assert host.first.status == 0, host.first.stderr
+    with converged("e2e-real", "trixie", DATA) as host:
         yield host
-    finally:
-        if not os.environ.get("GROUNDCREW_KEEP"):
-            host.down()
 
 
 def log_line(host: LabHost, app: str, request: str) -> str:
