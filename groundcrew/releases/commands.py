@@ -45,8 +45,11 @@ def log_entry(target: Target, action: str, release: str, result: str) -> str:
     )
 
 
-def build_payload(plan: ReleasePlan, release: str, archive: str | None) -> dict[str, Any]:
-    """For `groundcrew/remote/build_release.py`."""
+def build_payload(
+    plan: ReleasePlan, release: str, archive: str | None, resolved: str | None = None
+) -> dict[str, Any]:
+    """For `groundcrew/remote/build_release.py`; `resolved` is what another host has made of the
+    requirements."""
     return {
         "name": plan.paths.name,
         "release": release,
@@ -60,6 +63,7 @@ def build_payload(plan: ReleasePlan, release: str, archive: str | None) -> dict[
             "mirror": plan.toolchain.python_mirror,
         },
         "requirements": asdict(plan.requirements),
+        "resolved": resolved,
         "exclude_newer": _exclude_newer(plan),
         "apt": {
             "packages": list(plan.app.build_apt),
@@ -192,12 +196,23 @@ def same_protocol(target: Target, release: str) -> str:
     )
     return "\n".join(
         [
-            f"kind=http; if [ -e {paths.uwsgi_config(release)} ]; then kind=uwsgi; fi",
-            f'if [ "$(readlink {paths.passing})" != {paths.name}.$kind ]; then',
-            f"  echo {shlex.quote(message)} >&2; exit 1",
-            "fi",
+            _protocol(paths, release),
+            f"if ! {_passed(paths)}; then echo {shlex.quote(message)} >&2; exit 1; fi",
         ]
     )
+
+
+def _protocol(paths: AppPaths, release: str) -> str:
+    """Shell that finds out what a release speaks (`$kind`) and what not (`$other`)."""
+    return (
+        "kind=http other=uwsgi; "
+        f"if [ -e {paths.uwsgi_config(release)} ]; then kind=uwsgi other=http; fi"
+    )
+
+
+def _passed(paths: AppPaths) -> str:
+    """Shell: whether nginx speaks that."""
+    return f'[ "$(readlink {paths.passing})" = {paths.name}.$kind ]'
 
 
 def let_go(target: Target) -> str:
@@ -368,10 +383,9 @@ def lead(target: Target, release: str) -> str:
         [
             f"{{ http() {{ {move(paths.upstream)}; }}",
             f"uwsgi() {{ {move(paths.uwsgi_upstream)}; }}",
-            "kind=http other=uwsgi",
-            f"if [ -e {paths.uwsgi_config(release)} ]; then kind=uwsgi other=http; fi",
+            _protocol(paths, release),
             "$kind &&",
-            f'if [ "$(readlink {paths.passing})" != {paths.name}.$kind ]; then',
+            f"if ! {_passed(paths)}; then",
             f"  ln -sfn {paths.name}.$kind {paths.passing} && systemctl reload nginx && "
             f"sleep {RELOAD_SECONDS}",
             f"fi && $other && {_unlink_surplus(target)}; }}",

@@ -17,7 +17,7 @@ from groundcrew.entries import Entry
 from groundcrew.facts.apps import App, AppState
 from groundcrew.operations.guard import refuse
 from groundcrew.operations.upload import stage
-from groundcrew.releases import commands, lock, undo
+from groundcrew.releases import commands, lock, resolved, undo
 from groundcrew.releases.once import turn
 from groundcrew.releases.plan import ReleasePlan
 from groundcrew.releases.rollout import rollout
@@ -87,6 +87,7 @@ def build(plans: Sequence[ReleasePlan]) -> Commands:
         yield from _begin_build(plan, payloads)
     if payloads:
         yield remote.command("build_release", payload=payloads)
+        resolved.end(plans, host)
 
 
 def _begin_build(plan: ReleasePlan, payloads: list[dict[str, Any]]) -> Commands:
@@ -112,7 +113,8 @@ def _begin_build(plan: ReleasePlan, payloads: list[dict[str, Any]]) -> Commands:
         archive = plan.bundle.archive
         prefix = f"groundcrew-{plan.paths.name}"
         yield FunctionCommand(lambda: staged.append(stage(host, archive, prefix)), (), {})
-    payloads.append(commands.build_payload(plan, release, staged[0] if staged else None))
+    pins = resolved.elsewhere(plan, host) if host.state.is_executing else None
+    payloads.append(commands.build_payload(plan, release, staged[0] if staged else None, pins))
 
 
 def release_files(plans: Sequence[ReleasePlan]) -> list[Entry]:

@@ -45,6 +45,11 @@ class Requirements:
     install: str | None = None
     """Directory in the source that is a package, to be installed too."""
 
+    @property
+    def open_ended(self) -> bool:
+        """Whether they leave versions or hashes open, which a build then resolves."""
+        return not self.hashed and self.export is None
+
 
 def decode(data: bytes) -> str:
     """The text of a requirements file, also when an editor wrote it in UTF-16 or with CRLF.

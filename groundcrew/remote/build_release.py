@@ -8,7 +8,8 @@ groundcrew/releases/requirements.py, "frontend": as in groundcrew/releases/front
 "apt": as in groundcrew/remote/build_packages.py, "exclude_newer": [options], "keep_cache": bool,
 "compile": bool, "environment": {...}, "hooks": [...], "hook_timeout": seconds,
 "shared": [relative paths], "directories": [relative paths], "metadata": {...},
-"frontend_lock": directory of a front end's lockfile or null, "on_failure": shell command}, ...]
+"frontend_lock": directory of a front end's lockfile or null, "resolved": what another host has
+made of the requirements or null, "on_failure": shell command}, ...]
 
 Everything that runs foreign code runs as the build user. release.json is written last: a directory
 without it was never finished, is not used, and is removed by the next build. On failure nothing of
@@ -27,16 +28,20 @@ import signal
 import subprocess
 import sys
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from groundcrew.remote.build_packages import PackagesError, build_packages
 from groundcrew.remote.interpreter import InterpreterError, find_interpreter
 from groundcrew.remote.node import NodeError, install_node
-from groundcrew.remote.requirements import UV_EXPORT, combine, pinned_hashes
+from groundcrew.remote.requirements import UV_EXPORT, combine, only_pins, pinned_hashes
 from groundcrew.remote.sbom import SBOM, sbom
 
 LINES_SHOWN = 40
+RESOLVED = "requirements.lock"
+"""What requirements that leave versions open have become, with hashes."""
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 
@@ -125,6 +130,15 @@ class Build:
                 reason = f"longer than {timeout} s"
             raise BuildError(f"{step}: {reason}")
 
+    @contextmanager
+    def as_builder(self) -> Iterator[None]:
+        """What is read as the build user is no link to what only root can read."""
+        os.seteuid(self.uid)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+
     def unpack(self) -> None:
         """The source, into `app/`."""
         self.app.mkdir()
@@ -212,14 +226,30 @@ class Build:
         write_new(requirements, text, self.uid, self.gid)
         install = [uv, "pip", "install", *self.payload["exclude_newer"]]
         install += ["--compile-bytecode"] if self.payload["compile"] else []
+        open_ended = not hashed and not wanted["export"]
+        pins = self.resolve(requirements, folder) if open_ended else []
         hashes = ["--require-hashes"] if hashed else []
         self.run(
             "install the requirements",
-            [*install, *hashes, "--requirements", str(requirements)],
+            [*install, *hashes, *pins, "--requirements", str(requirements)],
             at=folder,
         )
         if wanted["install"]:
             self.run("install the source", [*install, "--no-deps", f"./{wanted['install']}"])
+
+    def resolve(self, requirements: Path, folder: str) -> list[str]:
+        """Pins what the requirements leave open, with hashes, as another host has done where one
+        has; uv's options to install that and nothing else."""
+        target = self.directory / RESOLVED
+        write_new(target, self.payload["resolved"] or "", self.uid, self.gid)
+        command = [self.payload["uv"], "pip", "compile", *self.payload["exclude_newer"], "--quiet"]
+        command += ["--generate-hashes", "--no-annotate", "--no-header"]
+        command += ["--python", str(self.venv), "--output-file", str(target), str(requirements)]
+        self.run("resolve the requirements", command, at=folder)
+        with self.as_builder():
+            text = target.read_text(encoding="utf-8")
+        write_new(target, only_pins(text))
+        return ["--constraints", str(target)]
 
     def exported(self, export: dict[str, Any], target: Path) -> tuple[str, bool]:
         """What a `uv.lock` pins, and what it lacks of the server's; whether all of it is hashed."""
@@ -227,7 +257,8 @@ class Build:
         command += ["--python", self.python, "--output-file", str(target)]
         command += [f"--extra={extra}" for extra in export["extras"]]
         self.run("read uv.lock", command, at=export["folder"])
-        own = target.read_text(encoding="utf-8")
+        with self.as_builder():
+            own = target.read_text(encoding="utf-8")
         return combine(own, export["server"], wanted=export["wanted"])
 
     def compile(self) -> None:
@@ -238,18 +269,18 @@ class Build:
     def list_parts(self) -> None:
         """The release's bill of materials, beside what it lists."""
         lock = self.payload["frontend_lock"]
-        # What is read may be a link that a package has put there.
-        os.seteuid(self.uid)
-        try:
-            requirements = self.directory / "requirements.txt"
-            text = sbom(
-                {"name": self.payload["name"], **self.payload["metadata"]},
-                self.venv,
-                pinned_hashes(requirements.read_text(encoding="utf-8")),
-                self.app / lock if lock is not None else None,
-            )
-        finally:
-            os.seteuid(0)
+        with self.as_builder():
+            files = [self.directory / name for name in ("requirements.txt", RESOLVED)]
+            pins = [file.read_text(encoding="utf-8") for file in files if file.exists()]
+            try:
+                text = sbom(
+                    {"name": self.payload["name"], **self.payload["metadata"]},
+                    self.venv,
+                    pinned_hashes("\n".join(pins)),
+                    self.app / lock if lock is not None else None,
+                )
+            except (KeyError, TypeError, ValueError) as error:
+                raise BuildError(f"list what it is made of: {error!r}") from None
         write_new(self.directory / SBOM, text)
 
     def finish(self) -> None:

@@ -15,6 +15,7 @@ UV_EXPORT = (
     *("--no-editable", "--no-header", "--no-annotate"),
 )
 """uv's arguments for what a `uv.lock` pins, without dependency groups and the project itself."""
+_PIN = re.compile(r"[^;@]+==\s*([^\s;]+).*--hash=")
 _SAME = {"pyuwsgi": "uwsgi"}
 """One program under two names: who brings the second needs no first."""
 _INCLUDE = re.compile(r"^(--requirement|--constraint|-r|-c)[ =]*(?!/|\w+://)(\S+)")
@@ -42,12 +43,16 @@ def combine(
     return "".join(f"{line}\n" for line in [*lines, *extra]), hashed
 
 
+def only_pins(text: str) -> str:
+    """The requirements that are of one version and carry hashes."""
+    return "".join(f"{line}\n" for line in logical_lines(text) if _PIN.match(line))
+
+
 def pinned_hashes(text: str) -> dict[tuple[str, str], list[str]]:
     """Name and version -> the hashes (`sha256:...`) that the requirements allow for it."""
     found: dict[tuple[str, str], list[str]] = {}
     for line in logical_lines(text):
-        pin = re.match(r"[^;@]+==\s*([^\s;]+)", line)
-        name = requirement_name(line)
+        pin, name = _PIN.match(line), requirement_name(line)
         if pin and name:
             found.setdefault((name, pin[1]), []).extend(re.findall(r"--hash=(\S+)", line))
     return found

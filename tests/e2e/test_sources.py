@@ -412,3 +412,42 @@ def test_the_version_of_python_is_the_applications(
     assert project.says("older")["python"] == "3.11.2"
     trixie.out("rm -rf /srv/mirror")
     project.leave()
+
+
+def test_what_is_not_pinned_is_the_same_on_every_host(
+    tmp_path: Path, bookworm: LabHost, trixie: LabHost
+) -> None:
+    project = Project(tmp_path, bookworm)
+    web = [(host.name, host_data(hosts.find(host.name))) for host in (bookworm, trixie)]
+    project.write("inventory/prod.py", f"{web = }\n")
+    for name in ("open", "tampered"):
+        project.source(f"{name}/app.py", name)
+        project.write(f"{name}/requirements.txt", "itsdangerous\n")
+        project.app(name, source={"directory": name})
+    bookworm.out("echo itsdangerous==2.1.2 > /srv/day.txt")
+    run = project.deploy(
+        "open", "tampered", data={"python.environment.UV_CONSTRAINT": "/srv/day.txt"}
+    )
+    assert run.status == 0, run.stderr
+    pins = bookworm.out("cat /srv/open/current/requirements.lock")
+    assert re.match(r"gunicorn==\S+( --hash=sha256:\w{64})+\nitsdangerous==2\.1\.2 --hash", pins)
+
+    # Somebody has changed what the second host downloads, or the pins of the first.
+    lock = "/srv/tampered/current/requirements.lock"
+    tamper = "/^itsdangerous/s/sha256:[0-9a-f]{4}/sha256:0000/g"
+    bookworm.out(f"sed -i -E '{tamper}' {lock}")
+    both = f"{bookworm.name},{trixie.name}"
+    run = pyinfra(both, data={"apps": ["open", "tampered"]}, project=project.root)
+    assert run.status == 1
+    assert "Hash mismatch for `itsdangerous==2.1.2`" in run.stderr
+    assert trixie.out("ls /srv/tampered/releases") == ""
+
+    run = pyinfra(both, data={"apps": ["open"]}, project=project.root)
+    assert run.status == 0, run.stderr
+    for host in (bookworm, trixie):
+        answer = host.get("/", "open.test").json()
+        assert answer["packages"]["itsdangerous"] == "2.1.2"
+        host.out("systemctl stop 'open@*'")
+    bookworm.out("rm /srv/day.txt; systemctl stop 'tampered@*'")
+    for host in (bookworm, trixie):
+        assert pyinfra(host.name).status == 0
