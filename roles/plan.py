@@ -6,9 +6,10 @@ from typing import TypedDict
 from urllib.parse import urlsplit
 
 from groundcrew.certificates.material import Material
+from groundcrew.facts import nftables
 from groundcrew.facts.sshd import SshdState
 from groundcrew.settings import Loaded
-from roles import wiring
+from roles import firewall, wiring
 from roles.firewall.settings import allowed_ports
 from roles.nginx.context import servers
 from roles.nginx.header_sets import site_headers
@@ -53,6 +54,7 @@ def verify_arguments(loaded: Loaded[HostSettings]) -> VerifyArguments:
         declared_ports={port for app in settings.app.values() for port in app.ports}
         | allowed_ports(settings.firewall),
         firewall=settings.firewall.enabled,
+        own_units=[nftables.unit(firewall.TABLE)] if settings.firewall.enabled else [],
         time_sync=settings.base.time_sync,
         unattended_upgrades=settings.base.unattended_upgrades,
     )

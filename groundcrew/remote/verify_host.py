@@ -3,9 +3,10 @@
 Runs on the host as root, as `python3 -c SCRIPT REQUEST`; REQUEST is JSON {"apps": [{"name",
 "current": link to the live release, "unit": with {} for the release, "runtime": directory of
 sockets, "sockets": {NAME: socket}, "maintenance": file, "user", "path", "host", "port", "tls":
-bool, "reuse": bool}], "status_port", "admins": [user], "settle": seconds, "reuse_requests": number,
-"listener": seconds, or 0 for none}. Prints one line of JSON with a key per function of SECTIONS;
-what could not be looked at is {"error": reason}. Standard library only, Python 3.9 or later.
+bool, "reuse": bool}], "own_units": [unit], "status_port", "admins": [user], "settle": seconds,
+"reuse_requests": number, "listener": seconds, or 0 for none}. Prints one line of JSON with a key
+per function of SECTIONS; what could not be looked at is {"error": reason}. Standard library only,
+Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from groundcrew.remote.app_client import NginxConnection, http_status, socket_st
 Data = dict[str, Any]
 COMMAND_TIMEOUT = 60
 LISTENER = "groundcrew-seen"
+SYSTEM = Path("/etc/systemd/system")
+OWNER = re.compile(r"# Managed by groundcrew: belongs to one release of ([^;\s]+);")
 UNIT_PROPERTIES = "Id,ActiveState,SubState,NRestarts,MainPID,Result,ActiveEnterTimestampMonotonic"
 
 
@@ -63,7 +66,7 @@ def instances(unit: str, release: str | None) -> list[str]:
     if not release:
         return []
     first, others = unit.replace("{}", release), unit.replace("{}", release + ".*")
-    found = [path.name for path in Path("/etc/systemd/system").glob(others)]
+    found = [path.name for path in SYSTEM.glob(others)]
     return [first, *sorted(found, key=lambda name: int(name.split(".")[-2]))]
 
 
@@ -82,6 +85,28 @@ def unit_names(request: Data) -> list[str]:
     """The units that serve: nginx, where there are applications, and theirs."""
     units = [unit for app in releases(request).values() for unit in app["units"]]
     return ["nginx.service", *units] if request["apps"] else []
+
+
+def background_units(request: Data) -> list[str]:
+    """Those of the live releases' workers and timed jobs, and the host's own that are there."""
+    found = [name for name in request["own_units"] if (SYSTEM / name).exists()]
+    for name, app in releases(request).items():
+        if app["release"]:
+            for end in ("", ".*"):
+                pattern = f"{name}.*@{app['release']}{end}.service"
+                found += sorted(path.name for path in SYSTEM.glob(pattern))
+    return found
+
+
+def leftovers(request: Data) -> list[str]:
+    """Applications that have units here though the settings do not name them."""
+    known = {app["name"] for app in request["apps"]}
+    found = set()
+    for path in SYSTEM.glob("*@*"):
+        match = OWNER.match(path.read_text(encoding="utf-8")) if path.is_file() else None
+        if match:
+            found.add(match[1])
+    return sorted(found - known)
 
 
 def units(request: Data) -> Data:
@@ -124,15 +149,16 @@ def user_name(uid: int) -> str:
 
 
 def exposure(request: Data) -> Data:
-    """Unit -> systemd's exposure figure, 0 sandboxed to 10 open."""
-    names = unit_names(request)
+    """Unit -> systemd's exposure figure, 0 sandboxed to 10 open; None where it gave none."""
+    names = [*unit_names(request), *background_units(request)]
     if not names:
         return {}
     result = run("systemd-analyze", "security", "--no-pager", *names)
     found = re.findall(r"Overall exposure level for (\S+): ([0-9.]+)", result.stdout)
     if not found:
         return {"error": last_line(result.stderr) or "systemd-analyze printed no figure"}
-    return {unit: float(figure) for unit, figure in found}
+    figures = {unit: float(figure) for unit, figure in found}
+    return {unit: figures.get(unit) for unit in names}
 
 
 def get(connection: http.client.HTTPConnection, app: Data) -> int:
@@ -333,6 +359,7 @@ SECTIONS: dict[str, Callable[[Data], Any]] = {
     "maintenance": maintenance,
     "processes": processes,
     "exposure": exposure,
+    "leftovers": leftovers,
     "sockets": sockets,
     "reuse": reuse,
     "nginx_status": nginx_status,

@@ -1,8 +1,8 @@
 """Packet filter: IPv4 and IPv6, default deny, never cutting the session in use."""
 
-from roles.firewall.deploy import apply
+from roles.firewall.deploy import TABLE, apply
 from roles.firewall.settings import FirewallSettings
 
 PACKAGES = ("nftables", "iproute2")
 
-__all__ = ["PACKAGES", "FirewallSettings", "apply"]
+__all__ = ["PACKAGES", "TABLE", "FirewallSettings", "apply"]

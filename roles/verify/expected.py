@@ -70,6 +70,9 @@ class Expected:
     unattended_upgrades: bool
     """Whether security updates are installed daily."""
 
+    own_units: Collection[str] = ()
+    """Units of the host's own that groundcrew has written, besides nginx's."""
+
     roots: Mapping[str, Root] = field(default_factory=dict)
     """Application with HTTPS -> whom to trust for its certificate."""
 

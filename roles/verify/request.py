@@ -17,6 +17,7 @@ def host_request(settings: VerifySettings, expected: Expected) -> dict[str, Any]
     """The argument of `groundcrew/remote/verify_host.py`."""
     return {
         "apps": [app_request(name, app) for name, app in sorted(expected.apps.items())],
+        "own_units": sorted(expected.own_units),
         "status_port": expected.status_port,
         "admins": sorted(expected.admins),
         "settle": settings.settle,

@@ -54,7 +54,11 @@ class VerifySettings(Settings):
     """Ports besides the declared ones on which programs may listen on public addresses."""
 
     max_exposure: float = Field(1.0, ge=0, le=10)
-    """Largest `systemd-analyze security` exposure of an application's unit."""
+    """Largest `systemd-analyze security` exposure of an application's units: those that serve,
+    workers and timers."""
+
+    host_max_exposure: float = Field(1.4, ge=0, le=10)
+    """Largest exposure of what is root's: the unit that loads the packet filter at boot."""
 
     nginx_max_exposure: float = Field(2.4, ge=0, le=10)
     """Largest exposure of nginx, which starts as root to bind its ports."""

@@ -27,6 +27,8 @@ def test_every_promise_is_kept(converged: LabHost, tmp_path: Path) -> None:
     for name in (
         "hello: unit",
         "hello: sandbox",
+        "nginx: sandbox",
+        "packet filter: sandbox",
         "hello: gzip",
         "httpbin: connection reuse",
         "httpbin: headers on missing page",

@@ -72,7 +72,13 @@ def report() -> dict[str, Any]:
             ],
             "shop@r1.service": [{"pid": 3, "user": "shop", "name": "gunicorn"}],
         },
-        "exposure": {"nginx.service": 2.4, "shop@r1.service": 0.6},
+        "exposure": {
+            "nginx.service": 2.4,
+            "shop@r1.service": 0.6,
+            "nftables-groundcrew.service": 1.4,
+            "shop.mail@r1.1.service": 1.0,
+        },
+        "leftovers": [],
         "sockets": {"shop": {"status": 200}},
         "reuse": {"shop": {"new": 0, "kept": 1}},
         "nginx_status": {"accepted": 10, "handled": 10, "requests": 12},
@@ -108,6 +114,7 @@ def good(**changes: Any) -> Seen:
         firewall=True,
         time_sync=True,
         unattended_upgrades=True,
+        own_units=["nftables-groundcrew.service"],
     )
     refused = Answer(error="RemoteDisconnected: closed", closed=True)
     site = Site({"/health": answer(), "/": page()}, answer(404), answer(400), refused)
@@ -171,6 +178,16 @@ NINE = {"address": "0.0.0.0", "port": 9999, "process": "nc"}
         (_merge("processes", **{"nginx.service": ROOT * 2}), "nginx: no root process", "as root"),
         (_merge("exposure", **{"shop@r1.service": 1.1}), "shop: sandbox", "at most 1.0"),
         (_merge("exposure", **{"nginx.service": 9.6}), "nginx: sandbox", "at most 2.4"),
+        (
+            _merge("exposure", **{"shop.mail@r1.1.service": 9.6}),
+            "shop: sandbox of workers and timers",
+            "shop.mail@r1.1.service: exposure 9.6, at most 1.0",
+        ),
+        (
+            _merge("exposure", **{"nftables-groundcrew.service": None}),
+            "packet filter: sandbox",
+            "no figure for nftables-groundcrew.service",
+        ),
         (_set("exposure", {"error": "no such program"}), "sandbox", "not checked: no such"),
         (_set("sockets", {"shop": {"status": 500}}), "shop: socket", "gave 500 instead of 200"),
         (_set("sockets", {"shop": {"error": "refused"}}), "shop: socket", "refused"),
@@ -326,6 +343,13 @@ def test_what_the_settings_turn_off(changes: dict[str, Any], name: str) -> None:
     assert result(changed, name).status is Status.NOT_APPLICABLE
 
 
+def test_units_of_an_application_that_was_taken_off_are_named() -> None:
+    found = result(good(report={**report(), "leftovers": ["old"]}), "leftovers")
+    assert found.status is Status.WARN
+    assert "units of old" in found.detail
+    assert "--data app=old" in found.detail
+
+
 def test_a_container_has_no_clock_of_its_own() -> None:
     changed = {**report(), "machine": {"container": True, "ipv6": []}}
     assert result(good(report=changed), "time sync").status is Status.NOT_APPLICABLE
@@ -342,8 +366,8 @@ def test_a_host_without_applications() -> None:
     expected = replace(seen.expected, apps={}, security_headers={}, declared_ports=set())
     empty = {
         **report(), "releases": {}, "units_before": {}, "units_after": {}, "processes": {},
-        "exposure": {}, "sockets": {}, "reuse": {}, "logrotate": {"error": "none"},
-        "nginx_status": {"error": "none"}, "listening": [],
+        "exposure": {"nftables-groundcrew.service": 1.4}, "sockets": {}, "reuse": {},
+        "logrotate": {"error": "none"}, "nginx_status": {"error": "none"}, "listening": [],
     }  # fmt: skip
     assert failures(replace(seen, expected=expected, report=empty, sites={})) == {}
 

@@ -2,27 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from groundcrew.results.result import Check, fail, judge, ok
 from roles.verify.seen import Seen
 
 
 def check(seen: Seen) -> Iterator[Check]:
-    """systemd's exposure figure is low enough; it counts only while the application answers."""
+    """systemd's exposure figures are low enough; those of what serves count only while the
+    application answers."""
     exposure = seen.section("exposure")
     sockets = seen.section("sockets")
-    for name, unit in seen.serving_units().items():
-        title = f"{name}: sandbox"
-        if unit not in exposure:
-            yield fail(title, f"systemd-analyze gave no figure for {unit}")
-            continue
+    serving = seen.serving_units()
+    for name, unit in serving.items():
         limit = seen.settings.nginx_max_exposure if name == "nginx" else seen.settings.max_exposure
-        figure = exposure[unit]
-        problems = [] if figure <= limit else [f"exposure {figure}, at most {limit} is allowed"]
+        problems = exposed(exposure, [unit], limit)
         if name in sockets and "status" not in sockets[name]:
-            problems.append(f"exposure {figure} means nothing: the application does not answer")
-        yield judge(title, problems, f"exposure {figure} of at most {limit}")
+            problems.append("it means nothing: the application does not answer")
+        good = f"exposure {exposure.get(unit)} of at most {limit}"
+        yield judge(f"{name}: sandbox", problems, good)
+    own = sorted(seen.expected.own_units)
+    if own:
+        yield together("packet filter: sandbox", exposure, own, seen.settings.host_max_exposure)
+    for name in seen.section("releases"):
+        behind = [unit for unit in exposure if unit.startswith(f"{name}.")]
+        if behind:
+            title = f"{name}: sandbox of workers and timers"
+            yield together(title, exposure, behind, seen.settings.max_exposure)
+
+
+def together(
+    title: str, exposure: Mapping[str, float | None], units: Sequence[str], limit: float
+) -> Check:
+    """One result for several units."""
+    worst = max((exposure.get(unit) or 0 for unit in units), default=0)
+    good = f"{len(units)} units, exposure at most {worst} of {limit}"
+    return judge(title, exposed(exposure, units, limit), good)
+
+
+def exposed(exposure: Mapping[str, float | None], units: Sequence[str], limit: float) -> list[str]:
+    """What is wrong with the figures of units."""
+    problems = []
+    for unit in units:
+        figure = exposure.get(unit)
+        if figure is None:
+            problems.append(f"systemd-analyze gave no figure for {unit}")
+        elif figure > limit:
+            problems.append(f"{unit}: exposure {figure}, at most {limit} is allowed")
+    return problems
 
 
 def check_socket(seen: Seen) -> Iterator[Check]:
