@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from pyinfra import host as current_host
+from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 
 from groundcrew.apps import development, maintenance_page
@@ -19,7 +20,7 @@ from groundcrew.entries import Entry
 from groundcrew.facts.memory import Memory
 from groundcrew.releases.plan import ReleasePlan, ServerProcess
 from groundcrew.releases.target import Target
-from groundcrew.settings import Loaded, Problem, SettingsError, settings_for
+from groundcrew.settings import Loaded, Problem, SettingsError, manifests, settings_for
 from groundcrew.settings.errors import nearest
 from groundcrew.sizes import size_for, sized
 from roles import (
@@ -233,3 +234,19 @@ def asked_sbom(inventory: Inventory) -> str:
         if wanted:
             return wanted
     raise SettingsError([Problem("sbom", "--data", "is required: a directory on this machine")])
+
+
+def removed_app(hosts: Iterable[Host]) -> str:
+    """The application that hosts are to lose. Raises SettingsError where none is named, or where
+    one of them is still to run it."""
+    asked = {host.name: settings_for(host).settings for host in hosts}
+    name: str | None = next((item.run.app for item in asked.values() if item.run.app), None)
+    if name is None:
+        raise SettingsError([Problem("app", "--data", "is required: the name of an application")])
+    if not manifests.NAME.match(name) or name in manifests.RESERVED:
+        raise SettingsError([Problem("app", "--data", f'"{name}" is no name of an application')])
+    still = tuple(host for host, item in asked.items() if name in item.app)
+    if still:
+        text = f'"{name}" is still among `apps`: take it out there first'
+        raise SettingsError([Problem("app", "--data", text, hosts=still)])
+    return name

@@ -45,6 +45,9 @@ class RunSettings(Settings):
     sbom: str | None = None
     """Directory on the operator's machine that gets bills of materials (`--data sbom=sboms`)."""
 
+    purge: bool = False
+    """Whether `playbooks/remove.py` takes the application's data too (`--data purge=yes`)."""
+
 
 class StatusSettings(Settings):
     """What `playbooks/status.py` writes; given on the command line."""
