@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from groundcrew.settings.host import HostBase
+from roles import capacity
 from roles.base.settings import BaseSettings
 from roles.fail2ban.settings import Fail2banSettings
 from roles.firewall.settings import FirewallSettings
@@ -62,4 +63,6 @@ class HostSettings(HostBase):
 
     def conflicts(self, project: Path) -> Iterable[tuple[tuple[str, ...], str]]:
         """What the roles need of each other and of the operator's machine."""
-        return self.tls.conflicts(self.app, project)
+        yield from self.tls.conflicts(self.app, project)
+        if self.app:
+            yield from capacity.conflicts(self.base, self.nginx, self.app)

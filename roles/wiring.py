@@ -45,7 +45,7 @@ from roles.ssh.settings import SshSettings
 
 PROJECT = Path(__file__).resolve().parent.parent
 HOST_PACKAGES = (*users.PACKAGES, *firewall_role.PACKAGES, *verify.PACKAGES)
-WEB_PACKAGES = (*python.PACKAGES, *nginx.PACKAGES, *logrotate.PACKAGES)
+WEB_PACKAGES = (*python.PACKAGES, *logrotate.PACKAGES)
 
 
 def packages(settings: HostSettings) -> list[str]:
@@ -57,7 +57,7 @@ def packages(settings: HostSettings) -> list[str]:
         wanted.update(fail2ban.PACKAGES)
     wanted.update(tls.packages(settings.app))
     if settings.apps:
-        wanted.update(WEB_PACKAGES)
+        wanted.update((*WEB_PACKAGES, *nginx.packages(settings.nginx)))
     return sorted(wanted)
 
 

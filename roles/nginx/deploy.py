@@ -17,8 +17,11 @@ from roles.nginx.files import DROP_IN_FILE, configuration, drop_in
 from roles.nginx.passwords import Passwords
 from roles.nginx.settings import NginxSettings
 
-PACKAGES = ("nginx",)
-"""Debian packages that the role needs."""
+
+def packages(settings: NginxSettings) -> tuple[str, ...]:
+    """Debian packages that the role needs."""
+    brotli = ("libnginx-mod-http-brotli-filter", "libnginx-mod-http-brotli-static")
+    return ("nginx", *(brotli if settings.brotli else ()))
 
 
 @deploy("nginx")

@@ -27,6 +27,7 @@ DROP_IN = "/etc/systemd/system/nginx.service.d"
 DROP_IN_FILE = f"{DROP_IN}/groundcrew.conf"
 
 LOCATIONS = f"{OWN}/locations"
+BROTLI_FILE = f"{OWN}/brotli.conf"
 TLS_FILE = f"{OWN}/tls.conf"
 USERS = f"{OWN}/users"
 CACHE = "/var/cache/nginx"
@@ -87,6 +88,7 @@ def configuration(
         File(f"{OWN}/cache-paths.conf", cache_paths(settings, apps)),
         File(f"{OWN}/default-server.conf", default_server(settings, apps, https)),
         tls_file(https) if tls else Absent(TLS_FILE),
+        brotli_file(settings) if settings.brotli else Absent(BROTLI_FILE),
     ]
     for server in servers(apps):
         for name in server.apps:
@@ -160,6 +162,11 @@ def tls_file(https: Https) -> File:
     """How HTTPS is spoken, the same for all sites: what is agreed before a client has said which
     one it wants is the default server's."""
     return File(TLS_FILE, render("nginx/tls.conf.j2", https=https))
+
+
+def brotli_file(settings: NginxSettings) -> File:
+    """How Brotli compresses; nginx knows these directives only with its module."""
+    return File(BROTLI_FILE, render("nginx/brotli.conf.j2", settings=settings))
 
 
 def default_server(

@@ -58,17 +58,24 @@ def page(context: Context, _: str) -> list[str]:
     return [
         f"root {context.paths.frontend}/current",
         *tries,
-        "gzip_static on",
+        *compressed(context),
         r"location ~ /\.(?!well-known/) { return 404; }",
     ]
 
 
+def compressed(context: Context) -> list[str]:
+    """Files beside others that are these, compressed."""
+    return ["gzip_static on", *(["brotli_static on"] if context.settings.brotli else [])]
+
+
 def asset(context: Context, _: str) -> list[str]:
     """The live release's assets, else those of a release before that pages still ask for."""
+    most = context.settings.open_file_cache
     return [
         f"root {context.paths.frontend}",
         "try_files /current$uri /kept$uri =404",
-        "gzip_static on",
+        *compressed(context),
+        *([f"open_file_cache max={most}", "open_file_cache_valid 1s"] if most else []),
         NO_DOT_FILES,
     ]
 

@@ -57,6 +57,8 @@ def server_block(context: Context) -> str:
         challenges=CHALLENGES if asks_by_http(app) else None,
         http2_is_directive=context.https.http2_is_directive,
         plain_health=plain_health(server),
+        # Without names it is the one for all of its port; what belongs to the port is said there.
+        alone="" if app.domains else f" default_server backlog={context.settings.backlog}",
         domains=app.domains,
         site=app.nginx,
         client_max_body_size=nginx_size(app.nginx.client_max_body_size),

@@ -95,6 +95,7 @@ def manifests(project: Project) -> None:
         )
 
 
+FIRST = "// the first release's"
 APPS = ("edge", "shop", "desk", "wave", "tide")
 
 
@@ -103,12 +104,15 @@ def project(tmp_path_factory: pytest.TempPathFactory, bookworm: LabHost) -> Iter
     project = Project(tmp_path_factory.mktemp("edge"), bookworm)
     for name in ("spa", "below"):
         shutil.copytree(ROOT / "tests" / "edge" / name, project.root / name)
+    assets = project.root / "spa" / "web" / "dist" / "assets"
+    (assets / "same.js").write_text(FIRST)
+    (assets / "same.js.br").write_bytes(b"as the build made it")
     project.env = {"EDGE_PASSWORD": "a fine secret"}
     manifests(project)
     # This machine is the load balancer, and speaks for clients whose addresses it makes up.
     itself = f"{project.host.address.rpartition('.')[0]}.1"
     limits = {"rate": "6r/m", "burst": 20, "delay": 20, "connections": 3, "allow": [itself]}
-    nginx = {"trusted_proxies": [itself], "limits": limits}
+    nginx = {"trusted_proxies": [itself], "limits": limits, "brotli": True}
     project.write("group_data/edge.py", f"nginx = {nginx!r}\n")
     inventory = project.root / "inventory" / "prod.py"
     inventory.write_text(f"{inventory.read_text()}edge = [{project.host.name!r}]\n")
@@ -168,6 +172,26 @@ def test_pages_are_never_kept_and_assets_for_a_year(site: Site) -> None:
     assert missing.headers["Cache-Control"] == "no-store"
     for path in ("/.hidden", "/.git/config", "/assets/.x", "/any/.env"):
         assert site.get(path).status_code == 404, path
+
+
+def test_brotli_and_gzip_for_those_who_ask(site: Site) -> None:
+    long = {"X-Long": "x" * 1500}
+    asset = "/assets/app-1111.js"
+    for path in ("/api/x", "/shop/page/" + "x" * 1500, asset):
+        # An asset is there in gzip already, made when it was published.
+        both = "gzip" if path == asset else "br"
+        asked = {"br": "br", "gzip, deflate, br": both, "gzip": "gzip", "identity": None}
+        for accepted, used in asked.items():
+            fields = {**long, "Accept-Encoding": accepted}
+            answer = site.get(path, headers=fields, stream=True)
+            assert answer.headers.get("Content-Encoding") == used, (path, accepted)
+            assert "Accept-Encoding" in answer.headers["Vary"], (path, accepted)
+    short = site.get("/ping", headers={"Accept-Encoding": "br"}, stream=True)
+    assert "Content-Encoding" not in short.headers
+    # Compressed by the build already.
+    packed = site.get("/assets/same.js", headers={"Accept-Encoding": "br"}, stream=True)
+    assert packed.headers["Content-Encoding"] == "br"
+    assert packed.raw.read(decode_content=False) == b"as the build made it"
 
 
 def test_api_paths_never_get_the_front_page(site: Site) -> None:
@@ -422,6 +446,9 @@ def test_front_end_follows_its_release(site: Site, project: Project) -> None:
     before = (web / "index.html").read_text()
     (web / "index.html").write_text("<title>second</title>")
     (web / "assets" / "app-1111.js").rename(web / "assets" / "app-2222.js")
+    # A name that should change and does not: nginx has the old file open.
+    (web / "assets" / "same.js").write_text("// the second release's")
+    assert site.get("/assets/same.js").text == FIRST
     with traffic(site.host, "/", SITE) as counts:
         run = project.deploy(*APPS)
     assert run.status == 0, run.stderr
@@ -430,6 +457,8 @@ def test_front_end_follows_its_release(site: Site, project: Project) -> None:
     assert "second" in site.get("/").text
     assert site.get("/assets/app-2222.js").status_code == 200
     assert site.get("/assets/app-1111.js").text.startswith("// one")
+    time.sleep(1.5)
+    assert site.get("/assets/same.js").text == "// the second release's"
     done = rollback(project)
     assert done.status == 0, done.stderr
     assert "<title>front</title>" in site.get("/").text

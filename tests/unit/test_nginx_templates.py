@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from groundcrew.apps.model import AppSettings
 from groundcrew.entries import Absent, File, Link, Purge
 from roles.nginx.activate import activate_command
+from roles.nginx.deploy import packages
 from roles.nginx.drain import MARGIN, drain_seconds
 from roles.nginx.files import configuration, default_server, drop_in
 from roles.nginx.header_sets import BASELINE, STRICT, YIELDING, site_headers
@@ -142,7 +143,7 @@ def test_site_listens_on_its_port_in_both_families() -> None:
 def test_application_without_domains_takes_its_port() -> None:
     apps = {"shop": app(), "any": app(domains=[], port=8080)}
     server = block(site_file(SETTINGS, "any", apps["any"]), "server {")
-    assert {"listen 8080 default_server", "server_name _"} <= set(server)
+    assert {"listen 8080 default_server backlog=4096", "server_name _"} <= set(server)
     refusing = default_server(SETTINGS, apps)
     assert "listen 80 default_server" in refusing
     assert "8080" not in refusing
@@ -152,7 +153,10 @@ def test_unknown_names_are_refused_on_each_port() -> None:
     apps = {"shop": app(), "blog": app(domains=["blog.test"], port=8080)}
     text = default_server(SETTINGS, apps)
     assert directives(text).count("return 444") == 2
-    assert {"listen 80 default_server", "listen [::]:8080 default_server"} <= set(directives(text))
+    assert {
+        "listen 80 default_server backlog=4096",
+        "listen [::]:8080 default_server backlog=4096",
+    } <= set(directives(text))
 
 
 def test_sizes_that_nginx_does_not_know() -> None:
@@ -297,6 +301,32 @@ def test_gzip_can_be_turned_off() -> None:
     )
     off = contents(NginxSettings(gzip=False), {})["/etc/nginx/groundcrew/gzip.conf"]
     assert directives(off) == ["gzip off"]
+
+
+def test_brotli_comes_with_its_module_or_not_at_all() -> None:
+    frontend = {"directory": "web", "api": ["/health"]}
+    sites = {"shop": app(frontend=frontend, health={"path": "/health"})}
+    plain = contents(SETTINGS, sites)
+    assert "brotli" not in str(plain)
+    assert packages(SETTINGS) == ("nginx",)
+    on = NginxSettings(brotli=True)
+    files = contents(on, sites)
+    assert "include groundcrew/brotli.conf" in directives(files["/etc/nginx/nginx.conf"])
+    types = files["/etc/nginx/groundcrew/brotli.conf"]
+    assert "brotli_min_length 1000" in directives(types)
+    assert "application/json" in types
+    assert files["/etc/nginx/groundcrew/locations/shop.conf"].count("brotli_static on") == 2
+    assert "libnginx-mod-http-brotli-filter" in packages(on)
+
+
+def test_only_files_that_never_change_are_kept_open() -> None:
+    frontend = {"directory": "web", "api": ["/health"]}
+    site = app(frontend=frontend, static={"path": "s"}, media={}, health={"path": "/health"})
+    text = locations_file(site)
+    assert text.count("open_file_cache max=") == 1
+    assert "open_file_cache max=1000" in block(text, "location ^~ /assets/ {")
+    files = contents(NginxSettings(open_file_cache=0), {"shop": site})
+    assert "open_file_cache" not in str(files)
 
 
 def test_log_tells_request_and_upstream_times() -> None:

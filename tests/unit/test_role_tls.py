@@ -61,7 +61,7 @@ def test_http2_by_version() -> None:
     assert "listen [::]:443 ssl;" in site(app(), TRIXIE)
     assert "http2 on;" in site(app(), TRIXIE)
     default = files(app(), TRIXIE)[f"{OWN}/default-server.conf"]
-    assert "listen 443 ssl default_server;" in default
+    assert "listen 443 ssl default_server backlog=4096;" in default
     assert "ssl_reject_handshake on;" in default
 
 

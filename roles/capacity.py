@@ -1,0 +1,35 @@
+"""Limits of connections and files that must fit each other, from the kernel to the applications."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from groundcrew.apps.model import AppSettings
+from groundcrew.apps.server import GunicornServer
+from roles.base.settings import BaseSettings
+from roles.nginx.settings import NginxSettings
+
+SOMAXCONN = "net.core.somaxconn"
+KERNELS_OWN = 4096
+"""Its value where nobody sets it, since Linux 5.4."""
+
+
+def conflicts(
+    base: BaseSettings, nginx: NginxSettings, apps: dict[str, AppSettings]
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Where one limit makes another one pointless, by key."""
+    most = int(base.sysctl.get(SOMAXCONN) or KERNELS_OWN)
+    more = f"is more than the kernel allows: base.sysctl {SOMAXCONN} is {most}"
+    if nginx.backlog > most:
+        yield ("nginx", "backlog"), f"{nginx.backlog} {more}"
+    for name, app in apps.items():
+        key = "listen" if app.server.type == "uwsgi" else "backlog"
+        if app.server.backlog > most:
+            yield ("app", name, "server", key), f"{app.server.backlog} {more}"
+        files = app.limits.open_files
+        if isinstance(app.server, GunicornServer) and app.server.worker_connections >= files:
+            yield (
+                ("app", name, "limits", "open_files"),
+                f"{files} is not more than server.worker_connections "
+                f"({app.server.worker_connections}): each connection is an open file",
+            )

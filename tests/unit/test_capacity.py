@@ -1,0 +1,51 @@
+"""Limits from the kernel to the applications fit each other, or a run says which ones do not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from groundcrew.apps.model import AppSettings
+from roles.base.settings import BaseSettings
+from roles.capacity import SOMAXCONN, conflicts
+from roles.nginx.settings import NginxSettings
+
+
+def found(base: dict[str, Any], nginx: dict[str, Any], **app: Any) -> dict[str, str]:
+    shop = {"source": {"directory": "src"}, "entry": "shop:app", **app}
+    apps = {"shop": AppSettings.model_validate(shop)}
+    items = conflicts(BaseSettings(**base), NginxSettings(**nginx), apps)
+    return {".".join(key): message for key, message in items}
+
+
+def test_the_defaults_fit() -> None:
+    for server in ({}, {"type": "uvicorn"}, {"type": "uwsgi"}):
+        assert found({}, {}, server=server) == {}
+    # The kernel's own value.
+    assert found({"sysctl": {SOMAXCONN: None}}, {}) == {}
+
+
+@pytest.mark.parametrize(
+    ("base", "nginx", "app", "key"),
+    [
+        ({}, {"backlog": 8192}, {}, "nginx.backlog"),
+        ({}, {}, {"server": {"backlog": 5000}}, "app.shop.server.backlog"),
+        ({}, {}, {"server": {"type": "uwsgi", "listen": 5000}}, "app.shop.server.listen"),
+        ({"sysctl": {SOMAXCONN: "1024"}}, {"backlog": 512}, {}, "app.shop.server.backlog"),
+        (
+            {},
+            {},
+            {"server": {"worker_connections": 4096}, "limits": {"open_files": 4096}},
+            "app.shop.limits.open_files",
+        ),
+    ],
+)
+def test_what_does_not_is_named(
+    base: dict[str, Any], nginx: dict[str, Any], app: dict[str, Any], key: str
+) -> None:
+    assert [*found(base, nginx, **app)] == [key]
+    # Raised together, they fit.
+    raised = {"sysctl": {SOMAXCONN: 16384}}
+    if "worker_connections" not in str(app):
+        assert found(raised, nginx, **app) == {}
