@@ -1,5 +1,6 @@
-"""The mode of what is made in a directory, whatever the umask of who makes it: its default ACL,
-with entries for owner, group and others only.
+"""The mode of what is made in a directory, and whose group may read it, whatever the umask of who
+makes it: its default ACL. The group of the directory has an entry of its own, so that it stays when
+somebody takes the set-group-id bit from a directory below (a plain chmod does).
 
 Part of the programs that import it: it is sent with them. Standard library only, Python 3.9 or
 later.
@@ -14,28 +15,37 @@ import struct
 ATTRIBUTE = "system.posix_acl_default"
 VERSION = struct.pack("<I", 2)
 ENTRY = struct.Struct("<HHI")
-TAGS = (0x01, 0x04, 0x20)  # ACL_USER_OBJ, ACL_GROUP_OBJ, ACL_OTHER
+USER_OBJ, GROUP_OBJ, GROUP, MASK, OTHER = 0x01, 0x04, 0x08, 0x10, 0x20
 NOBODY = 0xFFFFFFFF
 
 
 def default_mode(path: str) -> str | None:
-    """The mode as four octal digits; None where there is none, or more than one."""
+    """The mode as four octal digits; None where there is none, or another ACL."""
     try:
         data = os.getxattr(path, ATTRIBUTE)
-    except OSError:
+        found = {tag: bits for tag, bits, _ in ENTRY.iter_unpack(data[len(VERSION) :])}
+        mode = found[USER_OBJ] << 6 | found[GROUP_OBJ] << 3 | found[OTHER]
+        return f"{mode:04o}" if data == acl(mode, os.stat(path).st_gid) else None
+    except (OSError, KeyError, struct.error):
         return None
-    entries = list(ENTRY.iter_unpack(data[len(VERSION) :]))
-    if tuple(tag for tag, _, _ in entries) != TAGS:
-        return None
-    user, group, other = (bits for _, bits, _ in entries)
-    return f"{user << 6 | group << 3 | other:04o}"
 
 
 def set_default_mode(place: str | int, mode: int) -> None:
     """Sets it for a directory, given by path or descriptor. Raises OSError."""
-    bits = (mode >> 6 & 7, mode >> 3 & 7, mode & 7)
-    entries = (ENTRY.pack(tag, bit, NOBODY) for tag, bit in zip(TAGS, bits))  # noqa: B905
-    os.setxattr(place, ATTRIBUTE, VERSION + b"".join(entries))
+    os.setxattr(place, ATTRIBUTE, acl(mode, os.stat(place).st_gid))
+
+
+def acl(mode: int, group: int) -> bytes:
+    """It as the kernel keeps it, for a directory of a group."""
+    user, members, other = mode >> 6 & 7, mode >> 3 & 7, mode & 7
+    entries = (
+        (USER_OBJ, user, NOBODY),
+        (GROUP_OBJ, members, NOBODY),
+        (GROUP, members, group),
+        (MASK, members, NOBODY),
+        (OTHER, other, NOBODY),
+    )
+    return VERSION + b"".join(ENTRY.pack(*entry) for entry in entries)
 
 
 def adopt(path: str, group: int, mode: int) -> None:

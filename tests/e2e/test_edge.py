@@ -430,6 +430,9 @@ def test_uploads(site: Site) -> None:
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert site.get("/media/x.html").headers["Content-Type"] == "application/octet-stream"
     assert site.get("/media/sub/x.png").headers["Content-Type"] == "image/png"
+    site.get("/api/tidy", "POST", data=b"tidy")
+    assert site.host.out("stat -c %a /srv/edge/shared/media/year/month") == "750"
+    assert site.get("/media/year/month/x.png").text == "tidy"
     assert site.get("/media/.secret").status_code == 404
     assert site.get("/media/link.txt").status_code == 403
     assert site.get("/media/").status_code == 403

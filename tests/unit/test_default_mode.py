@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from groundcrew.entries import Directory, differs, payload
-from groundcrew.remote import apply_files, inspect_files
+from groundcrew.remote import apply_files, default_mode, inspect_files
 
 
 def mode(path: Path) -> str:
@@ -58,3 +58,28 @@ def test_it_is_seen_and_compared(tmp_path: Path) -> None:
     assert not differs(wanted, state)  # type: ignore[arg-type]
     del state["default_mode"]
     assert differs(wanted, state)  # type: ignore[arg-type]
+
+
+def test_another_group_s_list_is_another_one(tmp_path: Path) -> None:
+    media = tmp_path / "media"
+    apply_files.Change([payload(entry(media))]).apply(None)
+    for group, mode, seen in ((os.getgid(), 0o750, "0750"), (os.getgid() + 1, 0o750, None)):
+        os.setxattr(media, default_mode.ATTRIBUTE, default_mode.acl(mode, group))
+        assert default_mode.default_mode(str(media)) == seen
+    os.removexattr(media, default_mode.ATTRIBUTE)
+    assert default_mode.default_mode(str(media)) is None
+
+
+def test_the_group_stays_where_its_bit_goes(tmp_path: Path) -> None:
+    media = tmp_path / "media"
+    apply_files.Change([payload(entry(media))]).apply(None)
+    below = media / "below"
+    below.mkdir()
+    below.chmod(0o750)
+    (below / "deep").mkdir()
+    (below / "deep" / "new.txt").write_text("x")
+    for path in (below / "deep", below / "deep" / "new.txt"):
+        data = os.getxattr(path, "system.posix_acl_access")
+        named = [*default_mode.ENTRY.iter_unpack(data[4:])]
+        assert (default_mode.GROUP, 5, os.getgid()) in named
+    assert mode(below / "deep" / "new.txt") == "0640"

@@ -14,6 +14,17 @@ from typing import Any
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 counter = itertools.count(1)
+EXTRA = {
+    "/api/cookie": {"set-cookie": "session=1"},
+    "/api/private": {"cache-control": "private"},
+    "/api/cors": {"access-control-allow-origin": "*"},
+    "/api/framed": {"x-frame-options": "DENY"},
+    "/api/policy": {
+        "content-security-policy": "script-src 'nonce-1'",
+        "x-frame-options": "DENY",
+    },
+}
+"""Headers that answers on some paths have."""
 
 
 async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -51,29 +62,24 @@ async def answer(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     if path in ("/api/events", "/api/unbuffered/events", "/wave/events"):
         await events(send)
         return
-    status, extra = 200, {}
+    status, extra = 200, EXTRA.get(path, {})
     if path == "/api/decide":
         status = 204 if headers.get("x-key") == "let me in" else 401
-    elif path == "/api/cookie":
-        extra["set-cookie"] = "session=1"
-    elif path == "/api/private":
-        extra["cache-control"] = "private"
     elif path == "/api/upload":
         name = scope["query_string"].decode()
         target = Path("media") / name
         target.parent.mkdir(exist_ok=True)
         target.write_bytes(body)
+    elif path == "/api/tidy":
+        # As Django does with FILE_UPLOAD_DIRECTORY_PERMISSIONS: the set-group-id bit goes.
+        for folder in (Path("media/year"), Path("media/year/month")):
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o750)
+        Path("media/year/month/x.png").write_bytes(body)
     elif path == "/api/link":
         target = Path("media/link.txt")
         target.unlink(missing_ok=True)
         target.symlink_to(Path("media/x.txt").resolve())
-    elif path == "/api/policy":
-        extra["content-security-policy"] = "script-src 'nonce-1'"
-        extra["x-frame-options"] = "DENY"
-    elif path == "/api/framed":
-        extra["x-frame-options"] = "DENY"
-    elif path == "/api/cors":
-        extra["access-control-allow-origin"] = "*"
     text = json.dumps(
         {
             "path": scope["path"],
