@@ -166,8 +166,9 @@ class UwsgiServer(Settings):
     """Load the application in each process instead of before forking: takes more memory, but
     import-time threads and connections are each process's own."""
 
-    buffer_size: int = Field(32768, ge=4096, le=65535)
-    """Most bytes of a request's line and header fields together; more is a 502."""
+    buffer_size: int = Field(65535, ge=4096, le=65535)
+    """Most bytes of a request's line and header fields together; more is a 502. The default holds
+    all that nginx lets through (`nginx.large_client_header_buffers`)."""
 
     post_buffering: int = Field(8192, ge=0)
     """Bytes of a request body that are read into memory before the application starts, the rest

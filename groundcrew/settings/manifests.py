@@ -21,6 +21,8 @@ _TAKEN = """
     uwsgi valkey video voice web www-data
 """
 RESERVED = frozenset(_TAKEN.split())
+ACCOUNTS = ("-build", "-web")
+"""Ends of the names of an application's other accounts (`AppPaths.build_user`, `socket_group`)."""
 
 
 def names(project: Path) -> list[str]:
@@ -39,6 +41,10 @@ def read(project: Path, name: str) -> tuple[dict[str, Any] | None, list[Problem]
         return wrong("an application's name is 1-24 of a-z, 0-9 and -, starting with a letter")
     if name in RESERVED:
         return wrong(f'"{name}" is the name of a system user or directory; choose another')
+    for end in ACCOUNTS:
+        other = name.removesuffix(end)
+        if other != name and other in names(project):
+            return wrong(f'"{name}" is an account of the application "{other}"; choose another')
     try:
         data = yaml.parse((project / layer).read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -49,8 +49,9 @@ class Https:
     @property
     def curves(self) -> str:
         """Groups for the key exchange. The first one, new in OpenSSL 3.5, also withstands those who
-        record now and have a quantum computer later."""
-        hybrid = "X25519MLKEM768:" if self.openssl >= (3, 5) else ""
+        record now and have a quantum computer later. `?`: an OpenSSL that no longer knows it goes
+        on without."""
+        hybrid = "?X25519MLKEM768:" if self.openssl >= (3, 5) else ""
         return f"{hybrid}X25519:prime256v1:secp384r1"
 
 

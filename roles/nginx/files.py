@@ -42,6 +42,7 @@ CONCERNS = (
     "maps",
     "media-types",
     "proxy",
+    "refused",
     "status",
     "uwsgi",
     "visitors",

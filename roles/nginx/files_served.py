@@ -9,6 +9,9 @@ from roles.nginx.context import Context
 from roles.nginx.headers import quote
 
 NO_DOT_FILES = r"location ~ /\. { return 404; }"
+LEFTOVERS = r"~$|#$|\.(?:bak|old|orig|rej|save|sw[op])$"
+"""What editors and patches leave beside a file: its source, or what it was before."""
+NO_LEFTOVERS = f'location ~* "/\\.|{LEFTOVERS}" {{ return 404; }}'
 MEDIA_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 
@@ -31,7 +34,7 @@ def static(context: Context, url: str) -> list[str]:
     """Files of the live release, and for a while of those before it."""
     settings = context.app.static
     rest = url[len(settings.url) :] if settings else ""
-    return [f"alias {context.paths.static}/{rest}", "expires 1h", NO_DOT_FILES]
+    return [f"alias {context.paths.static}/{rest}", "expires 1h", NO_LEFTOVERS]
 
 
 def media(context: Context, url: str) -> list[str]:
@@ -59,7 +62,7 @@ def page(context: Context, _: str) -> list[str]:
         f"root {context.paths.frontend}/current",
         *tries,
         *compressed(context),
-        r"location ~ /\.(?!well-known/) { return 404; }",
+        f'location ~* "/\\.(?!well-known/)|{LEFTOVERS}" {{ return 404; }}',
     ]
 
 
@@ -76,7 +79,7 @@ def asset(context: Context, _: str) -> list[str]:
         "try_files /current$uri /kept$uri =404",
         *compressed(context),
         *([f"open_file_cache max={most}", "open_file_cache_valid 1s"] if most else []),
-        NO_DOT_FILES,
+        NO_LEFTOVERS,
     ]
 
 

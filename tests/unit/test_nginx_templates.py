@@ -15,6 +15,7 @@ from roles.nginx.activate import activate_command
 from roles.nginx.deploy import packages
 from roles.nginx.drain import MARGIN, drain_seconds
 from roles.nginx.files import configuration, default_server, drop_in
+from roles.nginx.files_served import LEFTOVERS
 from roles.nginx.header_sets import BASELINE, STRICT, YIELDING, site_headers
 from roles.nginx.headers import headers_file, quote
 from roles.nginx.settings import NginxSettings
@@ -361,3 +362,28 @@ def test_service_is_sandboxed_without_killing_workers() -> None:
 def test_activation_is_valid_shell() -> None:
     subprocess.run(["sh", "-nc", activate_command()], check=True)
     assert "nginx -t" in activate_command()
+
+
+def test_what_nginx_cannot_do_is_the_client_s_mistake() -> None:
+    files = contents(SETTINGS, {"shop": app(tls={"certificate": {"type": "self-signed"}})})
+    refused = files["/etc/nginx/groundcrew/refused.conf"]
+    assert "error_page 501 505 =400 /groundcrew-refused" in directives(refused)
+    site = files["/etc/nginx/sites-enabled/groundcrew-shop.conf"]
+    assert directives(site).count("include groundcrew/refused.conf") == 2
+    nobody = files["/etc/nginx/groundcrew/default-server.conf"]
+    assert nobody.count("error_page 501 505 =444 /;") == nobody.count("return 444;") == 2
+
+
+@pytest.mark.parametrize("name", ["page.css~", "#page.css#", "page.css.bak", "a/b.ORIG", "x.swp"])
+def test_what_editors_leave_is_not_served(name: str) -> None:
+    assert re.search(LEFTOVERS, name, re.IGNORECASE)
+    values: dict[str, Any] = {"static": {"path": "static"}, "frontend": {"url": "/front/"}}
+    served = locations_file(app(**values))
+    assert served.count(LEFTOVERS) == 3
+
+
+@pytest.mark.parametrize(
+    "name", ["page.css", "bak", "save.html", "old/page.css", "a.swpx", "c#.js"]
+)
+def test_other_files_are(name: str) -> None:
+    assert not re.search(LEFTOVERS, name, re.IGNORECASE)

@@ -70,7 +70,7 @@ def test_profiles_by_version() -> None:
     assert "ssl_protocols TLSv1.2 TLSv1.3;" in text
     assert "DHE-" not in text.replace("ECDHE-", "")
     assert "ssl_ecdh_curve X25519:prime256v1:secp384r1;" in text
-    assert "X25519MLKEM768:X25519:" in files(app(), TRIXIE)[f"{OWN}/tls.conf"]
+    assert "?X25519MLKEM768:X25519:" in files(app(), TRIXIE)[f"{OWN}/tls.conf"]
     modern = files(app(), Https("modern", (1, 26), (3, 5)))[f"{OWN}/tls.conf"]
     assert "ssl_protocols TLSv1.3;" in modern
     assert "ssl_ciphers" not in modern

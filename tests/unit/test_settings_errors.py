@@ -421,6 +421,15 @@ def test_a_reserved_name(project: Project, name: str) -> None:
     assert project.error() == (f"apps/{name}.yml", f"app.{name}", message)
 
 
+@pytest.mark.parametrize("end", ["build", "web"])
+def test_a_name_that_is_another_application_s_account(project: Project, end: str) -> None:
+    project.app()
+    project.app(f"shop-{end}")
+    project.groups["web"]["apps"] = [f"shop-{end}"]
+    message = f'"shop-{end}" is an account of the application "shop"; choose another'
+    assert project.error() == (f"apps/shop-{end}.yml", f"app.shop-{end}", message)
+
+
 @pytest.mark.parametrize("name", ["Shop", "1shop", "../shop", "a" * 25, ""])
 def test_a_name_that_no_user_can_have(project: Project, name: str) -> None:
     project.groups["web"]["apps"] = [name]

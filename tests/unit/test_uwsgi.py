@@ -128,7 +128,7 @@ def test_the_documented_example_is_what_uwsgi_gets() -> None:
         "max-requests": "1000",
         "harakiri": "120",
         "offload-threads": "2",
-        "buffer-size": "32768",
+        "buffer-size": "65535",
         "post-buffering": "8192",
         "lazy-apps": "true",
     }
@@ -194,7 +194,7 @@ def text(path: str, **values: Any) -> str:
 @pytest.mark.parametrize("kind", [{}, {"type": "uwsgi"}])
 def test_nginx_can_speak_both_protocols_whatever_the_server(kind: dict[str, str]) -> None:
     assert "proxy_pass http://groundcrew-shop;" in text("passing/shop.http", server=kind)
-    assert "uwsgi_pass groundcrew-shop-uwsgi;" in text("passing/shop.uwsgi", server=kind)
+    assert "uwsgi_pass groundcrew-shop.uwsgi;" in text("passing/shop.uwsgi", server=kind)
     link = entries(server=kind)["/etc/nginx/groundcrew/passing/shop.conf"]
     assert link == Link(PATHS.passing, f"shop.{'uwsgi' if kind else 'http'}", initial=True)
 
