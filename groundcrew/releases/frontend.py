@@ -19,7 +19,7 @@ from groundcrew import remote
 from groundcrew.apps.frontend import Frontend
 from groundcrew.releases import bundle
 from groundcrew.releases.bundle import Bundle, SourceError
-from groundcrew.remote.build_frontend import LOCKS
+from groundcrew.remote.build_frontend import LOCKS, together
 
 TIMEOUT = 3600
 """Seconds that a build may take."""
@@ -130,17 +130,7 @@ def _run(command: list[str]) -> None:
     print("--> build the front end on this machine", file=sys.stderr, flush=True)
     environment = {name: os.environ[name] for name in _PASSED if name in os.environ}
     try:
-        done = subprocess.run(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=TIMEOUT,
-            check=False,
-        )
+        done = together(command, environment, timeout=TIMEOUT)
     except subprocess.TimeoutExpired:
         raise SourceError(f"the front end took longer than {TIMEOUT} s") from None
     if done.returncode != 0:

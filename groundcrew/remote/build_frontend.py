@@ -70,10 +70,14 @@ def _lead(key: str, item: dict[str, Any], registry: str) -> int:
     return 1
 
 
-def run(step: str, command: list[str], folder: Path, environment: dict[str, str]) -> None:
-    """A command whose output is shown where it fails."""
-    print(f"--> {step}", flush=True)
-    done = subprocess.run(
+def together(
+    command: list[str],
+    environment: dict[str, str],
+    folder: Path | None = None,
+    timeout: float | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command without input; what it prints and what it complains of in one text."""
+    return subprocess.run(
         command,
         cwd=folder,
         env=environment,
@@ -82,8 +86,15 @@ def run(step: str, command: list[str], folder: Path, environment: dict[str, str]
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
+        timeout=timeout,
         check=False,
     )
+
+
+def run(step: str, command: list[str], folder: Path, environment: dict[str, str]) -> None:
+    """A command whose output is shown where it fails."""
+    print(f"--> {step}", flush=True)
+    done = together(command, environment, folder)
     if done.returncode != 0:
         # npm ends with its own manual, which would hide the reason.
         reason = re.split(r"^npm err\S* Usage:$", done.stdout, flags=re.MULTILINE | re.IGNORECASE)

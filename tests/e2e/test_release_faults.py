@@ -113,7 +113,7 @@ def test_health_path_answers_500(bookworm: LabHost, source: Path) -> None:
 
 def test_requirements_that_do_not_resolve(bookworm: LabHost, source: Path) -> None:
     (source / "requirements.txt").write_text("flask==999.0\n")
-    fails(bookworm, source, "flask==999.0", "build failed at: install the requirements")
+    fails(bookworm, source, "flask==999.0", "build failed at: resolve the requirements")
     mended(bookworm, source)
 
 
@@ -127,7 +127,7 @@ def test_wrong_hash(bookworm: LabHost, source: Path) -> None:
 def test_package_index_unreachable(bookworm: LabHost, source: Path) -> None:
     (source / "requirements.txt").write_text("flask\ncolorama==0.4.6\n")
     data = {"python.index_url": "http://127.0.0.1:9/simple"}
-    fails(bookworm, source, "127.0.0.1:9", "build failed at: install the requirements", data=data)
+    fails(bookworm, source, "127.0.0.1:9", "build failed at: resolve the requirements", data=data)
     mended(bookworm, source)
 
 
