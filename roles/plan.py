@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypedDict
 from urllib.parse import urlsplit
 
@@ -45,7 +46,7 @@ def verify_arguments(loaded: Loaded[HostSettings]) -> VerifyArguments:
         gzip=gzip(settings.nginx) if settings.nginx.gzip else None,
         status_port=settings.nginx.status_port,
         admins=admins,
-        sshd=sshd(wiring.ssh(settings)),
+        sshd=sshd(wiring.ssh(settings), admins),
         roots={
             name: root(settings.tls, loaded.certificates.get(name))
             for name, app in settings.app.items()
@@ -56,6 +57,7 @@ def verify_arguments(loaded: Loaded[HostSettings]) -> VerifyArguments:
         firewall=settings.firewall.enabled,
         own_units=[nftables.unit(firewall.TABLE)] if settings.firewall.enabled else [],
         time_sync=settings.base.time_sync,
+        apparmor=settings.base.apparmor,
         unattended_upgrades=settings.base.unattended_upgrades,
     )
     return {"expected": expected}
@@ -97,7 +99,7 @@ def gzip(settings: NginxSettings) -> Gzip:
     return Gzip(settings.gzip_min_length, settings.gzip_types)
 
 
-def sshd(settings: SshSettings) -> dict[str, str]:
+def sshd(settings: SshSettings, admins: Sequence[str]) -> dict[str, str]:
     """sshd's settings that do not depend on what a host has, as `sshd -T` prints them."""
-    declared = ssh.expected(ssh.directives(settings, SshdState()))
+    declared = ssh.expected(ssh.directives(settings, SshdState(), admins))
     return {keyword: " ".join(values) for keyword, values in declared.items()}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from groundcrew.settings.host import HostBase
 from roles import capacity
@@ -15,6 +16,7 @@ from roles.nginx.settings import NginxSettings
 from roles.preflight.settings import PreflightSettings
 from roles.python.settings import PythonSettings
 from roles.ssh.settings import SshSettings
+from roles.strict import STRICT
 from roles.tls.settings import TlsSettings
 from roles.users.settings import UsersSettings
 from roles.verify.settings import VerifySettings
@@ -55,6 +57,13 @@ class HostSettings(HostBase):
 
     verify: VerifySettings = VerifySettings()
     """The checks at the end."""
+
+    @classmethod
+    def presets(cls, given: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+        """The defaults of `base.hardening: strict`."""
+        base = given.get("base")
+        strict = isinstance(base, Mapping) and base.get("hardening") == "strict"
+        return {"base.hardening: strict": STRICT} if strict else {}
 
     @property
     def upstream_keepalive(self) -> int:

@@ -45,3 +45,26 @@ class Apt(FactBase[AptState]):
         versions = {name: version for status, name, version in rows if status == "installed"}
         age = output[split + 1 :]
         return AptState(versions, int(age[0]) if age else None)
+
+
+class Removable(FactBase[list[str]]):
+    """Those of some installed packages whose removal takes nothing else along."""
+
+    default = list
+
+    def command(self, packages: Sequence[str]) -> str:
+        """What apt would remove with all of them, and with each alone."""
+        listed = "awk '/^(Remv|Purg)/ {print $2}' | sort -u | paste -sd' '"
+        return "; ".join(
+            f"echo {shlex.quote(asked)}=$(LC_ALL=C apt-get --simulate purge {asked} | {listed})"
+            for asked in (shlex.join(packages), *packages)
+        )
+
+    def process(self, output: list[str]) -> list[str]:
+        """All of them if they only need each other; else those that nothing needs."""
+        found: set[str] = set()
+        for line in output:
+            asked, _, removed = line.partition("=")
+            if removed and set(removed.split()) <= set(asked.split()):
+                found.update(removed.split())
+        return sorted(found)

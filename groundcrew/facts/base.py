@@ -25,6 +25,14 @@ class SwapFile(TypedDict):
     active: bool
 
 
+class AppArmor(TypedDict):
+    """Whether the kernel has it, whether it is on, and whether its profiles can be loaded."""
+
+    kernel: bool
+    enabled: bool
+    tools: bool
+
+
 class BaseState(TypedDict):
     """`groundcrew/remote/inspect_host.py` says what the keys mean."""
 
@@ -37,16 +45,36 @@ class BaseState(TypedDict):
     modified: dict[str, float]
     swap: SwapFile
     certificates_are_stale: bool
+    login_defs: dict[str, str | None]
+    dotfiles: list[str]
+    open_files: list[str]
+    apparmor: AppArmor
+    aide_is_ready: bool
+    auditd: bool
 
 
 class Base(FactBase[BaseState | None]):
     """The state of kernel parameters, units, swap, certificates, names."""
 
     def command(
-        self, sysctl: Sequence[str], units: Sequence[str], files: Sequence[str]
+        self,
+        sysctl: Sequence[str],
+        units: Sequence[str],
+        files: Sequence[str],
+        *,
+        login_defs: Sequence[str] = (),
+        dotfiles: bool = False,
+        private: Sequence[str] = (),
     ) -> StringCommand:
         """One program run."""
-        request = {"sysctl": list(sysctl), "units": list(units), "files": list(files)}
+        request = {
+            "sysctl": list(sysctl),
+            "units": list(units),
+            "files": list(files),
+            "login_defs": list(login_defs),
+            "dotfiles": dotfiles,
+            "private": list(private),
+        }
         return remote.command("inspect_host", json.dumps(request))
 
     def process(self, output: list[str]) -> BaseState:

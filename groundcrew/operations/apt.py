@@ -12,12 +12,16 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 from pyinfra.facts.apt import noninteractive_apt
 
-from groundcrew.facts.apt import STAMP, Apt, AptState
+from groundcrew.facts.apt import STAMP, Apt, AptState, Removable
 
 
 @operation()
 def packages(
-    packages: Sequence[str], cache_time: int = 86400, lock_timeout: int = 300, clean: bool = False
+    packages: Sequence[str],
+    cache_time: int = 86400,
+    lock_timeout: int = 300,
+    clean: bool = False,
+    unwanted: Sequence[str] = (),
 ) -> Generator[StringCommand, None, None]:
     """Installs what is missing, without recommendations: one fact, and one command if need be.
 
@@ -25,18 +29,37 @@ def packages(
     + cache_time: seconds for which the package lists count as fresh, when something is missing
     + lock_timeout: seconds to wait while another program holds apt's locks
     + clean: whether the downloaded packages are removed again
+    + unwanted: packages to remove, unless another package needs them
     """
     if not packages:
         return
     names = [name_of(package) for package in packages]
-    state = host.get_fact(Apt, packages=names)
+    others = [package for package in unwanted if package not in names]
+    state = host.get_fact(Apt, packages=[*names, *others])
     wanted = missing(packages, state)
-    if not wanted:
+    removable = _removable([package for package in others if package in state.versions])
+    if not wanted and not removable:
         host.noop(f"{len(packages)} packages are installed")
         return
-    fresh = state.lists_age is not None and state.lists_age < cache_time
-    script = install_script(wanted, update=not fresh, lock_timeout=lock_timeout, clean=clean)
-    yield StringCommand(script)
+    if wanted:
+        fresh = state.lists_age is not None and state.lists_age < cache_time
+        script = install_script(wanted, update=not fresh, lock_timeout=lock_timeout, clean=clean)
+        yield StringCommand(script)
+    if removable:
+        yield StringCommand(purge_script(removable, lock_timeout))
+
+
+def _removable(installed: Sequence[str]) -> list[str]:
+    """What can go; what cannot is named."""
+    if not installed:
+        return []
+    found = host.get_fact(Removable, packages=list(installed))
+    if host.state.is_executing:
+        if found:
+            host.log(f"not wanted, removed: {', '.join(found)}")
+        if kept := [package for package in installed if package not in found]:
+            host.log(f"not wanted, but needed by other packages: {', '.join(kept)}")
+    return found
 
 
 def name_of(package: str) -> str:

@@ -1,13 +1,15 @@
 """Reports what the base of a host looks like, for everything that is not a file.
 
 Runs on the host as `python3 -c SCRIPT REQUEST`; REQUEST is JSON {"sysctl": [keys], "units":
-[names], "files": [paths]}. Prints one line of JSON. Standard library only, Python 3.9 or later.
+[names], "files": [paths], "login_defs": [keys], "dotfiles": bool, "private": [paths]}.
+Prints one line of JSON. Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import pwd
 import socket
 import subprocess
 import sys
@@ -88,6 +90,55 @@ def own_hosts() -> list[str]:
     return [line for line in lines if line.endswith("# groundcrew")]
 
 
+def login_defs(keys: list[str]) -> dict[str, str | None]:
+    """Values in /etc/login.defs; None where there is none."""
+    found: dict[str, str | None] = dict.fromkeys(keys)
+    try:
+        lines = Path("/etc/login.defs").read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return found
+    for line in lines:
+        key, _, value = line.strip().replace("\t", " ").partition(" ")
+        if key in found:
+            found[key] = value.strip()
+    return found
+
+
+def open_dotfiles(asked: bool) -> list[str]:
+    """Hidden files in people's homes that others than they and their group may read or change."""
+    if not asked:
+        return []
+    return sorted(
+        str(path)
+        for user in pwd.getpwall()
+        if 1000 <= user.pw_uid < 60000 and user.pw_dir.startswith("/home/")
+        for path in Path(user.pw_dir).glob(".[!.]*")
+        if path.is_file() and not path.is_symlink() and path.stat().st_mode & 0o037
+    )
+
+
+def open_files(paths: list[str]) -> list[str]:
+    """Those that others than their owner may read or change."""
+    return [path for path in paths if os.path.exists(path) and os.stat(path).st_mode & 0o077]
+
+
+def apparmor() -> dict[str, bool]:
+    """Whether the kernel has AppArmor, whether it is on, and whether its profiles can be loaded."""
+    module = Path("/sys/module/apparmor/parameters/enabled")
+    present = module.exists()
+    return {
+        "kernel": present,
+        "enabled": present and module.read_text().strip() == "Y",
+        "tools": Path("/usr/sbin/apparmor_parser").exists(),
+    }
+
+
+def aide_is_ready() -> bool:
+    """Whether aide has a database, or is making one."""
+    state = output_of("systemctl", "is-active", "aidecheck.service").strip()
+    return state in ("active", "activating") or Path("/var/lib/aide/aide.db").exists()
+
+
 def main() -> int:
     """Prints the report."""
     request = json.loads(sys.argv[1])
@@ -102,6 +153,12 @@ def main() -> int:
         "modified": modified,
         "swap": swap_file(),
         "certificates_are_stale": certificates_are_stale(),
+        "login_defs": login_defs(request["login_defs"]),
+        "dotfiles": open_dotfiles(request["dotfiles"]),
+        "open_files": open_files(request["private"]),
+        "apparmor": apparmor(),
+        "aide_is_ready": aide_is_ready(),
+        "auditd": os.path.exists("/usr/sbin/auditd"),
     }
     print(json.dumps(report))
     return 0

@@ -304,6 +304,19 @@ def upkeep(_: Data) -> Data:
     }
 
 
+def apparmor(_: Data) -> Data:
+    """Whether the kernel has AppArmor, and how many profiles it enforces."""
+    module = Path("/sys/module/apparmor/parameters/enabled")
+    enabled = module.exists() and module.read_text().strip() == "Y"
+    profiles = Path("/sys/kernel/security/apparmor/profiles")
+    text = profiles.read_text() if enabled and profiles.exists() else ""
+    return {
+        "kernel": module.exists(),
+        "enabled": enabled,
+        "enforced": len(re.findall(r"\(enforce\)$", text, re.MULTILINE)),
+    }
+
+
 def machine(_: Data) -> Data:
     """Whether it is a container, and its public IPv6 addresses."""
     container = run("systemd-detect-virt", "--container").returncode == 0
@@ -369,6 +382,7 @@ SECTIONS: dict[str, Callable[[Data], Any]] = {
     "sshd": sshd,
     "packet_filter": packet_filter,
     "upkeep": upkeep,
+    "apparmor": apparmor,
 }
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -73,6 +73,12 @@ class HostBase(Settings):
 
     settings: ShowSettings = ShowSettings()
     """What `playbooks/settings.py` prints."""
+
+    @classmethod
+    def presets(cls, given: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:  # noqa: ARG003
+        """Layers of defaults that a setting in `given` stands for: name -> values. They are weaker
+        than anything that is set."""
+        return {}
 
     @property
     def upstream_keepalive(self) -> int:

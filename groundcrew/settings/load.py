@@ -95,7 +95,9 @@ def load_host(
         problems += found
         if data is not None:
             own[name] = Layer(f"apps/{name}.yml", {"app": {name: data}})
-    merged = merge([Layer(DEFAULTS, defaults(model)), *own.values(), *layers])
+    given = merge([*own.values(), *layers]).data
+    presets = [Layer(name, data) for name, data in model.presets(given).items()]
+    merged = merge([Layer(DEFAULTS, defaults(model)), *presets, *own.values(), *layers])
     problems += _keep_only(merged, names, own, project)
     settings, found = validate(model, merged)
     problems += found

@@ -10,7 +10,9 @@ from groundcrew.facts.base import BaseState
 from groundcrew.facts.systemd import timestamp
 from groundcrew.services import Service
 from groundcrew.units import Wanted, plan
+from roles.base import hardening_files as hardening
 from roles.base.files import JOURNALD, TIMESYNCD
+from roles.base.hardening_plan import hardening_plan
 from roles.base.settings import BaseSettings
 
 JOURNAL_UNIT = "systemd-journald.service"
@@ -43,6 +45,9 @@ def base_plan(settings: BaseSettings, state: BaseState, services: Sequence[Servi
     _sysctl(settings, state, found)
     _swap(settings, state, found)
     _units(settings, state, found)
+    commands, reasons = hardening_plan(settings, state)
+    found.commands += commands
+    found.not_applicable += reasons
     for service in services:
         _unit(state, service.unit, service.files, found)
     return found
@@ -129,6 +134,8 @@ def _units(settings: BaseSettings, state: BaseState, found: Plan) -> None:
     if settings.unattended_upgrades:
         for name in UPGRADE_UNITS:
             _unit(state, name, (), found)
+    for name in hardening.units(settings):
+        _unit(state, name, (), found)
 
 
 def _unit(state: BaseState, name: str, configuration: Sequence[str], found: Plan) -> None:

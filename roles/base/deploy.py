@@ -33,6 +33,7 @@ def apply(
         cache_time=settings.apt_cache_time,
         lock_timeout=settings.apt_lock_timeout,
         clean=settings.apt_clean,
+        unwanted=[package for package, off in sorted(settings.packages_off.items()) if off],
     )
     files.manage(
         name="System configuration files",

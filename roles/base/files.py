@@ -6,9 +6,11 @@ from pathlib import Path
 
 from groundcrew.entries import Directory, Entry, File, Link, Purge
 from groundcrew.templates import render
+from roles.base import hardening_files as hardening
 from roles.base.settings import BaseSettings
 
 CERTIFICATES = "/usr/local/share/ca-certificates"
+JOURNALD_MAIN = "/etc/systemd/journald.conf"
 JOURNALD_DIRECTORY = "/etc/systemd/journald.conf.d"
 JOURNALD = f"{JOURNALD_DIRECTORY}/50-groundcrew.conf"
 TIMESYNCD_DIRECTORY = "/etc/systemd/timesyncd.conf.d"
@@ -23,7 +25,7 @@ UPGRADES = "/etc/apt/apt.conf.d/52groundcrew-unattended-upgrades"
 
 def packages(settings: BaseSettings) -> list[str]:
     """The Debian packages that the base itself needs."""
-    found = ["ca-certificates", "tzdata", *settings.packages]
+    found = ["ca-certificates", "tzdata", *settings.packages, *hardening.packages(settings)]
     if settings.time_sync:
         found.append("systemd-timesyncd")
     if settings.unattended_upgrades:
@@ -42,7 +44,8 @@ def entries(settings: BaseSettings) -> list[Entry]:
         *journal(settings),
         *time_sync(settings),
         *upgrades(settings),
-        *hardening(settings),
+        *logins(settings),
+        *hardening.entries(settings),
     ]
 
 
@@ -81,10 +84,9 @@ def limits(settings: BaseSettings) -> list[Entry]:
 
 def journal(settings: BaseSettings) -> list[Entry]:
     """How much the journal keeps."""
-    return [
-        Directory(JOURNALD_DIRECTORY),
-        File(JOURNALD, render("base/journald.j2", settings=settings)),
-    ]
+    content = render("base/journald.j2", settings=settings)
+    main = [File(JOURNALD_MAIN, content)] if settings.journald_main_file else []
+    return [*main, Directory(JOURNALD_DIRECTORY), File(JOURNALD, content)]
 
 
 def time_sync(settings: BaseSettings) -> list[Entry]:
@@ -101,11 +103,12 @@ def upgrades(settings: BaseSettings) -> list[Entry]:
         "base/unattended-upgrades.j2",
         enabled=settings.unattended_upgrades,
         reboot=settings.unattended_reboot,
+        with_users=str(settings.unattended_reboot_with_users).lower(),
     )
     return [File(UPGRADES, content, validate="apt-config -c {} dump > /dev/null")]
 
 
-def hardening(settings: BaseSettings) -> list[Entry]:
+def logins(settings: BaseSettings) -> list[Entry]:
     """Banner, kernel modules, core dumps, login shells."""
     modules = sorted(name for name, off in settings.modules_off.items() if off)
     dumps = File(

@@ -9,8 +9,10 @@ from pyinfra.api import StringCommand, operation
 
 from groundcrew.facts.base import Base
 from groundcrew.services import Service
+from roles.base import hardening_files as hardening
 from roles.base.builders import UNITS, base_plan
 from roles.base.files import JOURNALD, TIMESYNCD
+from roles.base.hardening_plan import AUDIT_FILES
 from roles.base.settings import BaseSettings
 
 
@@ -26,9 +28,17 @@ def system(
     + services: units of other roles
     """
     keys = [key for key, value in settings.sysctl.items() if value is not None]
-    units = [*UNITS, *(service.unit for service in services)]
-    files = [JOURNALD, TIMESYNCD, *(path for service in services for path in service.files)]
-    state = host.get_fact(Base, sysctl=keys, units=units, files=files)
+    units = [*UNITS, *hardening.units(settings), *(service.unit for service in services)]
+    files = [path for service in services for path in service.files]
+    state = host.get_fact(
+        Base,
+        sysctl=keys,
+        units=units,
+        files=[JOURNALD, TIMESYNCD, *AUDIT_FILES, *files],
+        login_defs=list(settings.login_defs),
+        dotfiles=settings.private_dotfiles,
+        private=[] if settings.cron_users is None else ["/etc/crontab"],
+    )
     if state is None:
         return
     found = base_plan(settings, state, services)

@@ -8,10 +8,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints, field_validator
 
-from groundcrew.model import Settings
+from roles.base.hardening import HardeningSettings, PackageName
 
 SysctlKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+([./][A-Za-z0-9_-]+)+$")]
-ModuleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$")]
+ModuleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]+$")]
 SizeText = Annotated[str, StringConstraints(pattern=r"^[0-9]+[KMGT]?$")]
 HostName = Annotated[
     str,
@@ -20,7 +20,6 @@ HostName = Annotated[
     ),
 ]
 IpAddress = Annotated[str, AfterValidator(lambda text: str(ip_address(text)))]
-PackageName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.-]+([=/][^\s]+)?$")]
 
 # Network keys: Linux Documentation/networking/ip-sysctl.rst; hardening keys: CIS Debian Linux
 # Benchmark 3.3 and 1.5, the Kernel Self Protection Project's recommended settings.
@@ -73,8 +72,8 @@ MODULES_OFF: dict[str, bool] = {
     "can": True,
     "cramfs": True,
     "dccp": True,
-    "firewire_core": True,
-    "firewire_ohci": True,
+    "firewire-core": True,
+    "firewire-ohci": True,
     "freevxfs": True,
     "hfs": True,
     "hfsplus": True,
@@ -82,7 +81,7 @@ MODULES_OFF: dict[str, bool] = {
     "rds": True,
     "sctp": True,
     "tipc": True,
-    "usb_storage": True,
+    "usb-storage": True,
 }
 BANNER = (
     "Access to this system is restricted to authorized users.\n"
@@ -90,7 +89,7 @@ BANNER = (
 )
 
 
-class BaseSettings(Settings):
+class BaseSettings(HardeningSettings):
     """What every host has, whatever runs on it."""
 
     packages: tuple[PackageName, ...] = ()
@@ -136,6 +135,9 @@ class BaseSettings(Settings):
 
     unattended_reboot: Annotated[str, StringConstraints(pattern=r"^[0-2]\d:[0-5]\d$")] | None = None
     """Time of day at which the host reboots by itself when an update needs it; null = never."""
+
+    unattended_reboot_with_users: bool = True
+    """Whether it does so while somebody is logged in."""
 
     swap_mib: int = Field(0, ge=0)
     """Size of the swap file /swapfile in MiB; 0 = none. Not applicable in a container."""

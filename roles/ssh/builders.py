@@ -15,6 +15,11 @@ from roles.ssh.settings import SshSettings
 
 Directives = dict[str, list[str]]
 
+SEVERAL = {"HostKey", "AllowUsers", "AllowGroups"}
+BEGIN = "# groundcrew: the values of sshd_config.d/00-groundcrew.conf again"
+END = "# groundcrew: end"
+ASIDE = "# groundcrew: "
+
 POST_QUANTUM = (
     "mlkem768x25519-sha256",
     "sntrup761x25519-sha512",
@@ -49,7 +54,7 @@ SIGNATURES = (
 )
 
 
-def directives(settings: SshSettings, state: SshdState) -> Directives:
+def directives(settings: SshSettings, state: SshdState, admins: Sequence[str] = ()) -> Directives:
     """sshd_config keywords and their values; a keyword with several values has a line for each."""
     scalars: Mapping[str, object] = {
         "PermitRootLogin": settings.permit_root_login,
@@ -90,9 +95,17 @@ def directives(settings: SshSettings, state: SshdState) -> Directives:
         for keyword, names in algorithms(settings, state).items()
         if names
     }
-    found["AllowUsers"] = list(settings.allow_users)
+    found["AllowUsers"] = allowed_users(settings, admins)
     found["AllowGroups"] = list(settings.allow_groups)
     return {keyword: values for keyword, values in found.items() if values}
+
+
+def allowed_users(settings: SshSettings, admins: Sequence[str]) -> list[str]:
+    """Who alone may log in; empty: everybody."""
+    if not settings.admins_only:
+        return list(settings.allow_users)
+    root = [] if settings.permit_root_login == "no" else ["root"]
+    return list(dict.fromkeys([*root, *admins, *settings.allow_users]))
 
 
 def host_keys(settings: SshSettings, state: SshdState) -> list[str]:
@@ -139,6 +152,40 @@ def with_include(main: str, line: str) -> str:
     if any(found.split() == line.split() for found in main.splitlines()):
         return main
     return f"{line}\n\n{main}"
+
+
+def with_values(main: str, declared: Directives) -> str:
+    """sshd_config with the values at its end of the global part too, or without them where
+    `declared` has none; its own lines of the same keywords are commented out, and come back.
+
+    Keywords that may have several values are left out: they would count twice.
+    """
+    if not declared and ASIDE not in main:
+        return main
+    own = _own_lines(main)
+    single = {word: values[0] for word, values in declared.items() if word not in SEVERAL}
+    known = {keyword.lower() for keyword in single}
+    kept, rest = [], list(own)
+    while rest and not rest[0].lower().startswith("match "):
+        line = rest.pop(0)
+        word = line.split(maxsplit=1)[0].lower() if line.split() else ""
+        kept.append(f"{ASIDE}{line}" if word in known else line)
+    if single:
+        kept += [BEGIN, *(f"{keyword} {value}" for keyword, value in single.items()), END]
+    return "".join(f"{line}\n" for line in [*kept, *rest])
+
+
+def _own_lines(main: str) -> list[str]:
+    """The lines of sshd_config without ours, as they were."""
+    found, inside = [], False
+    for line in main.splitlines():
+        if line == BEGIN:
+            inside = True
+        elif line == END:
+            inside = False
+        elif not inside:
+            found.append(line.removeprefix(ASIDE))
+    return found
 
 
 def _known(names: Iterable[str], state: SshdState, query: str) -> list[str]:

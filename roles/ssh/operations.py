@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Generator, Sequence
+from fnmatch import fnmatchcase
 
 from pyinfra import host
 from pyinfra.api import operation
@@ -54,11 +55,12 @@ def configure(
     state = host.get_fact(Sshd)
     pending = guard.state_directory(GUARD)
     states = host.get_fact(Paths, paths=[MAIN, DROP_INS, PATH, pending], content=True)
-    declared = builders.directives(settings, state)
+    declared = builders.directives(settings, state, admins)
     expected = builders.expected(declared)
     wrong = [name for name in expected if state.effective.get(name, []) != expected[name]]
     drop_in = File(PATH, builders.drop_in(declared))
-    changed = changes([Directory(DROP_INS), main_file(states[MAIN]), drop_in], states)
+    main = main_file(states[MAIN], declared if settings.main_file else {})
+    changed = changes([Directory(DROP_INS), main, drop_in], states)
     if not changed and not wrong and pending not in states:
         host.noop("sshd is configured as declared")
         return
@@ -75,13 +77,13 @@ def configure(
     yield from guard.apply(change, users[:1])
 
 
-def main_file(state: PathState) -> File:
-    """sshd_config as it is, with the line that includes the drop-ins."""
+def main_file(state: PathState, values: builders.Directives) -> File:
+    """sshd_config as it is, with the line that includes the drop-ins, and `values`."""
     content = base64.b64decode(state["content"]).decode()
     return File(
         MAIN,
-        builders.with_include(content, INCLUDE),
-        mode=state["mode"],
+        builders.with_values(builders.with_include(content, INCLUDE), values),
+        mode="0600" if values else state["mode"],
         user=state["user"],
         group=state["group"],
     )
@@ -89,6 +91,13 @@ def main_file(state: PathState) -> File:
 
 def certain_lockout(settings: SshSettings, admins: Sequence[str], users: Sequence[str]) -> str:
     """Why the next run, which logs in as the first of `users`, could not; empty if it might."""
+    allowed = builders.allowed_users(settings, admins)
+    patterns = [item.partition("@")[0] for item in allowed]
+    if settings.admins_only and users and not any(fnmatchcase(users[0], p) for p in patterns):
+        return (
+            f"ssh.admins_only lets {', '.join(allowed) or 'nobody'} log in, but ssh_user is "
+            f"{users[0]}; make it an administrator (users.admins) or add it to ssh.allow_users"
+        )
     if settings.permit_root_login != "no":
         return ""
     if not admins:

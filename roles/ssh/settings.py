@@ -95,6 +95,15 @@ class SshSettings(Settings):
     allow_groups: tuple[Pattern, ...] = ()
     """Only members of these groups (patterns) may log in; empty = all."""
 
+    admins_only: bool = False
+    """Whether nobody but the administrators (`users.admins`), `allow_users`, and root where
+    `permit_root_login` lets it, may log in: users made by hand are shut out. A run whose user would
+    be is refused. strict: true."""
+
+    main_file: bool = False
+    """Whether sshd_config itself has the values too, readable for root only, for auditors that read
+    no drop-ins (OpenSCAP). strict: true."""
+
     host_keys: tuple[Literal["ed25519", "rsa", "ecdsa"], ...] = ("ed25519", "rsa")
     """Types of host key to offer, of those that the host has. NIST curves are not among them
     (ssh-audit)."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from groundcrew.accounts import User
 from groundcrew.entries import Absent, Directory, Entry, File
 from groundcrew.templates import render
+from roles.users import pam
 from roles.users.settings import AdminSettings, UsersSettings, read_key
 
 SUDOERS = "/etc/sudoers.d/groundcrew"
@@ -50,7 +51,7 @@ def entries(settings: UsersSettings, operator_keys: Sequence[str]) -> list[Entry
         keys = [read_key(key) for key in admin.keys] or list(operator_keys)
         found += _authorized_keys(name, keys)
     found += [Absent(f"/home/{name}/.ssh/authorized_keys") for name in removed(settings)]
-    return [*found, sudoers(settings), *sudo_log(settings)]
+    return [*found, sudoers(settings), *sudo_log(settings), *pam.entries(settings.logins)]
 
 
 def _authorized_keys(name: str, keys: Sequence[str]) -> list[Entry]:

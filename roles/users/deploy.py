@@ -27,7 +27,11 @@ def apply(settings: UsersSettings) -> None:
         )
     keys = find_operator_keys(builders.without_keys(settings))
     accounts.manage(name="Administrators' accounts", users=builders.users(settings))
-    access(name="Authorized keys and sudo", entries=builders.entries(settings, keys))
+    access(
+        name="Authorized keys, sudo and PAM",
+        entries=builders.entries(settings, keys),
+        logins=settings.logins,
+    )
 
 
 def find_operator_keys(names: list[str]) -> tuple[str, ...]:

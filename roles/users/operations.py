@@ -12,6 +12,8 @@ from groundcrew import transport
 from groundcrew.entries import Absent, Entry, changes
 from groundcrew.operations import guard
 from groundcrew.operations.files import apply_command, print_differences, read_states
+from roles.users import pam
+from roles.users.logins import LoginsSettings
 
 GUARD = "users"
 # All of sudo's files together: one that is wrong by itself is refused before.
@@ -19,14 +21,18 @@ VALIDATE = "visudo -cq"
 
 
 @operation()
-def access(entries: Sequence[Entry]) -> Generator[PyinfraCommand, None, None]:
-    """Keys that may log in and what lets them become root, put back unless the user of the next run
-    can still do both.
+def access(
+    entries: Sequence[Entry], logins: LoginsSettings
+) -> Generator[PyinfraCommand, None, None]:
+    """Keys that may log in, what lets them become root and what PAM asks, put back unless the user
+    of the next run can still do both.
 
     A run that came in as another user, as on a bare host, keeps that way: it need not be proven
-    here that the new one is open. Before sshd's configuration closes the old one, it is.
+    here that the new one is open. Before sshd's configuration closes the old one, it is. PAM is the
+    same for all of them, so that a change of it is always proven.
 
-    + entries: authorized keys and sudoers files
+    + entries: authorized keys, sudoers and PAM files
+    + logins: what PAM asks
     """
     pending = Absent(guard.state_directory(GUARD))
     states = read_states([*entries, pending])
@@ -36,9 +42,18 @@ def access(entries: Sequence[Entry]) -> Generator[PyinfraCommand, None, None]:
         return
     if host.state.config.DIFF:
         print_differences(changed)
-    users = transport.login_users(host)[:1]
-    if pending.path not in states and transport.connected_user(host) not in (*users, None):
+    users = transport.login_users(host)
+    asks = any(pam.is_about(entry) for entry in changed)
+    usual = transport.connected_user(host) in (*users[:1], None)
+    if pending.path not in states and not asks and not usual:
         yield apply_command(changed, VALIDATE)
         return
-    change = guard.Guarded(name=GUARD, entries=changed, validate=VALIDATE, activate=(), revert=())
-    yield from guard.apply(change, users)
+    change = guard.Guarded(
+        name=GUARD,
+        entries=changed,
+        validate=VALIDATE,
+        snapshot=pam.SNAPSHOT,
+        activate=(pam.script(logins),) if asks else (),
+        revert=pam.REVERT,
+    )
+    yield from guard.apply(change, users if asks else users[:1])

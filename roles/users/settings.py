@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import StringConstraints, field_validator
 
 from groundcrew.model import Settings
+from roles.users.logins import LoginsSettings
 
 UserName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
 LogFile = Annotated[str, StringConstraints(pattern=r"^/var/log/[A-Za-z0-9._/-]+$")]
@@ -64,6 +65,9 @@ class UsersSettings(Settings):
     admins: dict[UserName, AdminSettings | None] = {"deploy": AdminSettings()}  # noqa: RUF012
     """Administrators by user name, with sudo that asks for no password (theirs are locked). null
     takes sudo and the keys away; the account and its files stay."""
+
+    logins: LoginsSettings = LoginsSettings()
+    """What PAM asks of logins with a password."""
 
     sudo_log: LogFile | None = "/var/log/sudo.log"
     """File in which sudo notes every command that an administrator runs as root, besides the

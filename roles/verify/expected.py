@@ -73,6 +73,9 @@ class Expected:
     own_units: Collection[str] = ()
     """Units of the host's own that groundcrew has written, besides nginx's."""
 
+    apparmor: bool = True
+    """Whether AppArmor's profiles are loaded, where the kernel has it."""
+
     roots: Mapping[str, Root] = field(default_factory=dict)
     """Application with HTTPS -> whom to trust for its certificate."""
 

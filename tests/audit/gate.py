@@ -12,6 +12,7 @@ import yaml
 
 WAIVERS = Path(__file__).with_name("waivers.yml")
 SUITES = ("bookworm", "trixie")
+LEVELS = ("baseline", "strict")
 
 
 class NotCheckedError(Exception):
@@ -29,6 +30,9 @@ class Waiver:
     reason: str
     suites: tuple[str, ...] = SUITES
     """Debian suites for which it holds."""
+
+    levels: tuple[str, ...] = LEVELS
+    """Values of `base.hardening` for which it holds."""
 
     applies: bool = True
     """False where nothing could be found right on this host, such as kernel parameters in a
@@ -57,19 +61,27 @@ def read(text: str) -> list[Waiver]:
     """The waivers of a file. Raises ValueError for one that has no reason or an unknown key."""
     found = []
     for item in yaml.safe_load(text) or []:
-        if set(item) - {"auditor", "finding", "reason", "suites", "applies"}:
+        if set(item) - {"auditor", "finding", "reason", "suites", "levels", "applies"}:
             raise ValueError(f"unknown key in waiver: {item}")
-        waiver = Waiver(**{**item, "suites": tuple(item.get("suites", SUITES))})
-        if len(waiver.reason.split()) < 4 or not set(waiver.suites) <= set(SUITES):
+        suites, levels = tuple(item.get("suites", SUITES)), tuple(item.get("levels", LEVELS))
+        waiver = Waiver(**{**item, "suites": suites, "levels": levels})
+        if len(waiver.reason.split()) < 4 or not set(suites) <= set(SUITES):
             raise ValueError(f"a waiver needs a reason, and suites of {SUITES}: {item}")
+        if not set(levels) <= set(LEVELS):
+            raise ValueError(f"levels are {LEVELS}: {item}")
         found.append(waiver)
     return found
 
 
-def waivers(auditor: str, suite: str, text: str | None = None) -> list[Waiver]:
-    """Those of one auditor on one suite."""
-    everything = read(WAIVERS.read_text() if text is None else text)
-    return [item for item in everything if item.auditor == auditor and suite in item.suites]
+def waivers(
+    auditor: str, suite: str, level: str = "baseline", text: str | None = None
+) -> list[Waiver]:
+    """Those of one auditor on one suite with one level of hardening."""
+    return [
+        item
+        for item in read(WAIVERS.read_text() if text is None else text)
+        if item.auditor == auditor and suite in item.suites and level in item.levels
+    ]
 
 
 def unwaived(findings: Iterable[str], allowed: Sequence[Waiver]) -> list[str]:

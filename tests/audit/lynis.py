@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.audit.gate import NotCheckedError, Waiver
+from tests.audit.gate import NotCheckedError, Waiver, record, unwaived, waivers
 
 TEST = re.compile(r"Performing test ID (\S+)")
 POINTS = re.compile(r"Hardening: assigned .*?\((\d+)(?: of (\d+))?\)")
@@ -50,3 +50,22 @@ def index(rated: Sequence[Item], waived: Sequence[Waiver] = ()) -> int:
 def lost(rated: Sequence[Item]) -> list[str]:
     """The tests that cost points."""
     return sorted({item.test for item in rated if item.got < item.most})
+
+
+def judge(report: str, log: str, suite: str, level: str, least: int) -> None:
+    """The gate: no warning, a reason for every lost point, and at least `least` of what applies."""
+    rated = items(log)
+    # Read as lynis itself counts.
+    assert f"hardening_index={index(rated)}\n" in report
+    allowed = waivers("lynis", suite, level)
+    reached = index(rated, allowed)
+    record(
+        f"lynis, {level}",
+        suite,
+        f"{index(rated)}, of what applies {reached}",
+        f">= {least} of what applies, 0 warnings",
+        len(allowed),
+    )
+    assert [line for line in report.splitlines() if line.startswith("warning")] == []
+    assert unwaived(lost(rated), allowed) == []
+    assert reached >= least

@@ -9,6 +9,7 @@ import pytest
 from tests.audit import gate
 from tests.e2e import harness
 from tests.e2e.harness import RUNS, LabHost
+from tests.e2e.strict import StrictHost
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +22,14 @@ def bookworm() -> Iterator[LabHost]:
 def trixie() -> Iterator[LabHost]:
     with harness.converged("e2e-trixie", "trixie") as host:
         yield host
+
+
+@pytest.fixture(scope="session")
+def strict() -> Iterator[StrictHost]:
+    """A host with strict hardening: it begins here, and is ready when somebody waits for it."""
+    host = StrictHost()
+    yield host
+    host.ended()
 
 
 @pytest.fixture(params=["bookworm", "trixie"])

@@ -19,6 +19,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"ssh.allow_users": ["somebody-else"]},
         "put back, because it locks the operator out",
     ),
+    "sshd: members of a group only that the operator is not in": (
+        {"ssh.allow_groups": ["somebody-else"]},
+        "put back, because it locks the operator out",
+    ),
     "sshd: no key exchange that the operator has": (
         {"ssh.kex_algorithms": ["sntrup761x25519-sha512@openssh.com"]},
         "put back, because it locks the operator out",
@@ -70,7 +74,7 @@ def watched(host: LabHost) -> str:
         "sshd -T | sha256sum; nft -s -t list table inet groundcrew | sha256sum; "
         "visudo -c && nginx -t 2>&1 && cat /etc/nginx/groundcrew/*.conf | sha256sum; "
         "cat /home/deploy/.ssh/authorized_keys /etc/sudoers.d/*; getent passwd deploy; "
-        "ls /run/groundcrew/guard"
+        "cat /etc/pam.d/* | sha256sum; ls /run/groundcrew/guard"
     )
 
 
@@ -91,6 +95,21 @@ def test_a_change_beside_a_broken_file_of_somebody_else_is_put_back(
     inside(bookworm, f"rm {file}")
     assert run.status != 0
     assert file in run.stdout + run.stderr
+    assert client.failures == []
+    assert watched(bookworm) == state
+
+
+def test_pam_that_lets_nobody_in_is_put_back(bookworm: LabHost) -> None:
+    """A profile of somebody else's comes into force with ours."""
+    state = watched(bookworm)
+    profile = "Name: wrong\\nDefault: yes\\nPriority: 900\\nAccount-Type: Primary\\nAccount:\\n"
+    file = "/usr/share/pam-configs/wrong"
+    inside(bookworm, f"printf '{profile}\\trequisite pam_deny.so\\n' > {file}")
+    with traffic(bookworm, "/health", "hello.test") as client:
+        run = pyinfra(bookworm.name, data={"users.logins.failures": 4})
+    inside(bookworm, f"rm {file}")
+    assert run.status != 0
+    assert "locks the operator out" in run.stdout + run.stderr
     assert client.failures == []
     assert watched(bookworm) == state
 

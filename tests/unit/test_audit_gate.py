@@ -22,10 +22,10 @@ LOG = """
 
 
 def test_only_findings_without_a_waiver_and_unused_waivers_are_left() -> None:
-    assert gate.unwaived(["x:1", "new"], gate.waivers("a", "bookworm", FILE)) == ["new"]
-    trixie = gate.waivers("a", "trixie", FILE)
+    assert gate.unwaived(["x:1", "new"], gate.waivers("a", "bookworm", text=FILE)) == ["new"]
+    trixie = gate.waivers("a", "trixie", text=FILE)
     assert gate.unwaived(["x:1"], trixie) == ["unused waiver of a: y"]
-    assert gate.unwaived([], gate.waivers("b", "trixie", FILE)) == ["unused waiver of b: z"]
+    assert gate.unwaived([], gate.waivers("b", "trixie", text=FILE)) == ["unused waiver of b: z"]
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,12 @@ def state(**changes: Any) -> BaseState:
         "modified": {JOURNALD: 1600000000.0},
         "swap": {"mib": 0, "active": False},
         "certificates_are_stale": False,
+        "login_defs": {},
+        "dotfiles": [],
+        "open_files": [],
+        "apparmor": {"kernel": True, "enabled": True, "tools": True},
+        "aide_is_ready": False,
+        "auditd": False,
     }
     return {**converged, **changes}  # type: ignore[typeddict-item]
 
@@ -212,6 +218,6 @@ def test_the_banner_is_left_alone_when_none_is_wanted() -> None:
 
 def test_root_keeps_its_umask() -> None:
     text = content("/etc/profile.d/90-groundcrew.sh")
-    assert 'test "$(id -u)" -eq 0 || umask 027' in text
+    assert 'if [ "$(id -u)" -ne 0 ]; then\n    umask 027' in text
     assert "TMOUT" not in text
     assert "readonly TMOUT=900" in content("/etc/profile.d/90-groundcrew.sh", idle_logout=900)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from groundcrew import post_quantum
 from groundcrew.facts.sshd import SshdState
-from roles.ssh.builders import directives, drop_in, expected, with_include
+from roles.ssh.builders import directives, drop_in, expected, with_include, with_values
 from roles.ssh.operations import INCLUDE, certain_lockout
 from roles.ssh.settings import SshSettings
 
@@ -90,3 +90,25 @@ def test_certain_lockouts_are_refused_beforehand() -> None:
     assert "users.admins is empty" in certain_lockout(SshSettings(), [], ["deploy"])
     assert certain_lockout(SshSettings(), ["deploy"], ["deploy", "root"]) == ""
     assert certain_lockout(SshSettings(permit_root_login="yes"), [], ["root"]) == ""
+
+
+def test_administrators_only() -> None:
+    only = SshSettings(admins_only=True, allow_users=("backup@10.*",))
+    assert directives(only, state(), ["ann"])["AllowUsers"] == ["ann", "backup@10.*"]
+    root = only.model_copy(update={"permit_root_login": "prohibit-password"})
+    assert directives(root, state(), ["ann"])["AllowUsers"][0] == "root"
+    assert "AllowUsers" not in directives(SshSettings(), state(), ["ann"])
+    assert "ssh_user is bob" in certain_lockout(only, ["ann"], ["bob"])
+    assert certain_lockout(only, ["ann"], ["backup", "root"]) == ""
+
+
+def test_the_main_file_has_the_values_and_gets_back_its_own_lines() -> None:
+    stock = f"{INCLUDE}\nUsePAM yes\nX11Forwarding yes\nMatch User ann\nX11Forwarding yes\n"
+    values = directives(SshSettings(allow_users=("ann",)), state())
+    written = with_values(stock, values)
+    assert "\n# groundcrew: X11Forwarding yes\n" in written
+    assert written.index("X11Forwarding no") < written.index("Match User ann\nX11Forwarding yes")
+    assert "AllowUsers" not in written and "HostKey " not in written
+    assert with_values(written, values) == written
+    assert with_values(written, {}) == stock
+    assert with_values("Port 22", {}) == "Port 22"

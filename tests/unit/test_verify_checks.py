@@ -97,6 +97,7 @@ def report() -> dict[str, Any]:
             "upgrade_days": "1",
             "upgrade_timer": "enabled",
         },
+        "apparmor": {"kernel": True, "enabled": True, "enforced": 3},
     }
 
 
@@ -209,6 +210,8 @@ NINE = {"address": "0.0.0.0", "port": 9999, "process": "nc"}
         (_merge("upkeep", clock={"NTP": "no"}), "time sync", "no time service"),
         (_merge("upkeep", upgrade_days="0"), "unattended upgrades", "is off"),
         (_merge("upkeep", upgrade_timer="masked"), "unattended upgrades", "masked"),
+        (_merge("apparmor", enabled=False), "AppArmor", "command line"),
+        (_merge("apparmor", enforced=0), "AppArmor", "no profile"),
     ],
 )  # fmt: skip
 def test_a_broken_promise_on_the_host(
@@ -350,9 +353,10 @@ def test_units_of_an_application_that_was_taken_off_are_named() -> None:
     assert "--data app=old" in found.detail
 
 
-def test_a_container_has_no_clock_of_its_own() -> None:
+@pytest.mark.parametrize("name", ["time sync", "AppArmor"])
+def test_a_container_has_no_clock_and_no_apparmor_of_its_own(name: str) -> None:
     changed = {**report(), "machine": {"container": True, "ipv6": []}}
-    assert result(good(report=changed), "time sync").status is Status.NOT_APPLICABLE
+    assert result(good(report=changed), name).status is Status.NOT_APPLICABLE
 
 
 def test_a_host_that_could_not_be_looked_at_fails_and_hides_nothing() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from groundcrew.results.result import Check, NotCheckedError, fail
 from roles.verify.checks import (
+    apparmor,
     compression,
     counters,
     firewall,
@@ -49,6 +50,7 @@ CHECKS: Mapping[str, Callable[[Seen], Iterator[Check]]] = {
     "sudo policy": privileges.check,
     "logrotate dry run": logs.check,
     "upkeep": upkeep.check,
+    "apparmor": apparmor.check,
 }
 
 

@@ -1,0 +1,80 @@
+"""Packages and files of the settings that harden: pure."""
+
+from __future__ import annotations
+
+from groundcrew.entries import Directory, Entry, File
+from groundcrew.templates import render
+from roles.base.hardening import HardeningSettings
+
+AUDIT_RULES = "/etc/audit/rules.d/50-groundcrew.rules"
+AIDE_SERVICE = "aidecheck.service"
+AIDE_TIMER = "aidecheck.timer"
+CRON_FILES = ("/etc/cron.allow", "/etc/at.allow")
+CRON_DIRECTORIES = (
+    "cron.d",
+    "cron.daily",
+    "cron.hourly",
+    "cron.monthly",
+    "cron.weekly",
+    "cron.yearly",
+)
+NEEDRESTART = "/etc/needrestart/conf.d"
+HEADER = "# Managed by groundcrew; local changes are overwritten.\n"
+NEEDRESTART_LINES = f"{HEADER}$nrconf{{restart}} = 'l';\n"
+DEBSUMS_LINES = f"{HEADER}CRON_CHECK=weekly\n"
+
+
+def packages(settings: HardeningSettings) -> list[str]:
+    """The packages that check or record."""
+    return [package for package, on in sorted(settings.security_packages.items()) if on]
+
+
+def units(settings: HardeningSettings) -> list[str]:
+    """Units that run."""
+    return [AIDE_TIMER] if settings.security_packages.get("aide") else []
+
+
+def entries(settings: HardeningSettings) -> list[Entry]:
+    """All files; those of a package only where it is wanted."""
+    wanted = packages(settings)
+    found: list[Entry] = []
+    if "aide" in wanted:
+        found += [
+            Directory("/etc/aide"),
+            File("/etc/aide/aide.conf", render("base/aide.conf.j2"), mode="0600"),
+            File(f"/etc/systemd/system/{AIDE_SERVICE}", render("base/aidecheck.service.j2")),
+            File(f"/etc/systemd/system/{AIDE_TIMER}", render("base/aidecheck.timer.j2")),
+        ]
+    if "needrestart" in wanted:
+        found += [
+            Directory("/etc/needrestart"),
+            Directory(NEEDRESTART),
+            File(f"{NEEDRESTART}/50-groundcrew.conf", NEEDRESTART_LINES),
+        ]
+    if "debsums" in wanted:
+        found.append(File("/etc/default/debsums", DEBSUMS_LINES))
+    if "apt-listchanges" in wanted:
+        found.append(File("/etc/apt/listchanges.conf", render("base/listchanges.j2")))
+    return [*found, *cron(settings), *audit(settings)]
+
+
+def cron(settings: HardeningSettings) -> list[Entry]:
+    """Who may have jobs of cron and at."""
+    if settings.cron_users is None:
+        return []
+    content = "".join(f"{name}\n" for name in settings.cron_users)
+    return [
+        *(File(path, content, mode="0640") for path in CRON_FILES),
+        *(Directory(f"/etc/{name}", mode="0700") for name in CRON_DIRECTORIES),
+    ]
+
+
+def audit(settings: HardeningSettings) -> list[Entry]:
+    """What the kernel's audit trail has; the rules lie ready where it cannot run."""
+    if not settings.auditd:
+        return []
+    return [
+        Directory("/etc/audit", mode="0750"),
+        Directory("/etc/audit/rules.d", mode="0750"),
+        File(AUDIT_RULES, render("base/audit.rules.j2"), mode="0640"),
+    ]

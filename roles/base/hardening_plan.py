@@ -1,0 +1,76 @@
+"""Which commands bring the settings that harden into force: pure."""
+
+from __future__ import annotations
+
+import shlex
+
+from groundcrew.facts.base import BaseState
+from groundcrew.operations.apt import install_script
+from roles.base.hardening_files import AIDE_SERVICE, AUDIT_RULES
+from roles.base.settings import BaseSettings
+
+COMPILED_RULES = "/etc/audit/audit.rules"
+AUDIT_FILES = (AUDIT_RULES, COMPILED_RULES)
+
+
+def hardening_plan(settings: BaseSettings, state: BaseState) -> tuple[list[str], list[str]]:
+    """Shell commands, and what cannot be done on this host."""
+    commands = [*_login_defs(settings, state), *_dotfiles(state)]
+    if settings.security_packages.get("aide") and not state["aide_is_ready"]:
+        commands.append(f"systemctl start --no-block {AIDE_SERVICE}")
+    reasons: list[str] = []
+    _apparmor(settings, state, commands, reasons)
+    _auditd(settings, state, commands, reasons)
+    return commands, reasons
+
+
+def _login_defs(settings: BaseSettings, state: BaseState) -> list[str]:
+    commands = []
+    for key, wanted in sorted(settings.login_defs.items()):
+        if wanted is not None and state["login_defs"].get(key) != str(wanted):
+            line = shlex.quote(f"{key}\t{wanted}")
+            commands.append(f"sed -i -E '/^\\s*{key}\\s/d' /etc/login.defs")
+            commands.append(f"echo {line} >> /etc/login.defs")
+    return commands
+
+
+def _dotfiles(state: BaseState) -> list[str]:
+    commands = []
+    if found := state["dotfiles"]:
+        commands.append(f"chmod g-wx,o-rwx -- {shlex.join(found)}")
+    if found := state["open_files"]:
+        commands.append(f"chmod go-rwx -- {shlex.join(found)}")
+    return commands
+
+
+def _apparmor(
+    settings: BaseSettings, state: BaseState, commands: list[str], reasons: list[str]
+) -> None:
+    if not settings.apparmor or state["container"]:
+        return
+    found = state["apparmor"]
+    if not found["kernel"]:
+        reasons.append("AppArmor: this kernel does not have it")
+    elif not found["enabled"]:
+        reasons.append("AppArmor: off by the kernel's command line")
+    elif not found["tools"]:
+        commands.append(_install(settings, "apparmor"))
+
+
+def _auditd(
+    settings: BaseSettings, state: BaseState, commands: list[str], reasons: list[str]
+) -> None:
+    if not settings.auditd:
+        return
+    if state["container"]:
+        reasons.append("auditd: a container does not have the machine's audit trail")
+        return
+    if not state["auditd"]:
+        commands.append(_install(settings, "auditd"))
+    written = state["modified"]
+    if written.get(AUDIT_RULES, 0.0) > written.get(COMPILED_RULES, 0.0):
+        commands.append("augenrules --load")
+
+
+def _install(settings: BaseSettings, package: str) -> str:
+    return install_script([package], update=False, lock_timeout=settings.apt_lock_timeout)

@@ -1,0 +1,114 @@
+"""A host of its own with `base.hardening: strict`, made and audited while other tests run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from typing import Any
+
+from tests.audit import openscap
+from tests.audit.gate import NotCheckedError, waivers
+from tests.e2e.harness import LabHost, Run, pyinfra
+
+STRICT: dict[str, Any] = {
+    "base.hardening": "strict",
+    "app.hello.tls": {"certificate": {"type": "self-signed"}},
+    "app.httpbin.tls": {"certificate": {"type": "self-signed"}},
+}
+LYNIS = (
+    "apt-get -qq install -y --no-install-recommends lynis >/dev/null 2>&1 && "
+    "lynis audit system --no-colors --quick > /dev/null 2>&1"
+)
+
+# One that nothing needs, and one that another package needs.
+UNWANTED = """
+apt-get -qq update
+apt-get -qq install -y --no-install-recommends inetutils-telnet talk >/dev/null 2>&1
+mkdir -p /tmp/needs/DEBIAN
+cat > /tmp/needs/DEBIAN/control <<CONTROL
+Package: needs-talk
+Version: 1
+Architecture: all
+Maintainer: nobody <nobody@localhost>
+Depends: talk
+Description: something that needs it
+CONTROL
+dpkg-deb --build /tmp/needs /tmp/needs.deb >/dev/null && dpkg --install /tmp/needs.deb >/dev/null
+"""
+
+
+def inside(host: LabHost, command: str, text: str | None = None, timeout: int = 300) -> str:
+    """Output of a command on the host, not by way of SSH, which auditors get banned from."""
+    done = subprocess.run(
+        ["docker", "exec", "-i", host.container, "sh", "-c", command],
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+class StrictHost(LabHost):
+    """Begins in the background; `wait` is for whoever needs it."""
+
+    def __init__(self) -> None:
+        super().__init__("audit-strict", "trixie")
+        self.again: Run | None = None
+        self._error: Exception | None = None
+        self._made = threading.Event()
+        self._audited = threading.Thread(target=self._begin, daemon=True)
+        self._audited.start()
+
+    def wait(self) -> StrictHost:
+        """The host, converged. Raises what went wrong."""
+        self._made.wait()
+        return self._checked()
+
+    def audited(self) -> StrictHost:
+        """The host, with the results of lynis and OpenSCAP on it."""
+        self._audited.join()
+        return self._checked()
+
+    def ended(self) -> None:
+        """Takes it down, once nothing is done with it any more."""
+        self._audited.join()
+        if not os.environ.get("GROUNDCREW_KEEP"):
+            self.down()
+
+    def _checked(self) -> StrictHost:
+        if self._error:
+            raise NotCheckedError(f"{self.name}: {self._error}") from self._error
+        return self
+
+    def _begin(self) -> None:
+        try:
+            self.up()
+            inside(self, UNWANTED)
+            self.first = pyinfra(self.name, data=STRICT, nice=5)
+            self.again = pyinfra(self.name, data=STRICT, nice=5)
+            self._made.set()
+            inside(self, LYNIS, timeout=600)
+            scan(self)
+        except Exception as error:
+            self._error = error
+        finally:
+            self._made.set()
+
+
+def scan(host: LabHost) -> None:
+    """OpenSCAP on a host, by the profile as it is and as it is tailored."""
+    log = "/tmp/openscap.log"
+    inside(host, f"({openscap.INSTALL}) > {log} 2>&1 || {{ cat {log}; exit 1; }}", timeout=600)
+    inside(host, openscap.scan("plain.xml"))
+    text = openscap.tailoring(waivers("openscap", host.suite, "strict"))
+    inside(host, f"cat > {openscap.PLACE}/tailoring.xml", text)
+    inside(host, openscap.scan("tailored.xml", tailored=True))
+
+
+def verdict(host: LabHost, results: str) -> openscap.Verdict:
+    """What a scan found."""
+    return openscap.verdict(inside(host, f"cat {openscap.PLACE}/{results}"))
