@@ -20,7 +20,6 @@ STRICT: dict[str, Any] = {
             "apt-listchanges": True,
             "cron": True,
             "debsums": True,
-            "libpam-pwquality": True,
             "libpam-tmpdir": True,
             "needrestart": True,
         },

@@ -44,7 +44,7 @@ from roles.settings import HostSettings
 from roles.ssh.settings import SshSettings
 
 PROJECT = Path(__file__).resolve().parent.parent
-HOST_PACKAGES = (*users.PACKAGES, *firewall_role.PACKAGES, *verify.PACKAGES)
+HOST_PACKAGES = (*firewall_role.PACKAGES, *verify.PACKAGES)
 WEB_PACKAGES = (*python.PACKAGES, *logrotate.PACKAGES)
 
 
@@ -53,6 +53,7 @@ def packages(settings: HostSettings) -> list[str]:
     wanted = {package for item in settings.app.values() for package in item.apt}
     wanted |= app.node.packages(settings.app.values())
     wanted.update(HOST_PACKAGES)
+    wanted.update(users.packages(settings.users))
     if settings.fail2ban.enabled:
         wanted.update(fail2ban.PACKAGES)
     wanted.update(tls.packages(settings.app))

@@ -13,6 +13,7 @@ from pathlib import Path, PurePath
 
 SECOND = {
     "audit_host",
+    "audit_strict",
     "config",
     "converge",
     "day2",

@@ -105,14 +105,16 @@ def login_defs(keys: list[str]) -> dict[str, str | None]:
 
 
 def open_dotfiles(asked: bool) -> list[str]:
-    """Hidden files in people's homes that others than they and their group may read or change."""
+    """Hidden files in people's homes, those to come too, that others than they and their group may
+    read or change."""
     if not asked:
         return []
+    people = [user for user in pwd.getpwall() if 1000 <= user.pw_uid < 60000]
+    homes = [user.pw_dir for user in people if user.pw_dir.startswith("/home/")]
     return sorted(
         str(path)
-        for user in pwd.getpwall()
-        if 1000 <= user.pw_uid < 60000 and user.pw_dir.startswith("/home/")
-        for path in Path(user.pw_dir).glob(".[!.]*")
+        for home in [*homes, "/etc/skel"]
+        for path in Path(home).glob(".[!.]*")
         if path.is_file() and not path.is_symlink() and path.stat().st_mode & 0o037
     )
 

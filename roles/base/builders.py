@@ -18,7 +18,7 @@ from roles.base.settings import BaseSettings
 JOURNAL_UNIT = "systemd-journald.service"
 TIMESYNC_UNIT = "systemd-timesyncd.service"
 UPGRADE_UNITS = ("apt-daily.timer", "apt-daily-upgrade.timer")
-UNITS = (JOURNAL_UNIT, TIMESYNC_UNIT, *UPGRADE_UNITS)
+UNITS = (JOURNAL_UNIT, TIMESYNC_UNIT, *UPGRADE_UNITS, hardening.TMP_MOUNT)
 MARK = "# groundcrew"
 FSTAB_LINE = f"/swapfile none swap sw 0 0 {MARK}"
 

@@ -58,7 +58,7 @@ class HardeningSettings(Settings):
     out, but does not remove it. Those that are known are set up too: aide (it tells the journal
     every day what changed in /etc, /usr, /boot and /root), debsums (weekly), needrestart (it only
     lists), apt-listchanges (it does not ask). strict: aide, apt-listchanges, cron, debsums,
-    libpam-pwquality, libpam-tmpdir, needrestart."""
+    libpam-tmpdir, needrestart."""
 
     packages_off: dict[PackageName, bool] = PACKAGES_OFF
     """Debian packages that the host must not have, merged key by key: package -> true; false allows
@@ -67,6 +67,12 @@ class HardeningSettings(Settings):
     apparmor: bool = True
     """Whether AppArmor's profiles are loaded, where the kernel has it. Not applicable in a
     container."""
+
+    tmp_mount: Literal["leave", "tmpfs", "noexec"] = "leave"
+    """What /tmp is from the next boot on: `tmpfs`, in memory, half of it at most, with no set-uid
+    programs and no devices, as Debian 13 has it; `noexec`: no programs either, which some
+    installers need. `leave`: as it is. Units have a /tmp of their own (PrivateTmp). Not applicable
+    in a container."""
 
     auditd: bool = False
     """Whether the kernel's audit trail is written (auditd, 40 MiB at most): logins, sudo, changes

@@ -9,6 +9,7 @@ from roles.base.hardening import HardeningSettings
 AUDIT_RULES = "/etc/audit/rules.d/50-groundcrew.rules"
 AIDE_SERVICE = "aidecheck.service"
 AIDE_TIMER = "aidecheck.timer"
+TMP_MOUNT = "tmp.mount"
 CRON_FILES = ("/etc/cron.allow", "/etc/at.allow")
 CRON_DIRECTORIES = (
     "cron.d",
@@ -55,6 +56,9 @@ def entries(settings: HardeningSettings) -> list[Entry]:
         found.append(File("/etc/default/debsums", DEBSUMS_LINES))
     if "apt-listchanges" in wanted:
         found.append(File("/etc/apt/listchanges.conf", render("base/listchanges.j2")))
+    if settings.tmp_mount != "leave":
+        content = render("base/tmp.mount.j2", noexec=settings.tmp_mount == "noexec")
+        found.append(File(f"/etc/systemd/system/{TMP_MOUNT}", content))
     return [*found, *cron(settings), *audit(settings)]
 
 

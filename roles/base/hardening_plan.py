@@ -6,7 +6,7 @@ import shlex
 
 from groundcrew.facts.base import BaseState
 from groundcrew.operations.apt import install_script
-from roles.base.hardening_files import AIDE_SERVICE, AUDIT_RULES
+from roles.base.hardening_files import AIDE_SERVICE, AUDIT_RULES, TMP_MOUNT
 from roles.base.settings import BaseSettings
 
 COMPILED_RULES = "/etc/audit/audit.rules"
@@ -21,6 +21,12 @@ def hardening_plan(settings: BaseSettings, state: BaseState) -> tuple[list[str],
     reasons: list[str] = []
     _apparmor(settings, state, commands, reasons)
     _auditd(settings, state, commands, reasons)
+    if settings.tmp_mount != "leave":
+        if state["container"]:
+            reasons.append("tmp.mount: a container's engine mounts its /tmp")
+        elif state["units"][TMP_MOUNT]["UnitFileState"] != "enabled":
+            # What is in /tmp now would be hidden: it is mounted at the next boot.
+            commands.append(f"systemctl daemon-reload && systemctl --quiet enable {TMP_MOUNT}")
     return commands, reasons
 
 

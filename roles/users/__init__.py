@@ -3,6 +3,11 @@
 from roles.users.deploy import apply
 from roles.users.settings import UsersSettings
 
-PACKAGES = ("sudo",)
+__all__ = ["UsersSettings", "apply", "packages"]
 
-__all__ = ["PACKAGES", "UsersSettings", "apply"]
+
+def packages(settings: UsersSettings) -> list[str]:
+    """Debian packages of the role. Without its dictionary, pam_pwquality takes no password at
+    all."""
+    quality = ["libpam-pwquality", "cracklib-runtime"] if settings.logins.password_quality else []
+    return ["sudo", *quality]

@@ -27,7 +27,7 @@ class LoginsSettings(Settings):
 
     password_quality: bool = False
     """Whether a new password must have 14 characters of all kinds and be in no dictionary
-    (pam_pwquality; its package is in `base.security_packages`). strict: true."""
+    (pam_pwquality). strict: true."""
 
     password_history: int = Field(0, ge=0, le=400)
     """Earlier passwords that cannot be chosen again (pam_pwhistory). strict: 24."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
+from tests.audit import tools
 from tests.audit.gate import NotCheckedError, Waiver
 
 NAMESPACE = "{http://checklists.nist.gov/xccdf/1.2}"
@@ -24,9 +25,8 @@ LEAST_RATED = 280
 # content takes for a kernel; without it, hundreds of rules do not apply.
 INSTALL = f"""
 set -e
-export DEBIAN_FRONTEND=noninteractive
 apt-get -qq update
-apt-get -qq install -y --no-install-recommends openscap-scanner linux-base
+{tools.APT_INSTALL} openscap-scanner linux-base
 mkdir -p {PLACE}/parts {PLACE}/lists/partial
 cd {PLACE}
 cat > parts/sid.sources <<SID

@@ -8,6 +8,11 @@ from pathlib import Path
 from groundcrew.audit.tool import programs
 
 LOCK = Path(__file__).with_name("requirements.lock")
+APT_INSTALL = (
+    "DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 install -y "
+    "--no-install-recommends"
+)
+"""On a host; waits for whoever else installs something."""
 
 
 def run(program: str, *arguments: str, timeout: int = 120) -> subprocess.CompletedProcess[str]:

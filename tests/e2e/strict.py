@@ -7,7 +7,7 @@ import subprocess
 import threading
 from typing import Any
 
-from tests.audit import openscap
+from tests.audit import openscap, tools
 from tests.audit.gate import NotCheckedError, waivers
 from tests.e2e.harness import LabHost, Run, pyinfra
 
@@ -17,21 +17,21 @@ STRICT: dict[str, Any] = {
     "app.httpbin.tls": {"certificate": {"type": "self-signed"}},
 }
 LYNIS = (
-    "apt-get -qq install -y --no-install-recommends lynis >/dev/null 2>&1 && "
+    f"{tools.APT_INSTALL} lynis >/dev/null 2>&1 && "
     "lynis audit system --no-colors --quick > /dev/null 2>&1"
 )
 
 # One that nothing needs, and one that another package needs.
-UNWANTED = """
+UNWANTED = f"""
 apt-get -qq update
-apt-get -qq install -y --no-install-recommends inetutils-telnet talk >/dev/null 2>&1
+{tools.APT_INSTALL} inetutils-telnet inetutils-talk >/dev/null 2>&1
 mkdir -p /tmp/needs/DEBIAN
 cat > /tmp/needs/DEBIAN/control <<CONTROL
-Package: needs-talk
+Package: needs-it
 Version: 1
 Architecture: all
 Maintainer: nobody <nobody@localhost>
-Depends: talk
+Depends: inetutils-talk
 Description: something that needs it
 CONTROL
 dpkg-deb --build /tmp/needs /tmp/needs.deb >/dev/null && dpkg --install /tmp/needs.deb >/dev/null
@@ -53,25 +53,21 @@ def inside(host: LabHost, command: str, text: str | None = None, timeout: int = 
 
 
 class StrictHost(LabHost):
-    """Begins in the background; `wait` is for whoever needs it."""
+    """Begins in the background; `audited` waits for it."""
 
     def __init__(self) -> None:
         super().__init__("audit-strict", "trixie")
         self.again: Run | None = None
         self._error: Exception | None = None
-        self._made = threading.Event()
         self._audited = threading.Thread(target=self._begin, daemon=True)
         self._audited.start()
-
-    def wait(self) -> StrictHost:
-        """The host, converged. Raises what went wrong."""
-        self._made.wait()
-        return self._checked()
 
     def audited(self) -> StrictHost:
         """The host, with the results of lynis and OpenSCAP on it."""
         self._audited.join()
-        return self._checked()
+        if self._error:
+            raise NotCheckedError(f"{self.name}: {self._error}") from self._error
+        return self
 
     def ended(self) -> None:
         """Takes it down, once nothing is done with it any more."""
@@ -79,24 +75,17 @@ class StrictHost(LabHost):
         if not os.environ.get("GROUNDCREW_KEEP"):
             self.down()
 
-    def _checked(self) -> StrictHost:
-        if self._error:
-            raise NotCheckedError(f"{self.name}: {self._error}") from self._error
-        return self
-
     def _begin(self) -> None:
         try:
             self.up()
             inside(self, UNWANTED)
             self.first = pyinfra(self.name, data=STRICT, nice=5)
+            assert self.first.status == 0, self.first.stderr
             self.again = pyinfra(self.name, data=STRICT, nice=5)
-            self._made.set()
             inside(self, LYNIS, timeout=600)
             scan(self)
         except Exception as error:
             self._error = error
-        finally:
-            self._made.set()
 
 
 def scan(host: LabHost) -> None:
