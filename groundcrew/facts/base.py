@@ -65,6 +65,7 @@ class Base(FactBase[BaseState | None]):
         login_defs: Sequence[str] = (),
         dotfiles: bool = False,
         private: Sequence[str] = (),
+        aide: bool = False,
     ) -> StringCommand:
         """One program run."""
         request = {
@@ -74,6 +75,7 @@ class Base(FactBase[BaseState | None]):
             "login_defs": list(login_defs),
             "dotfiles": dotfiles,
             "private": list(private),
+            "aide": aide,
         }
         return remote.command("inspect_host", json.dumps(request))
 

@@ -1,7 +1,7 @@
 """Reports what the base of a host looks like, for everything that is not a file.
 
 Runs on the host as `python3 -c SCRIPT REQUEST`; REQUEST is JSON {"sysctl": [keys], "units":
-[names], "files": [paths], "login_defs": [keys], "dotfiles": bool, "private": [paths]}.
+[names], "files": [paths], "login_defs": [keys], "dotfiles": bool, "private": [paths], "aide": bool}.
 Prints one line of JSON. Standard library only, Python 3.9 or later.
 """
 
@@ -135,8 +135,10 @@ def apparmor() -> dict[str, bool]:
     }
 
 
-def aide_is_ready() -> bool:
+def aide_is_ready(asked: bool) -> bool:
     """Whether aide has a database, or is making one."""
+    if not asked:
+        return False
     state = output_of("systemctl", "is-active", "aidecheck.service").strip()
     return state in ("active", "activating") or Path("/var/lib/aide/aide.db").exists()
 
@@ -159,7 +161,7 @@ def main() -> int:
         "dotfiles": open_dotfiles(request["dotfiles"]),
         "open_files": open_files(request["private"]),
         "apparmor": apparmor(),
-        "aide_is_ready": aide_is_ready(),
+        "aide_is_ready": aide_is_ready(request["aide"]),
         "auditd": os.path.exists("/usr/sbin/auditd"),
     }
     print(json.dumps(report))

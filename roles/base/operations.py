@@ -37,6 +37,7 @@ def system(
         files=[JOURNALD, TIMESYNCD, *AUDIT_FILES, *files],
         login_defs=list(settings.login_defs),
         dotfiles=settings.private_dotfiles,
+        aide=bool(hardening.units(settings)),
         private=[] if settings.cron_users is None else ["/etc/crontab"],
     )
     if state is None:

@@ -11,6 +11,7 @@ from xml.sax.saxutils import escape
 from tests.audit import tools
 from tests.audit.gate import NotCheckedError, Waiver
 
+NAME = "OpenSCAP, CIS level 1 server"
 NAMESPACE = "{http://checklists.nist.gov/xccdf/1.2}"
 PREFIX = "xccdf_org.ssgproject.content_"
 PROFILE = f"{PREFIX}profile_cis_level1_server"
