@@ -1,8 +1,8 @@
 """Reports what the base of a host looks like, for everything that is not a file.
 
 Runs on the host as `python3 -c SCRIPT REQUEST`; REQUEST is JSON {"sysctl": [keys], "units":
-[names], "files": [paths], "login_defs": [keys], "dotfiles": bool, "private": [paths], "aide": bool}.
-Prints one line of JSON. Standard library only, Python 3.9 or later.
+[names], "files": [paths], "login_defs": [keys], "dotfiles": bool, "private": [paths], "aide":
+bool}. Prints one line of JSON. Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
