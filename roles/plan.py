@@ -11,6 +11,7 @@ from groundcrew.facts import nftables
 from groundcrew.facts.sshd import SshdState
 from groundcrew.settings import Loaded
 from roles import firewall, wiring
+from roles.base import hardening_files as hardening
 from roles.firewall.settings import allowed_ports
 from roles.nginx.context import servers
 from roles.nginx.header_sets import site_headers
@@ -55,12 +56,18 @@ def verify_arguments(loaded: Loaded[HostSettings]) -> VerifyArguments:
         declared_ports={port for app in settings.app.values() for port in app.ports}
         | allowed_ports(settings.firewall),
         firewall=settings.firewall.enabled,
-        own_units=[nftables.unit(firewall.TABLE)] if settings.firewall.enabled else [],
+        own_units=own_units(settings),
         time_sync=settings.base.time_sync,
         apparmor=settings.base.apparmor,
         unattended_upgrades=settings.base.unattended_upgrades,
     )
     return {"expected": expected}
+
+
+def own_units(settings: HostSettings) -> list[str]:
+    """Units of the host's own: what loads the packet filter, and what looks at its files."""
+    found = [nftables.unit(firewall.TABLE)] if settings.firewall.enabled else []
+    return [*found, *hardening.services(settings.base)]
 
 
 def wanted(settings: HostSettings) -> Wanted:

@@ -35,6 +35,11 @@ def units(settings: HardeningSettings) -> list[str]:
     return [AIDE_TIMER] if settings.security_packages.get("aide") else []
 
 
+def services(settings: HardeningSettings) -> list[str]:
+    """What they start, and we have written."""
+    return [AIDE_SERVICE] if units(settings) else []
+
+
 def entries(settings: HardeningSettings) -> list[Entry]:
     """All files; those of a package only where it is wanted."""
     wanted = packages(settings)

@@ -28,7 +28,7 @@ def test_every_promise_is_kept(converged: LabHost, tmp_path: Path) -> None:
         "hello: unit",
         "hello: sandbox",
         "nginx: sandbox",
-        "packet filter: sandbox",
+        "own units: sandbox",
         "hello: gzip",
         "httpbin: connection reuse",
         "httpbin: headers on missing page",

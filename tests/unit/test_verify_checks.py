@@ -186,7 +186,7 @@ NINE = {"address": "0.0.0.0", "port": 9999, "process": "nc"}
         ),
         (
             _merge("exposure", **{"nftables-groundcrew.service": None}),
-            "packet filter: sandbox",
+            "own units: sandbox",
             "no figure for nftables-groundcrew.service",
         ),
         (_set("exposure", {"error": "no such program"}), "sandbox", "not checked: no such"),

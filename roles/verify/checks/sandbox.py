@@ -23,7 +23,7 @@ def check(seen: Seen) -> Iterator[Check]:
         yield judge(f"{name}: sandbox", problems, good)
     own = sorted(seen.expected.own_units)
     if own:
-        yield together("packet filter: sandbox", exposure, own, seen.settings.host_max_exposure)
+        yield together("own units: sandbox", exposure, own, seen.settings.host_max_exposure)
     for name in seen.section("releases"):
         behind = [unit for unit in exposure if unit.startswith(f"{name}.")]
         if behind:
