@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -86,6 +87,9 @@ def confirm(
     """Keeps the change `name` if one of `users` can log in, else puts it back; whether it stays."""
     refusal = _refusal(host, users)
     command = _keep(name) if refusal is None else _put_back(name)
+    if _sudo_asks_nothing(host, connection):
+        connection = {**connection, "_sudo": False}
+        command = _without_questions(command)
     try:
         done, output = host.run_shell_command(
             command,
@@ -134,6 +138,23 @@ def _keep(name: str) -> StringCommand:
     return StringCommand(
         f"mv -T {directory} {directory}.kept && systemctl stop groundcrew-guard-{name}.service "
         f"&& rm -rf {directory}.kept"
+    )
+
+
+def _sudo_asks_nothing(host: Host, connection: dict[str, Any]) -> bool:
+    """Whether the run becomes root with sudo, and has needed no password for it so far."""
+    if not connection.get("_sudo") or connection.get("_sudo_password"):
+        return False
+    asked = "prompted_sudo_password" in host.connector_data
+    return not asked and transport.connected_user(host) != "root"
+
+
+def _without_questions(command: StringCommand) -> StringCommand:
+    """As root, where sudo itself may be what broke: pyinfra would ask for a password when it sees
+    sudo's own words, and wait for an answer while the host puts the change back."""
+    quoted = shlex.quote(command.get_raw_value())
+    return StringCommand(
+        f'output=$(sudo -n sh -c {quoted} 2>&1) || {{ echo "no sudo: $output" >&2; exit 1; }}'
     )
 
 

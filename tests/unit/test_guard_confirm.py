@@ -18,6 +18,7 @@ class FakeHost:
 
     def __init__(self, succeeds: bool = True, error: Exception | None = None) -> None:
         self.succeeds, self.error = succeeds, error
+        self.connector_data: dict[str, str] = {}
         self.commands: list[str] = []
         self.logged: list[str] = []
 
@@ -70,3 +71,27 @@ def test_a_change_that_cannot_be_kept_is_a_failure() -> None:
     host = FakeHost(succeeds=False)
     assert not confirm(host, "deploy")
     assert "could not be kept" in host.logged[0]
+
+
+@pytest.mark.parametrize("prompted", [False, True])
+def test_nobody_is_asked_for_a_password_when_sudo_is_what_broke(
+    monkeypatch: pytest.MonkeyPatch, prompted: bool
+) -> None:
+    """Somebody who was asked before, and has the password, goes on as before."""
+    monkeypatch.setattr(transport, "connected_user", lambda host: "deploy")
+    host: Any = FakeHost()
+    if prompted:
+        host.connector_data["prompted_sudo_password"] = "secret"
+    asked: dict[str, Any] = {}
+    run = host.run_shell_command
+
+    def record(command: Any, **options: Any) -> tuple[bool, Any]:
+        asked.update(options)
+        found: tuple[bool, Any] = run(command, **options)
+        return found
+
+    host.run_shell_command = record
+    assert not guard.confirm(STATE, host, "users", ("ops",), {"_sudo": True})
+    assert asked["_sudo"] is prompted
+    assert ("sudo -n sh -c" in host.commands[0]) is not prompted
+    assert "revert.sh" in host.commands[0]
