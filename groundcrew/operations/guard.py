@@ -154,7 +154,8 @@ def _without_questions(command: StringCommand) -> StringCommand:
     sudo's own words, and wait for an answer while the host puts the change back."""
     quoted = shlex.quote(command.get_raw_value())
     return StringCommand(
-        f'output=$(sudo -n sh -c {quoted} 2>&1) || {{ echo "no sudo: $output" >&2; exit 1; }}'
+        f"output=$(sudo -n sh -c {quoted} 2>&1) || "
+        "{ echo \"no sudo: $(echo \"$output\" | tr '\\n' ' ')\" >&2; exit 1; }"
     )
 
 
