@@ -136,7 +136,8 @@ def test_old_protocols_and_unknown_names_are_refused(lab: Site) -> None:
     assert lab.curl("-k", url="https://other.test/").returncode == 35
     assert lab.curl("-k", url=f"https://{lab.host.address}/").returncode == 35
     # A good name for the connection, another one for the request.
-    assert lab.status("--http1.1", "-H", "Host: other.test") == "000"
+    for version in ("--http1.1", "--http2"):
+        assert lab.status(version, "-H", "Host: other.test") == "421"
 
 
 def test_applications_are_told_that_it_is_https(lab: Site) -> None:

@@ -371,7 +371,8 @@ def test_what_nginx_cannot_do_is_the_client_s_mistake() -> None:
     site = files["/etc/nginx/sites-enabled/groundcrew-shop.conf"]
     assert directives(site).count("include groundcrew/refused.conf") == 2
     nobody = files["/etc/nginx/groundcrew/default-server.conf"]
-    assert nobody.count("error_page 501 505 =444 /;") == nobody.count("return 444;") == 2
+    assert nobody.count("error_page 501 505 =444 /;") == nobody.count("return 444;") == 1
+    assert nobody.count("error_page 501 505 =421 /;") == nobody.count("return 421;") == 1
 
 
 @pytest.mark.parametrize("name", ["page.css~", "#page.css#", "page.css.bak", "a/b.ORIG", "x.swp"])
