@@ -79,4 +79,4 @@ def _auditd(
 
 
 def _install(settings: BaseSettings, package: str) -> str:
-    return install_script([package], update=False, lock_timeout=settings.apt_lock_timeout)
+    return install_script([package], update=True, lock_timeout=settings.apt_lock_timeout)
