@@ -22,6 +22,14 @@ SECOND = {
     "examples",
     "fail2ban",
     "host",
+    "instances",
+    "real_apps",
+    "tls",
+    "values",
+    "verify",
+    "web",
+    "worker_processes",
+    "wrong_values",
 }
 """With the unit tests before them."""
 

@@ -202,8 +202,11 @@ class Traffic:
 
 
 @contextmanager
-def traffic(host: LabHost, path: str, domain: str, *, pause: float = 0.02) -> Iterator[Traffic]:
-    """One client asks for a page all the time; whatever is not a 200 is a failure."""
+def traffic(
+    host: LabHost, path: str, domain: str, *, pause: float = 0.02, patience: float = 10
+) -> Iterator[Traffic]:
+    """One client asks for a page all the time; whatever is not a 200 in `patience` seconds is a
+    failure."""
     counts = Traffic()
     stop = threading.Event()
 
@@ -213,7 +216,7 @@ def traffic(host: LabHost, path: str, domain: str, *, pause: float = 0.02) -> It
             counts.requests += 1
             try:
                 answer = session.get(
-                    f"http://{host.address}{path}", headers={"Host": domain}, timeout=10
+                    f"http://{host.address}{path}", headers={"Host": domain}, timeout=patience
                 )
                 counts.bodies.add(answer.text)
                 if answer.status_code != 200:
@@ -228,4 +231,4 @@ def traffic(host: LabHost, path: str, domain: str, *, pause: float = 0.02) -> It
         yield counts
     finally:
         stop.set()
-        thread.join(timeout=30)
+        thread.join(timeout=patience + 20)

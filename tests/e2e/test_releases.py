@@ -333,7 +333,8 @@ def test_the_hooks_run_once_per_release(bookworm: LabHost, source: Path) -> None
 def test_strategy_restart_lets_requests_wait(bookworm: LabHost, source: Path) -> None:
     version(source, "restart one")
     more = {"app.hello.release.strategy": "restart"}
-    with traffic(bookworm, "/", "hello.test") as counts:
+    # As long as nginx waits for an application.
+    with traffic(bookworm, "/", "hello.test", patience=60) as counts:
         good(release(bookworm, source, more))
         version(source, "restart two")
         good(release(bookworm, source, more))

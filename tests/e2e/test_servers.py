@@ -19,6 +19,7 @@ from tests.e2e.harness import LabHost, Run, Traffic, pyinfra
 from tests.e2e.test_release_faults import GOOD, edit, fails
 
 UWSGI = {"app.hello.server.type": "uwsgi"}
+BRIEF = {"app.hello.release.check_window": 1}
 
 
 @dataclass(frozen=True)
@@ -228,7 +229,7 @@ def fresh_traffic(host: LabHost) -> Iterator[Traffic]:
 def test_another_kind_of_server_takes_over_and_gives_back(bookworm: LabHost) -> None:
     """nginx speaks the protocol of the release that serves, also after a rollback."""
     passing = "readlink /etc/nginx/groundcrew/passing/hello.conf"
-    data = {"apps": ["hello"]}
+    data = {"apps": ["hello"], **BRIEF}
     good(pyinfra(bookworm.name, data=data))
     assert bookworm.out(passing) == "hello.http"
     with fresh_traffic(bookworm) as counts:
@@ -252,7 +253,7 @@ def test_a_broken_release_under_uwsgi_never_gets_a_request(bookworm: LabHost, so
 
 
 def test_uwsgi_under_a_socket_that_systemd_holds(bookworm: LabHost) -> None:
-    data = {"apps": ["hello"], **UWSGI, "app.hello.release.strategy": "restart"}
+    data = {"apps": ["hello"], **UWSGI, **BRIEF, "app.hello.release.strategy": "restart"}
     good(pyinfra(bookworm.name, data=data))
     assert good(pyinfra(bookworm.name, data=data)).changed == []
     with fresh_traffic(bookworm) as counts:
