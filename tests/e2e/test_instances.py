@@ -139,7 +139,8 @@ def test_one_instance_dies_and_no_request_that_can_be_repeated_fails(
             bookworm.out(f"systemctl kill --signal=KILL {victim}")
             time.sleep(4)
     assert seen.idempotent == []
-    assert len(seen.failures) <= 4, "only those that were being answered"
+    # Six of the clients send POST requests: what each has under way, at each of two deaths.
+    assert len(seen.failures) <= 12
     assert seen.requests > 500
     assert bookworm.out(f"systemctl show --property=NRestarts --value {victim}") == "2"
     assert len(units(bookworm)) == 3
