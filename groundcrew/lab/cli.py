@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from groundcrew.lab import debian, engine, hosts, keys, network
+from groundcrew.lab import debian, engine, hosts, keys
 from groundcrew.lab.model import Host, parse_ports
 from groundcrew.lab.plan import Request
 from groundcrew.lab.process import STARTED, LabError, say
@@ -41,9 +41,8 @@ def parser() -> argparse.ArgumentParser:
             metavar="HTTP:HTTPS",
             help="publish its 80 and 443 on 127.0.0.1, on free ports unless given",
         )
-    down = commands.add_parser("down", help="remove hosts (without a name: all of this checkout)")
+    down = commands.add_parser("down", help="remove hosts (without a name: all of this lab)")
     down.add_argument("names", nargs="*", metavar="NAME")
-    down.add_argument("--all", action="store_true", help="all hosts, and their network")
     listing = commands.add_parser("list", help="show the hosts")
     listing.add_argument("--json", action="store_true", help="for machines")
     ssh = commands.add_parser("ssh", help="open a shell on a host, or run a command there")
@@ -105,15 +104,11 @@ def _up(options: argparse.Namespace) -> None:
 
 
 def _down(options: argparse.Namespace) -> None:
-    if options.all and options.names:
-        raise LabError("--all takes no name")
     if not engine.answers():
         say("no Docker Engine answers, so no lab host is running")
         return
     removed = hosts.down(options.names)
     say(f"removed {', '.join(removed)}" if removed else "there is no lab host")
-    if options.all:
-        network.remove()
 
 
 def _list(*, as_json: bool) -> None:

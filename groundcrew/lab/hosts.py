@@ -81,14 +81,19 @@ def up(request: Request) -> list[Host]:
 
 
 def down(names: Iterable[str]) -> list[str]:
-    """Remove these hosts, or all of this checkout's without a name; return which were removed."""
+    """Remove these hosts, or all of this lab's without a name; return which were removed. The last
+    one takes the network along."""
     wanted = set(names)
-    present = existing()
-    if missing := wanted - {host.name for host in present}:
-        raise LabError(f"no lab host {', '.join(sorted(missing))}")
-    doomed = [host for host in present if host.name in wanted or not wanted]
-    if doomed:
-        docker("rm", "--force", "--volumes", *[host.container for host in doomed], timeout=120)
+    with lock("up"):
+        present = existing()
+        if missing := wanted - {host.name for host in present}:
+            raise LabError(f"no lab host {', '.join(sorted(missing))}")
+        doomed = [host for host in present if host.name in wanted or not wanted]
+        if doomed:
+            docker("rm", "--force", "--volumes", *[host.container for host in doomed], timeout=120)
+        if len(doomed) == len(present):
+            # The engine has addresses for some thirty networks.
+            network.remove()
     for host in doomed:
         keys.trust(filter(None, [host.name, host.address, host.address6]), [])
     return [host.name for host in doomed]
