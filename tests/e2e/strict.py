@@ -56,9 +56,11 @@ class StrictHost(LabHost):
     """Begins in the background; `audited` waits for it."""
 
     def __init__(self) -> None:
-        super().__init__("audit-strict", "trixie")
+        # The last by name: a worker that is to run once runs on the first host there is.
+        super().__init__("strict", "trixie")
         self.again: Run | None = None
         self._error: Exception | None = None
+        self._up = False
         self._audited = threading.Thread(target=self._begin, daemon=True)
         self._audited.start()
 
@@ -72,12 +74,14 @@ class StrictHost(LabHost):
     def ended(self) -> None:
         """Takes it down, once nothing is done with it any more."""
         self._audited.join()
-        if not os.environ.get("GROUNDCREW_KEEP"):
+        if self._up and not os.environ.get("GROUNDCREW_KEEP"):
+            self._up = False
             self.down()
 
     def _begin(self) -> None:
         try:
             self.up()
+            self._up = True
             inside(self, UNWANTED)
             self.first = pyinfra(self.name, data=STRICT, nice=5)
             assert self.first.status == 0, self.first.stderr

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.audit import lynis, openscap, tools
@@ -18,7 +20,7 @@ ASK = "printf '%s\\n' '{password}' | pamtester login {user} authenticate acct_mg
 
 
 @pytest.fixture(scope="module")
-def host(strict: StrictHost) -> StrictHost:
+def host(strict: StrictHost) -> Iterator[StrictHost]:
     """Audited, and then with a user made by hand who has a password and a key."""
     strict.audited()
     inside(
@@ -28,7 +30,8 @@ def host(strict: StrictHost) -> StrictHost:
         f"printf 'clerk:{PASSWORD}\\nroot:{PASSWORD}x\\n' | chpasswd && "
         "cp -r /home/deploy/.ssh /home/clerk/ && chown -R clerk: /home/clerk/.ssh",
     )
-    return strict
+    yield strict
+    strict.ended()
 
 
 def fails(host: LabHost, command: str) -> bool:
