@@ -294,7 +294,8 @@ def packet_filter(_: Data) -> Data:
 
 def upkeep(_: Data) -> Data:
     """Whether the clock is kept and security updates are installed."""
-    clock = run("timedatectl", "show", "--property=NTP,NTPSynchronized").stdout
+    # Not both in one option: systemd of Debian 12 takes the comma for a part of the name.
+    clock = run("timedatectl", "show", "--property=NTP", "--property=NTPSynchronized").stdout
     periodic = run("apt-config", "dump", "APT::Periodic::Unattended-Upgrade").stdout
     timer = run("systemctl", "is-enabled", "apt-daily-upgrade.timer").stdout
     return {

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from groundcrew import remote
 from tests.e2e.harness import LabHost, Run, pyinfra
+from tests.e2e.strict import inside
 
 
 def verify(host: LabHost, folder: Path, **data: Any) -> tuple[Run, dict[str, dict[str, str]]]:
@@ -68,3 +70,12 @@ def test_a_healthy_application_whose_page_is_broken_fails_the_run(
     assert len(failed) == 2
     assert all(name.startswith("hello: ") for name in failed)
     assert verify(bookworm, tmp_path)[0].status == 0
+
+
+def test_hosts_say_whether_their_clock_is_kept(converged: LabHost) -> None:
+    """Which is judged where the clock is the host's own: not in a container."""
+    call = "import sys; names = {'__name__': ''}; exec(sys.stdin.read(), names); "
+    call += "print(names['json'].dumps(names['upkeep']({})))"
+    found = json.loads(inside(converged, f'python3 -c "{call}"', remote.source("verify_host")))
+    assert set(found["clock"]) == {"NTP", "NTPSynchronized"}
+    assert found["upgrade_timer"] == "enabled"
