@@ -10,6 +10,8 @@ AUDIT_RULES = "/etc/audit/rules.d/50-groundcrew.rules"
 AIDE_SERVICE = "aidecheck.service"
 AIDE_TIMER = "aidecheck.timer"
 TMP_MOUNT = "tmp.mount"
+TMP_UNTIL_BOOT = "/run/groundcrew/tmp-until-boot"
+"""While this exists, /tmp stays what it was."""
 CRON_FILES = ("/etc/cron.allow", "/etc/at.allow")
 CRON_DIRECTORIES = (
     "cron.d",
@@ -62,7 +64,8 @@ def entries(settings: HardeningSettings) -> list[Entry]:
     if "apt-listchanges" in wanted:
         found.append(File("/etc/apt/listchanges.conf", render("base/listchanges.j2")))
     if settings.tmp_mount != "leave":
-        content = render("base/tmp.mount.j2", noexec=settings.tmp_mount == "noexec")
+        noexec = settings.tmp_mount == "noexec"
+        content = render("base/tmp.mount.j2", noexec=noexec, until_boot=TMP_UNTIL_BOOT)
         found.append(File(f"/etc/systemd/system/{TMP_MOUNT}", content))
     return [*found, *cron(settings), *audit(settings)]
 

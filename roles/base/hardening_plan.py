@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import PurePath
 
 from groundcrew.facts.base import BaseState
 from groundcrew.operations.apt import install_script
-from roles.base.hardening_files import AIDE_SERVICE, AUDIT_RULES, TMP_MOUNT
+from roles.base.hardening_files import AIDE_SERVICE, AUDIT_RULES, TMP_MOUNT, TMP_UNTIL_BOOT
 from roles.base.settings import BaseSettings
 
 COMPILED_RULES = "/etc/audit/audit.rules"
@@ -25,8 +26,11 @@ def hardening_plan(settings: BaseSettings, state: BaseState) -> tuple[list[str],
         if state["container"]:
             reasons.append("tmp.mount: a container's engine mounts its /tmp")
         elif state["units"][TMP_MOUNT]["UnitFileState"] != "enabled":
-            # What is in /tmp now would be hidden: it is mounted at the next boot.
-            commands.append(f"systemctl daemon-reload && systemctl --quiet enable {TMP_MOUNT}")
+            # The start of any unit with a /tmp of its own would mount it.
+            commands.append(
+                f"mkdir -p {PurePath(TMP_UNTIL_BOOT).parent} && touch {TMP_UNTIL_BOOT} && "
+                f"systemctl daemon-reload && systemctl --quiet enable {TMP_MOUNT}"
+            )
     return commands, reasons
 
 

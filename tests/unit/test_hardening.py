@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -195,11 +196,13 @@ def test_what_has_been_done_differs_with_each_setting() -> None:
 def test_tmp_is_mounted_at_the_next_boot() -> None:
     units = {**state()["units"], "tmp.mount": {"UnitFileState": "disabled"}}
     commands, _ = plan({"units": units}, tmp_mount="noexec")
-    assert commands == ["systemctl daemon-reload && systemctl --quiet enable tmp.mount"]
+    [command] = commands
+    assert command.endswith("systemctl daemon-reload && systemctl --quiet enable tmp.mount")
     assert plan({}, tmp_mount="tmpfs") == ([], [])
     assert plan({"units": units})[0] == []
     assert "engine" in plan({"container": True}, tmp_mount="tmpfs")[1][0]
     found = paths(hardening_files.entries(base(tmp_mount="noexec")))
-    assert "nosuid,nodev,size=50%,nr_inodes=1m,noexec\n" in found[
-        "/etc/systemd/system/tmp.mount"
-    ].content.replace("%%", "%")
+    content = found["/etc/systemd/system/tmp.mount"].content
+    [condition] = re.findall(r"ConditionPathExists=!(\S+)", content)
+    assert f"touch {condition} && " in command
+    assert "nosuid,nodev,size=50%,nr_inodes=1m,noexec\n" in content.replace("%%", "%")
