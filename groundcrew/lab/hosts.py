@@ -71,7 +71,7 @@ def up(request: Request) -> list[Host]:
         replaced = [spec.name for spec in specs if spec.name in present and request.fresh]
         if replaced:
             say(f"removing {', '.join(replaced)}")
-            down(replaced)
+            _remove([present[name] for name in replaced])
         for spec in specs:
             host = None if spec.name in replaced else present.get(spec.name)
             _create_or_start(spec, host, images[spec.suite])
@@ -89,14 +89,18 @@ def down(names: Iterable[str]) -> list[str]:
         if missing := wanted - {host.name for host in present}:
             raise LabError(f"no lab host {', '.join(sorted(missing))}")
         doomed = [host for host in present if host.name in wanted or not wanted]
-        if doomed:
-            docker("rm", "--force", "--volumes", *[host.container for host in doomed], timeout=120)
+        _remove(doomed)
         if len(doomed) == len(present):
             # The engine has addresses for some thirty networks.
             network.remove()
+    return [host.name for host in doomed]
+
+
+def _remove(doomed: Sequence[Host]) -> None:
+    if doomed:
+        docker("rm", "--force", "--volumes", *[host.container for host in doomed], timeout=120)
     for host in doomed:
         keys.trust(filter(None, [host.name, host.address, host.address6]), [])
-    return [host.name for host in doomed]
 
 
 def _port_chooser(present: Iterable[Host]) -> Callable[[], Ports]:

@@ -89,6 +89,10 @@ def test_sudo_is_for_administrators_only(converged: LabHost, tmp_path: Path) -> 
 def peer() -> Iterator[str]:
     """Another host on the network of the lab."""
     lab("up", "e2e-peer")
+    # Also one that is there already is replaced by a fresh one.
+    lab("ssh", "e2e-peer", "touch /root/old")
+    lab("reset", "e2e-peer")
+    assert lab("ssh", "e2e-peer", "ls /root") == ""
     yield "e2e-peer"
     lab("down", "e2e-peer")
 
