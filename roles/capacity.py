@@ -18,7 +18,11 @@ def conflicts(
     base: BaseSettings, nginx: NginxSettings, apps: dict[str, AppSettings]
 ) -> Iterator[tuple[tuple[str, ...], str]]:
     """Where one limit makes another one pointless, by key."""
-    most = int(base.sysctl.get(SOMAXCONN) or KERNELS_OWN)
+    given = base.sysctl.get(SOMAXCONN) or KERNELS_OWN
+    if not str(given).isdecimal():
+        yield ("base", "sysctl", SOMAXCONN), f"expected a number of connections, got {given!r}"
+        return
+    most = int(given)
     more = f"is more than the kernel allows: base.sysctl {SOMAXCONN} is {most}"
     if nginx.backlog > most:
         yield ("nginx", "backlog"), f"{nginx.backlog} {more}"

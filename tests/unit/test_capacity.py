@@ -33,6 +33,7 @@ def test_the_defaults_fit() -> None:
         ({}, {}, {"server": {"backlog": 5000}}, "app.shop.server.backlog"),
         ({}, {}, {"server": {"type": "uwsgi", "listen": 5000}}, "app.shop.server.listen"),
         ({"sysctl": {SOMAXCONN: "1024"}}, {"backlog": 512}, {}, "app.shop.server.backlog"),
+        ({"sysctl": {SOMAXCONN: "lots"}}, {}, {}, f"base.sysctl.{SOMAXCONN}"),
         (
             {},
             {},
