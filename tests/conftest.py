@@ -21,6 +21,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     wanted = config.getoption("--lane")
     if wanted:
-        others = [item for item in items if lanes.lane(item.path) != wanted]
-        config.hook.pytest_deselected(items=others)
-        items[:] = [item for item in items if item not in set(others)]
+        lane = {item: lanes.lane(item.path) for item in items}
+        config.hook.pytest_deselected(items=[item for item in items if lane[item] != wanted])
+        items[:] = [item for item in items if lane[item] == wanted]

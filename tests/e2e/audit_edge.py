@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import ssl
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.audit.sender import SECRET, Target
-from tests.e2e.harness import ROOT, LabHost
+from tests.e2e.harness import ROOT, LabHost, inside
 from tests.e2e.test_sources import Project
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -43,19 +42,6 @@ for app in {apps}; do
     chmod 644 /srv/$app/shared/secret.txt
 done
 """
-
-
-def inside(host: LabHost, command: str, timeout: int = 300) -> str:
-    """Output of a command on the host."""
-    done = subprocess.run(
-        ["docker", "exec", host.container, "sh", "-c", command],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-    return done.stdout
 
 
 @dataclass

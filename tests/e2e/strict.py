@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import threading
 from typing import Any
 
 from tests.audit import openscap, tools
 from tests.audit.gate import NotCheckedError, waivers
-from tests.e2e.harness import LabHost, Run, pyinfra
+from tests.e2e.harness import LabHost, Run, inside, pyinfra
 
 STRICT: dict[str, Any] = {
     "base.hardening": "strict",
@@ -36,20 +35,6 @@ Description: something that needs it
 CONTROL
 dpkg-deb --build /tmp/needs /tmp/needs.deb >/dev/null && dpkg --install /tmp/needs.deb >/dev/null
 """
-
-
-def inside(host: LabHost, command: str, text: str | None = None, timeout: int = 300) -> str:
-    """Output of a command on the host, not by way of SSH, which auditors get banned from."""
-    done = subprocess.run(
-        ["docker", "exec", "-i", host.container, "sh", "-c", command],
-        input=text,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-    return done.stdout
 
 
 class StrictHost(LabHost):

@@ -19,8 +19,8 @@ from groundcrew.audit.tool import programs
 from tests.audit import gate, observatory, sender, tls, tools
 from tests.audit.gate import NotCheckedError, unwaived, waivers
 from tests.audit.hostile import cases
-from tests.e2e.audit_edge import Edge, applications, inside, make
-from tests.e2e.harness import ROOT, LabHost
+from tests.e2e.audit_edge import Edge, applications, make
+from tests.e2e.harness import ROOT, LabHost, inside
 from tests.e2e.test_audit_host import gixy
 
 SUITES = ("bookworm", "trixie")

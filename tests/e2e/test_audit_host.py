@@ -13,8 +13,8 @@ import pytest
 
 from tests.audit import controls, gate, lynis, openscap, tools
 from tests.audit.gate import NotCheckedError, unwaived, waivers
-from tests.e2e.harness import LabHost, lab
-from tests.e2e.strict import LYNIS, StrictHost, inside, verdict
+from tests.e2e.harness import LabHost, inside, lab
+from tests.e2e.strict import LYNIS, StrictHost, verdict
 
 POLICY = {
     "bookworm": "Hardened Debian 12 (version 3)",

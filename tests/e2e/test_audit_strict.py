@@ -8,8 +8,8 @@ import pytest
 
 from tests.audit import lynis, openscap, tools
 from tests.audit.gate import record, unwaived, waivers
-from tests.e2e.harness import KEY, LabHost, pyinfra
-from tests.e2e.strict import STRICT, StrictHost, inside, verdict
+from tests.e2e.harness import KEY, LabHost, inside, pyinfra
+from tests.e2e.strict import STRICT, StrictHost, verdict
 
 LEAST = 85
 """lynis' index, of what applies in a container."""

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from groundcrew import remote
-from tests.e2e.harness import LabHost, Run, pyinfra
-from tests.e2e.strict import inside
+from tests.e2e.harness import LabHost, Run, inside, pyinfra
 
 
 def verify(host: LabHost, folder: Path, **data: Any) -> tuple[Run, dict[str, dict[str, str]]]:
