@@ -122,6 +122,7 @@ def release_plan(name: str, loaded: Loaded[HostSettings]) -> ReleasePlan:
         drain=nginx.drain_seconds(settings.nginx),
         project=PROJECT,
         elsewhere=elsewhere(name, loaded),
+        again=settings.run.again == name,
     )
 
 

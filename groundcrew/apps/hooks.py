@@ -11,8 +11,13 @@ class Hooks(Settings):
     """Shell commands of the application's own, run in the release's directory with its virtualenv
     first in PATH and its environment set."""
 
+    environment: tuple[str, ...] = ()
+    """While building the virtualenv, in the source's directory, as the build user: what belongs to
+    the virtualenv (e.g. `python -m spacy download en_core_web_sm`). Only these can change it."""
+
     build: tuple[str, ...] = ()
-    """While building, as the build user, without secrets (e.g. compiling assets)."""
+    """While building the code, as the build user, with `env` but without secrets (e.g. compiling
+    assets)."""
 
     release: tuple[str, ...] = ()
     """Once per release before its first start, as the application's user (e.g. migrations)."""

@@ -10,6 +10,19 @@ CERTIFICATES = "/etc/ssl/groundcrew"
 CHALLENGES = "/var/lib/groundcrew-acme"
 """Files by which ACME directories see whose the domains are."""
 
+RUN = "/run/groundcrew"
+UPSTREAMS = f"{RUN}/nginx"
+"""Links that lead nginx to sockets, by application; only root can change them."""
+
+SOCKETS = f"{RUN}/apps"
+"""Mount points of the applications' own runtime directories."""
+
+HOOKS_PART = "release-hooks"
+"""Where the names of workers and timers stand in units, the release hooks have this."""
+
+RELEASE_ID = r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}"
+"""What a release is named: the time, and the beginning of its digest."""
+
 
 def certificate_directory(name: str) -> str:
     """Where nginx finds `fullchain.pem` and `privkey.pem` of an application: a link, so that its
@@ -49,6 +62,21 @@ class AppPaths:
         return f"{self.root}/cache"
 
     @property
+    def builds(self) -> str:
+        """Where builds work: nothing in it is used before root has copied and checked it."""
+        return f"{self.root}/build"
+
+    @property
+    def environments(self) -> str:
+        """Finished virtualenvs, by what they are made of; root's, shared by releases."""
+        return f"{self.root}/environments"
+
+    @property
+    def code(self) -> str:
+        """Finished code, by what it is made of; root's, shared by releases."""
+        return f"{self.root}/code"
+
+    @property
     def secrets(self) -> str:
         """Values that the host has made up, one file each; only root can read them."""
         return f"{self.root}/secrets"
@@ -60,8 +88,20 @@ class AppPaths:
 
     @property
     def runtime(self) -> str:
-        """Sockets; gone after a reboot, made again by systemd-tmpfiles."""
-        return f"/run/{self.name}"
+        """The application's sockets, in a small file system of its own on which no symbolic link is
+        followed: it cannot lead nginx to another application's socket, nor fill /run."""
+        return f"{SOCKETS}/{self.name}"
+
+    @property
+    def runtime_mount(self) -> str:
+        """Unit that mounts it."""
+        escaped = self.name.replace("-", "\\x2d")
+        return f"{SOCKETS.strip('/').replace('/', '-')}-{escaped}.mount"
+
+    @property
+    def upstreams(self) -> str:
+        """Root's links that lead nginx to the sockets of the live release."""
+        return f"{UPSTREAMS}/{self.name}"
 
     @property
     def static(self) -> str:
@@ -77,12 +117,12 @@ class AppPaths:
     @property
     def fallback(self) -> str:
         """Socket that nginx uses while `upstream` refuses: the release before, until it retires."""
-        return f"{self.runtime}/previous.sock"
+        return f"{self.upstreams}/previous.sock"
 
     @property
     def held(self) -> str:
         """Socket that systemd holds, with the strategy `restart`."""
-        return f"{self.runtime}/held.sock"
+        return f"{self.upstreams}/held.sock"
 
     @property
     def log(self) -> str:
@@ -106,8 +146,19 @@ class AppPaths:
 
     @property
     def lock(self) -> str:
-        """Held by the run that is releasing."""
+        """Held by the run that is releasing; who that is stands in it. Root's alone: whoever can
+        open a file can lock it."""
         return f"{self.root}/lock"
+
+    @property
+    def steps(self) -> str:
+        """Held by every step that is at work: the next run waits until none is left."""
+        return f"{self.root}/steps"
+
+    @property
+    def history(self) -> str:
+        """Which releases have served, in order, and which were taken back."""
+        return f"{self.root}/history.json"
 
     @property
     def socket_unit(self) -> str:
@@ -121,9 +172,20 @@ class AppPaths:
 
     @property
     def build_user(self) -> str:
-        """System user that owns releases and runs builds: the application cannot change its own
-        code, and a package's build script cannot read its secrets."""
+        """System user that runs builds: a package's build script can neither change what is
+        finished nor read the application's secrets and data."""
         return f"{self.name}-build"
+
+    @property
+    def build_group(self) -> str:
+        """Group that may read finished code and environments: the build user's own, in which the
+        application's user is too."""
+        return f"{self.name}-build"
+
+    @property
+    def build_unit(self) -> str:
+        """Unit in which a build runs, and ends with everything that it has started."""
+        return f"groundcrew-build-{self.name}.service"
 
     @property
     def socket_group(self) -> str:
@@ -132,7 +194,7 @@ class AppPaths:
 
     @property
     def tmpfiles(self) -> str:
-        """Makes the runtime directory at boot."""
+        """Makes the directory of nginx's links at boot."""
         return f"/etc/tmpfiles.d/groundcrew-{self.name}.conf"
 
     @property
@@ -148,16 +210,20 @@ class AppPaths:
 
     def upstream(self, instance: int = 1) -> str:
         """Socket that nginx connects to: a link to that of an instance of the live release."""
-        return f"{self.runtime}/current{_number(instance)}.sock"
+        return f"{self.upstreams}/current{_number(instance)}.sock"
 
     def uwsgi_upstream(self, instance: int = 1) -> str:
         """The same for a release that speaks uWSGI's protocol. A path for each protocol keeps nginx
         from speaking the wrong one while `server.type` changes."""
-        return f"{self.runtime}/current{_number(instance)}.uwsgi.sock"
+        return f"{self.upstreams}/current{_number(instance)}.uwsgi.sock"
 
     def release(self, release: str) -> str:
         """Directory of one release."""
         return f"{self.releases}/{release}"
+
+    def hooks_done(self, release: str) -> str:
+        """File that says that the release hooks have run."""
+        return f"{self.release(release)}/hooks-done"
 
     def uwsgi_config(self, release: str) -> str:
         """uWSGI's configuration; only a release that speaks uWSGI's protocol has one."""
@@ -174,6 +240,10 @@ class AppPaths:
     def unit_file(self, release: str, instance: int = 1) -> str:
         """File of that unit."""
         return f"/etc/systemd/system/{self.unit(release, instance)}"
+
+    def hooks_unit(self, release: str) -> str:
+        """Unit that runs the release hooks; no worker or timer has that name."""
+        return f"{self.name}.{HOOKS_PART}@{release}.service"
 
     def worker_unit(self, worker: str, release: str, instance: int) -> str:
         """Unit of one instance of a background worker."""

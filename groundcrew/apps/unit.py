@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -62,10 +63,18 @@ def sandbox(
     return [(key, str(value)) for key, value in lines]
 
 
+METADATA = (
+    # Link-local addresses.
+    *("169.254.0.0/16", "fe80::/64"),
+    # Where some clouds have theirs besides: Amazon and Google over IPv6, Alibaba, Oracle.
+    *("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192"),
+)
+"""Where clouds answer questions about the machine, credentials too."""
+
+
 def _network(app: AppSettings) -> list[tuple[str, str]]:
     if app.network == "any":
-        # Clouds answer questions about the machine, credentials too, at a link-local address.
-        return [("IPAddressDeny", "link-local multicast")]
+        return [("IPAddressDeny", " ".join((*METADATA, "multicast")))]
     allowed = ("localhost", *(() if app.network == "local" else app.network))
     return [("IPAddressDeny", "any"), ("IPAddressAllow", " ".join(allowed))]
 
@@ -87,6 +96,7 @@ def limits(values: Limits) -> list[tuple[str, str]]:
 
 def _unit(paths: AppPaths, release: str, app: AppSettings, **context: Any) -> str:
     defaults: dict[str, Any] = {
+        "after": [],
         "before": [],
         "environment": {},
         "install": None,
@@ -96,6 +106,8 @@ def _unit(paths: AppPaths, release: str, app: AppSettings, **context: Any) -> st
         "sockets": None,
         "stop_timeout": 90,
     }
+    if "command" in context:
+        context["commands"] = [context.pop("command")]
     return render(
         "app/service.j2",
         paths=paths,
@@ -188,6 +200,48 @@ def timer_units(paths: AppPaths, release: str, app: AppSettings) -> dict[str, st
             "app/timer.j2", paths=paths, release=release, timer=name, schedule=timer.schedule
         )
     return units
+
+
+def hooks_units(paths: AppPaths, release: str, app: AppSettings) -> dict[str, str]:
+    """The unit that runs the release hooks, by its name; none where there are none.
+
+    It runs them as the application runs, and to their end even when the operator is gone. That they
+    have run is noted by root, in a directory that only root can change.
+    """
+    if not app.hooks.release:
+        return {}
+    text = _unit(
+        paths,
+        release,
+        app,
+        description=f"{paths.name} release hooks, release {release}",
+        commands=[
+            shell(f"echo {shlex.quote('--> hook: ' + ' '.join(hook.split()))}\n{hook}")
+            for hook in app.hooks.release
+        ],
+        after=[f"+/usr/bin/touch {paths.hooks_done(release)}"],
+        kind="oneshot",
+        start_timeout=app.hooks.timeout,
+        limits=limits(app.limits),
+    )
+    return {paths.hooks_unit(release): text}
+
+
+def shell(script: str) -> str:
+    """A script for ExecStart, of one line or several."""
+    return f'/bin/sh -c "{_escaped(script)}"'
+
+
+def _escaped(text: str) -> str:
+    for character, escaped in (
+        ("\\", "\\\\"),
+        ('"', '\\"'),
+        ("\n", "\\n"),
+        ("$", "$$"),
+        ("%", "%%"),
+    ):
+        text = text.replace(character, escaped)
+    return text
 
 
 def socket_unit(paths: AppPaths, release: str, backlog: int) -> str:

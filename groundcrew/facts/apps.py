@@ -11,7 +11,7 @@ from groundcrew import remote
 
 
 class ReleaseState(TypedDict):
-    """A release directory: built to its end, marked bad, release hooks run, what it is."""
+    """A release directory: built to its end, failed or taken back, hooks run, what it is."""
 
     built: bool
     bad: bool
@@ -29,6 +29,13 @@ class UnitState(TypedDict):
     memory: str
 
 
+class TakenBack(TypedDict):
+    """When an operator has left a release by a rollback, and who."""
+
+    time: str
+    operator: str
+
+
 class AppState(TypedDict):
     """What `groundcrew/remote/app_state.py` reports."""
 
@@ -37,7 +44,10 @@ class AppState(TypedDict):
     socket_unit: bool
     current: str | None
     fallback: bool
+    damaged: bool
     releases: dict[str, ReleaseState]
+    served: list[str]
+    taken_back: dict[str, TakenBack]
     units: dict[str, UnitState]
     memory_available: int
     lock: str
@@ -55,7 +65,10 @@ class App(FactBase[AppState]):
             "socket_unit": False,
             "current": None,
             "fallback": False,
+            "damaged": False,
             "releases": {},
+            "served": [],
+            "taken_back": {},
             "units": {},
             "memory_available": 0,
             "lock": "",

@@ -55,7 +55,28 @@ ExecStart=/bin/mount -o remount,rw,bind /proc/sys/net
 WantedBy=sysinit.target
 """
 
-UNITS = {"lab-host-keys.service": HOST_KEYS_UNIT, "lab-sysctl.service": SYSCTL_UNIT}
+# As on a machine with a kernel of its own, where systemd does that: file systems that are mounted
+# later are seen by services that have a view of their own.
+SHARED_UNIT = """\
+[Unit]
+Description=Let services see file systems that are mounted later
+DefaultDependencies=no
+Before=local-fs-pre.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/mount --make-rshared /
+
+[Install]
+WantedBy=local-fs-pre.target sysinit.target
+"""
+
+UNITS = {
+    "lab-shared.service": SHARED_UNIT,
+    "lab-host-keys.service": HOST_KEYS_UNIT,
+    "lab-sysctl.service": SYSCTL_UNIT,
+}
 
 # As Dockerfile instructions, which `docker import --change` takes as well.
 IMAGE_SETTINGS = ('CMD ["/sbin/init"]', "ENV container=docker")

@@ -7,15 +7,18 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import date, timedelta
-from pathlib import PurePosixPath
 from typing import Any
 
-from groundcrew.apps import unit
+from groundcrew import remote
+from groundcrew.apps import unit, urls
 from groundcrew.apps.paths import AppPaths
 from groundcrew.facts.apt import STAMP
 from groundcrew.operations import apt
 from groundcrew.releases.plan import ReleasePlan
 from groundcrew.releases.target import Target, operator
+
+Run = dict[str, str] | None
+"""What a step on the host knows of its run, as in groundcrew/remote/run_lock.py."""
 
 LISTS_FRESH_SECONDS = 86400
 LOCK_SECONDS = 300
@@ -23,8 +26,8 @@ NGINX_CHECK_SECONDS = 15
 RELOAD_SECONDS = 2
 """After these nginx's old workers take no new requests."""
 SYSTEM = "/etc/systemd/system"
-PROPERTIES = "/run/systemd/system.control"
-"""Where systemctl set-property --runtime keeps what it is told."""
+LEAST_DRAIN = 1
+"""Seconds after which a connection that nginx was making at the switch has been accepted."""
 WEIGHT = 100
 """systemd's default CPUWeight."""
 WEIGHT_BESIDE = 10
@@ -46,7 +49,11 @@ def log_entry(target: Target, action: str, release: str, result: str) -> str:
 
 
 def build_payload(
-    plan: ReleasePlan, release: str, archive: str | None, resolved: str | None = None
+    plan: ReleasePlan,
+    release: str,
+    archive: str | None,
+    resolved: str | None = None,
+    run: Run = None,
 ) -> dict[str, Any]:
     """For `groundcrew/remote/build_release.py`; `resolved` is what another host has made of the
     requirements."""
@@ -56,6 +63,12 @@ def build_payload(
         "archive": archive,
         "user": plan.paths.build_user,
         "uv": plan.toolchain.uv,
+        "keys": {
+            "environment": plan.environment_key,
+            "source": plan.source_key,
+            "code": plan.code_key,
+        },
+        "needs_source": plan.needs_source,
         "python": {
             "interpreter": plan.toolchain.python,
             "wanted": plan.app.python,
@@ -80,19 +93,22 @@ def build_payload(
         "frontend_lock": plan.app.frontend.directory if plan.app.frontend else None,
         "keep_cache": plan.toolchain.keep_cache,
         "compile": plan.toolchain.compile,
-        "environment": dict(plan.toolchain.environment),
+        "variables": dict(plan.toolchain.environment),
+        "environment_hooks": list(plan.app.hooks.environment),
         "hooks": list(plan.app.hooks.build),
+        "hook_variables": plan.hook_variables,
         "hook_timeout": plan.app.hooks.timeout,
         "shared": list(plan.app.kept),
-        "directories": sorted(
-            {str(PurePosixPath(path).parent) for path in plan.files if "/" in path}
-        ),
+        "directories": plan.directories,
         "metadata": {
             "release": release,
             "digest": plan.digest,
             "source": plan.bundle.label,
             "source_digest": plan.bundle.digest,
         },
+        "limits": {**plan.toolchain.limits, "IPAddressDeny": " ".join(unit.METADATA)},
+        "steps": remote.source("build_steps"),
+        "run": run,
         "on_failure": log_entry(plan.target, "release", release, "build failed"),
     }
 
@@ -108,51 +124,31 @@ def _exclude_newer(plan: ReleasePlan) -> list[str]:
     return options
 
 
-def run_hooks(target: Target, release: str) -> str:
-    """Shell that runs the release hooks once, in the unit's own environment and user."""
-    paths, hooks = target.paths, target.app.hooks
-    folder = paths.release(release)
-    log = f"{folder}/hooks.log"
-    lines = ["set -eu", f"test -e {folder}/hooks-done && exit 0", f": > {log}"]
-    for command in hooks.release:
-        options = {
-            "User": paths.user,
-            "Group": paths.user,
-            "WorkingDirectory": f"{folder}/app",
-            "EnvironmentFile": f"{folder}/env",
-            "RuntimeMaxSec": str(hooks.timeout),
-            "NoNewPrivileges": "yes",
-            "UMask": "0077",
-        }
-        properties = " ".join(f"--property={key}={value}" for key, value in options.items())
-        environment = (
-            f"--setenv=PATH={folder}/venv/bin:/usr/local/bin:/usr/bin:/bin "
-            f"--setenv=HOME={paths.home}"
-        )
-        failed = shlex.quote(f"hook failed: {command}")
-        lines += [
-            f"echo {shlex.quote('--> hook: ' + command)} | tee -a {log}",
-            f"if ! systemd-run --quiet --pipe --wait --collect {properties} {environment} "
-            f"sh -c {shlex.quote(command)} >> {log} 2>&1",
-            f"then tail -n 40 {log} >&2; {log_entry(target, 'release', release, 'hook failed')}; "
-            f"echo {failed} >&2; exit 1",
-            "fi",
-        ]
-    lines.append(f"touch {folder}/hooks-done")
-    return "\n".join(lines)
+def hooks_payload(target: Target, release: str, run: Run) -> dict[str, Any]:
+    """For `groundcrew/remote/run_hooks.py`."""
+    hooks = target.app.hooks
+    return {
+        "unit": target.paths.hooks_unit(release),
+        "done": target.paths.hooks_done(release),
+        "each": hooks.timeout,
+        "timeout": hooks.timeout * len(hooks.release),
+        "run": run,
+        "on_failure": log_entry(target, "release", release, "hook failed"),
+    }
 
 
 def hooks_ran_elsewhere(target: Target, release: str, where: str) -> str:
     """Shell that notes that another host ran this release's hooks."""
-    folder = target.paths.release(release)
-    return f"echo {shlex.quote(where)} > {folder}/hooks-done"
+    return f"echo {shlex.quote(where)} > {target.paths.hooks_done(release)}"
 
 
-def start(target: Target, release: str, *, beside: bool = False) -> str:
+def start(target: Target, release: str, *, beside: bool = False, anew: bool = False) -> str:
     """Shell that starts the release's units; whether they work is the probe's to say.
 
     `beside` a release that serves, they get the processor that it leaves them until the switch.
+    Those that run are only started `anew` where that is said.
     """
+    verb = "restart" if anew else "start"
     names = " ".join(target.units(release))
     gently = "".join(
         f"systemctl set-property --runtime {name} CPUWeight={WEIGHT_BESIDE}; "
@@ -160,7 +156,7 @@ def start(target: Target, release: str, *, beside: bool = False) -> str:
     )
     return (
         f"systemctl daemon-reload && systemctl reset-failed {names} 2>/dev/null; {gently}"
-        f"systemctl start --no-block {names}"
+        f"systemctl {verb} --no-block {names}"
     )
 
 
@@ -215,21 +211,13 @@ def _passed(paths: AppPaths) -> str:
     return f'[ "$(readlink {paths.passing})" = {paths.name}.$kind ]'
 
 
-def let_go(target: Target) -> str:
-    """Shell that removes the socket that systemd holds, once nothing uses it."""
-    name = target.paths.socket_unit
-    return (
-        f"systemctl disable --quiet --now {name} 2>/dev/null; "
-        f"rm -f {SYSTEM}/{name} {target.paths.held} && systemctl daemon-reload"
-    )
-
-
 def static_payload(target: Target, release: str, previous: str | None) -> dict[str, Any] | None:
     """For `groundcrew/remote/publish_static.py`; None where nginx serves no files."""
     static = target.app.static
     if static is None:
         return None
     return {
+        "root": f"{target.paths.release(release)}/app",
         "source": f"{target.paths.release(release)}/app/{static.path}",
         "target": target.paths.static,
         "release": release,
@@ -248,6 +236,7 @@ def frontend_payload(target: Target, release: str) -> dict[str, Any] | None:
     if frontend is None:
         return None
     return {
+        "root": f"{target.paths.release(release)}/app",
         "source": f"{target.paths.release(release)}/app/{frontend.built}",
         "target": target.paths.frontend,
         "url": app.root + frontend.url,
@@ -270,13 +259,12 @@ def publications(
     return [(program, payload) for program, payload in found if payload]
 
 
-def socket_probe(target: Target, release: str, undo: str | None) -> dict[str, Any]:
+def socket_probe(target: Target, release: str, undo: str | None, run: Run = None) -> dict[str, Any]:
     """Payload of the probe on the release's own sockets; `undo` is run when it fails."""
     units = target.units(release)
     steps = [
         undo,
         f"systemctl stop {' '.join(units)}" if undo is not None else None,
-        f"touch {target.paths.release(release)}/bad" if undo is not None else None,
         log_entry(target, "release", release, "not healthy"),
     ]
     return {
@@ -288,14 +276,16 @@ def socket_probe(target: Target, release: str, undo: str | None) -> dict[str, An
         "successes": target.app.health.successes,
         "hold": 0,
         "units": units,
-        "on_success": f"rm -f {target.paths.release(release)}/bad",
+        "on_success": None,
         "on_failure": "; ".join(step for step in steps if step),
+        "history": None,
+        "run": run,
     }
 
 
-def restarts(target: Target, release: str) -> list[tuple[str, dict[str, Any]]]:
+def restarts(target: Target, release: str, run: Run = None) -> list[tuple[str, dict[str, Any]]]:
     """The units of a release, each with the payload of the probe that must follow its restart."""
-    probe = socket_probe(target, release, None)
+    probe = socket_probe(target, release, None, run)
     return [
         (unit, {**probe, "sockets": [socket], "units": [unit]})
         for unit, socket in zip(probe["units"], probe["sockets"], strict=True)
@@ -303,7 +293,12 @@ def restarts(target: Target, release: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def nginx_probe(
-    target: Target, release: str, previous: str | None, *, action: str = "release"
+    target: Target,
+    release: str,
+    previous: str | None,
+    *,
+    action: str = "release",
+    run: Run = None,
 ) -> dict[str, Any]:
     """Payload of the check through nginx after the switch, which goes back when it fails."""
     app = target.app
@@ -311,7 +306,6 @@ def nginx_probe(
     if previous:
         steps = [
             go_back(target, release, previous),
-            f"touch {target.paths.release(release)}/bad",
             log_entry(target, action, release, f"failed behind nginx, back on {previous}"),
         ]
     return {
@@ -325,6 +319,10 @@ def nginx_probe(
         "units": target.units(release),
         "on_success": log_entry(target, action, release, "live"),
         "on_failure": "; ".join(steps),
+        "history": target.paths.history,
+        "good": {"live": release},
+        "bad": {"failed": release} if previous else None,
+        "run": run,
     }
 
 
@@ -345,14 +343,23 @@ def _request(target: Target) -> dict[str, Any]:
         "status": app.health.status,
         "interval": app.health.interval,
         "request_timeout": app.health.request_timeout,
+        "checks": [
+            {
+                "path": app.root + check.path,
+                "status": check.status,
+                "contains": check.contains,
+                "own": urls.kind_of(app, check.path) == "application",
+            }
+            for check in app.checks
+        ],
     }
 
 
 def _links(target: Target, release: str) -> list[tuple[int, str]]:
     """Where the links that nginx has for instances lead to. Their number is today's; an older
     release may have fewer instances, which then share them, or more."""
-    names = [path.rsplit("/", 1)[1] for path in target.sockets(release)]
-    return [(number, names[(number - 1) % len(names)]) for number in _link_numbers(target)]
+    sockets = target.sockets(release)
+    return [(number, sockets[(number - 1) % len(sockets)]) for number in _link_numbers(target)]
 
 
 def _link_numbers(target: Target) -> range:
@@ -371,7 +378,7 @@ def lead(target: Target, release: str) -> str:
     before.
     """
     paths = target.paths
-    partial = f"{paths.runtime}/.current.sock"
+    partial = f"{paths.upstreams}/.current.sock"
 
     def move(path_of: Callable[[int], str]) -> str:
         return " && ".join(
@@ -399,7 +406,7 @@ def _unlink_surplus(target: Target) -> str:
     paths = target.paths
     kept = [path(number) for number in _link_numbers(target) for path in _upstreams(paths)]
     excluded = " ".join(f"! -path {path}" for path in kept)
-    return f"find {paths.runtime} -type l -name 'current.*' {excluded} -delete"
+    return f"find {paths.upstreams} -type l -name 'current.*' {excluded} -delete"
 
 
 def boot_links(target: Target, release: str) -> str:
@@ -411,26 +418,47 @@ def boot_links(target: Target, release: str) -> str:
     )
 
 
-def switch(target: Target, release: str, fallback: str | None = None) -> str:
+def switch(
+    target: Target, release: str, fallback: str | None = None, previous: str | None = None
+) -> str:
     """Shell that makes the release the live one: at the next boot, then for nginx, then on disk.
 
     While the release before still runs, it is the `fallback` for connections that the new one
-    refuses.
+    refuses. Where the switch fails, such as on a full disk, everything leads to the `previous`
+    release again, and the new one is stopped.
     """
+    way = " && ".join(
+        [full_weight(target.units(release)), *_switch_steps(target, release, fallback)]
+    )
+    if previous is None or target.held:
+        return way
+    units = " ".join(target.units(release))
+    undo = [
+        *_switch_steps(target, previous, None),
+        f"rm -f {target.paths.fallback}",
+        f"systemctl disable --quiet {units}",
+        f"systemctl stop {units}",
+        log_entry(target, "release", release, f"switch failed, still on {previous}"),
+        f"echo 'the switch failed; {previous} still serves' >&2",
+        "exit 1",
+    ]
+    return f"{{ {way}\n}} || {{ {'; '.join(undo)}; }}"
+
+
+def _switch_steps(target: Target, release: str, fallback: str | None) -> list[str]:
     paths = target.paths
     wants = f"{SYSTEM}/multi-user.target.wants"
     conf = paths.boot_conf
     units = target.units(release)
     steps = [
-        full_weight(units),
         f"systemctl enable --quiet {' '.join(units)}",
         f"printf %s {shlex.quote(boot_links(target, release))} > {conf}.new",
         f"mv {conf}.new {conf}",
     ]
     if fallback and not target.held:
-        socket = target.sockets(fallback)[0].rsplit("/", 1)[1]
-        steps.append(f"ln -sfn {socket} {paths.fallback}")
-    steps += [
+        steps.append(f"ln -sfn {target.sockets(fallback)[0]} {paths.fallback}")
+    return [
+        *steps,
         lead(target, release),
         *_lead_frontend(target, release),
         f"ln -sfn releases/{release} {paths.root}/.current",
@@ -439,7 +467,6 @@ def switch(target: Target, release: str, fallback: str | None = None) -> str:
         + " ".join(f"! -name {unit}" for unit in units)
         + " -delete",
     ]
-    return " && ".join(steps)
 
 
 def _lead_frontend(target: Target, release: str) -> list[str]:
@@ -492,20 +519,40 @@ def leave(units: Sequence[str]) -> str:
     )
 
 
-def retire(target: Target, stop: Sequence[str], drain: int) -> str:
-    """Shell that lets replaced releases finish what they have, then stops them."""
-    units = " ".join(unit for release in stop for unit in target.units(release))
-    wait = f"echo 'draining for {drain} s' && sleep {drain} && " if drain else ""
-    return f"{wait}rm -f {target.paths.fallback} && systemctl stop {units}"
-
-
-def remove(target: Target, releases: Sequence[str]) -> str:
-    """Shell that removes releases and their units."""
+def retire_payload(
+    target: Target,
+    live: str,
+    stop: Sequence[str],
+    remove: Sequence[str],
+    *,
+    let_go: bool = False,
+    run: Run = None,
+) -> dict[str, Any]:
+    """For `groundcrew/remote/retire_releases.py`: `stop` replaced releases when they have finished
+    what they have, and `remove` those that are not kept."""
     paths = target.paths
-    steps = []
-    for release in releases:
-        units = f"{SYSTEM}/{paths.name}@{release}.* {SYSTEM}/{paths.name}.*@{release}.*"
-        sockets = " ".join(paths.socket(release, number) for number in target.instances(release))
-        properties = f"{PROPERTIES}/{paths.name}@{release}.*"
-        steps.append(f"rm -rf {paths.release(release)} {sockets} {properties} && rm -f {units}")
-    return " && ".join([*steps, "systemctl daemon-reload"])
+    return {
+        "name": paths.name,
+        "live": live,
+        "stop": {release: target.units(release) for release in stop},
+        "sockets": [socket for release in stop for socket in target.sockets(release)],
+        "drain": 0 if target.held else drain_seconds(target),
+        "least": 0 if target.held else LEAST_DRAIN,
+        "fallback": paths.fallback,
+        "remove": {
+            release: {
+                "sockets": [paths.socket(release, number) for number in target.instances(release)]
+            }
+            for release in remove
+        },
+        "socket_unit": paths.socket_unit if let_go else None,
+        "held": paths.held,
+        "run": run,
+    }
+
+
+def drain_seconds(target: Target) -> int:
+    """For how long a replaced release may go on after the check window, at the most."""
+    told = target.app.release.drain
+    seconds = target.drain if told is None else told
+    return max(LEAST_DRAIN, seconds - target.app.release.check_window)

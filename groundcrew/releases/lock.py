@@ -1,48 +1,59 @@
 """One release at a time per application and host.
 
-The lock is a file lock held by a process on the host that lives exactly as long as the operator's
-connection: it cannot be left behind by a run that was killed or cut off. What is left is the text
-in the file, which tells the next run who vanished.
+The locks of a run are held by one process on the host that lives exactly as long as the operator's
+connection: they cannot be left behind by a run that was killed or cut off. What is left is the text
+in the lock file, which tells the next run who vanished, and steps that still run that they are not
+wanted any more (see `groundcrew/remote/run_lock.py`).
 """
 
 from __future__ import annotations
 
 import json
+import secrets
 import shlex
 import time
+from dataclasses import dataclass, field
 from typing import Any
 
-from pyinfra.api import Host, StringCommand
+from paramiko import Channel
+from pyinfra.api import Host
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.util import extract_control_arguments, make_unix_command_for_host
 
+from groundcrew import remote
 from groundcrew.apps.paths import AppPaths
 from groundcrew.releases.target import operator
 
 HELD = "groundcrew_locks"
 TIMEOUT = 20.0
+PATIENCE = 90.0
+"""Seconds in which the host answers: it may wait for steps of a run that is gone."""
 
 
 class LockedError(Exception):
     """Another run holds the lock; the message says who and since when."""
 
 
-def script(paths: AppPaths, holder: str) -> str:
-    """Shell that takes the lock, says so, and keeps it until its input ends.
+@dataclass
+class HostLocks:
+    """The process on a host that holds its locks, and which they are."""
 
-    Prints `locked TEXT` where TEXT is what a vanished holder left, or `held TEXT`. Told `done`, it
-    clears the text; an input that just ends leaves it.
-    """
-    path = paths.lock
-    return "\n".join(
-        [
-            f"exec 9>>{path} && chmod 0644 {path}",
-            f'if ! flock -n 9; then echo "held $(cat {path})"; exit 0; fi',
-            f'echo "locked $(cat {path})"',
-            f"printf '%s' {shlex.quote(holder)} > {path}",
-            'read -r word; if [ "$word" = done ]; then : > ' + path + "; fi",
-        ]
-    )
+    channel: Channel
+    lines: Any
+    holder: str
+    """The text in the lock files."""
+
+    names: set[str] = field(default_factory=set)
+
+    def ask(self, word: str, name: str) -> dict[str, Any]:
+        """One line to the process, and its answer. Raises LockedError where there is none."""
+        try:
+            self.channel.sendall(f"{word} {name}\n".encode())
+            answer: dict[str, Any] = json.loads(self.lines.readline())
+        except (OSError, ValueError, EOFError) as error:
+            reason = str(error) or type(error).__name__
+            raise LockedError(f"the lock of {name} could not be taken: {reason}") from None
+        return answer
 
 
 def acquire(host: Host, paths: AppPaths, arguments: dict[str, Any]) -> str | None:
@@ -51,47 +62,89 @@ def acquire(host: Host, paths: AppPaths, arguments: dict[str, Any]) -> str | Non
     Returns who held it and vanished, if somebody did. Raises LockedError where it is held. Hosts
     that are not reached by SSH have one operator by nature, and no lock.
     """
-    locks = host.connector_data.setdefault(HELD, {})
-    if paths.name in locks or not isinstance(host.connector, SSHConnector):
+    if not isinstance(host.connector, SSHConnector):
         return None
-    client = host.connector.client
+    locks: HostLocks | None = host.connector_data.get(HELD)
+    if locks is None:
+        locks = host.connector_data[HELD] = _begin(host, arguments)
+    if paths.name in locks.names:
+        return None
+    answer = locks.ask("take", paths.name)
+    match answer["state"]:
+        case "locked":
+            locks.names.add(paths.name)
+            return describe(answer["left"]) if answer["left"] else None
+        case "held":
+            raise LockedError(f"{paths.name} is being released by {describe(answer['by'])}")
+        case "busy":
+            raise LockedError(
+                f"{paths.name}: a step of a run that is gone is still at work on the host; "
+                "try again in a moment"
+            )
+    raise LockedError(f"the lock of {paths.name} could not be taken: {answer.get('why', answer)}")
+
+
+def _begin(host: Host, arguments: dict[str, Any]) -> HostLocks:
+    """One session for all locks of a host: sshd allows ten at a time."""
+    client = host.connector.client  # type: ignore[attr-defined]
     transport = client.get_transport() if client else None
     if transport is None:
         raise LockedError("the connection is gone")
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    holder = json.dumps({"operator": operator(), "since": since})
+    holder = json.dumps({"operator": operator(), "since": since, "run": secrets.token_hex(8)})
     arguments = dict(arguments)
     extract_control_arguments(arguments)  # type: ignore[arg-type]
     command = make_unix_command_for_host(
-        host.state, host, StringCommand(script(paths, holder)), **arguments
+        host.state, host, remote.command("hold_locks", holder), **arguments
     )
     channel = transport.open_session(timeout=TIMEOUT)
-    channel.settimeout(TIMEOUT)
+    channel.settimeout(PATIENCE)
     channel.exec_command(command.get_raw_value())
-    word, _, text = channel.makefile("r").readline().strip().partition(" ")
-    if word == "locked":
-        locks[paths.name] = channel
-        return describe(text) if text else None
-    channel.close()
-    if word == "held":
-        raise LockedError(f"{paths.name} is being released by {describe(text)}")
-    raise LockedError(f"the lock of {paths.name} could not be taken: {word} {text}".rstrip())
+    return HostLocks(channel, channel.makefile("r"), holder)
+
+
+def run_of(host: Host, paths: AppPaths) -> dict[str, str] | None:
+    """What steps on the host need to know of this run, as in `groundcrew/remote/run_lock.py`; None
+    where it holds no lock of the application."""
+    locks: HostLocks | None = host.connector_data.get(HELD)
+    if locks is None or paths.name not in locks.names:
+        return None
+    return {"lock": paths.lock, "steps": paths.steps, "holder": locks.holder}
+
+
+def guarded(host: Host, paths: AppPaths, shell: str) -> str:
+    """Shell that does nothing once another run has taken over, and lets it wait meanwhile."""
+    run = run_of(host, paths)
+    if run is None:
+        return shell
+    return (
+        f"exec 8>>{paths.steps} && flock -s 8 && "
+        f'if [ "$(cat {paths.lock})" != {shlex.quote(run["holder"])} ]; then '
+        "echo 'another run has taken over; nothing more was done here' >&2; exit 1; fi && "
+        f"{{\n{shell}\n}}"
+    )
 
 
 def release(host: Host, name: str) -> None:
     """Give the lock back; nothing where it was not taken."""
-    channel = host.connector_data.get(HELD, {}).pop(name, None)
-    if channel is not None:
-        channel.sendall(b"done\n")
-        channel.settimeout(TIMEOUT)
-        channel.recv_exit_status()
-        channel.close()
+    locks: HostLocks | None = host.connector_data.get(HELD)
+    if locks is not None and name in locks.names:
+        locks.names.discard(name)
+        locks.ask("free", name)
 
 
 def release_all(host: Host) -> None:
     """Give all locks of a host back."""
-    for name in list(host.connector_data.get(HELD, {})):
-        release(host, name)
+    locks: HostLocks | None = host.connector_data.pop(HELD, None)
+    if locks is None:
+        return
+    try:
+        for name in sorted(locks.names):
+            locks.ask("free", name)
+    except LockedError:
+        # The connection is gone, and the locks with it.
+        pass
+    locks.channel.close()
 
 
 def describe(text: str) -> str:
@@ -99,5 +152,5 @@ def describe(text: str) -> str:
     try:
         holder = json.loads(text)
         return f"{holder['operator']} since {holder['since']}"
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         return text or "somebody"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
-from pyinfra import host
+from pyinfra import host, logger
 from pyinfra.api import FunctionCommand, StringCommand, operation
 
 from groundcrew import remote
@@ -37,6 +37,7 @@ UNKNOWN = 1 << 60
 SETTLED = "groundcrew_settled"
 RELEASE = "groundcrew_release"
 FIRST = "groundcrew_first"
+DAMAGED = "groundcrew_damaged"
 SWITCHED = "groundcrew_switched"
 FOLLOWED = "groundcrew_followed"
 Commands = Generator[StringCommand | FunctionCommand, None, None]
@@ -60,8 +61,21 @@ def known(kind: str) -> dict[str, Any]:
     return found
 
 
+def shell(target: Target, text: str) -> StringCommand:
+    """A command that does nothing once another run has taken over the application."""
+    return StringCommand(lock.guarded(host, target.paths, text))
+
+
+def run_of(target: Target) -> dict[str, str] | None:
+    """The same for programs."""
+    return lock.run_of(host, target.paths)
+
+
 def locked(target: Target) -> Commands:
-    """Takes the application's lock, or refuses to go on; nothing while changes are detected."""
+    """Takes the application's lock, or refuses to go on; nothing while changes are detected.
+
+    What the host's state was before may have been another run's: it is read again afterwards.
+    """
     if not host.state.is_executing:
         return
     try:
@@ -95,6 +109,7 @@ def _begin_build(plan: ReleasePlan, payloads: list[dict[str, Any]]) -> Commands:
     release = plan.release_id(state)
     if host.state.is_executing:
         known(RELEASE)[plan.paths.name] = release
+        _tell_taken_back(plan, state)
     if settled(plan.target, state, release):
         host.noop(f"{plan.paths.name}: release {release} is live")
         moving = misplaced(plan.target, state) or lacks_single(plan.target, state, release)
@@ -102,30 +117,56 @@ def _begin_build(plan: ReleasePlan, payloads: list[dict[str, Any]]) -> Commands:
             known(SETTLED)[plan.paths.name] = state
         return
     rollout(plan.paths.name).candidates.add(host.name)
-    if host.state.is_executing and state["live"] is None:
-        known(FIRST)[plan.paths.name] = release
     yield from locked(plan.target)
-    if is_built(state, release):
+    state = app_state(plan.target)
+    release = plan.release_id(state)
+    if host.state.is_executing:
+        known(RELEASE)[plan.paths.name] = release
+        if state["live"] is None:
+            known(FIRST)[plan.paths.name] = release
+        if state["damaged"]:
+            known(DAMAGED)[plan.paths.name] = release
+    if not plan.is_of(release):
+        host.noop(f"{plan.paths.name}: {release} is led back to, not built")
+        return
+    if not host.state.is_executing and is_built(state, release):
         host.noop(f"{plan.paths.name}: release {release} is built")
         return
+    # One that is built is only looked through: a file of it may have been damaged since.
     staged: list[str] = []
-    if plan.bundle.archive:
+    if plan.bundle.archive and not (is_built(state, release) and not state["damaged"]):
         archive = plan.bundle.archive
         prefix = f"groundcrew-{plan.paths.name}"
         yield FunctionCommand(lambda: staged.append(stage(host, archive, prefix)), (), {})
     pins = resolved.elsewhere(plan, host) if host.state.is_executing else None
-    payloads.append(commands.build_payload(plan, release, staged[0] if staged else None, pins))
+    payloads.append(
+        commands.build_payload(
+            plan, release, staged[0] if staged else None, pins, run_of(plan.target)
+        )
+    )
+
+
+def _tell_taken_back(plan: ReleasePlan, state: AppState) -> None:
+    left = plan.is_taken_back(state)
+    if left:
+        note = state["taken_back"][left]
+        name = plan.paths.name
+        logger.warning(
+            f"    [{host.name}] {name}: this is release {left}, which {note['operator']} left by a "
+            f"rollback on {note['time']}: {state['live']} stays live. To release it again: "
+            f"--data again={name}"
+        )
 
 
 def release_files(plans: Sequence[ReleasePlan]) -> list[Entry]:
     """The releases' environments, configuration and units, for `files.manage` when it runs."""
-    return [
-        entry
-        for plan in plans
-        for entry in plan.entries(
-            known(RELEASE).get(plan.paths.name) or plan.release_id(app_state(plan.target))
-        )
-    ]
+    entries: list[Entry] = []
+    for plan in plans:
+        release = known(RELEASE).get(plan.paths.name) or plan.release_id(app_state(plan.target))
+        # Not those of a release that a rollback has led to: they are as they were.
+        if plan.is_of(release):
+            entries += plan.entries(release)
+    return entries
 
 
 @operation()
@@ -140,7 +181,7 @@ def start_first(plans: Sequence[ReleasePlan]) -> Commands:
         release = known(FIRST).get(plan.paths.name)
         waits = plan.app.hooks.release or plan.target.held
         if release and not waits and rollout(plan.paths.name).candidates == {host.name}:
-            yield StringCommand(commands.start(plan.target, release))
+            yield shell(plan.target, commands.start(plan.target, release))
 
 
 @operation()
@@ -154,20 +195,27 @@ def hooks(plan: ReleasePlan) -> Commands:
         return
     state = app_state(target)
     release = plan.release_id(state)
+    if not plan.is_of(release):
+        host.noop("a rollback has led to a release whose hooks have run")
+        return
     if is_built(state, release) and state["releases"][release]["hooked"]:
         host.noop(f"the hooks of {release} have run")
         return
+    run = remote.command(
+        "run_hooks", payload=commands.hooks_payload(target, release, run_of(target))
+    )
     if not host.state.is_executing:
-        yield StringCommand(commands.run_hooks(target, release))
+        yield run
         return
     mine = turn(f"hooks {target.paths.name} {plan.digest}", host.name)
     if mine.host == host.name:
-        yield StringCommand(commands.run_hooks(target, release))
+        yield run
         mine.end(good=True)
         return
     mine.over.wait()
     if mine.good:
-        yield StringCommand(commands.hooks_ran_elsewhere(target, release, f"ran on {mine.host}"))
+        text = commands.hooks_ran_elsewhere(target, release, f"ran on {mine.host}")
+        yield shell(target, text)
     else:
         yield refuse(f"the release hooks failed on {mine.host}")
 
@@ -237,27 +285,29 @@ def hand_over(
 ) -> Commands:
     """One host's way from the previous release to the new one."""
     target = target.on(state)
+    run = run_of(target)
     if target.held:
         held = previous and state["held"]
         check = f"{commands.same_protocol(target, release)}\n" if held else ""
-        yield StringCommand(check + commands.hold(target, release, previous))
+        yield shell(target, check + commands.hold(target, release, previous))
         back = commands.go_back(target, release, previous) if previous else ""
-        yield remote.command("probe", payload=commands.socket_probe(target, release, back))
+        yield remote.command("probe", payload=commands.socket_probe(target, release, back, run))
     else:
         problem = too_little_memory(target, state, release) if previous else None
         if problem:
             yield refuse(problem)
             return
-        if not all(is_active(state, unit) for unit in target.units(release)):
+        anew = target.paths.name in known(DAMAGED)
+        if anew or not all(is_active(state, unit) for unit in target.units(release)):
             beside = previous is not None
-            yield StringCommand(commands.start(target, release, beside=beside))
-        yield remote.command("probe", payload=commands.socket_probe(target, release, ""))
+            yield shell(target, commands.start(target, release, beside=beside, anew=anew))
+        yield remote.command("probe", payload=commands.socket_probe(target, release, "", run))
     for program, payload in commands.publications(target, release, previous):
         yield remote.command(program, payload=payload)
     runs = previous and is_active(state, target.paths.unit(previous))
     fallback = previous if runs else None
-    yield StringCommand(commands.switch(target, release, fallback))
-    payload = commands.nginx_probe(target, release, previous, action=action)
+    yield shell(target, commands.switch(target, release, fallback, previous))
+    payload = commands.nginx_probe(target, release, previous, action=action, run=run)
     yield remote.command("probe", payload=payload)
 
 
@@ -286,7 +336,7 @@ def leave(target: Target) -> Commands:
     units = misplaced(target, app_state(target))
     if units:
         yield from locked(target)
-        yield StringCommand(commands.leave(units))
+        yield shell(target, commands.leave(units))
 
 
 @operation()
@@ -312,7 +362,7 @@ def follow(target: Target, release_of: Callable[[AppState], str]) -> Commands:
     if idle or old:
         yield from locked(target)
         single = [name for name in old if target.paths.part(name) in target.app.single_parts]
-        yield StringCommand(commands.follow(idle, old, single))
+        yield shell(target, commands.follow(idle, old, single))
     elif host.state.is_executing:
         known(FOLLOWED)[target.paths.name] = state
 
@@ -347,19 +397,31 @@ def _retire(target: Target, release: str, state: AppState) -> Commands:
         if name.startswith(prefix) and unit["active"] in ("active", "activating", "reloading")
     }
     stop = sorted(running - {release})
-    if stop:
-        yield from locked(target)
-        drain = target.drain if target.app.release.drain is None else target.app.release.drain
-        drain = max(0, drain - target.app.release.check_window)
-        yield StringCommand(commands.retire(target, stop, 0 if target.held else drain))
-    if state["socket_unit"] and not target.held:
-        yield StringCommand(commands.let_go(target))
+    let_go = state["socket_unit"] and not target.held
     busy = {
         name.partition("@")[2].split(".")[0]
         for name, unit in state["units"].items()
         if unit["active"] in ("active", "activating", "deactivating", "reloading")
     }
-    old = sorted((name for name in state["releases"] if name != release), reverse=True)
-    surplus = [name for name in old[target.app.release.keep - 1 :] if name not in busy - set(stop)]
-    if surplus:
-        yield StringCommand(commands.remove(target, surplus))
+    surplus = [
+        name
+        for name in unneeded(state, release, target.app.release.keep)
+        if name not in busy - set(stop)
+    ]
+    noted = state["served"][-1:] == [release]
+    if not (stop or let_go or surplus) and noted:
+        return
+    yield from locked(target)
+    payload = commands.retire_payload(
+        target, release, stop, surplus, let_go=let_go, run=run_of(target)
+    )
+    yield remote.command("retire_releases", payload=payload)
+
+
+def unneeded(state: AppState, live: str, keep: int) -> list[str]:
+    """Releases that are not kept: of those that are not live, the ones that have served last stay,
+    then the newest."""
+    places = {name: place for place, name in enumerate(state["served"])}
+    others = [name for name in state["releases"] if name != live]
+    others.sort(key=lambda name: (places.get(name, -1), name), reverse=True)
+    return others[keep - 1 :]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import PurePosixPath
 from typing import Any, Protocol
 
 from groundcrew.apps import generated, unit
@@ -23,6 +25,16 @@ from groundcrew.releases.target import Target
 
 # One moment for the whole run, so that a release has the same name on every host.
 STARTED = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+# A requirement that is a path, or that is read from another file.
+_LOCAL = re.compile(
+    r"\s*(\.{0,2}/|-(r|c|e|f|-requirement|-constraint|-editable|-find-links)\b|file:|\S+ *@ *file:)"
+)
+
+
+def _key(parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 class ServerProcess(Protocol):
@@ -60,6 +72,9 @@ class Toolchain:
     declared: tuple[str, ...] = ()
     """Debian packages that the host has for other reasons than builds."""
 
+    limits: Mapping[str, str] = field(default_factory=dict)
+    """systemd directives: what a build may use of the host."""
+
 
 @dataclass(frozen=True)
 class ReleasePlan:
@@ -86,6 +101,9 @@ class ReleasePlan:
 
     requires_python: str | None = None
     """Versions of Python that the source says it runs with."""
+
+    again: bool = False
+    """Whether it is released even if a rollback has left it."""
 
     def __repr__(self) -> str:
         """Leaves variables and files out: they hold secrets."""
@@ -134,9 +152,80 @@ class ReleasePlan:
         paths = (self.app.root + frontend.url, frontend.asset_urls)
         return [frontend.built, paths, frontend.precompress]
 
+    @cached_property
+    def environment_key(self) -> str:
+        """Names what the virtualenv is made of: releases that agree in it share one."""
+        export = self.requirements.export
+        parts = {
+            "requirements": [self.requirements.text, self.requirements.hashed],
+            "export": asdict(export) if export else None,
+            "source": self.bundle.digest if self.needs_source else None,
+            "python": [self.app.python, self.toolchain.python],
+            "exclude_newer": self.app.exclude_newer,
+            "build_apt": self.app.build_apt,
+            "install": self.requirements.install is not None,
+            "compile": self.toolchain.compile,
+            "hooks": self.app.hooks.environment,
+        }
+        return _key(parts)
+
+    @property
+    def needs_source(self) -> bool:
+        """Whether the requirements, or the commands that complete the virtualenv, are found in the
+        source."""
+        lines = self.requirements.text.splitlines()
+        local = any(_LOCAL.match(line) for line in lines)
+        return local or self.requirements.export is not None or bool(self.app.hooks.environment)
+
+    @cached_property
+    def source_key(self) -> str | None:
+        """Names the source where it is installed into the virtualenv, which is then its own."""
+        if self.requirements.install is None:
+            return None
+        return _key([self.bundle.digest, self.frontend.key if self.frontend else None])
+
+    @cached_property
+    def code_key(self) -> str:
+        """Names what the code is made of: releases that agree in it share one."""
+        hooks = self.app.hooks.build
+        parts = {
+            "environment": [self.environment_key, self.source_key],
+            "bundle": self.bundle.digest,
+            "frontend": self.frontend.key if self.frontend else None,
+            "hooks": [hooks, self.hook_variables] if hooks else None,
+            "shared": self.app.kept,
+            "directories": self.directories,
+        }
+        return _key(parts)
+
+    @property
+    def hook_variables(self) -> dict[str, str]:
+        """What build hooks see of the application's environment: no secrets."""
+        return environment.values(self.app.env, {})
+
+    @property
+    def directories(self) -> list[str]:
+        """Directories of the application that configuration files are written to."""
+        return sorted({str(PurePosixPath(path).parent) for path in self.files if "/" in path})
+
+    def is_taken_back(self, state: AppState) -> str | None:
+        """The release by that an operator has left what this plan describes, where it was left by a
+        rollback and nobody has asked for it again."""
+        if self.again or state["live"] is None:
+            return None
+        names = [name for name in state["taken_back"] if name.endswith(f"-{self.digest[:12]}")]
+        return None if state["live"] in names else max(names, default=None)
+
+    def is_of(self, release: str) -> bool:
+        """Whether the release is this plan's."""
+        return release.endswith(f"-{self.digest[:12]}")
+
     def release_id(self, state: AppState) -> str:
-        """The release that this plan is on a host: one that is there already, or a new one."""
+        """The release that a host is to have: one that is there already, or a new one; what serves,
+        where this plan's was taken back."""
         suffix = f"-{self.digest[:12]}"
+        if self.is_taken_back(state):
+            return str(state["live"])
         built = [
             name
             for name, release in state["releases"].items()
@@ -182,7 +271,7 @@ class ReleasePlan:
             ),
             *(
                 File(f"/etc/systemd/system/{name}", text)
-                for units in (unit.worker_units, unit.timer_units)
+                for units in (unit.worker_units, unit.timer_units, unit.hooks_units)
                 for name, text in units(self.paths, release, app).items()
             ),
         ]

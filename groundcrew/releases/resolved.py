@@ -13,7 +13,7 @@ from pyinfra.api import Host, StringCommand
 from groundcrew.releases.once import Turn, turn
 from groundcrew.releases.plan import ReleasePlan
 from groundcrew.releases.undo import connector_arguments
-from groundcrew.remote.build_release import RESOLVED
+from groundcrew.remote.build_steps import RESOLVED
 
 
 def elsewhere(plan: ReleasePlan, host: Host) -> str | None:
@@ -37,11 +37,16 @@ def end(plans: Sequence[ReleasePlan], host: Host) -> None:
 
 
 def _turn(plan: ReleasePlan, host: Host) -> Turn:
-    return turn(f"resolve {plan.paths.name} {plan.digest}", host.name)
+    return turn(f"resolve {plan.paths.name} {plan.environment_key}", host.name)
 
 
 def _read(other: Host, plan: ReleasePlan, host: Host) -> str | None:
-    place = f"{plan.paths.releases}/*-{plan.digest[:12]}/{RESOLVED}"
-    command = StringCommand(f"ls {place} 2>/dev/null | tail -n 1 | xargs -r cat")
+    # Root has copied it from the build, and only where it was a regular file.
+    place = f"{plan.paths.releases}/*/{RESOLVED}"
+    wanted = f"*/{plan.environment_key}.*/venv"
+    command = StringCommand(
+        f"for file in {place}; do case $(readlink ${{file%/*}}/venv) in "
+        f'({wanted} | */{plan.environment_key}-*/venv) cat "$file"; break;; esac; done'
+    )
     good, output = other.run_shell_command(command, **connector_arguments(host))
     return output.stdout or None if good else None

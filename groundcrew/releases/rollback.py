@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from pyinfra import host
-from pyinfra.api import StringCommand, operation
+from pyinfra.api import operation
 
 from groundcrew import remote
 from groundcrew.facts.apps import AppState
 from groundcrew.operations.guard import refuse
 from groundcrew.releases import commands
-from groundcrew.releases.operations import Commands, app_state, locked, roll_out
-from groundcrew.releases.target import Target, is_built, settled
+from groundcrew.releases.operations import (
+    Commands,
+    app_state,
+    locked,
+    roll_out,
+    run_of,
+    shell,
+)
+from groundcrew.releases.target import Target, is_built, operator, settled
 
 
 class NoReleaseError(Exception):
@@ -18,31 +25,38 @@ class NoReleaseError(Exception):
 
 
 def choose(state: AppState, asked: str | None) -> str:
-    """The release asked for, or the newest good one before the live one.
+    """The release asked for, or the last one that served before the live one.
 
     Raises NoReleaseError.
     """
-    kept = [name for name, item in state["releases"].items() if item["built"]]
+    kept = sorted(name for name, item in state["releases"].items() if item["built"])
     if asked:
         if is_built(state, asked):
             return asked
-        raise NoReleaseError(f"no release {asked} is kept (kept: {', '.join(sorted(kept))})")
-    live = state["live"] or ""
-    before = [name for name in kept if name < live and not state["releases"][name]["bad"]]
-    if not before:
-        raise NoReleaseError("no good release before the live one is kept")
-    return max(before)
+        raise NoReleaseError(f"no release {asked} is kept (kept: {', '.join(kept)})")
+    live = state["live"]
+    left = []
+    for name in dict.fromkeys(reversed(state["served"])):
+        if name == live or name not in kept:
+            continue
+        if not state["releases"][name]["bad"]:
+            return name
+        left.append(name)
+    hint = f"; {left[0]} served before and was left: --data release={left[0]}" if left else ""
+    raise NoReleaseError(f"no good release that served before the live one is kept{hint}")
 
 
 @operation()
 def rollback(target: Target, asked: str | None) -> Commands:
     """Starts the older release with the settings that it had, probes it, and switches to it.
 
-    The release that is left is marked bad: the next plain rollback goes past it.
+    The release that is left is noted as taken back: no plain rollback and no deploy leads to it
+    again unless it is asked for.
 
     + target: the application
-    + asked: the release, or None for the newest good one before the live one
+    + asked: the release, or None for the last one that served before the live one
     """
+    yield from locked(target)
     state = app_state(target)
     try:
         release = choose(state, asked)
@@ -52,11 +66,14 @@ def rollback(target: Target, asked: str | None) -> Commands:
     if settled(target, state, release):
         host.noop(f"release {release} is live")
         return
-    yield from locked(target)
     left = state["live"]
     yield from roll_out(target, release, state, action="rollback")
     if left:
-        yield StringCommand(f"touch {target.paths.release(left)}/bad")
+        changes = {"taken_back": left, "operator": operator(), "live": release}
+        yield remote.command(
+            "note_history",
+            payload={"name": target.paths.name, "changes": changes, "run": run_of(target)},
+        )
 
 
 @operation()
@@ -73,8 +90,8 @@ def restart(target: Target) -> Commands:
         yield refuse(f"{target.paths.name} has no live release")
         return
     yield from locked(target)
-    for unit, probe in commands.restarts(target.on(state), live):
-        yield StringCommand(f"systemctl reload-or-restart {unit}")
+    for unit, probe in commands.restarts(target.on(state), live, run_of(target)):
+        yield shell(target, f"systemctl reload-or-restart {unit}")
         yield remote.command("probe", payload=probe)
 
 

@@ -114,6 +114,7 @@ def settled(target: Target, state: AppState, release: str) -> bool:
     """Whether the release serves, starts at boot, and nothing else of it is left to do."""
     return (
         state["live"] == state["current"] == release
+        and not state["damaged"]
         and state["held"] == target.held
         and all(
             is_active(state, unit) and is_enabled(state, unit)

@@ -10,7 +10,7 @@ from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS
 
 from groundcrew import remote
 from groundcrew.facts.apps import App
-from groundcrew.releases import commands
+from groundcrew.releases import commands, lock
 from groundcrew.releases.target import Target, followers
 
 
@@ -35,16 +35,20 @@ def going_back(host: Host, target: Target, release: str, previous: str) -> Calla
             host.log(output.output)
         return bool(good)
 
+    def shell(text: str) -> StringCommand:
+        return StringCommand(lock.guarded(host, target.paths, text))
+
     def go_back() -> bool:
+        held = lock.run_of(host, target.paths)
         if target.held:
-            steps = [StringCommand(commands.hold(target, previous, release))]
+            steps = [shell(commands.hold(target, previous, release))]
         else:
-            steps = [StringCommand(commands.start(target, previous))]
-        probe = commands.socket_probe(target, previous, None)
+            steps = [shell(commands.start(target, previous))]
+        probe = commands.socket_probe(target, previous, None, held)
         steps.append(remote.command("probe", payload={**probe, "on_failure": None}))
         for program, payload in commands.publications(target, previous, release):
             steps.append(remote.command(program, payload=payload))
-        steps.append(StringCommand(commands.switch(target, previous)))
+        steps.append(shell(commands.switch(target, previous)))
         if not all(run(step) for step in steps):
             return False
         state = host.get_fact(App, app=target.paths.name, **arguments)
@@ -61,11 +65,14 @@ def going_back(host: Host, target: Target, release: str, previous: str) -> Calla
                 new,
                 [name for name in new if target.paths.part(name) in target.app.single_parts],
             ),
-            f"touch {target.paths.release(release)}/bad",
             f"rm -f {target.paths.fallback}",
             f"systemctl stop {' '.join(target.units(release))}",
             entry,
         ]
-        return all(run(StringCommand(step)) for step in finish)
+        changes = {"failed": release, "live": previous}
+        note = remote.command(
+            "note_history", payload={"name": target.paths.name, "changes": changes, "run": held}
+        )
+        return all(run(step) for step in [*map(shell, finish), note])
 
     return go_back

@@ -10,19 +10,40 @@ from typing import Any
 
 from pyinfra.api import QuoteString, StringCommand
 
-_IMPORT = re.compile(r"^from groundcrew\.remote\.(\w+) import (?:\([^)]*\)|.*)\n", re.MULTILINE)
+_IMPORT = re.compile(r"^from groundcrew\.remote\.(\w+) import ", re.MULTILINE)
+_LOADER = """\
+import linecache, sys, types
+for _name in ("groundcrew", "groundcrew.remote"):
+    sys.modules.setdefault(_name, types.ModuleType(_name))
+def _run(name, text, namespace):
+    file = "groundcrew/remote/%s.py" % name
+    linecache.cache[file] = (len(text), None, text.splitlines(True), file)
+    exec(compile(text, file, "exec", dont_inherit=True), namespace)
+for _name, _text in {modules!r}:
+    _full = "groundcrew.remote." + _name
+    _module = sys.modules[_full] = types.ModuleType(_full)
+    _run(_name, _text, _module.__dict__)
+_run({program!r}, {text!r}, globals())
+"""
 
 
 @cache
 def source(program: str) -> str:
-    """The text of `groundcrew/remote/PROGRAM.py`, with the modules of this package that it imports
-    in place of the import: the host has only what is sent."""
-    return _IMPORT.sub(lambda found: _part(found[1]), _text(program))
+    """The text of a program that runs `groundcrew/remote/PROGRAM.py` on a host.
+
+    The host has only what is sent: modules of this package that it imports come with it, each under
+    its own name.
+    """
+    modules = [(name, _text(name)) for name in _needed(program)]
+    return _LOADER.format(modules=modules, program=program, text=_text(program))
 
 
-def _part(module: str) -> str:
-    # Legal only at the top, where the program has its own.
-    return _text(module).replace("from __future__ import annotations\n", "")
+def _needed(program: str) -> list[str]:
+    """The modules that a program imports, and those that they import, before those who need them."""
+    found: list[str] = []
+    for name in _IMPORT.findall(_text(program)):
+        found += [other for other in (*_needed(name), name) if other not in found]
+    return found
 
 
 def _text(module: str) -> str:

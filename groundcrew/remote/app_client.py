@@ -12,7 +12,13 @@ import socket
 import ssl
 import struct
 from collections.abc import Mapping
+from typing import NamedTuple
 from urllib.parse import unquote
+
+BODY_LIMIT = 1 << 20
+"""Bytes of an answer that are looked at."""
+READ_LIMIT = 1 << 26
+"""Bytes of an answer that are read."""
 
 
 class SocketConnection(http.client.HTTPConnection):
@@ -59,17 +65,38 @@ def connected(path: str, timeout: float) -> socket.socket:
     return client
 
 
+class Answer(NamedTuple):
+    """What an application answered."""
+
+    status: int
+    body: bytes
+
+
 def http_status(
     connection: http.client.HTTPConnection, url: str, headers: Mapping[str, str]
 ) -> int:
     """The status of a GET; the answer is read to its end. Raises OSError and HTTPException."""
+    return http_answer(connection, url, headers).status
+
+
+def http_answer(
+    connection: http.client.HTTPConnection, url: str, headers: Mapping[str, str]
+) -> Answer:
+    """The answer to a GET, read to its end. Raises OSError and HTTPException."""
     connection.putrequest("GET", url, skip_host=True)
     for name, value in headers.items():
         connection.putheader(name, value)
     connection.endheaders()
-    answer = connection.getresponse()
-    answer.read()
-    return answer.status
+    return whole(connection.getresponse())
+
+
+def whole(answer: http.client.HTTPResponse) -> Answer:
+    """An answer with the beginning of its body; an application may send as much as it likes."""
+    body = answer.read(BODY_LIMIT)
+    seen = len(body)
+    while seen < READ_LIMIT and (chunk := answer.read(1 << 16)):
+        seen += len(chunk)
+    return Answer(answer.status, body)
 
 
 def uwsgi_request(url: str, headers: Mapping[str, str]) -> bytes:
@@ -91,15 +118,14 @@ def uwsgi_request(url: str, headers: Mapping[str, str]) -> bytes:
     return struct.pack("<BHB", 0, len(block), 0) + block
 
 
-def uwsgi_status(path: str, url: str, headers: Mapping[str, str], timeout: float) -> int:
-    """The status of a GET in uWSGI's protocol, whose answer is HTTP."""
+def uwsgi_answer(path: str, url: str, headers: Mapping[str, str], timeout: float) -> Answer:
+    """The answer to a GET in uWSGI's protocol, which is HTTP."""
     client = connected(path, timeout)
     try:
         client.sendall(uwsgi_request(url, headers))
         answer = http.client.HTTPResponse(client)
         answer.begin()
-        answer.read()
-        return answer.status
+        return whole(answer)
     finally:
         client.close()
 
@@ -107,15 +133,22 @@ def uwsgi_status(path: str, url: str, headers: Mapping[str, str], timeout: float
 def socket_status(
     path: str, release: str, url: str, headers: Mapping[str, str], timeout: float
 ) -> int:
-    """The status of a GET on the socket `path` of the release in the directory `release`.
+    """The status of that answer."""
+    return socket_answer(path, release, url, headers, timeout).status
+
+
+def socket_answer(
+    path: str, release: str, url: str, headers: Mapping[str, str], timeout: float
+) -> Answer:
+    """The answer to a GET on the socket `path` of the release in the directory `release`.
 
     What it speaks is told by its directory, not by today's settings: older releases keep theirs.
     Raises OSError and HTTPException.
     """
     if os.path.exists(os.path.join(release, "uwsgi.ini")):
-        return uwsgi_status(path, url, headers, timeout)
+        return uwsgi_answer(path, url, headers, timeout)
     connection = SocketConnection(path, timeout)
     try:
-        return http_status(connection, url, headers)
+        return http_answer(connection, url, headers)
     finally:
         connection.close()

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 SYSTEM = Path("/etc/systemd/system")
+UPSTREAMS = Path("/run/groundcrew/nginx")
+RELEASE = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}")
+"""What a release is named. Nothing else is ever taken for one."""
 
 
 def text(path: Path) -> str:
@@ -47,10 +51,11 @@ def link_name(path: Path, suffix: str = "") -> str | None:
 
 def live_release(name: str) -> tuple[str | None, bool]:
     """The release that nginx leads to, and whether systemd holds its socket."""
-    live = link_name(Path("/run") / name / "current.sock", ".sock")
-    if live == "held":
-        return link_name(Path("/srv") / name / "current"), True
-    return live, False
+    live = link_name(UPSTREAMS / name / "current.sock", ".sock")
+    held = live == "held"
+    if held:
+        live = link_name(Path("/srv") / name / "current")
+    return (live if live and RELEASE.fullmatch(live) else None), held
 
 
 def release_folders(root: Path) -> list[Path]:
@@ -59,13 +64,20 @@ def release_folders(root: Path) -> list[Path]:
         folders = list((root / "releases").iterdir())
     except OSError:
         return []
-    return sorted(item for item in folders if item.is_dir())
+    return sorted(
+        item
+        for item in folders
+        if RELEASE.fullmatch(item.name) and item.is_dir() and not item.is_symlink()
+    )
 
 
 def metadata(folder: Path) -> dict[str, Any]:
     """What a release is; empty for one that was not built to its end."""
-    found: dict[str, Any] = json.loads(text(folder / "release.json") or "{}")
-    return found
+    try:
+        found = json.loads(text(folder / "release.json") or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def unit_names(name: str) -> list[str]:

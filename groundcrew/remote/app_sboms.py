@@ -12,15 +12,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from groundcrew.remote.app_files import live_release, text
+from groundcrew.remote.app_files import RELEASE, live_release, text
 from groundcrew.remote.sbom import SBOM
 
 
 def document(app: str, release: str | None) -> Any:
     """That of one application."""
-    name = release or live_release(app)[0]
+    name = release or live_release(app)[0] or ""
+    if not RELEASE.fullmatch(name):
+        return None
     folder = Path("/srv") / app / "releases" / str(name)
-    return json.loads(text(folder / SBOM) or "null")
+    try:
+        return json.loads(text(folder / SBOM) or "null")
+    except ValueError:
+        return None
 
 
 def main() -> int:

@@ -2,9 +2,10 @@
 
 Runs on the host as `python3 -c SCRIPT NAME`. Prints one line of JSON: {"live": release that serves,
 "current": release that /srv/NAME/current leads to, "held", "socket_unit", "fallback": bool,
-"releases": {ID: {"built", "bad", "hooked": bool, "source": text}}, "units": {UNIT: {"active",
-"sub", "enabled", "restarts", "memory"}}, "memory_available": bytes, "lock": text}. Standard library
-only, Python 3.9 or later.
+"damaged": whether the live release's code is not what was built, "releases": {ID: {"built", "bad",
+"hooked": bool, "source": text}}, "served": [releases, the last one last], "taken_back": {ID:
+{"time", "operator"}}, "units": {UNIT: {"active", "sub", "enabled", "restarts", "memory"}},
+"memory_available": bytes, "lock": text}. Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 from groundcrew.remote.app_files import (
     SYSTEM,
+    UPSTREAMS,
     link_name,
     live_release,
     metadata,
@@ -24,22 +26,38 @@ from groundcrew.remote.app_files import (
     text,
     unit_names,
 )
+from groundcrew.remote.history import History, read
+from groundcrew.remote.parts import PART, DamagedError, check, same_files
 
 PROPERTIES = ("Id", "ActiveState", "SubState", "UnitFileState", "NRestarts", "MemoryCurrent")
 
 
-def releases(root: Path) -> dict[str, dict[str, Any]]:
+def releases(root: Path, past: History) -> dict[str, dict[str, Any]]:
     """Every release directory."""
     found = {}
     for folder in release_folders(root):
         known = metadata(folder)
         found[folder.name] = {
             "built": bool(known),
-            "bad": (folder / "bad").exists(),
+            "bad": folder.name in past["failed"] or folder.name in past["taken_back"],
             "hooked": (folder / "hooks-done").exists(),
-            "source": known.get("source", ""),
+            "source": str(known.get("source", "")),
         }
     return found
+
+
+def damaged(root: Path, release: str | None) -> bool:
+    """Whether the code of a release is not what was built: a file that was cut off by a power cut,
+    or changed by hand."""
+    code = metadata(root / "releases" / release).get("code") if release else None
+    if not isinstance(code, str) or not PART.fullmatch(code):
+        return False
+    try:
+        return not check(root / "code" / code) or not same_files(
+            root / "code" / code / "app", root / "releases" / str(release) / "app"
+        )
+    except DamagedError:
+        return True
 
 
 def units(name: str) -> dict[str, dict[str, str]]:
@@ -70,6 +88,7 @@ def main() -> int:
     name = sys.argv[1]
     root = Path("/srv") / name
     live, held = live_release(name)
+    past = read(root / "history.json")
     print(
         json.dumps(
             {
@@ -77,8 +96,11 @@ def main() -> int:
                 "held": held,
                 "current": link_name(root / "current"),
                 "socket_unit": (SYSTEM / f"{name}.socket").exists(),
-                "fallback": (Path("/run") / name / "previous.sock").is_symlink(),
-                "releases": releases(root),
+                "fallback": (UPSTREAMS / name / "previous.sock").is_symlink(),
+                "damaged": damaged(root, live),
+                "releases": releases(root, past),
+                "served": past["served"],
+                "taken_back": past["taken_back"],
                 "units": units(name),
                 "memory_available": memory_available(),
                 "lock": text(root / "lock").strip(),

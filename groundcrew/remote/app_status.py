@@ -34,6 +34,7 @@ from groundcrew.remote.app_files import (
     text,
     unit_names,
 )
+from groundcrew.remote.history import read
 
 LOG_BYTES = 1 << 20
 LOGS = Path("/var/log/nginx")
@@ -103,14 +104,15 @@ def log(path: Path) -> list[dict[str, Any]]:
 def releases(root: Path, entries: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Every kept release, with the last thing that happened to it and when it last went live."""
     found = {}
+    past = read(root / "history.json")
     for folder in release_folders(root):
         built = folder / "release.json"
         own = [entry for entry in entries if entry.get("release") == folder.name]
         switched = [entry for entry in own if str(entry.get("result")).startswith("live")]
         found[folder.name] = {
             "built": int(built.stat().st_mtime) if built.exists() else None,
-            "bad": (folder / "bad").exists(),
-            "source": metadata(folder).get("source", ""),
+            "bad": folder.name in past["failed"] or folder.name in past["taken_back"],
+            "source": str(metadata(folder).get("source", "")),
             "last": own[-1] if own else None,
             "switched": switched[-1] if switched else None,
         }

@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from groundcrew.remote.run_lock import open_own
+
 STATE = Path("/var/lib/groundcrew")
 REGISTER = STATE / "build-packages"
 IN_USE = STATE / "build-packages.lock"
@@ -44,7 +46,7 @@ def build_packages(asked: dict[str, Any]) -> Iterator[None]:
         yield
         return
     STATE.mkdir(parents=True, exist_ok=True)
-    with IN_USE.open("w") as in_use:
+    with os.fdopen(open_own(str(IN_USE)), "w") as in_use:
         fcntl.flock(in_use, fcntl.LOCK_SH)
         try:
             if asked["packages"]:
@@ -59,7 +61,7 @@ def build_packages(asked: dict[str, Any]) -> Iterator[None]:
 
 
 def _install(asked: dict[str, Any]) -> None:
-    with INSTALLING.open("w") as installing:
+    with os.fdopen(open_own(str(INSTALLING)), "w") as installing:
         fcntl.flock(installing, fcntl.LOCK_EX)
         missing = sorted(set(asked["packages"]) - _installed(asked["packages"]))
         if not missing:

@@ -1,20 +1,25 @@
-"""Builds releases aside, each in its own directory, with its own virtualenv.
+"""Builds releases of three parts: an environment, code, and what is a release's own.
 
 Runs on the host as root, as `python3 -c SCRIPT` with a JSON payload on stdin, a list of releases
 that are built side by side, as many at a time as there are processors:
-[{"name", "release", "archive": path or null, "user": build user, "group", "uv",
-"python": {"interpreter", "wanted", "requires", "mirror"}, "requirements": as in
-groundcrew/releases/requirements.py, "frontend": as in groundcrew/releases/frontend.py or null,
-"apt": as in groundcrew/remote/build_packages.py, "exclude_newer": [options], "keep_cache": bool,
-"compile": bool, "environment": {...}, "hooks": [...], "hook_timeout": seconds,
-"shared": [relative paths], "directories": [relative paths], "metadata": {...},
-"frontend_lock": directory of a front end's lockfile or null, "resolved": what another host has
-made of the requirements or null, "on_failure": shell command}, ...]
+[{"name", "release", "archive": path or null, "user": build user, "uv", "keys": {"environment",
+"code": names of what each is made of, "source": of what is installed, or null}, "needs_source":
+whether requirements are found in the source, "python": {"interpreter", "wanted", "requires",
+"mirror"}, "requirements": as in groundcrew/releases/requirements.py, "frontend": as in
+groundcrew/releases/frontend.py or null, "apt": as in groundcrew/remote/build_packages.py,
+"exclude_newer": [options], "keep_cache": bool, "compile": bool, "variables": {...},
+"environment_hooks": [...], "hooks": [...], "hook_variables": {...}, "hook_timeout": seconds,
+"shared": [relative paths], "directories": [relative paths], "metadata": {...}, "frontend_lock":
+directory of a front end's lockfile or null, "resolved": what another host has made of the
+requirements or null, "limits": {directive: value}, "steps": text of build_steps.py, "run": as in
+groundcrew/remote/run_lock.py, "on_failure": shell command}, ...]
 
-Everything that runs foreign code runs as the build user. release.json is written last: a directory
-without it was never finished, is not used, and is removed by the next build. On failure nothing of
-the release stays, and exit status is 1 with the failing command's last lines on stderr; the others
-are built to their end.
+Everything that runs foreign code runs as the build user, in a unit that sees nothing else of /srv,
+in /srv/NAME/build. When it has ended, with every process that it has started, root copies what it
+has left into /srv/NAME/environments and /srv/NAME/code (see groundcrew/remote/seal.py), where only
+root can change it. A part that is there already is used again. The release's directory appears with
+all it has in one rename. On failure nothing of the release stays, and exit status is 1 with the
+failing command's last lines on stderr; the others are built to their end.
 Standard library only, Python 3.9 or later.
 """
 
@@ -23,26 +28,29 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import re
 import shutil
-import signal
+import stat
 import subprocess
 import sys
-from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from groundcrew.remote.build_packages import PackagesError, build_packages
+from groundcrew.remote.build_unit import StepsFailedError, Unit, end
 from groundcrew.remote.interpreter import InterpreterError, find_interpreter
 from groundcrew.remote.node import NodeError, install_node
-from groundcrew.remote.requirements import UV_EXPORT, combine, only_pins, pinned_hashes
+from groundcrew.remote.parts import PART, DamagedError, check, folders, mark
+from groundcrew.remote.requirements import pinned_hashes
+from groundcrew.remote.run_lock import RunIsGoneError, step
 from groundcrew.remote.sbom import SBOM, sbom
+from groundcrew.remote.seal import SealError, copy_content, lend, seal
 
-LINES_SHOWN = 40
 RESOLVED = "requirements.lock"
 """What requirements that leave versions open have become, with hashes."""
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+TEXT_LIMIT = 32 << 20
+"""Bytes of a text that a build has left."""
 
 
 class BuildError(Exception):
@@ -54,273 +62,354 @@ class Build:
 
     def __init__(self, payload: dict[str, Any]) -> None:
         self.payload = payload
-        self.root = Path("/srv") / payload["name"]
+        self.name = payload["name"]
+        self.root = Path("/srv") / self.name
         self.directory = self.root / "releases" / payload["release"]
-        self.app = self.directory / "app"
-        self.venv = self.directory / "venv"
+        self.work = self.root / "build" / payload["release"]
+        self.cache = self.root / "cache"
+        self.unit = Unit(
+            f"groundcrew-build-{self.name}.service",
+            payload["user"],
+            payload["limits"],
+            payload["run"],
+        )
         self.python = str(payload["python"]["interpreter"])
+        self.node: str | None = None
         try:
             account = pwd.getpwnam(payload["user"])
-        except KeyError:
-            raise BuildError(
-                f"no user {payload['user']}: this host needs deploy.py first"
-            ) from None
+            self.reader = pwd.getpwnam(self.name).pw_gid
+        except KeyError as error:
+            raise BuildError(f"{error.args[0]}: this host needs deploy.py first") from None
         self.uid, self.gid = account.pw_uid, account.pw_gid
 
-    def environment(self) -> dict[str, str]:
+    def variables(self) -> dict[str, str]:
         """What builds see: no secrets, no variables of root's."""
         return {
-            "HOME": str(self.root / "cache"),
+            "HOME": str(self.cache),
             "LANG": "C.UTF-8",
-            "PATH": f"{self.venv}/bin:/usr/local/bin:/usr/bin:/bin",
-            "VIRTUAL_ENV": str(self.venv),
-            "UV_CACHE_DIR": str(self.root / "cache" / "uv"),
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "UV_CACHE_DIR": str(self.cache / "uv"),
             "UV_NO_CONFIG": "1",
             "UV_NO_PROGRESS": "1",
             "UV_PYTHON_DOWNLOADS": "never",
             "SSL_CERT_FILE": CERTIFICATES,
             "NODE_EXTRA_CA_CERTS": CERTIFICATES,
-            **self.payload["environment"],
+            **self.payload["variables"],
         }
 
-    def run(
+    def steps(
         self,
-        step: str,
-        command: list[str],
-        timeout: float | None = None,
-        at: str = ".",
-        path: Path | None = None,
+        names: list[str],
+        environment: Path,
+        *,
+        cache: bool,
+        writes: Path | None = None,
     ) -> None:
-        """Run a command as the build user in the release; its output is passed through. Programs
-        in `path` come first."""
-        print(f"--> {self.payload['name']}: {step}", flush=True)
-        environment = self.environment()
-        first = {"PATH": f"{path}:{environment['PATH']}"} if path else {}
-        process = subprocess.Popen(
-            command,
-            cwd=self.app / at,
-            env={**environment, **first},
-            user=self.uid,
-            group=self.gid,
-            extra_groups=[],
-            umask=0o027,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-            # What serves on this host goes first.
-            preexec_fn=lambda: os.nice(15),  # noqa: PLW1509 - this program has one thread
-        )
-        last: deque[str] = deque(maxlen=LINES_SHOWN)
-        signal.signal(signal.SIGALRM, lambda *_: os.killpg(process.pid, signal.SIGKILL))
-        signal.alarm(int(timeout or 0))
-        assert process.stdout is not None
-        try:
-            for line in process.stdout:
-                last.append(line.rstrip("\n"))
-            status = process.wait()
-        finally:
-            signal.alarm(0)
-        if status != 0:
-            print("\n".join(last), file=sys.stderr, flush=True)
-            reason = f"exit status {status}" if status >= 0 else f"signal {-status}"
-            if timeout and status == -signal.SIGKILL:
-                reason = f"longer than {timeout} s"
-            raise BuildError(f"{step}: {reason}")
-
-    @contextmanager
-    def as_builder(self) -> Iterator[None]:
-        """What is read as the build user is no link to what only root can read."""
-        os.seteuid(self.uid)
-        try:
-            yield
-        finally:
-            os.seteuid(0)
-
-    def unpack(self) -> None:
-        """The source, into `app/`."""
-        self.app.mkdir()
-        os.chown(self.app, self.uid, self.gid)
+        """Runs steps of groundcrew/remote/build_steps.py as the build user. They see the release
+        and `environment` where these will be; of the latter they write `writes`, if anything."""
+        binds = {str(self.work / "release"): str(self.directory)}
+        shown: dict[str, str] = {}
+        if writes:
+            binds[str(writes)] = str(environment)
+        else:
+            shown[str(environment)] = str(environment)
+        variables = self.variables()
+        if cache:
+            binds[str(self.cache)] = str(self.cache)
+        else:
+            variables["HOME"] = "/tmp"  # noqa: S108 - the unit's own
+            del variables["UV_CACHE_DIR"]
         archive = self.payload["archive"]
         if archive:
-            os.chown(archive, self.uid, self.gid)
-            os.chown(os.path.dirname(archive), self.uid, self.gid)
-            # Bundles carry no times, and what packs the files again (wheels are zips) needs some.
-            unpack = ["tar", "-xzf", archive, "--no-same-owner", "--touch"]
-            self.run("unpack the source", unpack)
-            shutil.rmtree(os.path.dirname(archive), ignore_errors=True)
-
-    def link_shared(self) -> None:
-        """Directories that outlive the release, linked into it."""
-        for relative in self.payload["shared"]:
-            link = self.app / relative
-            if link.is_dir() and not link.is_symlink():
-                if any(link.iterdir()):
-                    raise BuildError(f"shared directory {relative} is not empty in the source")
-                link.rmdir()
-            self.run(f"link {relative}", ["mkdir", "-p", str(link.parent)])
-            link.symlink_to(self.root / "shared" / relative)
-
-    def make_directories(self) -> None:
-        """Those of the configuration files, which are written when the release is built."""
-        for relative in self.payload["directories"]:
-            self.run(f"directory {relative}", ["mkdir", "-p", relative])
+            shown[archive] = "/srv/source.tar.gz"
+        payload = {
+            "name": self.name,
+            "do": names,
+            "release": str(self.directory),
+            "environment_directory": str(environment),
+            "variables": variables,
+            "python": self.python,
+            "archive": "/srv/source.tar.gz" if archive else None,
+            "relocatable": self.payload["keys"]["source"] is not None,
+            "node": self.node,
+            "cache": str(self.cache),
+            "shared": {
+                relative: str(self.root / "shared" / relative)
+                for relative in self.payload["shared"]
+            },
+            **{
+                key: self.payload[key]
+                for key in (
+                    *("uv", "requirements", "resolved", "exclude_newer", "compile", "frontend"),
+                    *("environment_hooks", "hooks", "hook_variables", "hook_timeout"),
+                    "directories",
+                )
+            },
+        }
+        program = self.work / "steps.py"
+        if not program.exists():
+            write(program, self.payload["steps"])
+        shown[str(program)] = "/srv/build_steps.py"
+        self.unit.steps(
+            [sys.executable, "-IS", "/srv/build_steps.py"], payload, binds=binds, shown=shown
+        )
 
     def find_interpreter(self) -> None:
         """The Python that the release is made with: the host's, or one that uv fetches."""
         try:
             self.python, version = find_interpreter(
-                self.payload["python"], self.payload["uv"], self.environment(), capture
+                self.payload["python"], self.payload["uv"], self.variables(), capture
             )
         except InterpreterError as error:
             raise BuildError(str(error)) from None
         self.payload["metadata"]["python"] = version
 
-    def build_frontend(self) -> None:
-        """The front end's files, unless there are any from an earlier release that fit."""
-        front = self.payload["frontend"]
-        if not front:
-            return
-        source = self.app / front["directory"]
-        cache = self.root / "cache"
-        spec = {
-            **front["spec"],
-            "source": str(source),
-            "target": str(source / front["spec"]["output"]),
-            "store": str(cache / "frontend"),
-            "npm_cache": str(cache / "npm"),
-        }
-        command = [sys.executable, "-ISc", front["program"], json.dumps(spec)]
-        node = self.node(front) if front["node"] else None
-        self.run("build the front end", command, front["timeout"], path=node)
-
-    def node(self, front: dict[str, Any]) -> Path:
+    def find_node(self) -> None:
         """Where the Node.js that is wanted has its programs."""
-        environment = self.environment()
+        front = self.payload["frontend"]
+        if not front or not front["node"]:
+            return
+        variables = {**self.variables(), "UV_CACHE_DIR": "/nonexistent"}
         command = [self.payload["uv"], "pip", "install", "--python", self.python]
         try:
-            return install_node(
+            found = install_node(
                 front["node"],
                 front["node_version"],
-                lambda more: capture(command + more, environment),
+                lambda more: capture(command + more, variables),
             )
         except NodeError as error:
             raise BuildError(str(error)) from None
+        self.node = str(found)
 
-    def install(self) -> None:
-        """The virtualenv with everything in the requirements."""
-        uv = self.payload["uv"]
-        self.run(
-            "create the virtualenv",
-            [uv, "venv", "--quiet", "--python", self.python, str(self.venv)],
-        )
-        wanted = self.payload["requirements"]
-        text, hashed = wanted["text"], wanted["hashed"]
-        requirements = self.directory / "requirements.txt"
-        folder = "."
-        if wanted["export"]:
-            folder = wanted["export"]["folder"]
-            text, hashed = self.exported(wanted["export"], requirements)
-        write_new(requirements, text, self.uid, self.gid)
-        install = [uv, "pip", "install", *self.payload["exclude_newer"]]
-        install += ["--compile-bytecode"] if self.payload["compile"] else []
-        open_ended = not hashed and not wanted["export"]
-        pins = self.resolve(requirements, folder) if open_ended else []
-        hashes = ["--require-hashes"] if hashed else []
-        self.run(
-            "install the requirements",
-            [*install, *hashes, *pins, "--requirements", str(requirements)],
-            at=folder,
-        )
-        if wanted["install"]:
-            self.run("install the source", [*install, "--no-deps", f"./{wanted['install']}"])
+    def part(self, kind: str, key: str) -> Path:
+        """Where a part is or will be; one for each version of Python."""
+        version = ".".join(str(self.payload["metadata"]["python"]).split(".")[:2])
+        place: Path = self.root / kind / f"{key}.{version}"
+        return place
 
-    def resolve(self, requirements: Path, folder: str) -> list[str]:
-        """Pins what the requirements leave open, with hashes, as another host has done where one
-        has; uv's options to install that and nothing else."""
-        target = self.directory / RESOLVED
-        write_new(target, self.payload["resolved"] or "", self.uid, self.gid)
-        command = [self.payload["uv"], "pip", "compile", *self.payload["exclude_newer"], "--quiet"]
-        command += ["--generate-hashes", "--no-annotate", "--no-header"]
-        command += ["--python", str(self.venv), "--output-file", str(target), str(requirements)]
-        self.run("resolve the requirements", command, at=folder)
-        with self.as_builder():
-            text = target.read_text(encoding="utf-8")
-        write_new(target, only_pins(text))
-        return ["--constraints", str(target)]
+    def usable(self, part: Path) -> bool:
+        """Whether a part is there and whole; one that was damaged is built again."""
+        try:
+            return check(part)
+        except DamagedError as error:
+            print(f"--> {self.name}: {error}: it is built again", flush=True)
+            return False
 
-    def exported(self, export: dict[str, Any], target: Path) -> tuple[str, bool]:
-        """What a `uv.lock` pins, and what it lacks of the server's; whether all of it is hashed."""
-        command = [self.payload["uv"], *UV_EXPORT]
-        command += ["--python", self.python, "--output-file", str(target)]
-        command += [f"--extra={extra}" for extra in export["extras"]]
-        self.run("read uv.lock", command, at=export["folder"])
-        with self.as_builder():
-            own = target.read_text(encoding="utf-8")
-        return combine(own, export["server"], wanted=export["wanted"])
+    def own(self, path: Path) -> Path:
+        """A directory of the build user's to work in."""
+        path.mkdir(mode=0o700)
+        os.chown(path, self.uid, self.gid)
+        return path
 
-    def compile(self) -> None:
-        """Byte code of the application's own files: the release is read-only when it runs."""
-        python = str(self.venv / "bin" / "python")
-        self.run("compile", [python, "-m", "compileall", "-q", "-j", "0", "."])
-
-    def list_parts(self) -> None:
-        """The release's bill of materials, beside what it lists."""
-        lock = self.payload["frontend_lock"]
-        with self.as_builder():
-            files = [self.directory / name for name in ("requirements.txt", RESOLVED)]
-            pins = [file.read_text(encoding="utf-8") for file in files if file.exists()]
-            try:
-                text = sbom(
-                    {"name": self.payload["name"], **self.payload["metadata"]},
-                    self.venv,
-                    pinned_hashes("\n".join(pins)),
-                    self.app / lock if lock is not None else None,
-                )
-            except (KeyError, TypeError, ValueError) as error:
-                raise BuildError(f"list what it is made of: {error!r}") from None
-        write_new(self.directory / SBOM, text)
-
-    def finish(self) -> None:
-        """Mark the release as built."""
-        partial = self.directory / ".release.json"
-        write_new(partial, json.dumps(self.payload["metadata"], indent=2) + "\n")
-        partial.rename(self.directory / "release.json")
-        # Onto the disk soon, but nobody waits for what apt has just written too.
-        subprocess.Popen(["sync"], start_new_session=True)
+    def keep(self, source: Path, part: Path, folder: str) -> None:
+        """What a build has left, which must have the directory `folder`, becomes a part: root's,
+        under its name with all it has."""
+        partial = part.with_name(f".{part.name}.new")
+        shutil.rmtree(partial, ignore_errors=True)
+        try:
+            seal(str(source), str(partial), self.gid, self.gid)
+            if folder not in {item.name for item in folders(partial)}:
+                raise BuildError(f"{folder} is no directory when its steps have ended")
+            mark(partial)
+            replace(partial, part)
+        except SealError as error:
+            raise BuildError(str(error)) from None
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
     def make(self) -> None:
-        """Build the release; remove it again when a step fails."""
-        remove_unfinished(self.directory.parent)
+        """Build the release; nothing of it stays when a step fails."""
+        self.clear()
         self.find_interpreter()
-        with build_packages(self.payload["apt"]):
-            self.make_all()
-
-    def make_all(self) -> None:
-        """The steps, with everything there that they need."""
-        self.directory.mkdir(mode=0o750)
-        os.chown(self.directory, self.uid, self.gid)
+        keys = self.payload["keys"]
+        base = self.part("environments", keys["environment"])
+        environment = (
+            self.part("environments", f"{keys['environment']}-{keys['source']}")
+            if (keys["source"])
+            else base
+        )
+        code = self.part("code", keys["code"])
+        have = {path: self.usable(path) for path in dict.fromkeys((base, environment, code))}
+        if have[environment]:
+            have[base] = True
+        self.work.mkdir(mode=0o711)
         try:
-            self.unpack()
-            self.build_frontend()
-            self.link_shared()
-            self.install()
-            for command in self.payload["hooks"]:
-                self.run(f"hook: {command}", ["sh", "-c", command], self.payload["hook_timeout"])
-            self.make_directories()
-            if self.payload["compile"]:
-                self.compile()
-            self.list_parts()
-            self.finish()
-        except BaseException:
-            shutil.rmtree(self.directory, ignore_errors=True)
-            raise
+            packages = self.payload["apt"]
+            if all(have.values()):
+                packages = {**packages, "packages": []}
+            with build_packages(packages):
+                self.make_parts(base, environment, code, have)
+            self.assemble(base, environment, code)
         finally:
+            end(self.unit.name)
+            shutil.rmtree(self.work, ignore_errors=True)
             if not self.payload["keep_cache"]:
-                for item in (self.root / "cache").iterdir():
-                    self.run(f"remove {item.name} from the cache", ["rm", "-rf", str(item)], at="/")
+                for item in self.cache.iterdir():
+                    remove(item)
+
+    def make_parts(self, base: Path, environment: Path, code: Path, have: dict[Path, bool]) -> None:
+        """Those that are not there yet."""
+        if all(have.values()):
+            return
+        self.own(self.work / "release")
+        source = ["unpack"]
+        if not have[code]:
+            self.find_node()
+        front = ["front end"] if self.payload["frontend"] and not have[code] else []
+        if not have[base]:
+            target = self.own(self.work / "environment")
+            first = source if self.payload["needs_source"] else []
+            complete = ["complete"] if self.payload["environment_hooks"] else []
+            if complete:
+                first = source
+            steps = [*first, "environment", *complete]
+            self.steps(steps, base, cache=True, writes=target)
+            source = [] if first else source
+            self.keep(target, base, "venv")
+        if environment != base and not have[environment]:
+            target = self.own(self.work / "derived")
+            lend(str(base / "venv"), str(target / "venv"), self.uid, self.gid)
+            self.steps([*source, *front, "source"], environment, cache=True, writes=target)
+            source, front = [], []
+            self.keep(target, environment, "venv")
+        if not have[code]:
+            if front:
+                self.steps([*source, *front], environment, cache=True)
+                source = []
+            steps = [*source, "shared", *(["hooks"] if self.payload["hooks"] else [])]
+            steps += ["directories", *(["compile"] if self.payload["compile"] else [])]
+            self.steps(steps, environment, cache=False)
+            whole = self.own(self.work / "code")
+            (self.work / "release" / "app").rename(whole / "app")
+            self.keep(whole, code, "app")
+
+    def assemble(self, base: Path, environment: Path, code: Path) -> None:
+        """The release's own directory, which appears with all it has."""
+        partial = self.directory.with_name(f".{self.directory.name}.new")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(mode=0o750)
+        try:
+            lend(str(code / "app"), str(partial / "app"), 0, self.gid)
+            (partial / "venv").symlink_to(environment / "venv")
+            for name in ("requirements.txt", RESOLVED):
+                copy_text(base / name, partial / name)
+            write(partial / SBOM, self.parts_list(base, environment, code))
+            metadata = {
+                **self.payload["metadata"],
+                "environments": sorted({base.name, environment.name}),
+                "code": code.name,
+            }
+            before = self.directory / "hooks-done"
+            if before.exists():
+                write(partial / before.name, before.read_text(encoding="utf-8"))
+            write(partial / "release.json", json.dumps(metadata, indent=2) + "\n")
+            os.chown(partial, 0, self.reader)
+            replace(partial, self.directory)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        # Onto the disk soon, but nobody waits for what apt has just written too.
+        quiet = subprocess.DEVNULL
+        subprocess.Popen(["sync"], stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+
+    def parts_list(self, base: Path, environment: Path, code: Path) -> str:
+        """The release's bill of materials. What it is read from was written by the build: it is
+        read as the build user, who can follow a link only to what is no secret of anybody's."""
+        lock = self.payload["frontend_lock"]
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                os.close(reader)
+                os.setgroups([])
+                os.setgid(self.gid)
+                os.setuid(self.uid)
+                pins = [
+                    (base / name).read_text(encoding="utf-8")
+                    for name in ("requirements.txt", RESOLVED)
+                    if (base / name).is_file()
+                ]
+                text = sbom(
+                    {"name": self.name, **self.payload["metadata"]},
+                    environment / "venv",
+                    pinned_hashes("\n".join(pins)),
+                    code / "app" / lock if lock is not None else None,
+                )
+                with os.fdopen(writer, "w", encoding="utf-8") as file:
+                    file.write(text)
+                status = 0
+            except BaseException as error:
+                print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            finally:
+                os._exit(status)
+        os.close(writer)
+        with os.fdopen(reader, "rb") as file:
+            found = file.read(TEXT_LIMIT)
+        if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0:
+            raise BuildError("list what it is made of")
+        return found.decode(errors="replace")
+
+    def clear(self) -> None:
+        """What builds that were cut off have left, running or not."""
+        end(self.unit.name)
+        for folder in (self.root / "build", self.root / "releases"):
+            for item in folder.iterdir():
+                leftover = item.name.startswith(".") or folder.name == "build"
+                if leftover or not (item / "release.json").exists():
+                    print(f"--> remove {shown(item.name)}, which was never finished", flush=True)
+                    remove(item)
+        for folder in (self.root / "environments", self.root / "code"):
+            for item in folder.iterdir():
+                if not PART.fullmatch(item.name):
+                    remove(item)
+
+
+def replace(partial: Path, path: Path) -> None:
+    """Puts a finished directory in its place, and what was there aside and away."""
+    aside = path.with_name(f".{path.name}.old")
+    shutil.rmtree(aside, ignore_errors=True)
+    if path.exists():
+        path.rename(aside)
+    partial.rename(path)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def remove(path: Path) -> None:
+    """Removes a file, a link or a tree; links are not followed."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def shown(name: str) -> str:
+    """A name that is not ours, for a terminal."""
+    return re.sub(r"[^\w.-]", "?", name)[:80]
+
+
+def copy_text(source: Path, target: Path) -> None:
+    """A regular file of a part into a release, where it is there; nothing is followed."""
+    try:
+        reader = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return
+    try:
+        state = os.fstat(reader)
+        if not stat.S_ISREG(state.st_mode) or state.st_size > TEXT_LIMIT:
+            return
+        writer = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+        try:
+            copy_content(reader, writer, state.st_size)
+        finally:
+            os.close(writer)
+    finally:
+        os.close(reader)
+
+
+def write(path: Path, text: str) -> None:
+    """A new file in a directory of root's."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w") as file:
+        file.write(text)
 
 
 def capture(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -337,31 +426,23 @@ def capture(command: list[str], environment: dict[str, str]) -> subprocess.Compl
     )
 
 
-def write_new(path: Path, text: str, uid: int = 0, gid: int = 0) -> None:
-    """A new file, whatever is there: the directory is the build user's, who may have put a link to
-    somebody else's file there."""
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w") as file:
-        file.write(text)
-        os.fchown(file.fileno(), uid, gid)
-
-
-def remove_unfinished(releases: Path) -> None:
-    """Directories of builds that were cut off."""
-    for folder in releases.iterdir():
-        if folder.is_dir() and not (folder / "release.json").exists():
-            print(f"--> remove {folder.name}, which was never finished", flush=True)
-            shutil.rmtree(folder)
-
-
 def build(payload: dict[str, Any]) -> int:
     """Builds one release; the exit status."""
+    name = payload["name"]
     try:
-        Build(payload).make()
+        with step(payload["run"]):
+            Build(payload).make()
+    except RunIsGoneError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 1
+    except StepsFailedError:
+        # The steps themselves have said why.
+        subprocess.run(["sh", "-c", payload["on_failure"]], check=False)
+        return 1
     except (BuildError, PackagesError, OSError) as error:
         subprocess.run(["sh", "-c", payload["on_failure"]], check=False)
         where = "build failed" if isinstance(error, OSError) else "build failed at"
-        print(f"{payload['name']}: {where}: {error}", file=sys.stderr)
+        print(f"{name}: {where}: {error}", file=sys.stderr)
         return 1
     finally:
         if payload["archive"]:

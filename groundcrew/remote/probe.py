@@ -3,11 +3,17 @@
 Runs on the host as `python3 -c SCRIPT` with a JSON payload on stdin: {"sockets": [path],
 "release": directory of the release behind them, "port": number (without sockets, on 127.0.0.1),
 "tls": whether visitors use HTTPS, "host": Host header, "path", "status", "timeout", "interval",
-"request_timeout", "successes", "hold": seconds, "units": [name], "on_success", "on_failure": shell
-command or null}. Each socket must answer; the probe gives up as soon as one of the units has
-failed. Once healthy, the application must stay so for `hold` seconds. Exit 0 and a line for each on
-stdout when healthy, else exit 1 with the last answer, and the units' last journal lines, on stderr,
-after `on_failure` has run: here, so that it also runs when the operator is cut off.
+"request_timeout", "successes", "hold": seconds, "checks": [{"path", "status", "contains": text or
+null, "own": whether the application answers it itself}], "units": [name], "on_success",
+"on_failure": shell command or null, "history": file, "good", "bad": what is noted there then (see
+groundcrew/remote/history.py), "run": as in
+groundcrew/remote/run_lock.py}. Each socket must answer; the probe gives up as soon as one of the
+units has failed. Once healthy, the application must stay so for `hold` seconds, and every check
+must be answered as it says; on a socket, where nginx has no say, a check fails by status 500 and
+above.
+Exit 0 and a line for each on stdout when healthy, else exit 1 with the last answer, and the units'
+last journal lines, on stderr, after `on_failure` has run: here, so that it also runs when the
+operator is cut off. Where another run has taken over, nothing is done any more: it is that one's.
 Standard library only, Python 3.9 or later.
 """
 
@@ -18,17 +24,24 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
-from groundcrew.remote.app_client import NginxConnection, http_status, socket_status
+from groundcrew.remote.app_client import Answer, NginxConnection, http_answer, socket_answer
+from groundcrew.remote.history import note
+from groundcrew.remote.printable import printable
+from groundcrew.remote.run_lock import RunIsGoneError, step, taken_over
 
 EARLY = 5.0
 EARLY_INTERVAL = 0.05
 
 
-def ask(payload: dict[str, Any], path: str | None) -> tuple[int | None, str]:
-    """The status of one request, on a socket or through nginx, or None and why there was none."""
-    url, timeout = payload["path"], payload["request_timeout"]
+def ask(
+    payload: dict[str, Any], path: str | None, url: str | None = None
+) -> tuple[Answer | None, str]:
+    """The answer to one request, for the health path or another one, on a socket or through nginx;
+    or None and why there was none."""
+    url, timeout = url or payload["path"], payload["request_timeout"]
     headers = {
         "Host": payload["host"],
         "User-Agent": "groundcrew-probe",
@@ -39,10 +52,10 @@ def ask(payload: dict[str, Any], path: str | None) -> tuple[int | None, str]:
     nginx = NginxConnection(payload["port"], payload["host"], payload["tls"], timeout)
     try:
         if path:
-            status = socket_status(path, payload["release"], url, headers, timeout)
+            answer = socket_answer(path, payload["release"], url, headers, timeout)
         else:
-            status = http_status(nginx, url, headers)
-        return status, f"status {status}"
+            answer = http_answer(nginx, url, headers)
+        return answer, f"status {answer.status}"
     except TimeoutError:
         return None, f"no answer within {timeout} s"
     except (OSError, http.client.HTTPException) as error:
@@ -74,24 +87,56 @@ def failed(units: list[str]) -> str | None:
 
 def journal(units: list[str], lines: int = 40) -> str:
     """The units' last lines."""
-    return subprocess.run(
+    done = subprocess.run(
         ["journalctl", "--no-pager", "--output=cat", f"--lines={lines}"]
         + [f"--unit={unit}" for unit in units],
         capture_output=True,
         text=True,
         check=False,
         errors="replace",
-    ).stdout
+    )
+    return printable(done.stdout)
 
 
 def probe(payload: dict[str, Any]) -> str | None:
     """None when healthy, else the reason why not."""
     started = time.monotonic()
     for path in payload["sockets"] or [None]:
-        reason = until_healthy(payload, path, started)
+        reason = until_healthy(payload, path, started) or failing_check(payload, path)
         if reason:
             return reason
     return hold(payload)
+
+
+def failing_check(payload: dict[str, Any], path: str | None) -> str | None:
+    """Why a page that must work does not, or None; one that just slips is asked twice."""
+    for check in payload["checks"]:
+        if path and not check["own"]:
+            continue
+        for last in (False, True):
+            answer, text = ask(payload, path, check["path"])
+            reason = wrong(check, answer, text, by_nginx=path is None)
+            if reason is None:
+                break
+            if last:
+                return f"check failed: {check['path']} {reason}"
+            time.sleep(payload["interval"])
+    return None
+
+
+def wrong(check: dict[str, Any], answer: Answer | None, text: str, *, by_nginx: bool) -> str | None:
+    """What is wrong with the answer to a check. Without nginx in front, only what nginx cannot
+    change is judged."""
+    if answer is None:
+        return f"gave {text}"
+    if not by_nginx:
+        broken = answer.status >= 500 and answer.status != check["status"]
+        return f"gave {text}" if broken else None
+    if answer.status != check["status"]:
+        return f"gave {text} instead of {check['status']}"
+    if check["contains"] and check["contains"].encode() not in answer.body:
+        return f"does not contain {check['contains']!r}"
+    return None
 
 
 def until_healthy(payload: dict[str, Any], path: str | None, started: float) -> str | None:
@@ -99,12 +144,14 @@ def until_healthy(payload: dict[str, Any], path: str | None, started: float) -> 
     good = 0
     answer = "no attempt"
     while True:
-        status, answer = ask(payload, path)
-        good = good + 1 if status == payload["status"] else 0
+        if taken_over(payload["run"]):
+            raise RunIsGoneError
+        found, answer = ask(payload, path)
+        good = good + 1 if found and found.status == payload["status"] else 0
         if good >= payload["successes"]:
             print(f"healthy after {time.monotonic() - started:.1f} s: {payload['path']} {answer}")
             return None
-        reason = failed(payload["units"]) if status is None else None
+        reason = failed(payload["units"]) if found is None else None
         if reason:
             # systemd gives a start as long as the probe, and began a moment earlier.
             late = f"not healthy within {payload['timeout']} s: " if "(timeout)" in reason else ""
@@ -122,8 +169,10 @@ def hold(payload: dict[str, Any]) -> str | None:
     failures = 0
     while time.monotonic() - started < payload["hold"]:
         time.sleep(max(payload["interval"], 0.2))
-        status, answer = ask(payload, None)
-        failures = 0 if status == payload["status"] else failures + 1
+        if taken_over(payload["run"]):
+            raise RunIsGoneError
+        found, answer = ask(payload, None)
+        failures = 0 if found and found.status == payload["status"] else failures + 1
         reason = failed(payload["units"])
         if failures >= 2 or reason:
             after = f"{time.monotonic() - started:.1f} s after the first healthy answer"
@@ -131,11 +180,13 @@ def hold(payload: dict[str, Any]) -> str | None:
     return None
 
 
-def main() -> int:
-    """Probes what the payload on stdin describes."""
-    payload = json.load(sys.stdin)
+def judge(payload: dict[str, Any]) -> int:
+    """Probes, does what follows from it, and tells; the exit status."""
     reason = probe(payload)
+    with_history = payload["history"]
     if reason is None:
+        if with_history and payload["good"]:
+            note(Path(payload["history"]), payload["good"])
         if payload["on_success"]:
             return subprocess.run(["sh", "-c", payload["on_success"]], check=False).returncode
         return 0
@@ -143,8 +194,21 @@ def main() -> int:
         print(journal(payload["units"]), file=sys.stderr)
     if payload["on_failure"]:
         subprocess.run(["sh", "-c", payload["on_failure"]], check=False)
+    if with_history and payload["bad"]:
+        note(Path(payload["history"]), payload["bad"])
     print(reason, file=sys.stderr)
     return 1
+
+
+def main() -> int:
+    """Probes what the payload on stdin describes."""
+    payload = json.load(sys.stdin)
+    try:
+        with step(payload["run"]):
+            return judge(payload)
+    except (RunIsGoneError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

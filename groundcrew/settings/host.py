@@ -29,7 +29,12 @@ class RunSettings(Settings):
     """The application (`--data app=shop`); default: all of the host."""
 
     release: str | None = None
-    """The release (`--data release=ID`); default: the newest good one before the live one."""
+    """The release (`--data release=ID`); default: the last good one that served before the live
+    one."""
+
+    again: str | None = None
+    """An application whose release is to be released again though a rollback has left it
+    (`--data again=shop`)."""
 
     maintenance: Literal["on", "off"] | None = None
     """Maintenance mode (`--data maintenance=on`)."""

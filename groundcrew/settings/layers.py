@@ -15,7 +15,7 @@ from groundcrew.settings.merge import Layer, merge
 
 COMMAND_LINE = "--data"
 # What playbooks are told, without the block's name.
-_ASKED = ("app", "release", "maintenance", "lines", "since", "sbom", "purge")
+_ASKED = ("app", "release", "maintenance", "lines", "since", "sbom", "purge", "again")
 SHORT = {key: f"run.{key}" for key in _ASKED}
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from groundcrew.apps.model import AppSettings
-from groundcrew.apps.paths import AppPaths
-from groundcrew.entries import Directory, Entry, File
+from groundcrew.apps.paths import RUN, UPSTREAMS, AppPaths
+from groundcrew.entries import Directory, Entry, File, Link
 from groundcrew.operations.accounts import Group, User
+from groundcrew.templates import render
 
 NGINX_USER = "www-data"
 NO_LOGIN = "/usr/sbin/nologin"
 
 
 def groups(paths: AppPaths) -> list[Group]:
-    """The application's own group, and the one that may connect to its sockets."""
+    """The application's own group, the one that may read finished code, and the one that may
+    connect to its sockets."""
     return [
         Group(paths.user, system=True),
+        Group(paths.build_group, system=True, members=(paths.user,)),
         Group(paths.socket_group, system=True, members=(NGINX_USER,)),
     ]
 
@@ -25,7 +29,13 @@ def users(paths: AppPaths) -> list[User]:
     """The user that runs the application and the one that builds it; neither can log in."""
     return [
         User(paths.user, system=True, home=paths.home, shell=NO_LOGIN, group=paths.user),
-        User(paths.build_user, system=True, home=paths.cache, shell=NO_LOGIN, group=paths.user),
+        User(
+            paths.build_user,
+            system=True,
+            home=paths.cache,
+            shell=NO_LOGIN,
+            group=paths.build_group,
+        ),
     ]
 
 
@@ -34,19 +44,48 @@ def directories(paths: AppPaths, app: AppSettings) -> list[Entry]:
     owner, build = paths.user, paths.build_user
     entries: list[Entry] = [
         Directory(paths.root),
-        Directory(paths.releases, mode="0750", user=build, group=owner),
-        Directory(paths.cache, mode="0700", user=build, group=owner),
+        Directory(paths.releases, mode="0755"),
+        Directory(paths.environments, mode="0750", group=paths.build_group),
+        Directory(paths.code, mode="0750", group=paths.build_group),
+        Directory(paths.builds, mode="0711"),
+        Directory(paths.cache, mode="0700", user=build, group=paths.build_group),
         shared(paths, app, ""),
         Directory(paths.home, mode="0750", user=owner, group=owner),
     ]
     entries += [shared(paths, app, name) for name in _with_parents(app.kept)]
-    # The set-group-id bit gives new sockets the group that nginx is in.
-    text = f"d {paths.runtime} 2750 {owner} {paths.socket_group} -\n"
     return [
         *entries,
-        File(paths.tmpfiles, text),
-        Directory(paths.runtime, mode="2750", user=owner, group=paths.socket_group),
+        File(
+            paths.tmpfiles,
+            f"d {UPSTREAMS} 0755 root root -\nd {paths.upstreams} 0755 root root -\n",
+        ),
+        Directory(RUN),
+        Directory(UPSTREAMS),
+        Directory(paths.upstreams),
     ]
+
+
+def mounts(paths: AppPaths) -> list[Entry]:
+    """The file system of the application's sockets, now and at every boot."""
+    unit = f"/etc/systemd/system/{paths.runtime_mount}"
+    wants = f"/etc/systemd/system/local-fs.target.wants/{paths.runtime_mount}"
+    return [
+        Directory("/etc/systemd/system/local-fs.target.wants"),
+        File(unit, render("app/runtime.mount.j2", paths=paths)),
+        Link(wants, unit),
+    ]
+
+
+def mount(every: Sequence[AppPaths]) -> str:
+    """Shell that mounts them, and lets nginx see those that are new: it has a view of the file
+    systems of its own, which on some hosts does not follow."""
+    units = " ".join(shlex.quote(paths.runtime_mount) for paths in every)
+    seen = " && ".join(f"grep -q ' {paths.runtime} ' /proc/$nginx/mountinfo" for paths in every)
+    return (
+        f"systemctl daemon-reload && systemctl start {units} && "
+        "nginx=$(systemctl show --property=MainPID --value nginx.service) && "
+        f'if [ "${{nginx:-0}}" != 0 ] && ! {{ {seen}; }}; then systemctl restart nginx.service; fi'
+    )
 
 
 def shared(paths: AppPaths, app: AppSettings, name: str) -> Directory:

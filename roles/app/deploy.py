@@ -32,9 +32,11 @@ def prepare(apps: Mapping[str, AppSettings], pages: Mapping[str, bytes]) -> None
             for paths, app in every
             for entry in (
                 *builders.directories(paths, app),
+                *builders.mounts(paths),
                 *maintenance_page.entries(paths, pages[paths.name]),
             )
         ],
+        validate=builders.mount([paths for paths, _ in every]) if every else None,
     )
 
 

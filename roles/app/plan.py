@@ -31,9 +31,10 @@ def plan(
     drain: int,
     project: Path,
     elsewhere: frozenset[str] = frozenset(),
+    again: bool = False,
 ) -> ReleasePlan:
     """The release of `app` as the operator's machine has it now; another host runs the workers and
-    timers that are `elsewhere`.
+    timers that are `elsewhere`. A rollback may have left it: then only if it is asked for `again`.
 
     Raises SettingsError where its source or requirements cannot be read.
     """
@@ -70,6 +71,7 @@ def plan(
         elsewhere=elsewhere,
         frontend=front,
         requires_python=requires_python,
+        again=again,
     )
 
 

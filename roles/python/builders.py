@@ -44,6 +44,7 @@ def toolchain(settings: PythonSettings, declared: Sequence[str]) -> Toolchain:
         python_mirror=settings.install_mirror,
         keep_cache=settings.keep_cache,
         declared=tuple(declared),
+        limits=settings.build_limits.directives,
     )
 
 

@@ -2,9 +2,42 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
 
 from groundcrew.model import Settings
+
+
+class BuildLimits(Settings):
+    """What one build may use of the host, in systemd's own terms. It runs a package's build scripts
+    and the application's own commands, so it has a user, a sandbox and limits of its own."""
+
+    memory_max: Annotated[str, StringConstraints(pattern=r"^[0-9]+[KMGT%]?$")] = "75%"
+    """MemoryMax: above it the build is killed; bytes, or a share of the host's memory."""
+
+    tasks_max: int = Field(2048, ge=16)
+    """TasksMax: processes and threads together."""
+
+    cpu_weight: int = Field(20, ge=1, le=10000)
+    """CPUWeight: share of a busy CPU; what serves has 100."""
+
+    io_weight: int = Field(20, ge=1, le=10000)
+    """IOWeight: share of a busy disk, likewise."""
+
+    timeout: int = Field(3600, ge=60)
+    """RuntimeMaxSec: seconds after which a build is ended."""
+
+    @property
+    def directives(self) -> dict[str, str]:
+        """Them as systemd's."""
+        return {
+            "MemoryMax": self.memory_max,
+            "TasksMax": str(self.tasks_max),
+            "CPUWeight": str(self.cpu_weight),
+            "IOWeight": str(self.io_weight),
+            "RuntimeMaxSec": str(self.timeout),
+        }
 
 
 class PythonSettings(Settings):
@@ -26,6 +59,9 @@ class PythonSettings(Settings):
 
     keep_cache: bool = True
     """Whether what builds download is kept in /srv/NAME/cache for the next one."""
+
+    build_limits: BuildLimits = BuildLimits()
+    """What builds may use of the host."""
 
     environment: dict[str, str] = Field(default_factory=dict)
     """More environment variables for builds, such as HTTPS_PROXY."""

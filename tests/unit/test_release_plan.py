@@ -82,6 +82,9 @@ def state(
         "held": False,
         "socket_unit": False,
         "fallback": False,
+        "damaged": False,
+        "served": [],
+        "taken_back": {},
         "memory_available": 0,
         "lock": "",
     }

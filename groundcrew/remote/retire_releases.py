@@ -1,0 +1,142 @@
+"""Lets replaced releases finish what they have, then stops them, and removes what is not kept.
+
+Runs on the host as root, as `python3 -c SCRIPT` with a JSON payload on stdin: {"name", "live": the
+release that stays, "stop": {release: [unit]}, "sockets": [sockets of those releases], "drain":
+seconds for which they may go on at the most, "least": seconds for which they do, "fallback": link,
+"remove": {release: {"units": [file], "sockets": [path]}}, "socket_unit": name of a socket unit that
+is not needed any more or null, "held": its socket, "run": as in groundcrew/remote/run_lock.py}.
+
+Stopped is only what is not live: which release that is, is looked up right before. Once another run
+has taken over, nothing more is done. Standard library only, Python 3.9 or later.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from groundcrew.remote.app_files import SYSTEM, live_release, metadata, release_folders
+from groundcrew.remote.history import note
+from groundcrew.remote.parts import PART
+from groundcrew.remote.run_lock import RunIsGoneError, step, taken_over
+
+LOOK = 0.2
+QUIET = 3
+"""Looks in a row without a connection after which none is on its way any more."""
+PROPERTIES = "/run/systemd/system.control"
+
+
+def connections(sockets: list[str]) -> int:
+    """How many connections there are on these sockets, waiting ones too."""
+    wanted = set(sockets)
+    count = 0
+    for line in Path("/proc/net/unix").read_text().splitlines()[1:]:
+        fields = line.split()
+        # State 01 is a socket that listens.
+        if len(fields) == 8 and fields[7] in wanted and fields[5] in ("02", "03"):
+            count += 1
+    return count
+
+
+def drain(payload: dict[str, Any]) -> float:
+    """Waits until nothing uses the replaced releases any more, or the time is over; the seconds."""
+    started, quiet = time.monotonic(), 0
+    while True:
+        waited = time.monotonic() - started
+        quiet = 0 if connections(payload["sockets"]) else quiet + 1
+        if waited >= payload["drain"] or (quiet >= QUIET and waited >= payload["least"]):
+            return waited
+        if taken_over(payload["run"]):
+            raise RunIsGoneError
+        time.sleep(LOOK)
+
+
+def stop(payload: dict[str, Any]) -> None:
+    """Drains and stops."""
+    waited = drain(payload)
+    print(f"drained for {waited:.1f} s", flush=True)
+    live, _ = live_release(payload["name"])
+    units = [
+        unit for release, names in payload["stop"].items() if release != live for unit in names
+    ]
+    if taken_over(payload["run"]):
+        raise RunIsGoneError
+    Path(payload["fallback"]).unlink(missing_ok=True)
+    if units:
+        systemctl("stop", *units)
+
+
+def remove(payload: dict[str, Any]) -> None:
+    """Releases that are not kept, their units, and the parts that none of the others has."""
+    name = payload["name"]
+    live, _ = live_release(name)
+    root = Path("/srv") / name
+    for release, item in payload["remove"].items():
+        if release == live:
+            continue
+        shutil.rmtree(root / "releases" / release, ignore_errors=True)
+        for path in item["sockets"]:
+            Path(path).unlink(missing_ok=True)
+        for pattern in (f"{name}@{release}.*", f"{name}.*@{release}.*"):
+            for unit in SYSTEM.glob(pattern):
+                unit.unlink(missing_ok=True)
+            for folder in glob.glob(f"{PROPERTIES}/{pattern}"):
+                shutil.rmtree(folder, ignore_errors=True)
+    systemctl("daemon-reload")
+    remove_parts(root)
+
+
+def remove_parts(root: Path) -> None:
+    """Environments and code that no release has any more."""
+    known = [metadata(folder) for folder in release_folders(root)]
+    used = {
+        "environments": {name for item in known for name in item.get("environments", [])},
+        "code": {item.get("code", "") for item in known},
+    }
+    for kind, names in used.items():
+        for part in (root / kind).iterdir() if (root / kind).is_dir() else ():
+            if PART.fullmatch(part.name) and part.name not in names:
+                shutil.rmtree(part, ignore_errors=True)
+
+
+def let_go(payload: dict[str, Any]) -> None:
+    """The socket that systemd held, which nothing uses any more."""
+    unit = payload["socket_unit"]
+    systemctl("disable", "--quiet", "--now", unit, check=False)
+    (SYSTEM / unit).unlink(missing_ok=True)
+    Path(payload["held"]).unlink(missing_ok=True)
+    systemctl("daemon-reload")
+
+
+def systemctl(*arguments: str, check: bool = True) -> None:
+    """Its errors are shown."""
+    subprocess.run(["systemctl", *arguments], check=check, stdin=subprocess.DEVNULL)
+
+
+def main() -> int:
+    """Does what the payload on stdin describes."""
+    payload = json.load(sys.stdin)
+    try:
+        with step(payload["run"]):
+            # A run that was cut off after the switch has not noted it.
+            note(Path(f"/srv/{payload['name']}/history.json"), {"live": payload["live"]})
+            if payload["stop"]:
+                stop(payload)
+            if payload["socket_unit"]:
+                let_go(payload)
+            if payload["remove"]:
+                remove(payload)
+    except (RunIsGoneError, OSError, subprocess.CalledProcessError) as error:
+        print(f"{payload['name']}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""Runs the release hooks of an application once, as a unit that outlives the operator.
+
+Runs on the host as root, as `python3 -c SCRIPT` with a JSON payload on stdin: {"unit": of the
+hooks, "done": file that says that they have run, "each", "timeout": seconds for one and for all,
+"run": as in groundcrew/remote/run_lock.py, "on_failure": shell command}. A unit that runs already
+was started by a run that is gone: its end is waited for instead of starting a second one. Exit 0
+when they have run, else 1 with their last lines on stderr. Standard library only, Python 3.9 or
+later.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from groundcrew.remote.printable import printable
+from groundcrew.remote.run_lock import RunIsGoneError, step, taken_over
+
+LOOK = 0.1
+LINES_SHOWN = 40
+MARGIN = 60
+"""Seconds beyond the hooks' own after which systemd must have ended them."""
+
+
+def state(unit: str) -> dict[str, str]:
+    """What systemd says of the unit."""
+    shown = subprocess.run(
+        ["systemctl", "show", "--property=ActiveState,InvocationID,Result", unit],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    return dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+
+
+def journal(invocation: str) -> list[str]:
+    """What one run of the unit has written."""
+    done = subprocess.run(
+        ["journalctl", "--no-pager", "--output=cat", f"_SYSTEMD_INVOCATION_ID={invocation}"],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    return printable(done.stdout).splitlines()
+
+
+def run(payload: dict[str, Any]) -> int:
+    """Starts the unit, unless it runs, and waits for its end; the exit status."""
+    unit, done = payload["unit"], Path(payload["done"])
+    if done.exists():
+        return 0
+    now = state(unit)
+    if now.get("ActiveState") in ("activating", "deactivating"):
+        print("the hooks of a run that is gone are at work: waiting for their end", flush=True)
+    else:
+        subprocess.run(["systemctl", "daemon-reload"], check=True)
+        subprocess.run(["systemctl", "reset-failed", unit], check=False, stderr=subprocess.DEVNULL)
+        subprocess.run(["systemctl", "start", "--no-block", unit], check=True)
+    deadline = time.monotonic() + payload["timeout"] + MARGIN
+    invocation = ""
+    while time.monotonic() < deadline:
+        now = state(unit)
+        invocation = now.get("InvocationID") or invocation
+        if done.exists():
+            for line in journal(invocation):
+                print(line)
+            return 0
+        if now.get("ActiveState") in ("failed", "inactive"):
+            # Its last act, the file, may have come between the two looks.
+            if done.exists():
+                continue
+            break
+        if taken_over(payload["run"]):
+            raise RunIsGoneError
+        time.sleep(LOOK)
+    lines = journal(invocation)
+    print("\n".join(lines[-LINES_SHOWN:]), file=sys.stderr)
+    subprocess.run(["sh", "-c", payload["on_failure"]], check=False)
+    began = [line for line in lines if line.startswith("--> hook: ")]
+    command = began[-1][len("--> hook: ") :] if began else unit
+    result = now.get("Result", "")
+    why = f" (longer than {payload['each']} s)" if result == "timeout" else ""
+    print(f"hook failed: {command}{why}", file=sys.stderr)
+    return 1
+
+
+def main() -> int:
+    """Runs what the payload on stdin describes."""
+    payload = json.load(sys.stdin)
+    try:
+        with step(payload["run"]):
+            return run(payload)
+    except (RunIsGoneError, OSError, subprocess.CalledProcessError) as error:
+        print(f"release hooks: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
