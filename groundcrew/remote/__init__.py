@@ -39,7 +39,7 @@ def source(program: str) -> str:
 
 
 def _needed(program: str) -> list[str]:
-    """The modules that a program imports, and those that they import, before those who need them."""
+    """The modules that a program imports and those that they import, each before who needs it."""
     found: list[str] = []
     for name in _IMPORT.findall(_text(program)):
         found += [other for other in (*_needed(name), name) if other not in found]

@@ -56,8 +56,8 @@ def test_one_instance_is_as_before_there_were_several() -> None:
     assert "INSTANCE" not in text
     assert "instance" not in text
     assert PATHS.unit("r1") == "shop@r1.service"
-    assert PATHS.socket("r1") == "/run/shop/r1.sock"
-    assert PATHS.upstream() == "/run/shop/current.sock"
+    assert PATHS.socket("r1") == "/run/groundcrew/apps/shop/r1.sock"
+    assert PATHS.upstream() == "/run/groundcrew/nginx/shop/current.sock"
 
 
 def test_each_instance_has_its_unit_socket_number_and_limits() -> None:
@@ -65,7 +65,7 @@ def test_each_instance_has_its_unit_socket_number_and_limits() -> None:
     for server in (Gunicorn(GunicornServer()), Uwsgi(UwsgiServer(type="uwsgi"))):
         text = server.unit(PATHS, "r1", settings, 2)
         assert "Environment=INSTANCE=2\n" in text
-        assert "/run/shop/r1.2.sock" in text
+        assert "/run/groundcrew/apps/shop/r1.2.sock" in text
         assert "MemoryMax=512M\n" in text
         assert "CPUQuota=50%\n" in text
     assert PATHS.unit("r1", 2) == "shop@r1.2.service"
@@ -106,7 +106,7 @@ def test_every_link_of_nginx_leads_to_an_instance(
 ) -> None:
     """The shell is run, with its paths below a directory of ours."""
     there = target(links).on(host())
-    run, passing = tmp_path / "run/shop", tmp_path / "etc/nginx/groundcrew/passing"
+    run, passing = tmp_path / "run/groundcrew/nginx/shop", tmp_path / "etc/nginx/groundcrew/passing"
     run.mkdir(parents=True)
     passing.mkdir(parents=True)
     (passing / "shop.conf").symlink_to("shop.http")
@@ -115,22 +115,25 @@ def test_every_link_of_nginx_leads_to_an_instance(
     for top in ("/run/", "/etc/", "/srv/"):
         text = text.replace(top, f"{tmp_path}{top}")
     subprocess.run(["sh", "-ec", text], check=True)
-    found = {path.name: str(path.readlink()) for path in run.iterdir()}
+    found = {path.name: str(path.readlink()).removeprefix(str(tmp_path)) for path in run.iterdir()}
+    sockets = "/run/groundcrew/apps/shop"
     assert found == {
-        f"current{'' if number == 1 else f'.{number}'}{kind}": f"{release}{instance}.sock"
+        f"current{'' if number == 1 else f'.{number}'}{kind}": f"{sockets}/{release}{instance}.sock"
         for number, instance in leads.items()
         for kind in (".sock", ".uwsgi.sock")
     }
     boot = commands.boot_links(there, release)
     assert sorted(boot.splitlines()) == sorted(
-        f"L+ /run/shop/{name} - - - - {socket}" for name, socket in found.items()
+        f"L+ /run/groundcrew/nginx/shop/{name} - - - - {socket}" for name, socket in found.items()
     )
 
 
 def test_every_instance_is_probed_and_restarted_in_turn() -> None:
     there = target(1).on(host())
     probe = commands.socket_probe(there, THREE, None)
-    assert probe["sockets"] == [f"/run/shop/{THREE}{number}.sock" for number in ("", ".2", ".3")]
+    assert probe["sockets"] == [
+        f"/run/groundcrew/apps/shop/{THREE}{number}.sock" for number in ("", ".2", ".3")
+    ]
     assert probe["units"] == there.units(THREE)
     restarts = commands.restarts(there, THREE)
     assert [(name, payload["units"], payload["sockets"]) for name, payload in restarts] == [
@@ -149,11 +152,19 @@ def test_memory_is_needed_for_every_instance() -> None:
 def test_nginx_spreads_requests_and_knows_every_link() -> None:
     text = site_file(NginxSettings(), "shop", app(instances=3))
     for number in ("", ".2", ".3"):
-        assert text.count(f"server unix:/run/shop/current{number}.sock max_fails=0;") == 1
-        assert text.count(f"server unix:/run/shop/current{number}.uwsgi.sock max_fails=0;") == 1
+        assert (
+            text.count(f"server unix:/run/groundcrew/nginx/shop/current{number}.sock max_fails=0;")
+            == 1
+        )
+        assert (
+            text.count(
+                f"server unix:/run/groundcrew/nginx/shop/current{number}.uwsgi.sock max_fails=0;"
+            )
+            == 1
+        )
     assert text.count("zone groundcrew-shop") == 2
     single = site_file(NginxSettings(), "shop", app())
-    assert single.count("server unix:/run/shop/current.sock max_fails=0;") == 2
+    assert single.count("server unix:/run/groundcrew/nginx/shop/current.sock max_fails=0;") == 2
     assert "zone" not in single
 
 

@@ -79,7 +79,7 @@ def test_no_include_leads_to_a_file_that_is_not_there() -> None:
 
 def test_upstream_is_the_link_that_a_release_moves() -> None:
     upstream = block(site(), "upstream groundcrew-shop {")
-    assert "server unix:/run/shop/current.sock max_fails=0" in upstream
+    assert "server unix:/run/groundcrew/nginx/shop/current.sock max_fails=0" in upstream
 
 
 def test_kept_connections_are_bounded_both_ways() -> None:

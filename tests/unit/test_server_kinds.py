@@ -23,7 +23,7 @@ from tests.unit.nginx_files import locations_file
 from tests.unit.project import Project
 
 PATHS = AppPaths("shop")
-SOCKET = "/run/shop/r1.sock"
+SOCKET = "/run/groundcrew/apps/shop/r1.sock"
 
 
 def app(**changes: Any) -> AppSettings:
@@ -96,9 +96,17 @@ def test_as_many_workers_as_cpus_but_one_that_is_left(cpus: str, workers: str) -
 def test_a_command_listens_where_nginx_asks() -> None:
     text = unit({"type": "command", "command": "hypercorn -b unix:{socket} --log '%(h)s' a:b"}, 2)
     assert command(text) == [
-        *("exec", "hypercorn", "-b", "unix:/run/shop/r1.2.sock", "--log", "%%(h)s", "a:b"),
+        *(
+            "exec",
+            "hypercorn",
+            "-b",
+            "unix:/run/groundcrew/apps/shop/r1.2.sock",
+            "--log",
+            "%%(h)s",
+            "a:b",
+        ),
     ]
-    assert "Environment=SOCKET=/run/shop/r1.2.sock\n" in text
+    assert "Environment=SOCKET=/run/groundcrew/apps/shop/r1.2.sock\n" in text
     assert "UMask=0007\n" in text
     assert "UMask=0077\n" not in text
 
@@ -119,7 +127,7 @@ def test_a_port_is_one_that_nobody_has() -> None:
         with pytest.raises(OSError, match=f"no free port from {port} to {port}"):
             forward_port.free_port(port, port, SOCKET)
     assert forward_port.free_port(port, port, SOCKET) == port
-    other = forward_port.free_port(20000, 20999, "/run/shop/r1.2.sock")
+    other = forward_port.free_port(20000, 20999, "/run/groundcrew/apps/shop/r1.2.sock")
     assert forward_port.free_port(20000, 20999, SOCKET) != other
 
 

@@ -93,10 +93,10 @@ def test_one_that_is_single_waits_for_the_lock_of_its_name() -> None:
     app = AppSettings.model_validate({"source": {"directory": "x"}, "entry": "a:b", **PARTS})
     found = {**worker_units(PATHS, "R", app), **timer_units(PATHS, "R", app)}
     assert (
-        'sh -c "exec 9>>/run/shop/index.lock && flock 9 && exec python index.py"'
+        'sh -c "exec 9>>/run/groundcrew/apps/shop/index.lock && flock 9 && exec python index.py"'
         in found["shop.index@R.1.service"]
     )
-    assert "/run/shop/clean.lock" in found["shop.clean@R.service"]
+    assert "/run/groundcrew/apps/shop/clean.lock" in found["shop.clean@R.service"]
     assert "flock" not in found["shop.mail@R.1.service"]
 
 

@@ -19,7 +19,11 @@ from groundcrew.status.tables import releases_table, status_table
 from tests.environment_values import VALUES
 
 NOW = 1_700_000_000
-OLD, LIVE, BAD = "20260101T000000Z-aaa", "20260102T000000Z-bbb", "20260103T000000Z-ccc"
+OLD, LIVE, BAD = (
+    "20260101T000000Z-aaaaaaaaaaaa",
+    "20260102T000000Z-bbbbbbbbbbbb",
+    "20260103T000000Z-cccccccccccc",
+)
 
 
 def unit(**values: Any) -> UnitStatus:
@@ -258,7 +262,8 @@ def test_releases_with_what_happened_to_them(tmp_path: Path) -> None:
     for name in (OLD, LIVE):
         (tmp_path / "releases" / name).mkdir(parents=True)
     (tmp_path / "releases" / LIVE / "release.json").write_text('{"source": "shop v2"}')
-    (tmp_path / "releases" / OLD / "bad").touch()
+    history = {"taken_back": {OLD: {"time": "2026-11-22T06:00:00Z", "operator": "ops@desk"}}}
+    (tmp_path / "history.json").write_text(json.dumps(history))
     log = [entry(LIVE, "live"), entry(OLD, "live"), entry(LIVE, "not healthy")]
     found = app_status.releases(tmp_path, log)
     assert found[LIVE]["source"] == "shop v2"

@@ -159,7 +159,7 @@ def test_the_unit_names_application_and_socket() -> None:
     command = next(line for line in unit() if line.startswith("ExecStart="))
     assert command == (
         f"ExecStart={FOLDER}/venv/bin/uwsgi --ini {FOLDER}/uwsgi.ini --module shop:app "
-        "--socket /run/shop/r1.sock"
+        "--socket /run/groundcrew/apps/shop/r1.sock"
     )
     assert {"Type=notify", "ExecReload=/bin/kill -HUP $MAINPID"} <= set(unit())
 
@@ -223,7 +223,7 @@ class Host:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.target = Target(PATHS, app(), 0)
-        for name in ("run/shop", "passing", "bin"):
+        for name in ("run/groundcrew/nginx/shop", "passing", "bin"):
             (root / name).mkdir(parents=True)
         (root / "bin/systemctl").write_text(f"#!/bin/sh\necho $* >> {root}/calls\n")
         (root / "bin/sleep").write_text("#!/bin/sh\n")
@@ -243,7 +243,7 @@ class Host:
 
     def lead(self, release: str) -> None:
         script = commands.lead(self.target, release)
-        script = script.replace("/run/shop", f"{self.root}/run/shop")
+        script = script.replace("/run/groundcrew/nginx", f"{self.root}/run/groundcrew/nginx")
         script = script.replace("/srv/shop", f"{self.root}/srv/shop")
         script = script.replace("/etc/nginx/groundcrew/passing", f"{self.root}/passing")
         path = f"{self.root}/bin:{os.environ['PATH']}"
@@ -251,9 +251,9 @@ class Host:
 
     @property
     def state(self) -> tuple[str, str, str]:
-        run = self.root / "run/shop"
+        run = self.root / "run/groundcrew/nginx/shop"
         links = (run / "current.sock", run / "current.uwsgi.sock", self.passing)
-        return tuple(str(link.readlink()) for link in links)  # type: ignore[return-value]
+        return tuple(link.readlink().name for link in links)  # type: ignore[return-value]
 
     @property
     def reloads(self) -> int:
@@ -330,8 +330,11 @@ def test_the_probe_speaks_what_the_release_speaks(
             "successes": 1,
             "hold": 0,
             "units": [],
+            "checks": [],
             "on_success": None,
             "on_failure": None,
+            "history": None,
+            "run": None,
         }
         done = subprocess.run(
             [sys.executable, "-ISc", remote.source("probe")],
@@ -349,10 +352,20 @@ def test_the_probe_speaks_what_the_release_speaks(
 
 @pytest.mark.parametrize("program", sorted(Path(remote.__file__).parent.glob("[a-z]*.py")))
 def test_programs_need_nothing_of_this_project_on_the_host(program: Path) -> None:
-    source = remote.source(program.stem)
-    compile(source, program.name, "exec")
-    assert "import groundcrew" not in source
-    assert "from groundcrew" not in source
+    """Loaded by a Python that has nothing but what is sent, not even site packages."""
+    load = (
+        "import sys, types; module = sys.modules['loaded'] = types.ModuleType('loaded'); "
+        "exec(sys.stdin.read(), module.__dict__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-ISc", load],
+        input=remote.source(program.stem),
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_processes_that_come_and_go_and_options_without_a_key_of_ours() -> None:

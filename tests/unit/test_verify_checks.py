@@ -382,7 +382,8 @@ def test_request_names_what_the_host_needs_to_know() -> None:
     assert request["apps"] == [
         {
             "name": "shop", "current": "/srv/shop/current", "unit": "shop@{}.service",
-            "runtime": "/run/shop", "sockets": {"shop": "/run/shop/current.sock"}, "user": "shop",
+            "runtime": "/run/groundcrew/apps/shop",
+            "sockets": {"shop": "/run/groundcrew/nginx/shop/current.sock"}, "user": "shop",
             "path": "/health", "host": "shop.test", "port": 80, "tls": False, "reuse": True,
             "maintenance": "/srv/shop/maintenance/on",
         }
