@@ -132,6 +132,7 @@ def hooks_payload(target: Target, release: str, run: Run) -> dict[str, Any]:
         "done": target.paths.hooks_done(release),
         "each": hooks.timeout,
         "timeout": hooks.timeout * len(hooks.release),
+        "log": f"{target.paths.release(release)}/hooks.log",
         "run": run,
         "on_failure": log_entry(target, "release", release, "hook failed"),
     }

@@ -111,7 +111,9 @@ def releases(root: Path, entries: list[dict[str, Any]]) -> dict[str, dict[str, A
         switched = [entry for entry in own if str(entry.get("result")).startswith("live")]
         found[folder.name] = {
             "built": int(built.stat().st_mtime) if built.exists() else None,
-            "bad": folder.name in past["failed"] or folder.name in past["taken_back"],
+            "bad": folder.name in past["failed"]
+            or folder.name in past["taken_back"]
+            or (bool(own) and folder.name not in past["served"] and not switched),
             "source": str(metadata(folder).get("source", "")),
             "last": own[-1] if own else None,
             "switched": switched[-1] if switched else None,

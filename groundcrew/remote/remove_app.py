@@ -19,21 +19,25 @@ from pathlib import Path
 from typing import Any
 
 SRV = Path("/srv")
-RUN = Path("/run")
+RUN = Path("/run/groundcrew")
 SYSTEM = Path("/etc/systemd/system")
 PROPERTIES = Path("/run/systemd/system.control")
 TMPFILES = Path("/etc/tmpfiles.d")
 CERTBOT = Path("/etc/letsencrypt/renewal")
 LOGS = Path("/var/log/nginx")
 MARK = "# Managed by groundcrew: "
-MADE_AGAIN = ("releases", "cache", "static", "frontend", "maintenance", "current")
+MADE_AGAIN = (
+    *("releases", "environments", "code", "build", "cache", "static", "frontend", "maintenance"),
+    *("current", "history.json", "steps"),
+)
 """What a new release makes anew, in the application's directory."""
 Item = tuple[str, str]
 
 
 def units(app: str) -> list[str]:
     """The application's units, running or not; what others have written is not among them."""
-    names = (f"{app}@*.service", f"{app}.*@*.service", f"{app}.*@*.timer", f"{app}.socket")
+    mount = f"run-groundcrew-apps-{app}.mount".replace(app, app.replace("-", "\\x2d"))
+    names = (f"{app}@*.service", f"{app}.*@*.service", f"{app}.*@*.timer", f"{app}.socket", mount)
     return sorted(path.name for name in names for path in SYSTEM.glob(name) if is_ours(path))
 
 
@@ -51,7 +55,7 @@ def paths(app: str, purge: bool) -> list[Path]:
     if not (root / "releases.log").is_file() and not (root / "releases").is_dir():
         return []
     found = [TMPFILES / f"groundcrew-{app}.conf", TMPFILES / f"groundcrew-{app}.current.conf"]
-    found += [RUN / app, *sorted(PROPERTIES.glob(f"{app}@*.d"))]
+    found += [RUN / "nginx" / app, RUN / "apps" / app, *sorted(PROPERTIES.glob(f"{app}@*.d"))]
     if purge:
         found += [root, *sorted(LOGS.glob(f"{app}.access.log*"))]
         found += sorted(LOGS.glob(f"{app}.error.log*"))
@@ -69,10 +73,10 @@ def users(app: str, purge: bool) -> list[str]:
 
 
 def groups(app: str, gone: list[str]) -> list[str]:
-    """Its groups, which go with its own user."""
-    if app not in gone:
-        return []
-    return [item.gr_name for item in grp.getgrall() if item.gr_name in (app, f"{app}-web")]
+    """Its groups, each of which goes with a user."""
+    names = [f"{app}-build"] if f"{app}-build" in gone else []
+    names += [app, f"{app}-web"] if app in gone else []
+    return [item.gr_name for item in grp.getgrall() if item.gr_name in names]
 
 
 def remains(app: str, purge: bool) -> list[Item]:

@@ -2,7 +2,8 @@
 
 Runs on the host as root, as `python3 -c SCRIPT` with a JSON payload on stdin: {"unit": of the
 hooks, "done": file that says that they have run, "each", "timeout": seconds for one and for all,
-"run": as in groundcrew/remote/run_lock.py, "on_failure": shell command}. A unit that runs already
+"log": file that gets what they write, "run": as in groundcrew/remote/run_lock.py, "on_failure":
+shell command}. A unit that runs already
 was started by a run that is gone: its end is waited for instead of starting a second one. Exit 0
 when they have run, else 1 with their last lines on stderr. Standard library only, Python 3.9 or
 later.
@@ -11,6 +12,7 @@ later.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -39,6 +41,7 @@ def state(unit: str) -> dict[str, str]:
 
 def journal(invocation: str) -> list[str]:
     """What one run of the unit has written."""
+    subprocess.run(["journalctl", "--sync"], check=False)
     done = subprocess.run(
         ["journalctl", "--no-pager", "--output=cat", f"_SYSTEMD_INVOCATION_ID={invocation}"],
         capture_output=True,
@@ -47,6 +50,16 @@ def journal(invocation: str) -> list[str]:
         check=False,
     )
     return printable(done.stdout).splitlines()
+
+
+def keep(path: str, invocation: str) -> list[str]:
+    """What the hooks have written, also put into the release's directory, which is root's."""
+    lines = journal(invocation)
+    Path(path).unlink(missing_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    with os.fdopen(os.open(path, flags, 0o640), "w", encoding="utf-8") as file:
+        file.write("".join(f"{line}\n" for line in lines))
+    return lines
 
 
 def run(payload: dict[str, Any]) -> int:
@@ -67,8 +80,7 @@ def run(payload: dict[str, Any]) -> int:
         now = state(unit)
         invocation = now.get("InvocationID") or invocation
         if done.exists():
-            for line in journal(invocation):
-                print(line)
+            print("\n".join(keep(payload["log"], invocation)))
             return 0
         if now.get("ActiveState") in ("failed", "inactive"):
             # Its last act, the file, may have come between the two looks.
@@ -78,7 +90,7 @@ def run(payload: dict[str, Any]) -> int:
         if taken_over(payload["run"]):
             raise RunIsGoneError
         time.sleep(LOOK)
-    lines = journal(invocation)
+    lines = keep(payload["log"], invocation)
     print("\n".join(lines[-LINES_SHOWN:]), file=sys.stderr)
     subprocess.run(["sh", "-c", payload["on_failure"]], check=False)
     began = [line for line in lines if line.startswith("--> hook: ")]

@@ -175,7 +175,8 @@ class LabHost:
 
     def live(self, app: str) -> str:
         """The release that nginx leads to."""
-        return self.out(f"readlink /run/{app}/current.sock").removesuffix(".sock")
+        link = f"/run/groundcrew/nginx/{app}/current.sock"
+        return self.out(f"basename $(readlink {link}) .sock")
 
 
 def inside(host: LabHost, command: str, text: str = "", timeout: int = 300) -> str:

@@ -149,7 +149,9 @@ def test_there_is_room_for_many_connections(converged: LabHost) -> None:
     # A container has no more than its machine gave it.
     most = int(converged.out("grep 'Max open files' /proc/1/limits").split()[4])
     # Who listens says how many may wait; the kernel's limit is not below it.
-    waiting = converged.out("ss -ltnH 'sport = 80'; ss -lxnH src '/run/hello/*'").splitlines()
+    waiting = converged.out(
+        "ss -ltnH 'sport = 80'; ss -lxnH src '/run/groundcrew/apps/hello/*'"
+    ).splitlines()
     assert {int(line.split("LISTEN")[1].split()[1]) for line in waiting} == {4096, 2048}
     hello = f"hello@{converged.live('hello')}.service"
     for unit, files in (("nginx.service", 16384), (hello, 65536)):

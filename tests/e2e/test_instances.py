@@ -172,9 +172,11 @@ def test_releases_rollbacks_and_restarts_take_all_instances_along(
         good(pyinfra(bookworm.name, data=data, playbook="playbooks/release.py", nice=10))
     assert seen.failures == []
     assert set(spread(bookworm)) == {"1", "2", "3"}
-    links = bookworm.out("readlink /run/hello/current.sock /run/hello/current.3.sock").split()
+    run = "/run/groundcrew/nginx/hello"
+    links = bookworm.out(f"readlink {run}/current.sock {run}/current.3.sock").split()
     live = bookworm.live("hello")
-    assert links == [f"{live}.sock", f"{live}.3.sock"]
+    sockets = "/run/groundcrew/apps/hello"
+    assert links == [f"{sockets}/{live}.sock", f"{sockets}/{live}.3.sock"]
 
 
 def test_all_instances_are_back_after_a_reboot(bookworm: LabHost, source: Path) -> None:
@@ -210,7 +212,7 @@ def test_instances_under_uwsgi(bookworm: LabHost, source: Path) -> None:
     data["app.hello.server"] = server
     good(pyinfra(bookworm.name, data=data))
     assert set(spread(bookworm, 20)) == {"1", "2"}
-    links = bookworm.out("ls /run/hello").split()
+    links = bookworm.out("ls /run/groundcrew/nginx/hello").split()
     assert sorted(name for name in links if name.startswith("current")) == [
         "current.2.sock",
         "current.2.uwsgi.sock",

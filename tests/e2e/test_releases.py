@@ -108,7 +108,7 @@ def test_rollback_needs_no_build_and_brings_the_settings_back(
     assert (entry["action"], entry["release"], entry["result"]) == ("rollback", one, "live")
     assert entry["seconds"] < 30
 
-    assert bookworm.shell.file(f"/srv/hello/releases/{two}/bad").exists
+    assert two in json.loads(bookworm.out("cat /srv/hello/history.json"))["taken_back"]
     back = good(pyinfra(bookworm.name, playbook=ROLLBACK, data={"app": "hello", "release": two}))
     assert bookworm.live("hello") == two
     again = pyinfra(bookworm.name, playbook=ROLLBACK, data={"app": "hello", "release": two})

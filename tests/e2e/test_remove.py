@@ -17,10 +17,10 @@ BEHIND = {
     f"app.{APP}.timers": {"tick": {"command": "true", "schedule": "*-*-* *:*:0/3"}},
 }
 TRACES = (
-    f"ls -d /srv/{APP}/* /run/{APP} /etc/tmpfiles.d/groundcrew-{APP}* /var/log/nginx/{APP}.* "
+    f"ls -d /srv/{APP}/* /run/groundcrew/*/{APP} /etc/tmpfiles.d/groundcrew-{APP}* /var/log/nginx/{APP}.* "
     f"/etc/systemd/system/{APP}[@.]* /run/systemd/system.control/{APP}* 2>/dev/null; "
     f"ls /etc/nginx/groundcrew/*/{APP}.* /etc/nginx/sites-enabled/*{APP}* 2>/dev/null; "
-    f"getent passwd {APP} {APP}-build | cut -d: -f1; getent group {APP} {APP}-web | cut -d: -f1; "
+    f"getent passwd {APP} {APP}-build | cut -d: -f1; getent group {APP} {APP}-build {APP}-web | cut -d: -f1; "
     f"systemctl list-units --all --plain --no-legend '{APP}*' | cut -d' ' -f1; true"
 )
 
@@ -58,7 +58,7 @@ def test_an_application_goes_and_its_data_only_when_that_is_said(
     assert "still among `apps`" in named.stderr
     assert leftovers(left, tmp_path)["status"] == "warn"
     before = left.out(TRACES)
-    for trace in (f"{APP}.mail@", f"{APP}.tick@", f"/run/{APP}", f"{APP}-build"):
+    for trace in (f"{APP}.mail@", f"{APP}.tick@", f"/run/groundcrew/apps/{APP}", f"{APP}-build"):
         assert trace in before
 
     dry = remove(left, "--dry")

@@ -85,7 +85,7 @@ KINDS = {
     "command": Kind(
         "hello",
         {"type": "command", "command": "python serve.py unix:{socket}"},
-        "serving at unix:/run/hello/",
+        "serving at unix:/run/groundcrew/apps/hello/",
         1,
         slow=False,
         more={"source.directory": str(COMMAND), "requirements": False, "checks": []},

@@ -115,7 +115,9 @@ def test_a_request_has_one_id_everywhere_and_its_times_in_the_log(converged: Lab
     for name in ("uct", "uht", "urt"):
         assert re.search(rf'{name}="\d+\.\d+"', line), line
     assert re.search(r" rt=\d+\.\d+ ", line)
-    assert 'upstream="unix:/run/httpbin/current.sock" upstream_status="200"' in line
+    assert (
+        'upstream="unix:/run/groundcrew/nginx/httpbin/current.sock" upstream_status="200"' in line
+    )
 
 
 def test_unknown_names_get_no_answer(converged: LabHost) -> None:

@@ -42,13 +42,13 @@ def test_data_stays_unless_it_is_to_go(host: Path) -> None:
         (root / name).mkdir(parents=True)
     (root / "current").symlink_to("releases/gone")
     (root / "releases.log").touch()
-    (host / "run/shop").mkdir()
+    (host / "run/nginx/shop").mkdir(parents=True)
     for name in ("shop.access.log", "shop.access.log.1", "shopping.access.log"):
         (host / "logs" / name).touch()
     again = [root / "releases", root / "cache", root / "current"]
-    assert remove_app.paths("shop", False) == [host / "run/shop", *again]
+    assert remove_app.paths("shop", False) == [host / "run/nginx/shop", *again]
     assert remove_app.paths("shop", True) == [
-        host / "run/shop",
+        host / "run/nginx/shop",
         root,
         host / "logs/shop.access.log",
         host / "logs/shop.access.log.1",
@@ -57,5 +57,5 @@ def test_data_stays_unless_it_is_to_go(host: Path) -> None:
 
 def test_a_directory_of_somebody_elses_is_left_alone(host: Path) -> None:
     (host / "srv/shop/data").mkdir(parents=True)
-    (host / "run/shop").mkdir()
+    (host / "run/nginx/shop").mkdir(parents=True)
     assert remove_app.paths("shop", True) == []
