@@ -17,10 +17,12 @@ BEHIND = {
     f"app.{APP}.timers": {"tick": {"command": "true", "schedule": "*-*-* *:*:0/3"}},
 }
 TRACES = (
-    f"ls -d /srv/{APP}/* /run/groundcrew/*/{APP} /etc/tmpfiles.d/groundcrew-{APP}* /var/log/nginx/{APP}.* "
+    f"ls -d /srv/{APP}/* /run/groundcrew/*/{APP} /etc/tmpfiles.d/groundcrew-{APP}* "
+    f"/var/log/nginx/{APP}.* "
     f"/etc/systemd/system/{APP}[@.]* /run/systemd/system.control/{APP}* 2>/dev/null; "
     f"ls /etc/nginx/groundcrew/*/{APP}.* /etc/nginx/sites-enabled/*{APP}* 2>/dev/null; "
-    f"getent passwd {APP} {APP}-build | cut -d: -f1; getent group {APP} {APP}-build {APP}-web | cut -d: -f1; "
+    f"getent passwd {APP} {APP}-build | cut -d: -f1; "
+    f"getent group {APP} {APP}-build {APP}-web | cut -d: -f1; "
     f"systemctl list-units --all --plain --no-legend '{APP}*' | cut -d' ' -f1; true"
 )
 
