@@ -242,7 +242,7 @@ def test_a_failing_build_cannot_touch_what_is_finished(bookworm: LabHost, source
 def test_a_build_cannot_read_the_applications_secrets(bookworm: LabHost, source: Path) -> None:
     """A8: configuration files of live releases are for the application's own group."""
     template = source.parent / "app.ini"
-    template.write_text("password = {{ TOKEN }}\n")
+    template.write_text("password = {{ secrets.TOKEN }}\n")
     more = {
         "app.hello.files": {"conf/app.ini": {"template": str(template)}},
         "app.hello.secrets": {"TOKEN": {"generate": {"length": 32}}},
