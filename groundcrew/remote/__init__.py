@@ -15,14 +15,20 @@ _IMPORT = re.compile(r"^from groundcrew\.remote\.(\w+) import (?:\([^)]*\)|.*)\n
 
 @cache
 def source(program: str) -> str:
-    """The text of `groundcrew/remote/PROGRAM.py`, with the modules of this package that it imports
-    in place of the import: the host has only what is sent."""
-    return _IMPORT.sub(lambda found: _part(found[1]), _text(program))
+    """The text of `groundcrew/remote/PROGRAM.py`, with the modules of this package that it and they
+    import in place of the first import: the host has only what is sent."""
+    sent = {program}
 
+    def part(found: re.Match[str]) -> str:
+        module = found[1]
+        if module in sent:
+            return ""
+        sent.add(module)
+        # Legal only at the top, where the program has its own.
+        text = _text(module).replace("from __future__ import annotations\n", "")
+        return _IMPORT.sub(part, text)
 
-def _part(module: str) -> str:
-    # Legal only at the top, where the program has its own.
-    return _text(module).replace("from __future__ import annotations\n", "")
+    return _IMPORT.sub(part, _text(program))
 
 
 def _text(module: str) -> str:
