@@ -230,6 +230,7 @@ def static_payload(target: Target, release: str, previous: str | None) -> dict[s
     if static is None:
         return None
     return {
+        "root": f"{target.paths.release(release)}/app",
         "source": f"{target.paths.release(release)}/app/{static.path}",
         "target": target.paths.static,
         "release": release,
@@ -248,6 +249,7 @@ def frontend_payload(target: Target, release: str) -> dict[str, Any] | None:
     if frontend is None:
         return None
     return {
+        "root": f"{target.paths.release(release)}/app",
         "source": f"{target.paths.release(release)}/app/{frontend.built}",
         "target": target.paths.frontend,
         "url": app.root + frontend.url,

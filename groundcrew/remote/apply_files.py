@@ -12,8 +12,8 @@ ENTRY:   {"kind": "file", "path", "content" (base64), "mode", "user", "group",
          {"kind": "link", "path", "target"}
          {"kind": "absent", "path"}
 
-A path's directory is opened once, and everything is done in that: whoever may write on the way there
-can put something else in its place, but lead nothing of this elsewhere. Links on the way are
+A path's directory is opened once, and everything is done in that: whoever may write on the way
+there can put something else in its place, but lead nothing of this elsewhere. Links on the way are
 followed where root alone can have made them, see safe_paths.py.
 Exit 0 and one line per change on stdout; exit 1 with the reason on stderr and every path as it was.
 """

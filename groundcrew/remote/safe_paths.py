@@ -98,7 +98,7 @@ class Way:
                     os.close(self.opened.pop())
                 continue
             try:
-                self.opened.append(os.open(part, ITSELF | os.O_DIRECTORY, dir_fd=self.end))
+                self.enter(part)
             except FileNotFoundError:
                 if create is None:
                     raise
@@ -111,6 +111,10 @@ class Way:
                 if target is None or links > MOST_LINKS:
                     raise
                 parts += _parts(target, self)
+
+    def enter(self, name: str) -> None:
+        """Goes on into a directory. Raises OSError, NotADirectoryError for a link to one."""
+        self.opened.append(os.open(name, ITSELF | os.O_DIRECTORY, dir_fd=self.end))
 
     @property
     def end(self) -> int:
