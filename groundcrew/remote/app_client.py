@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import http.client
 import os
+import signal
 import socket
 import ssl
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from urllib.parse import unquote
 
 
@@ -59,16 +61,40 @@ def connected(path: str, timeout: float) -> socket.socket:
     return client
 
 
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Ends what takes longer with a TimeoutError: a socket's own timeout begins anew with every
+    byte, and who answers may send some for ever."""
+
+    def late(*_: object) -> None:
+        raise TimeoutError(f"no whole answer within {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def http_status(
     connection: http.client.HTTPConnection, url: str, headers: Mapping[str, str]
 ) -> int:
-    """The status of a GET; the answer is read to its end. Raises OSError and HTTPException."""
-    connection.putrequest("GET", url, skip_host=True)
-    for name, value in headers.items():
-        connection.putheader(name, value)
-    connection.endheaders()
-    answer = connection.getresponse()
-    answer.read()
+    """The status of a GET; the answer is read to its end, within the connection's timeout. Raises
+    OSError and HTTPException."""
+    with at_most(connection.timeout or 0):
+        connection.putrequest("GET", url, skip_host=True)
+        for name, value in headers.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        return status_of(connection.getresponse())
+
+
+def status_of(answer: http.client.HTTPResponse) -> int:
+    """The status of an answer, which is read to its end, and kept nowhere."""
+    while answer.read(1 << 16):
+        pass
     return answer.status
 
 
@@ -95,11 +121,11 @@ def uwsgi_status(path: str, url: str, headers: Mapping[str, str], timeout: float
     """The status of a GET in uWSGI's protocol, whose answer is HTTP."""
     client = connected(path, timeout)
     try:
-        client.sendall(uwsgi_request(url, headers))
-        answer = http.client.HTTPResponse(client)
-        answer.begin()
-        answer.read()
-        return answer.status
+        with at_most(timeout):
+            client.sendall(uwsgi_request(url, headers))
+            answer = http.client.HTTPResponse(client)
+            answer.begin()
+            return status_of(answer)
     finally:
         client.close()
 

@@ -35,6 +35,7 @@ from contextlib import suppress
 from typing import Any
 
 from groundcrew.remote.default_mode import adopt, default_mode, set_default_mode
+from groundcrew.remote.printable import printable
 from groundcrew.remote.safe_paths import Folders, Place, by_descriptor, opened
 
 Entry = dict[str, Any]
@@ -350,7 +351,8 @@ def main() -> int:
     try:
         Change(payload["entries"]).apply(payload.get("validate"))
     except (ChangeError, OSError) as error:
-        sys.stderr.write(f"{error}\nNothing was changed.\n")
+        # Validators quote what they have read.
+        sys.stderr.write(printable(f"{error}\nNothing was changed.\n"))
         return 1
     for entry in payload["entries"]:
         sys.stdout.write(f"{entry['kind']} {entry['path']}\n")

@@ -6,6 +6,8 @@ later.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 def printable(text: str) -> str:
     """The text, in which only newlines and tabs still steer a terminal: every other control
@@ -17,3 +19,14 @@ def printable(text: str) -> str:
         character if character in "\n\t" or character.isprintable() else repr(character)[1:-1]
         for character in text
     )
+
+
+def all_printable(value: Any) -> Any:
+    """The same for all text in lists and dictionaries."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, dict):
+        return {all_printable(key): all_printable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [all_printable(item) for item in value]
+    return value
