@@ -25,6 +25,7 @@ from groundcrew.entries import (
     tokens,
 )
 from groundcrew.facts.files import Paths
+from groundcrew.remote.printable import printable
 
 __all__ = ["Absent", "Directory", "Entry", "File", "Link", "Purge", "manage"]
 
@@ -92,7 +93,9 @@ def differing_lines(entry: File, state: PathState | None) -> Iterator[str]:
         yield "(secret: content or mode differs)"
         return
     current = base64.b64decode(state.get("content", "")) if state else b""
-    yield from generate_color_diff(
-        current.decode(errors="replace").splitlines(keepends=True),
-        entry.data.decode(errors="replace").splitlines(keepends=True),
-    )
+    yield from generate_color_diff(_lines(current), _lines(entry.data))
+
+
+def _lines(content: bytes) -> list[str]:
+    # What is there now may be others' work, and steer the terminal.
+    return printable(content.decode(errors="replace")).splitlines(keepends=True)

@@ -9,6 +9,7 @@ from pyinfra.api import FunctionCommand, operation
 from pyinfra.api.output import format_text
 
 from groundcrew.facts.logs import Logs
+from groundcrew.remote.printable import printable
 
 DEFAULT_LINES = 50
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -46,13 +47,6 @@ def report(prefix: str, logs: Mapping[str, Sequence[str]]) -> list[str]:
     for name, title in TITLES.items():
         found = logs.get(name, ())
         lines.append(prefix + format_text(f"{title}{'' if found else ': nothing'}", bold=True))
+        # Some of it comes from clients.
         lines += [prefix + printable(line) for line in found]
     return lines
-
-
-def printable(line: str) -> str:
-    """The line without what would steer the terminal: some of it comes from clients."""
-    return "".join(
-        character if character.isprintable() or character == "\t" else repr(character)[1:-1]
-        for character in line
-    )

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import http.client
 import os
+import signal
 import socket
 import ssl
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 from urllib.parse import unquote
 
 BODY_LIMIT = 1 << 20
 """Bytes of an answer that are looked at."""
-READ_LIMIT = 1 << 26
-"""Bytes of an answer that are read."""
 
 
 class SocketConnection(http.client.HTTPConnection):
@@ -65,6 +65,23 @@ def connected(path: str, timeout: float) -> socket.socket:
     return client
 
 
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Ends what takes longer with a TimeoutError: a socket's own timeout begins anew with every
+    byte, and who answers may send some for ever."""
+
+    def late(*_: object) -> None:
+        raise TimeoutError(f"no whole answer within {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 class Answer(NamedTuple):
     """What an application answered."""
 
@@ -82,20 +99,21 @@ def http_status(
 def http_answer(
     connection: http.client.HTTPConnection, url: str, headers: Mapping[str, str]
 ) -> Answer:
-    """The answer to a GET, read to its end. Raises OSError and HTTPException."""
-    connection.putrequest("GET", url, skip_host=True)
-    for name, value in headers.items():
-        connection.putheader(name, value)
-    connection.endheaders()
-    return whole(connection.getresponse())
+    """The answer to a GET, read to its end within the connection's timeout. Raises OSError and
+    HTTPException."""
+    with at_most(connection.timeout or 0):
+        connection.putrequest("GET", url, skip_host=True)
+        for name, value in headers.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        return whole(connection.getresponse())
 
 
 def whole(answer: http.client.HTTPResponse) -> Answer:
-    """An answer with the beginning of its body; an application may send as much as it likes."""
+    """An answer, read to its end; only the beginning of its body is kept."""
     body = answer.read(BODY_LIMIT)
-    seen = len(body)
-    while seen < READ_LIMIT and (chunk := answer.read(1 << 16)):
-        seen += len(chunk)
+    while answer.read(1 << 16):
+        pass
     return Answer(answer.status, body)
 
 
@@ -122,10 +140,11 @@ def uwsgi_answer(path: str, url: str, headers: Mapping[str, str], timeout: float
     """The answer to a GET in uWSGI's protocol, which is HTTP."""
     client = connected(path, timeout)
     try:
-        client.sendall(uwsgi_request(url, headers))
-        answer = http.client.HTTPResponse(client)
-        answer.begin()
-        return whole(answer)
+        with at_most(timeout):
+            client.sendall(uwsgi_request(url, headers))
+            answer = http.client.HTTPResponse(client)
+            answer.begin()
+            return whole(answer)
     finally:
         client.close()
 

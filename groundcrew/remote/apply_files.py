@@ -12,6 +12,9 @@ ENTRY:   {"kind": "file", "path", "content" (base64), "mode", "user", "group",
          {"kind": "link", "path", "target"}
          {"kind": "absent", "path"}
 
+A path's directory is opened once, and everything is done in that: whoever may write on the way
+there can put something else in its place, but lead nothing of this elsewhere. Links on the way are
+followed where root alone can have made them, see safe_paths.py.
 Exit 0 and one line per change on stdout; exit 1 with the reason on stderr and every path as it was.
 """
 
@@ -24,15 +27,16 @@ import os
 import pwd
 import secrets
 import shlex
-import shutil
 import stat
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 from groundcrew.remote.default_mode import adopt, default_mode, set_default_mode
+from groundcrew.remote.printable import printable
+from groundcrew.remote.safe_paths import Folders, Place, by_descriptor, opened
 
 Entry = dict[str, Any]
 
@@ -64,38 +68,71 @@ def group_id(group: str | int) -> int:
 def snapshot(path: str) -> Entry:
     """The entry that would put `path` back as it is now."""
     try:
-        state = os.lstat(path)
+        with opened(path) as place:
+            return state_of(place)
     except (FileNotFoundError, NotADirectoryError):
         return {"kind": "absent", "path": path}
+
+
+def state_of(place: Place) -> Entry:
+    """The same of a place."""
+    path, state = place.path, place.state
+    if state is None:
+        return {"kind": "absent", "path": path}
     if stat.S_ISLNK(state.st_mode):
-        return {"kind": "link", "path": path, "target": os.readlink(path)}
-    owned = {
+        target = os.readlink(place.name, dir_fd=place.folder)
+        return {"kind": "link", "path": path, "target": target}
+    content = {}
+    if stat.S_ISREG(state.st_mode):
+        data, state = place.read()
+        content = {"content": base64.b64encode(data).decode()}
+    elif not stat.S_ISDIR(state.st_mode):
+        raise ChangeError(f"{path} is neither a file, a directory nor a link")
+    return {
+        "kind": "file" if content else "directory",
         "path": path,
         "mode": f"{stat.S_IMODE(state.st_mode):04o}",
         "user": state.st_uid,
         "group": state.st_gid,
+        **content,
     }
-    if stat.S_ISDIR(state.st_mode):
-        return {"kind": "directory", **owned}
-    if stat.S_ISREG(state.st_mode):
-        content = base64.b64encode(Path(path).read_bytes()).decode()
-        return {"kind": "file", "content": content, **owned}
-    raise ChangeError(f"{path} is neither a file, a directory nor a link")
 
 
-def sync_directory(path: str) -> None:
-    """Makes renames in a directory survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+def beside(place: Place, purpose: str) -> Place:
+    """A hidden, unused name in the same directory, which drop-in directories skip."""
+    return place.sibling(f".{place.name}.groundcrew-{purpose}-{secrets.token_hex(8)}")
+
+
+def is_directory(place: Place) -> bool:
+    """Whether it is one itself, not by a link."""
+    return place.state is not None and stat.S_ISDIR(place.state.st_mode)
+
+
+def rename(place: Place, target: Place) -> None:
+    """Puts what is at one place at another one, over what is there."""
+    os.replace(place.name, target.name, src_dir_fd=place.folder, dst_dir_fd=target.folder)
+
+
+def unlink(place: Place) -> None:
+    """Removes what is there and no directory."""
+    if place.state is not None:
+        os.unlink(place.name, dir_fd=place.folder)
+
+
+def write_new(place: Place, content: bytes, uid: int, gid: int, mode: int) -> None:
+    """Makes a file that only root can read until it has its owner and mode, and is on the disk."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    descriptor = os.open(place.name, flags, 0o600, dir_fd=place.folder)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def beside(path: str, purpose: str) -> str:
-    """A hidden, unused name in the directory of `path`, which drop-in directories skip."""
-    directory, name = os.path.split(path)
-    return os.path.join(directory, f".{name}.groundcrew-{purpose}-{secrets.token_hex(8)}")
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fchown(stream.fileno(), uid, gid)
+            os.fchmod(stream.fileno(), mode)
+            os.fsync(stream.fileno())
+    except BaseException:
+        unlink(place)
+        raise
 
 
 def generated(item: Entry) -> bytes:
@@ -103,23 +140,19 @@ def generated(item: Entry) -> bytes:
 
     It is on the disk before it is used, so that it stays the same ever after.
     """
-    store = item["store"]
+    folders = Folders()
     try:
-        return Path(store).read_bytes()
-    except FileNotFoundError:
-        pass
-    value = "".join(secrets.choice(item["alphabet"]) for _ in range(item["length"])).encode()
-    directory = os.path.dirname(store)
-    os.makedirs(directory, 0o700, exist_ok=True)
-    staged = beside(store, "new")
-    descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(value)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(staged, store)
-    sync_directory(directory)
-    return value
+        store = folders.place(item["store"], create=0o700)
+        if store.state is not None:
+            return store.read()[0]
+        value = "".join(secrets.choice(item["alphabet"]) for _ in range(item["length"])).encode()
+        staged = beside(store, "new")
+        write_new(staged, value, os.geteuid(), os.getegid(), 0o600)
+        rename(staged, store)
+        folders.sync()
+        return value
+    finally:
+        folders.close()
 
 
 def content_of(entry: Entry) -> bytes:
@@ -130,42 +163,19 @@ def content_of(entry: Entry) -> bytes:
     return content
 
 
-def stays_within(path: str, root: str) -> bool:
-    """Whether no link on the way to `path` leads out of `root`."""
-    real = os.path.realpath(os.path.dirname(path))
-    return f"{real}/".startswith(f"{os.path.realpath(root)}/")
-
-
-def stage(entry: Entry) -> str:
+def stage(entry: Entry, place: Place) -> Place:
     """Writes a file beside its target, private until it has its final owner and mode."""
     uid, gid = user_id(entry["user"]), group_id(entry["group"])
-    if os.path.isdir(entry["path"]) and not os.path.islink(entry["path"]):
+    if is_directory(place):
         raise ChangeError(f"{entry['path']} is a directory, a file is to be written there")
-    if entry.get("within") and not stays_within(entry["path"], entry["within"]):
-        raise ChangeError(f"{entry['path']}: a link leads out of {entry['within']}")
-    staged = beside(entry["path"], "new")
-    content = content_of(entry)
-    try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-        descriptor = os.open(staged, flags, 0o600)
-    except FileNotFoundError:
-        raise ChangeError(f"the directory of {entry['path']} does not exist") from None
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fchown(stream.fileno(), uid, gid)
-            os.fchmod(stream.fileno(), int(entry["mode"], 8))
-            os.fsync(stream.fileno())
-    except BaseException:
-        os.unlink(staged)
-        raise
+    staged = beside(place, "new")
+    write_new(staged, content_of(entry), uid, gid, int(entry["mode"], 8))
     return staged
 
 
-def validate_staged(entry: Entry, staged: str) -> None:
+def validate_staged(entry: Entry, staged: Place) -> None:
     """Runs the entry's own validator on the staged file."""
-    command = entry["validate"].replace("{}", shlex.quote(staged))
+    command = entry["validate"].replace("{}", shlex.quote(staged.reliable))
     run_validator(command, entry["path"], hide_output=entry.get("secret", False))
 
 
@@ -190,51 +200,69 @@ def in_short(command: str) -> str:
     return textwrap.shorten(command, width=60, placeholder=" ...")
 
 
-def make_directory(entry: Entry) -> None:
+def make_directory(entry: Entry, place: Place) -> None:
     """Creates a directory, or corrects its owner and mode."""
-    path, uid, gid = entry["path"], user_id(entry["user"]), group_id(entry["group"])
-    if os.path.lexists(path):
-        if os.path.islink(path) or not os.path.isdir(path):
-            raise ChangeError(f"{path} exists and is not a directory")
-    else:
-        try:
-            os.mkdir(path, 0o700)
-        except FileNotFoundError:
-            raise ChangeError(f"the directory of {path} does not exist") from None
-    os.chown(path, uid, gid)
-    os.chmod(path, int(entry["mode"], 8))
-    default = entry.get("default_mode")
-    if default and default_mode(path) != default:
-        set_default_mode(path, int(default, 8))
-        adopt(path, gid, int(default, 8))
+    uid, gid = user_id(entry["user"]), group_id(entry["group"])
+    with suppress(FileExistsError):
+        os.mkdir(place.name, 0o700, dir_fd=place.folder)
+    try:
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+        directory = os.open(place.name, flags, dir_fd=place.folder)
+    except OSError:
+        raise ChangeError(f"{entry['path']} exists and is not a directory") from None
+    try:
+        os.fchown(directory, uid, gid)
+        os.fchmod(directory, int(entry["mode"], 8))
+        default = entry.get("default_mode")
+        if default and default_mode(directory) != default:
+            set_default_mode(directory, int(default, 8))
+            adopt(directory, gid, int(default, 8))
+    finally:
+        os.close(directory)
 
 
-def make_link(entry: Entry) -> None:
+def make_link(entry: Entry, place: Place) -> None:
     """Points a symbolic link at its target by renaming a new one over it."""
-    path = entry["path"]
-    if os.path.isdir(path) and not os.path.islink(path):
-        raise ChangeError(f"{path} is a directory, a link is to be made there")
-    staged = beside(path, "new")
-    os.symlink(entry["target"], staged)
-    os.replace(staged, path)
+    if is_directory(place):
+        raise ChangeError(f"{entry['path']} is a directory, a link is to be made there")
+    staged = beside(place, "new")
+    os.symlink(entry["target"], staged.name, dir_fd=staged.folder)
+    rename(staged, place)
+
+
+def remove_tree(place: Place) -> None:
+    """Removes a directory with all it holds, as far as that goes."""
+    command = ["rm", "-rf", "--", f"{by_descriptor(place.folder)}/{place.name}"]
+    subprocess.run(command, check=False, stderr=subprocess.DEVNULL, pass_fds=[place.folder])
 
 
 class Change:
-    """One set of entries on its way to the disk, and the way back."""
+    """One set of entries on its way to the disk, and the way back.
+
+    Each directory is opened once: what is in another one's place later is not touched.
+    """
 
     def __init__(self, entries: list[Entry]) -> None:
         self.entries = entries
-        self.staged: dict[str, str] = {}
-        self.undo: list[Entry] = []
-        self.set_aside: dict[str, str] = {}
+        self.folders = Folders()
+        self.staged: dict[str, Place] = {}
+        self.undo: list[tuple[Entry, Place]] = []
+        self.set_aside: list[tuple[Place, Place]] = []
 
     def of_kind(self, kind: str) -> list[Entry]:
         """The entries of one kind, in the order given."""
         return [entry for entry in self.entries if entry["kind"] == kind]
 
-    def remember(self, path: str) -> None:
-        """Notes how `path` is now, so that `put_back` can restore it."""
-        self.undo.append(snapshot(path))
+    def place(self, entry: Entry) -> Place:
+        """Where the entry's path leads."""
+        try:
+            return self.folders.place(entry["path"], entry.get("within"))
+        except (FileNotFoundError, NotADirectoryError):
+            raise ChangeError(f"the directory of {entry['path']} does not exist") from None
+
+    def remember(self, place: Place) -> None:
+        """Notes what is at a place now, so that `put_back` can restore it."""
+        self.undo.append((state_of(place), place))
 
     def apply(self, validate: str | None) -> None:
         """Makes the change; on any error everything is put back and the error raised."""
@@ -243,72 +271,78 @@ class Change:
             if validate:
                 run_validator(validate, "the new files together")
         except BaseException as error:
-            self.discard_staged()
             try:
+                self.discard_staged()
                 self.put_back()
             except OSError as second:
                 raise ChangeError(f"{error}\nPutting it back failed: {second}") from error
             raise
-        for aside in self.set_aside.values():
-            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            for _, aside in self.set_aside:
+                remove_tree(aside)
+        finally:
+            self.folders.close()
 
     def discard_staged(self) -> None:
         """Removes the staged files that were not renamed into place."""
         for staged in self.staged.values():
-            if os.path.lexists(staged):
-                os.unlink(staged)
+            unlink(staged)
 
     def make(self) -> None:
         """Directories, then all files staged and validated, then everything renamed into place."""
         for entry in self.of_kind("directory"):
-            self.remember(entry["path"])
-            make_directory(entry)
-        for entry in self.of_kind("file"):
-            self.staged[entry["path"]] = stage(entry)
-        for entry in self.of_kind("file"):
+            self.remember(self.place(entry))
+            make_directory(entry, self.place(entry))
+        files = self.of_kind("file")
+        for entry in files:
+            self.staged[entry["path"]] = stage(entry, self.place(entry))
+        for entry in files:
             if entry.get("validate"):
                 validate_staged(entry, self.staged[entry["path"]])
-        for entry in self.of_kind("file"):
-            self.remember(entry["path"])
-            os.replace(self.staged[entry["path"]], entry["path"])
+        for entry in files:
+            self.remember(self.place(entry))
+            rename(self.staged[entry["path"]], self.place(entry))
         for entry in self.of_kind("link"):
-            self.remember(entry["path"])
-            make_link(entry)
+            self.remember(self.place(entry))
+            make_link(entry, self.place(entry))
         for entry in self.of_kind("absent"):
-            self.remove(entry["path"])
-        for directory in {os.path.dirname(entry["path"]) for entry in self.entries}:
-            if os.path.isdir(directory):
-                sync_directory(directory)
+            self.remove(entry)
+        self.folders.sync()
 
-    def remove(self, path: str) -> None:
+    def remove(self, entry: Entry) -> None:
         """Removes a file or link; a directory is renamed aside until the change is accepted."""
-        if os.path.isdir(path) and not os.path.islink(path):
-            self.set_aside[path] = beside(path, "old")
-            os.rename(path, self.set_aside[path])
-        elif os.path.lexists(path):
-            self.remember(path)
-            os.unlink(path)
+        try:
+            place = self.folders.place(entry["path"])
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        if is_directory(place):
+            aside = beside(place, "old")
+            rename(place, aside)
+            self.set_aside.append((place, aside))
+        elif place.state is not None:
+            self.remember(place)
+            unlink(place)
 
     def put_back(self) -> None:
         """Restores every path touched so far, last one first."""
-        for path, aside in self.set_aside.items():
-            os.rename(aside, path)
-        for entry in reversed(self.undo):
-            restore(entry)
+        for place, aside in self.set_aside:
+            rename(aside, place)
+        for entry, place in reversed(self.undo):
+            restore(entry, place)
 
 
-def restore(entry: Entry) -> None:
-    """Makes one path what a snapshot says it was."""
+def restore(entry: Entry, place: Place) -> None:
+    """Makes one place what a snapshot says it was."""
     if entry["kind"] == "file":
-        os.replace(stage(entry), entry["path"])
+        rename(stage(entry, place), place)
     elif entry["kind"] == "directory":
-        make_directory(entry)
+        make_directory(entry, place)
     elif entry["kind"] == "link":
-        make_link(entry)
-    elif os.path.isdir(entry["path"]) and not os.path.islink(entry["path"]):
-        os.rmdir(entry["path"])
-    elif os.path.lexists(entry["path"]):
-        os.unlink(entry["path"])
+        make_link(entry, place)
+    elif is_directory(place):
+        os.rmdir(place.name, dir_fd=place.folder)
+    else:
+        unlink(place)
 
 
 def main() -> int:
@@ -317,7 +351,8 @@ def main() -> int:
     try:
         Change(payload["entries"]).apply(payload.get("validate"))
     except (ChangeError, OSError) as error:
-        sys.stderr.write(f"{error}\nNothing was changed.\n")
+        # Validators quote what they have read.
+        sys.stderr.write(printable(f"{error}\nNothing was changed.\n"))
         return 1
     for entry in payload["entries"]:
         sys.stdout.write(f"{entry['kind']} {entry['path']}\n")

@@ -17,15 +17,18 @@ VERSION = struct.pack("<I", 2)
 ENTRY = struct.Struct("<HHI")
 USER_OBJ, GROUP_OBJ, GROUP, MASK, OTHER = 0x01, 0x04, 0x08, 0x10, 0x20
 NOBODY = 0xFFFFFFFF
+DEEPEST = 200
+"""Directories in one another that are gone through: each is open meanwhile."""
 
 
-def default_mode(path: str) -> str | None:
-    """The mode as four octal digits; None where there is none, or another ACL."""
+def default_mode(place: str | int) -> str | None:
+    """The mode of a directory, given by path or descriptor, as four octal digits; None where there
+    is none, or another ACL."""
     try:
-        data = os.getxattr(path, ATTRIBUTE)
+        data = os.getxattr(place, ATTRIBUTE)
         found = {tag: bits for tag, bits, _ in ENTRY.iter_unpack(data[len(VERSION) :])}
         mode = found[USER_OBJ] << 6 | found[GROUP_OBJ] << 3 | found[OTHER]
-        return f"{mode:04o}" if data == acl(mode, os.stat(path).st_gid) else None
+        return f"{mode:04o}" if data == acl(mode, os.stat(place).st_gid) else None
     except (OSError, KeyError, struct.error):
         return None
 
@@ -48,25 +51,33 @@ def acl(mode: int, group: int) -> bytes:
     return VERSION + b"".join(ENTRY.pack(*entry) for entry in entries)
 
 
-def adopt(path: str, group: int, mode: int) -> None:
+def adopt(directory: int, group: int, mode: int) -> None:
     """Gives what is in a directory already the group and mode that it would get now.
 
-    Its owner may be at work there meanwhile: nothing is followed out of it.
+    Its owner may be at work there meanwhile: nothing is followed out of it, and somebody else's
+    file that has a name elsewhere too stays as it is. Raises OSError.
     """
-    for _, folders, names, here in os.fwalk(path, follow_symlinks=False):
-        for name in [*folders, *names]:
+    owner = os.fstat(directory).st_uid
+
+    def adopt_in(folder: int, depth: int) -> None:
+        if depth > DEEPEST:
+            raise OSError(f"more than {DEEPEST} directories in one another")
+        for name in os.listdir(folder):
             try:
-                item = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=here)
+                item = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
             except OSError:
                 continue
             try:
-                kind = os.fstat(item).st_mode
-                if stat.S_ISDIR(kind):
+                state = os.fstat(item)
+                if stat.S_ISDIR(state.st_mode):
                     os.fchown(item, -1, group)
                     os.fchmod(item, stat.S_ISGID | mode)
                     set_default_mode(item, mode)
-                elif stat.S_ISREG(kind):
+                    adopt_in(item, depth + 1)
+                elif stat.S_ISREG(state.st_mode) and (state.st_nlink == 1 or state.st_uid == owner):
                     os.fchown(item, -1, group)
                     os.fchmod(item, mode & 0o666)
             finally:
                 os.close(item)
+
+    adopt_in(directory, 1)

@@ -21,10 +21,19 @@ import pwd
 import stat
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from groundcrew.remote.default_mode import default_mode
+from groundcrew.remote.safe_paths import (
+    ITSELF,
+    Place,
+    UnsafePathError,
+    Way,
+    by_descriptor,
+    is_ours,
+    opened,
+    readable,
+)
 
 
 def name_of(lookup: Callable[[int], Any], number: int) -> str:
@@ -39,7 +48,8 @@ def with_tokens(content: bytes, stores: dict[str, str]) -> bytes:
     """The content with tokens in the place of the values that this host has made up."""
     for token, store in stores.items():
         try:
-            value = Path(store).read_bytes()
+            with opened(store) as place:
+                value = place.read()[0]
         except OSError:
             value = b""
         # A token in the file itself was never replaced: it must not look as if it had been.
@@ -52,36 +62,54 @@ def with_tokens(content: bytes, stores: dict[str, str]) -> bytes:
 def inspect(path: str, with_content: bool, stores: dict[str, str]) -> dict[str, str] | None:
     """The state of one path, or None where there is nothing."""
     try:
-        state = os.lstat(path)
+        with opened(path) as place:
+            return state_of(place, with_content, stores)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    result = {
-        "kind": "other",
-        "mode": f"{stat.S_IMODE(state.st_mode):04o}",
-        "user": name_of(pwd.getpwuid, state.st_uid),
-        "group": name_of(grp.getgrgid, state.st_gid),
-    }
-    if stat.S_ISLNK(state.st_mode):
-        result.update(kind="link", target=os.readlink(path))
-    elif stat.S_ISDIR(state.st_mode):
-        result.update(kind="directory")
-        default = default_mode(path)
-        if default:
-            result.update(default_mode=default)
-    elif stat.S_ISREG(state.st_mode):
-        content = Path(path).read_bytes()
-        hashed = hashlib.sha256(with_tokens(content, stores))
-        result.update(kind="file", sha256=hashed.hexdigest())
-        if with_content:
-            result.update(content=base64.b64encode(content).decode())
+    except UnsafePathError:
+        # Never as it should be, not even where nothing should be: the change is refused, and says
+        # why.
+        return {"kind": "other", "mode": "", "user": "", "group": ""}
+
+
+def state_of(place: Place, with_content: bool, stores: dict[str, str]) -> dict[str, str]:
+    """The state of what is there; one and the same, whatever is put in its place meanwhile."""
+    item = os.open(place.name, ITSELF, dir_fd=place.folder)
+    try:
+        state = os.fstat(item)
+        result = {
+            "kind": "other",
+            "mode": f"{stat.S_IMODE(state.st_mode):04o}",
+            "user": name_of(pwd.getpwuid, state.st_uid),
+            "group": name_of(grp.getgrgid, state.st_gid),
+        }
+        if stat.S_ISLNK(state.st_mode):
+            result.update(kind="link", target=os.readlink("", dir_fd=item))
+        elif stat.S_ISDIR(state.st_mode):
+            result.update(kind="directory")
+            default = default_mode(by_descriptor(item))
+            if default:
+                result.update(default_mode=default)
+        elif stat.S_ISREG(state.st_mode):
+            with os.fdopen(readable(item), "rb") as stream:
+                content = stream.read()
+            hashed = hashlib.sha256(with_tokens(content, stores))
+            result.update(kind="file", sha256=hashed.hexdigest())
+            # Perhaps somebody else's, where others can have linked it.
+            shown = state.st_nlink == 1 or is_ours(os.fstat(place.folder))
+            if with_content and shown:
+                result.update(content=base64.b64encode(content).decode())
+    finally:
+        os.close(item)
     return result
 
 
 def matches(directory: str, pattern: str) -> list[str]:
     """The paths in `directory` whose name matches the glob `pattern`."""
     try:
-        names = os.listdir(directory)
-    except (FileNotFoundError, NotADirectoryError):
+        with Way(directory) as way:
+            names = os.listdir(by_descriptor(way.end))
+    except (FileNotFoundError, NotADirectoryError, UnsafePathError):
         return []
     return [os.path.join(directory, name) for name in sorted(fnmatch.filter(names, pattern))]
 

@@ -11,6 +11,7 @@ import json
 import os
 import pwd
 import socket
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -106,7 +107,7 @@ def login_defs(keys: list[str]) -> dict[str, str | None]:
 
 def open_dotfiles(asked: bool) -> list[str]:
     """Hidden files in people's homes, those to come too, that others than they and their group may
-    read or change."""
+    read or change. What is no text for a name is left out: nobody could say it."""
     if not asked:
         return []
     people = [user for user in pwd.getpwall() if 1000 <= user.pw_uid < 60000]
@@ -115,8 +116,18 @@ def open_dotfiles(asked: bool) -> list[str]:
         str(path)
         for home in [*homes, "/etc/skel"]
         for path in Path(home).glob(".[!.]*")
-        if path.is_file() and not path.is_symlink() and path.stat().st_mode & 0o037
+        if is_open(path) and str(path).isprintable()
     )
+
+
+def is_open(path: Path) -> bool:
+    """Whether it is a file, and no link to one, that others may read or change."""
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        # Its owner may remove it at any time.
+        return False
+    return stat.S_ISREG(mode) and bool(mode & 0o037)
 
 
 def open_files(paths: list[str]) -> list[str]:

@@ -22,6 +22,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from groundcrew.remote.printable import printable
+
 LISTEN = "0A"
 INTERPRETERS = Path("/opt/groundcrew/python")
 CONNECT_SECONDS = 3.0
@@ -100,8 +102,9 @@ def owners(ports: list[int]) -> dict[int, list[dict[str, Any]]]:
 def describe(process: Path) -> dict[str, Any]:
     """A process: its number, name and unit."""
     try:
-        name = (process / "comm").read_text().strip()
-        groups = (process / "cgroup").read_text()
+        # A process gives itself its name, of any bytes.
+        name = printable((process / "comm").read_text(errors="replace").strip())
+        groups = (process / "cgroup").read_text(errors="replace")
     except OSError:
         name, groups = "gone", ""
     units = re.findall(r"/([^/\n]+\.(?:service|scope))", groups)

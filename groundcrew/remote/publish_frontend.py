@@ -1,11 +1,12 @@
 """Puts a release's front end where nginx serves it once the release is switched to.
 
-Runs on the host as `python3 -c SCRIPT` with a JSON payload on stdin: {"source": directory of the
-built files, "target": directory of all front ends, "url": path that they are served at, "assets":
-[paths below it whose files are kept], "index": whether there must be an index.html, "gzip": bytes
-from which text is compressed, or null, "release": ID, "grace": seconds}. The files go to
-TARGET/releases/ID, at the paths of their URLs; TARGET/current is not touched. Assets are linked to
-TARGET/kept too, where pages of a replaced release find them until `grace` seconds later.
+Runs on the host as `python3 -c SCRIPT` with a JSON payload on stdin: {"root": the release's code,
+"source": directory in it with the built files, "target": directory of all front ends, "url": path
+that they are served at, "assets": [paths below it whose files are kept], "index": whether there
+must be an index.html, "gzip": bytes from which text is compressed, or null, "release": ID, "grace":
+seconds}. Only files of that very directory are served. They go to TARGET/releases/ID, at the paths
+of their URLs; TARGET/current is not touched. Assets are linked to TARGET/kept too, where pages of a
+replaced release find them until `grace` seconds later.
 Exit 0, or 1 with the reason on stderr. Standard library only, Python 3.9 or later.
 """
 
@@ -19,7 +20,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from groundcrew.remote.published import LISTS, expire, files, publish
+from groundcrew.remote.published import LISTS, expire, files, note, publish, release_directory
+from groundcrew.remote.safe_paths import Way
 
 TEXT = {
     ".cjs", ".css", ".csv", ".eot", ".htm", ".html", ".ico", ".js", ".json", ".map", ".md", ".mjs",
@@ -53,9 +55,10 @@ def compress(directory: Path, names: list[str], least: int) -> list[str]:
 
 def remove_others(directory: Path, names: set[str]) -> None:
     """Removes what is left of an earlier attempt."""
-    for name in files(directory):
-        if name not in names:
-            (directory / name).unlink()
+    with Way(str(directory)) as way:
+        for name in files(way):
+            if name not in names:
+                (directory / name).unlink()
 
 
 def keep(release: Path, kept: Path, names: list[str]) -> None:
@@ -82,15 +85,20 @@ def live(target: Path) -> str | None:
 
 def put(payload: dict[str, Any]) -> str:
     """Publishes what the payload describes; what was done. Raises OSError."""
-    source, target = Path(payload["source"]), Path(payload["target"])
+    target = Path(payload["target"])
     release, before = target / "releases" / payload["release"], live(target)
     url = payload["url"].strip("/")
-    names = [name for name in files(source) if visible(name)]
-    if payload["index"] and "index.html" not in names:
-        raise FileNotFoundError(f"no index.html in {source}")
     directory = release / url
-    directory.mkdir(parents=True, exist_ok=True)
-    copied = publish(source, directory, names)
+    try:
+        source = release_directory(payload["root"], payload["source"])
+    except FileNotFoundError:
+        raise OSError(f"no directory {payload['source']}: is it built?") from None
+    with source:
+        names = [name for name in files(source) if visible(name)]
+        if payload["index"] and "index.html" not in names:
+            raise FileNotFoundError(f"no index.html in {payload['source']}")
+        directory.mkdir(parents=True, exist_ok=True)
+        copied = publish(source, directory, names)
     packed = compress(directory, names, payload["gzip"]) if payload["gzip"] is not None else []
     served = {os.path.join(url, name) for name in [*names, *packed]}
     remove_others(release, served)
@@ -99,7 +107,7 @@ def put(payload: dict[str, Any]) -> str:
     kept = target / "kept"
     (kept / LISTS).mkdir(parents=True, exist_ok=True)
     keep(release, kept, assets)
-    (kept / LISTS / payload["release"]).write_text("\n".join(assets), encoding="utf-8")
+    note(kept / LISTS, payload["release"], assets)
     removed = expire(kept, payload["release"], before, payload["grace"])
     for other in (target / "releases").iterdir():
         if other.name not in (payload["release"], before):
@@ -114,9 +122,6 @@ def main() -> int:
     """Publishes what the payload on stdin describes."""
     payload: dict[str, Any] = json.load(sys.stdin)
     os.umask(0o022)
-    if not Path(payload["source"]).is_dir():
-        print(f"no directory {payload['source']}: is it built?", file=sys.stderr)
-        return 1
     try:
         print(put(payload))
     except OSError as error:

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from groundcrew.remote.app_client import NginxConnection, http_status, socket_status
+from groundcrew.remote.printable import all_printable
 
 Data = dict[str, Any]
 COMMAND_TIMEOUT = 60
@@ -128,8 +129,9 @@ def processes(request: Data) -> Data:
         if not process.name.isdigit():
             continue
         try:
-            groups = (process / "cgroup").read_text()
-            status = (process / "status").read_text()
+            # A process gives itself its name, of any bytes.
+            groups = (process / "cgroup").read_text(errors="replace")
+            status = (process / "status").read_text(errors="replace")
         except OSError:
             continue
         for name, members in found.items():
@@ -189,7 +191,7 @@ def sockets(request: Data) -> Data:
 def connections(runtime: str) -> set[str]:
     """Inodes of the connections that servers hold on sockets in a directory."""
     found = set()
-    for line in Path("/proc/net/unix").read_text().splitlines()[1:]:
+    for line in Path("/proc/net/unix").read_text(errors="replace").splitlines()[1:]:
         fields = line.split()
         connected = len(fields) == 8 and fields[5] == "03"
         if connected and os.path.dirname(fields[7]) == runtime:
@@ -242,10 +244,21 @@ def listening(_: Data) -> list[Data]:
     for line in result.stdout.splitlines():
         local = line.split()[3]
         address, port = local.rsplit(":", 1)
-        names = sorted(set(re.findall(r'\("([^"]+)"', line)))
+        processes = re.findall(r'\("([^"]+)",pid=(\d+)', line)
+        if processes and all(name == LISTENER and is_roots(pid) for name, pid in processes):
+            continue
+        names = ", ".join(sorted({name for name, _ in processes})) or "?"
         address = address.split("%")[0].strip("[]")
-        found.append({"address": address, "port": int(port), "process": ", ".join(names) or "?"})
-    return [item for item in found if item["process"] != LISTENER]
+        found.append({"address": address, "port": int(port), "process": names})
+    return found
+
+
+def is_roots(pid: str) -> bool:
+    """Whether a process is root's: others can take the name of one that is."""
+    try:
+        return os.stat(f"/proc/{pid}").st_uid == 0
+    except OSError:
+        return False
 
 
 def logrotate(_: Data) -> Data:
@@ -419,7 +432,7 @@ def main() -> int:
     report["units_after"] = look(units, request)
     report["seconds"] = time.monotonic() - started
     report["listener"] = look(listener, request)
-    print(json.dumps(report))
+    print(json.dumps(all_printable(report)))
     return 0
 
 

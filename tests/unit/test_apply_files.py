@@ -10,12 +10,13 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from groundcrew import remote
 from groundcrew.entries import Absent, Directory, File, Link, PathEntry, PathState, payload
-from groundcrew.remote import apply_files
+from groundcrew.remote import apply_files, safe_paths
 
 USER = pwd.getpwuid(os.getuid()).pw_name
 GROUP = grp.getgrgid(os.getgid()).gr_name
@@ -100,9 +101,10 @@ def test_staging_is_exclusive_and_private_before_the_content_is_there(
     modes_at_chown: list[str] = []
     real_open, real_fchown = os.open, os.fchown
 
-    def record_open(path: str, flags: int, mode: int = 0o777) -> int:
-        opened.append((flags, mode))
-        return real_open(path, flags, mode)
+    def record_open(path: str, flags: int, mode: int = 0o777, **options: Any) -> int:
+        if flags & os.O_WRONLY:
+            opened.append((flags, mode))
+        return real_open(path, flags, mode, **options)
 
     def record_fchown(descriptor: int, uid: int, gid: int) -> None:
         modes_at_chown.append(f"{stat.S_IMODE(os.fstat(descriptor).st_mode):04o}")
@@ -110,7 +112,8 @@ def test_staging_is_exclusive_and_private_before_the_content_is_there(
 
     monkeypatch.setattr(os, "open", record_open)
     monkeypatch.setattr(os, "fchown", record_fchown)
-    apply_files.stage(payload(file(tmp_path / "key", "s3cret", "0644", secret=True)))
+    with safe_paths.opened(str(tmp_path / "key")) as place:
+        apply_files.stage(payload(file(tmp_path / "key", "s3cret", "0644", secret=True)), place)
     flags, created_mode = opened[0]
     assert flags & os.O_EXCL and flags & os.O_CREAT and flags & os.O_NOFOLLOW
     assert created_mode == 0o600

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from click import unstyle
 
-from groundcrew.operations.logs import printable, report, seconds
+from groundcrew.operations.logs import report, seconds
 from groundcrew.remote import app_files, app_logs
+from groundcrew.remote.printable import printable
 
 
 def access(ago: float, path: str) -> str:

@@ -35,6 +35,7 @@ class Host:
 
     def publish(self, release: str, files: dict[str, str], **changes: Any) -> int:
         payload = {
+            "root": str(self.root),
             "source": build(self.root, release, files),
             "target": str(self.served),
             "url": "/",
@@ -140,7 +141,7 @@ def test_a_release_that_was_cut_off_is_completed(host: Host) -> None:
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"source": "/nowhere"}, "is it built?"), ({}, "no index.html")],
+    [({"root": "/", "source": "/nowhere"}, "is it built?"), ({}, "no index.html")],
 )
 def test_what_is_not_there_is_told(
     host: Host, capsys: pytest.CaptureFixture[str], changes: dict[str, Any], message: str

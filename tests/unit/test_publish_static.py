@@ -8,13 +8,15 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from groundcrew.remote import publish_static
 
 
-def run(monkeypatch: pytest.MonkeyPatch, **payload: object) -> int:
+def run(monkeypatch: pytest.MonkeyPatch, **payload: Any) -> int:
+    payload.setdefault("root", str(Path(payload["source"]).parent))
     monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(payload)))
     return publish_static.main()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -59,3 +61,29 @@ def test_a_directory_of_somebody_elses_is_left_alone(host: Path) -> None:
     (host / "srv/shop/data").mkdir(parents=True)
     (host / "run/nginx/shop").mkdir(parents=True)
     assert remove_app.paths("shop", True) == []
+
+
+def test_what_is_removed_is_removed_whole_and_nothing_else(host: Path) -> None:
+    root, outside = host / "srv/shop", host / "outside"
+    outside.mkdir()
+    (outside / "kept").touch()
+    (root / "shared").mkdir(parents=True)
+    (root / "shared/link").symlink_to(outside)
+    os.mkfifo(root / "shared/pipe")
+    (root / "current").symlink_to(outside)
+    # Deeper than Python's own way goes, and longer than a path may be.
+    here = os.open(root / "shared", os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("deep", dir_fd=here)
+        below = os.open("deep", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    try:
+        remove_app.remove([("path", str(root / "current")), ("path", str(root))])
+        assert not root.exists()
+    finally:
+        # Nor is pytest's way down deep enough.
+        subprocess.run(["rm", "-rf", str(root)], check=True)
+    assert [path.name for path in outside.iterdir()] == ["kept"]
+    remove_app.remove([("path", str(root))])

@@ -1,0 +1,127 @@
+"""Processes of others name themselves and answer as they like: whoever looks at them goes on."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from groundcrew.remote import app_client, inspect_host, inspect_resources, verify_host
+
+OTHER = 65534 if os.geteuid() == 0 else os.geteuid()
+NAMED = """
+import os, sys, time
+open("/proc/self/comm", "wb").write(bytes.fromhex(sys.argv[1]))
+os.setuid(int(sys.argv[2]))
+print(flush=True)
+time.sleep(60)
+"""
+
+
+@contextmanager
+def process(name: bytes) -> Iterator[int]:
+    """The id of a process with a name, of another user."""
+    command = [sys.executable, "-ISc", NAMED, name.hex(), str(OTHER)]
+    started = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert started.stdout
+    try:
+        started.stdout.readline()
+        yield started.pid
+    finally:
+        started.kill()
+        started.wait()
+        started.stdout.close()
+
+
+def test_a_name_that_is_no_text() -> None:
+    with process(b"\xff\x1b[2J") as pid:
+        assert verify_host.processes({"apps": []}) == {}
+        found = inspect_resources.describe(Path(f"/proc/{pid}"))
+    assert (found["pid"], found["name"]) == (pid, "\ufffd\\x1b[2J")
+
+
+def test_a_socket_whose_name_is_no_text(tmp_path: Path) -> None:
+    name = bytes(tmp_path / "a") + b"\xff"
+    with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as client:
+        server.bind(name)
+        server.listen()
+        client.connect(name)
+        accepted, _ = server.accept()
+        with accepted:
+            assert len(verify_host.connections(str(tmp_path))) == 1
+
+
+def test_a_port_is_not_hidden_by_the_name_of_who_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    def listeners(pids: list[int]) -> list[str]:
+        lines = [
+            f'LISTEN 0 5 0.0.0.0:{pid} 0.0.0.0:* users:(("groundcrew-seen",pid={pid},fd=3))'
+            for pid in pids
+        ]
+        done = subprocess.CompletedProcess[str]([], 0, "\n".join(lines), "")
+        monkeypatch.setattr(verify_host, "run", lambda *_: done)
+        return [item["process"] for item in verify_host.listening({})]
+
+    with process(b"groundcrew-seen") as pid:
+        # The first process of all is root's.
+        assert listeners([pid, 1]) == (["groundcrew-seen"] if OTHER else [])
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 4096),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        (b"HTTP/1.1 200 OK\r\n", b"x"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    ],
+    ids=["body", "chunks", "headers", "interim answers"],
+)
+@pytest.mark.parametrize("kind", ["http", "uwsgi"])
+def test_an_answer_that_never_ends(tmp_path: Path, kind: str, first: bytes, again: bytes) -> None:
+    if kind == "uwsgi":
+        (tmp_path / "uwsgi.ini").touch()
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+
+        def answer() -> None:
+            client, _ = server.accept()
+            with client:
+                try:
+                    client.sendall(first)
+                    while True:
+                        client.sendall(again)
+                        time.sleep(0.01)
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        started = time.monotonic()
+        with pytest.raises(TimeoutError):
+            app_client.socket_status(str(path), str(tmp_path), "/", {"Host": "a"}, 0.5)
+        assert time.monotonic() - started < 5
+        thread.join(timeout=5)
+        assert not thread.is_alive()
+
+
+def test_only_files_themselves_are_open_to_others(tmp_path: Path) -> None:
+    open_file = tmp_path / ".open"
+    open_file.touch()
+    open_file.chmod(0o644)
+    (tmp_path / ".closed").touch(0o600)
+    (tmp_path / ".link").symlink_to(open_file)
+    (tmp_path / ".folder").mkdir()
+    os.mkfifo(tmp_path / ".pipe")
+    found = [path.name for path in tmp_path.iterdir() if inspect_host.is_open(path)]
+    assert found == [".open"]
+    assert not inspect_host.is_open(tmp_path / ".gone")
