@@ -7,6 +7,7 @@ looks that the attack got nothing and that the other application lost nothing.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import textwrap
 import time
@@ -97,7 +98,7 @@ def test_a_build_is_an_unprivileged_user_in_a_sandbox(bookworm: LabHost, source:
         assert f"'{path}': No such file" in seen
     assert "shadow: Permission denied" in seen
     for path in ("/etc", "/usr", "/srv", "/run"):
-        assert f"'{path}/pwned': Read-only file system" in seen
+        assert re.search(rf"'{path}/pwned': (Read-only file system|Permission denied)", seen), seen
     assert "mode=4" not in seen
     # Nor do marks of the file system become root's.
     found = inside(bookworm, "find -L /srv/hello/releases /srv/hello/code -perm /6000 | head")
@@ -145,8 +146,10 @@ def test_links_in_the_applications_directory_lead_root_nowhere(bookworm: LabHost
         answer = bookworm.get("/uuid", "hello.test")
         assert answer.status_code == 502, answer.text
         assert "Permission denied" in as_app(bookworm, "ls /run/groundcrew/apps/httpbin")
-        restart = pyinfra(bookworm.name, playbook="playbooks/restart.py", data={"app": "hello"})
-        assert restart.status == 0, restart.stderr
+        inside(bookworm, f"systemctl restart hello@{live}.service")
+        for playbook in ("playbooks/restart.py", "playbooks/status.py"):
+            done = pyinfra(bookworm.name, playbook=playbook, data={"app": "hello"})
+            assert done.status == 0, done.stderr
     finally:
         inside(bookworm, f"rm -f '{runtime}/{name}'; systemctl restart hello@{live}.service")
     deadline = time.monotonic() + 20
