@@ -74,7 +74,7 @@ def watched(host: LabHost) -> str:
         "sshd -T | sha256sum; nft -s -t list table inet groundcrew | sha256sum; "
         "visudo -c && nginx -t 2>&1 && cat /etc/nginx/groundcrew/*.conf | sha256sum; "
         "cat /home/deploy/.ssh/authorized_keys /etc/sudoers.d/*; getent passwd deploy; "
-        "cat /etc/pam.d/* | sha256sum; ls /run/groundcrew/guard"
+        "cat /etc/pam.d/* | sha256sum; ls /var/lib/groundcrew/guard"
     )
 
 
@@ -112,7 +112,7 @@ def test_pam_that_lets_nobody_in_is_put_back(bookworm: LabHost) -> None:
     # sudo is closed as well, so that only the host itself can put it back.
     assert "the host does it by itself" in run.stdout + run.stderr
     ended = time.monotonic()
-    while inside(bookworm, "ls /run/groundcrew/guard").strip():
+    while inside(bookworm, "ls /var/lib/groundcrew/guard").strip():
         assert time.monotonic() - ended < PATIENCE, "the change was not put back"
         time.sleep(1)
     assert client.failures == []
@@ -124,7 +124,7 @@ def test_an_operator_who_disappears_is_not_waited_for(
 ) -> None:
     """The host put the change back by itself, while the tests above went on with another host."""
     before, killed = disappeared
-    while inside(trixie, "ls /run/groundcrew/guard").strip():
+    while inside(trixie, "ls /var/lib/groundcrew/guard").strip():
         assert time.monotonic() - killed < PATIENCE, "the change was not put back"
         time.sleep(1)
     assert watched(trixie) == before
@@ -141,12 +141,12 @@ def disappeared(trixie: LabHost) -> tuple[str, float]:
         command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, text=True
     )
     deadline = time.monotonic() + 60
-    while "groundcrew" not in inside(trixie, "ls /run/groundcrew/guard 2>/dev/null || true"):
+    while "groundcrew" not in inside(trixie, "ls /var/lib/groundcrew/guard 2>/dev/null || true"):
         assert time.monotonic() < deadline, "the change was never made"
         time.sleep(0.02)
     run.kill()
     run.wait()
-    assert "groundcrew" in inside(trixie, "ls /run/groundcrew/guard"), "it was kept already"
+    assert "groundcrew" in inside(trixie, "ls /var/lib/groundcrew/guard"), "it was kept already"
     return before, time.monotonic()
 
 
