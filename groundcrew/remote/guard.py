@@ -45,7 +45,7 @@ from groundcrew.remote.put_back import (
 PROGRAM = STATE.parent / "put_back.py"
 UNITS = Path("/etc/systemd/system")
 UNIT = UNITS / "groundcrew-guard.service"
-ENABLED = UNITS / "multi-user.target.wants" / UNIT.name
+ENABLED = UNITS / "sysinit.target.wants" / UNIT.name
 
 
 def make_directory(path: Path, mode: int) -> None:

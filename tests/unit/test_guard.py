@@ -67,7 +67,7 @@ def test_the_way_back_lasts_before_anything_is_changed(switch: Switch) -> None:
         str(switch.guard / "ssh.new"),
         str(switch.guard / "ssh.new/saved"),
         str(switch.units),
-        str(switch.units / "multi-user.target.wants"),
+        str(switch.units / "sysinit.target.wants"),
     } <= synced
     for name in ("ssh.new/.undo.json.", "ssh.new/.apply_files.py.", "../.put_back.py."):
         prefix = os.path.normpath(switch.guard / name)
@@ -86,7 +86,7 @@ def test_the_unit_of_the_boot_is_enabled_before_anything_is_changed(switch: Swit
     assert f"ExecStart=/usr/bin/python3 -IS {switch.program} boot\n" in text
     assert "Before=network-pre.target sysinit.target nftables.service\n" in text
     assert "Before=ssh.service ssh.socket systemd-user-sessions.service\n" in text
-    link = looked / "multi-user.target.wants/groundcrew-guard.service"
+    link = looked / "sysinit.target.wants/groundcrew-guard.service"
     assert link.readlink() == switch.units / "groundcrew-guard.service"
 
 
