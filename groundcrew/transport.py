@@ -3,7 +3,7 @@
 - TCP_NODELAY: paramiko leaves Nagle's algorithm on, which costs about 40 ms per command.
 - A bare host has no admin user yet: where `ssh_user` is refused, data `bootstrap_user` is tried.
 - A host reached as root may have no sudo: there commands run without it.
-- Commands are counted, for benchmarks.
+- Commands are counted, for benchmarks, and timed: a slow host is given more time.
 - paramiko learns a key exchange that resists quantum computers (`groundcrew.post_quantum`).
 """
 
@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import inspect
 import socket
+import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -27,8 +29,13 @@ from groundcrew import post_quantum
 
 COMMANDS = "groundcrew_commands"
 TRANSFERS = "groundcrew_transfers"
+LOGIN_SECONDS = "groundcrew_login_seconds"
+RECENT_SECONDS = "groundcrew_recent_seconds"
 LOGIN_TIMEOUT = 10.0
 LOGIN_PATIENCE = 5.0
+# A login and sudo, measured against the shortest command.
+COMMANDS_PER_LOGIN = 4
+RECENT = 3
 
 EXPECTED: tuple[tuple[type, str, str], ...] = (
     (SSHClient, "connect", "hostname"),
@@ -88,22 +95,42 @@ def login_users(host: Host) -> list[str]:
     return list(dict.fromkeys(users))
 
 
-def second_login(host: Host, user: str) -> None:
+def login_seconds(host: Host) -> float:
+    """How long a login to the host is to be expected to take now, by what was seen; 0 if nothing.
+
+    That is as long as that of the live connection, with its first command, or a few times as long
+    as the quickest of the last commands: the host may be busier by now.
+    """
+    first = float(host.connector_data.get(LOGIN_SECONDS, 0.0))
+    recent = host.connector_data.get(RECENT_SECONDS, ())
+    # Fewer may all have had a lot to do.
+    quickest = min(recent) if len(recent) == RECENT else 0.0
+    return max(first, COMMANDS_PER_LOGIN * quickest)
+
+
+def second_login(
+    host: Host, user: str, step: float = LOGIN_TIMEOUT, until: float | None = None
+) -> None:
     """Logs in to the host as `user` over a new connection and becomes root there.
 
     Uses the key or agent and the known hosts of the live connection, but no password. Does nothing
     where the host is not reached by SSH: there is no access to lose. Raises LoginError.
+
+    + step: seconds that each step may take: to connect, to log in, to become root
+    + until: when all of it has ended, in the time of `time.monotonic`
     """
     connector = host.connector
     if not isinstance(connector, SSHConnector):
         return
+    end = time.monotonic() + 4 * step if until is None else until
     # A server that was just reloaded takes no connections for a moment.
-    deadline = time.monotonic() + LOGIN_PATIENCE
+    deadline = min(time.monotonic() + LOGIN_PATIENCE, end)
     while True:
         try:
-            _log_in(connector, user)
-        except AuthenticationException as error:
-            raise LoginError(f"cannot log in as {user}: {error}") from error
+            _log_in(connector, user, step, end)
+        except (AuthenticationException, TimeoutError) as error:
+            reason = str(error) or type(error).__name__
+            raise LoginError(f"cannot log in as {user}: {reason}") from error
         except (OSError, SSHException, EOFError) as error:
             if time.monotonic() > deadline:
                 reason = str(error) or type(error).__name__
@@ -113,21 +140,31 @@ def second_login(host: Host, user: str) -> None:
             return
 
 
-def _log_in(connector: SSHConnector, user: str) -> None:
+def _log_in(connector: SSHConnector, user: str, step: float, end: float) -> None:
+    left = end - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("no time is left for it")
     arguments = connector.make_paramiko_kwargs()
     arguments.pop("password", None)
     hostname = arguments.pop("hostname")
     for name in ("timeout", "banner_timeout", "auth_timeout"):
-        arguments[name] = LOGIN_TIMEOUT
+        arguments[name] = min(step, left)
     client = SSHClient()
+    # Whatever step it is at.
+    no_longer = threading.Timer(left, client.close)
+    no_longer.daemon = True
+    no_longer.start()
     try:
         client.connect(hostname, **{**arguments, "username": user})
         command = "id -u" if user == "root" else "sudo -n true"
-        _, stdout, stderr = client.exec_command(command, timeout=LOGIN_TIMEOUT)
+        _, stdout, stderr = client.exec_command(command, timeout=step)
+        if not stdout.channel.status_event.wait(step):
+            raise TimeoutError(f"`{command}` did not end within {step:.0f} seconds")
         if stdout.channel.recv_exit_status() != 0:
             reason = stderr.read().decode(errors="replace").strip()
             raise LoginError(f"logged in as {user}, but `{command}` failed: {reason}")
     finally:
+        no_longer.cancel()
         client.close()
 
 
@@ -162,9 +199,16 @@ def _with_nodelay(connect: Callable[..., None]) -> Callable[..., None]:
 
 
 def _with_bootstrap_user(connect: Callable[[SSHConnector], None]) -> Callable[..., None]:
+    def timed(self: SSHConnector) -> None:
+        started = time.monotonic()
+        connect(self)
+        data = self.host.connector_data
+        data[LOGIN_SECONDS] = time.monotonic() - started
+        data.pop(RECENT_SECONDS, None)
+
     def connect_or_bootstrap(self: SSHConnector) -> None:
         try:
-            connect(self)
+            timed(self)
         except ConnectError as refusal:
             bootstrap_user = self.host.data.get("bootstrap_user")
             usual_user = self.data["ssh_user"]
@@ -173,7 +217,7 @@ def _with_bootstrap_user(connect: Callable[[SSHConnector], None]) -> Callable[..
                 raise
             self.data["ssh_user"] = bootstrap_user
             try:
-                connect(self)
+                timed(self)
             except ConnectError as second:
                 message = f"{refusal.args[0]}; as bootstrap_user too: {second.args[0]}"
                 raise ConnectError(message) from second
@@ -198,8 +242,23 @@ def _counting(counter: str) -> Callable[[Any], Any]:
         def counted(self: SSHConnector, *args: Any, **kwargs: Any) -> Any:
             data = self.host.connector_data
             data[counter] = data.get(counter, 0) + 1
-            return method(self, *args, **kwargs)
+            started = time.monotonic()
+            try:
+                return method(self, *args, **kwargs)
+            finally:
+                if counter == COMMANDS:
+                    _note_command(data, time.monotonic() - started)
 
         return counted
 
     return count
+
+
+def _note_command(data: Any, seconds: float) -> None:
+    recent = data.get(RECENT_SECONDS)
+    if recent is None:
+        # Only with it the session of the login begins, which can take longest.
+        data[RECENT_SECONDS] = deque(maxlen=RECENT)
+        data[LOGIN_SECONDS] = data.get(LOGIN_SECONDS, 0.0) + seconds
+    else:
+        recent.append(seconds)

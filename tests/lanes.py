@@ -23,6 +23,7 @@ SECOND = {
     "fail2ban",
     "host",
     "instances",
+    "power_cut",
     "real_apps",
     "tls",
     "values",

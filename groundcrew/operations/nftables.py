@@ -45,10 +45,10 @@ def ruleset(
     """
     state = host.get_fact(Nftables, table=table)
     path = f"{DIRECTORY}/{table}.nft"
-    pending = guard.state_directory(table)
     states = host.get_fact(
         Paths,
-        paths=[DIRECTORY, path, unit_file(table), pending],
+        paths=[DIRECTORY, path, unit_file(table)],
+        globs=[guard.trace(table)],
         content=True,
     )
     try:
@@ -61,9 +61,10 @@ def ruleset(
         File(path, rules, mode="0640", validate="nft -c -f {}"),
         File(unit_file(table), render("nftables/table.service.j2", table=table, path=path)),
     ]
-    changed = changes(entries, states)
+    pending = guard.pending(table, states)
+    changed = guard.to_be_made(entries, states, pending)
     live = state.live == state.recorded and state.enabled
-    if not changed and live and pending not in states:
+    if not changed and live and not pending:
         host.noop(f"table inet {table} is loaded as it should be")
         return
     if host.state.config.DIFF:
@@ -78,10 +79,12 @@ def ruleset(
             "systemctl daemon-reload",
             f"systemctl enable --quiet {unit(table)}",
         ),
-        revert=(
-            "nft -f restore.nft",
+        restore=(
             f"cp digest {digest_file(table)} 2>/dev/null || rm -f {digest_file(table)}",
+            f"test -e {unit_file(table)} || rm -f {enabled_file(table)}",
         ),
+        # At boot the unit loads the table, from the file that was put back.
+        reactivate=("nft -f restore.nft",),
     )
     yield from guard.apply(change, users())
 
@@ -105,6 +108,11 @@ def removed(table: str) -> Generator[StringCommand, None, None]:
 def unit_file(table: str) -> str:
     """File of the unit that loads the table at boot."""
     return f"/etc/systemd/system/{unit(table)}"
+
+
+def enabled_file(table: str) -> str:
+    """The link with which `systemctl enable` makes that unit start at boot."""
+    return f"/etc/systemd/system/sysinit.target.wants/{unit(table)}"
 
 
 def _save_table(table: str) -> str:

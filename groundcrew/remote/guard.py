@@ -1,13 +1,15 @@
 """Changes files that could lock the operator out, with a dead man's switch armed first.
 
 Runs on the host as `python3 -c SCRIPT` with a JSON payload on stdin:
-{"name", "seconds", "program": text of apply_files.py, "entries", "validate",
- "snapshot": [COMMAND...], "activate": [COMMAND...], "revert": [COMMAND...]}
+{"name", "seconds", "program": text of apply_files.py, "way_back": text of guard_back.py,
+ "boot_unit": text of the unit that runs it at boot, "entries", "validate",
+ "snapshot": [COMMAND...], "activate": [COMMAND...], "restore": [COMMAND...],
+ "reactivate": [COMMAND...]}
 
-Before anything changes, a service is started that sleeps for `seconds` and then runs `revert.sh`:
-it puts the files back and runs the `revert` commands. Whoever is to decide first renames the state
-directory, which only one can: the sleeper when it wakes up, or the operator who keeps the change or
-puts it back. The commands of `snapshot` and `revert` run in the state directory.
+Before anything changes, the way back is on the disk, a unit is enabled that puts everything back at
+the next boot, and a service is started that sleeps for `seconds` and then does it. `put_back` says
+who of them, and of the operators, decides. The commands of `snapshot`, `restore` and `reactivate`
+run in the state directory; `reactivate` is left out at boot.
 
 It is a sleeper and no timer because systemd starts a timer's countdown anew at a daemon-reload.
 Standard library only, Python 3.9 or later.
@@ -15,153 +17,165 @@ Standard library only, Python 3.9 or later.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
+import secrets
 import shlex
-import shutil
-import subprocess
 import sys
-import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-STATE = Path("/run/groundcrew/guard")
+from groundcrew.remote.put_back import (
+    STATE,
+    GuardError,
+    alone,
+    check_owned,
+    claim,
+    decide,
+    failures,
+    load,
+    run,
+    settle,
+    sleeper,
+    state_of,
+    sync,
+)
 
-REVERT = """#!/bin/sh
-# Puts back the change "{name}"; see groundcrew/remote/guard.py.
-directory=$(dirname "$0")
-cd "$directory" || exit 1
-python3 -IS apply_files.py < undo.json
-{commands}
-cd / && rm -rf "$directory"
-"""
-
-
-class GuardError(Exception):
-    """The change was not made; the message says why."""
-
-
-def run(command: str, directory: Path) -> None:
-    """Runs a shell command, raising GuardError with its output unless it exits 0."""
-    result = subprocess.run(
-        command,
-        shell=True,
-        check=False,
-        cwd=directory,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-    )
-    if result.returncode != 0:
-        raise GuardError(f"`{command}` failed:\n{(result.stdout + result.stderr).rstrip()}")
+PROGRAM = STATE.parent / "put_back.py"
+UNITS = Path("/etc/systemd/system")
+UNIT = UNITS / "groundcrew-guard.service"
+ENABLED = UNITS / "sysinit.target.wants" / UNIT.name
 
 
-def load(path: Path) -> ModuleType:
-    """Imports a program from a file."""
-    sys.dont_write_bytecode = True
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise GuardError(f"cannot load {path}")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def make_directory(path: Path, mode: int) -> None:
+    """Makes a directory that is root's alone, on the disk; raises GuardError if it is not."""
+    if not path.exists():
+        path.mkdir(mode)
+        sync(path.parent)
+    check_owned(path)
 
 
-def write_private(path: Path, text: str) -> None:
-    """Writes a file that only root can read."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+def write(path: Path, text: str, mode: int = 0o600) -> None:
+    """Replaces a file at once, on the disk."""
+    staged = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as stream:
         stream.write(text)
+        stream.flush()
+        os.fchmod(stream.fileno(), mode)
+        os.fsync(stream.fileno())
+    staged.replace(path)
+    sync(path.parent)
 
 
-def earlier_undo(state: Path) -> list[dict[str, Any]]:
-    """What an unfinished change of the same name would put back: its beginning is ours too."""
-    try:
-        entries: list[dict[str, Any]] = json.loads((state / "undo.json").read_text())["entries"]
-    except FileNotFoundError:
-        return []
-    return entries
+def write_where_it_differs(path: Path, text: str, mode: int) -> None:
+    """Writes a file unless it is there already."""
+    if path.is_symlink() or not path.is_file() or path.read_text() != text:
+        write(path, text, mode)
 
 
-def prepare(payload: dict[str, Any], state: Path, fresh: bool) -> ModuleType:
-    """Writes the way back into the state directory; returns the program that changes files."""
-    undo = earlier_undo(state)
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (state / "apply_files.py").write_text(payload["program"])
-    program = load(state / "apply_files.py")
+def install(payload: dict[str, Any]) -> None:
+    """Leaves the program that puts back on the host, with the unit that runs it at boot."""
+    make_directory(STATE.parent, 0o755)
+    make_directory(STATE, 0o700)
+    STATE.chmod(0o700)
+    write_where_it_differs(PROGRAM, payload["way_back"], 0o600)
+    write_where_it_differs(UNIT, payload["boot_unit"], 0o644)
+    # Without systemctl, which would reload systemd: it is only to be found at the next boot.
+    make_directory(ENABLED.parent, 0o755)
+    if not ENABLED.is_symlink() or os.readlink(ENABLED) != str(UNIT):
+        ENABLED.unlink(missing_ok=True)
+        ENABLED.symlink_to(UNIT)
+        sync(ENABLED.parent)
+
+
+def arm(state: Path, seconds: int) -> None:
+    """Starts the sleeper, in place of one that is there already."""
+    unit = sleeper(state)
+    run(f"systemctl stop {unit} 2>/dev/null || true", Path("/"))
+    wake_up = f"sleep {seconds} && exec python3 -IS {PROGRAM} late {state.name}"
+    # Started only once it has its runtime directory, which tells that it is there.
+    options = f"--service-type=exec --property=RuntimeDirectory={unit.removesuffix('.service')}"
+    run(
+        f"systemd-run --quiet --collect {options} --unit={unit} /bin/sh -c {shlex.quote(wake_up)}",
+        Path("/"),
+    )
+
+
+def prepare(payload: dict[str, Any], directory: Path, fresh: bool) -> ModuleType:
+    """Writes the way back, on the disk; returns the program that changes files.
+
+    An unfinished change of the same name leaves its beginning, which is ours too.
+    """
+    write(directory / "apply_files.py", payload["program"])
+    program = load(directory / "apply_files.py")
+    undo = [] if fresh else json.loads((directory / "undo.json").read_text())["entries"]
     known = {entry["path"] for entry in undo}
-    for entry in payload["entries"]:
-        if entry["path"] not in known:
-            undo.append(program.snapshot(entry["path"]))
-    write_private(state / "undo.json", json.dumps({"entries": undo}))
-    commands = "\n".join(payload["revert"])
-    (state / "revert.sh").write_text(REVERT.format(name=payload["name"], commands=commands))
+    undo += [
+        program.snapshot(entry["path"])
+        for entry in payload["entries"]
+        if entry["path"] not in known
+    ]
     if fresh:
         for command in payload["snapshot"]:
-            run(command, state)
+            run(f"umask 077; {command}", directory)
+        sync_all(directory)
+    way = {name: payload[name] for name in ("restore", "reactivate")}
+    write(directory / "undo.json", json.dumps({"entries": undo, **way}))
     return program
 
 
-def claim(state: Path) -> Path | None:
-    """Takes the state directory, so that nobody else decides; None if there is none to take."""
-    mine = state.with_name(f"{state.name}.{os.getpid()}")
-    try:
-        state.rename(mine)
-    except FileNotFoundError:
-        return None
-    return mine
+def sync_all(directory: Path) -> None:
+    """Makes all files in a directory, and below, survive a power cut."""
+    for root, _, names in os.walk(directory):
+        for name in names:
+            path = Path(root, name)
+            if path.is_file() and not path.is_symlink():
+                sync(path)
+        sync(Path(root))
 
 
-def take_over(state: Path, unit: str) -> bool:
-    """Stops the sleeper of an unfinished change; whether there was one."""
-    mine = claim(state)
+def begin(payload: dict[str, Any], state: Path) -> ModuleType:
+    """Arms the sleeper, with the way back on the disk; returns the program that changes files.
+
+    On errors nothing is changed, and an unfinished change is put back.
+    """
+    install(payload)
+    settle(state)
+    mine = claim(state, "guard")
+    fresh = mine is None
     if mine is None:
-        await_decided(state)
-        return False
-    run(f"systemctl stop {unit}", Path("/"))
-    mine.rename(state)
-    return True
-
-
-def await_decided(state: Path) -> None:
-    """Waits for a sleeper that is putting back an earlier change; clears what a crash left over."""
-    for _ in range(50):
-        if not list(state.parent.glob(f"{state.name}.*")):
-            return
-        time.sleep(0.2)
-    for leftover in state.parent.glob(f"{state.name}.*"):
-        shutil.rmtree(leftover, ignore_errors=True)
-
-
-def arm(unit: str, seconds: int, state: Path) -> None:
-    """Starts the sleeper."""
-    late = f"{state}.late"
-    wake_up = f"sleep {seconds} && mv -T {state} {late} && exec sh {late}/revert.sh"
-    run(f"systemd-run --quiet --collect --unit={unit} /bin/sh -c {shlex.quote(wake_up)}", state)
-
-
-def put_back(state: Path, unit: str) -> None:
-    """Puts back the change at once, unless the sleeper is about to."""
-    mine = claim(state)
-    if mine is not None:
-        run(f"systemctl stop {unit}; sh {mine}/revert.sh", Path("/"))
+        mine = state.with_name(f"{state.name}.new")
+        try:
+            mine.mkdir(0o700)
+        except FileExistsError:
+            raise GuardError(f"{mine}: another run makes the same change just now") from None
+    try:
+        with alone(mine) as there:
+            if not there:
+                raise GuardError(f"{state}: another run, or the host, decided meanwhile; run again")
+            # First, so that whatever ends this process leaves somebody to put back.
+            arm(state, payload["seconds"])
+            program = prepare(payload, mine, fresh)
+            mine.rename(state)
+            sync(state.parent)
+    except BaseException:
+        # What is there now is another run's.
+        if not state.exists():
+            failures([f"systemctl stop {sleeper(state)} 2>/dev/null || true"], Path("/"))
+        settle(state)
+        raise
+    return program
 
 
 def main() -> int:
     """Arms the switch, makes the change and activates it."""
     payload = json.load(sys.stdin)
-    state = STATE / payload["name"]
-    unit = f"groundcrew-guard-{payload['name']}.service"
-    fresh = not take_over(state, unit)
     try:
-        program = prepare(payload, state, fresh)
-        arm(unit, payload["seconds"], state)
+        state = state_of(payload["name"])
+        program = begin(payload, state)
     except (GuardError, OSError, ValueError) as error:
-        if fresh:
-            shutil.rmtree(state, ignore_errors=True)
         sys.stderr.write(f"{error}\nNothing was changed.\n")
         return 1
     try:
@@ -170,8 +184,12 @@ def main() -> int:
             run(command, state)
     except (GuardError, program.ChangeError, OSError) as error:
         sys.stderr.write(f"{error}\n")
-        put_back(state, unit)
-        sys.stderr.write("Everything was put back.\n")
+        try:
+            decide(state, "back")
+        except (GuardError, OSError, ValueError) as second:
+            sys.stderr.write(f"{second}\n")
+        else:
+            sys.stderr.write("Everything was put back.\n")
         return 1
     return 0
 

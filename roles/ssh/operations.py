@@ -12,7 +12,7 @@ from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
 from groundcrew import remote, transport
-from groundcrew.entries import Directory, File, PathState, changes
+from groundcrew.entries import Directory, File, PathState
 from groundcrew.facts.files import Paths
 from groundcrew.facts.sshd import Sshd
 from groundcrew.operations import guard
@@ -53,15 +53,17 @@ def configure(
         yield guard.refuse(reason)
         return
     state = host.get_fact(Sshd)
-    pending = guard.state_directory(GUARD)
-    states = host.get_fact(Paths, paths=[MAIN, DROP_INS, PATH, pending], content=True)
+    states = host.get_fact(
+        Paths, paths=[MAIN, DROP_INS, PATH], globs=[guard.trace(GUARD)], content=True
+    )
     declared = builders.directives(settings, state, admins)
     expected = builders.expected(declared)
     wrong = [name for name in expected if state.effective.get(name, []) != expected[name]]
     drop_in = File(PATH, builders.drop_in(declared))
     main = main_file(states[MAIN], declared if settings.main_file else {})
-    changed = changes([Directory(DROP_INS), main, drop_in], states)
-    if not changed and not wrong and pending not in states:
+    pending = guard.pending(GUARD, states)
+    changed = guard.to_be_made([Directory(DROP_INS), main, drop_in], states, pending)
+    if not changed and not wrong and not pending:
         host.noop("sshd is configured as declared")
         return
     if host.state.config.DIFF:
@@ -72,7 +74,8 @@ def configure(
         entries=changed,
         validate=f"/usr/sbin/sshd -t && {judge}",
         activate=(RELOAD,),
-        revert=(RELOAD,),
+        # At boot sshd starts only after the files were put back.
+        reactivate=(RELOAD,),
     )
     yield from guard.apply(change, users[:1])
 

@@ -9,7 +9,7 @@ from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
 from groundcrew import transport
-from groundcrew.entries import Absent, Entry, changes
+from groundcrew.entries import Entry, Purge
 from groundcrew.operations import guard
 from groundcrew.operations.files import apply_command, print_differences, read_states
 from roles.users import pam
@@ -34,10 +34,10 @@ def access(
     + entries: authorized keys, sudoers and PAM files
     + logins: what PAM asks
     """
-    pending = Absent(guard.state_directory(GUARD))
-    states = read_states([*entries, pending])
-    changed = changes(entries, states)
-    if not changed and pending.path not in states:
+    states = read_states([*entries, Purge(*guard.trace(GUARD))])
+    pending = guard.pending(GUARD, states)
+    changed = guard.to_be_made(entries, states, pending)
+    if not changed and not pending:
         host.noop(f"{len(entries)} paths are as they should be")
         return
     if host.state.config.DIFF:
@@ -45,7 +45,7 @@ def access(
     users = transport.login_users(host)
     asks = any(pam.is_about(entry) for entry in changed)
     usual = transport.connected_user(host) in (*users[:1], None)
-    if pending.path not in states and not asks and not usual:
+    if not pending and not asks and not usual:
         yield apply_command(changed, VALIDATE)
         return
     change = guard.Guarded(
@@ -54,6 +54,6 @@ def access(
         validate=VALIDATE,
         snapshot=pam.SNAPSHOT,
         activate=(pam.script(logins),) if asks else (),
-        revert=pam.REVERT,
+        restore=pam.RESTORE,
     )
     yield from guard.apply(change, users if asks else users[:1])

@@ -14,7 +14,7 @@ NAMES = ("groundcrew-faillock", "groundcrew-faillock-preauth", "groundcrew-pwhis
 
 # pam-auth-update rewrites /etc/pam.d/common-* and remembers in /var/lib/pam what it has done.
 SNAPSHOT = ("mkdir pam && cp -a /etc/pam.d /var/lib/pam pam/",)
-REVERT = (
+RESTORE = (
     "test ! -d pam || { cp -a pam/pam.d/. /etc/pam.d/ && rm -rf /var/lib/pam && "
     "cp -a pam/pam /var/lib/pam; }",
 )

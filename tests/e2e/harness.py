@@ -149,6 +149,15 @@ class LabHost:
         lab("up", self.name)
         self.find()
 
+    def lose_power(self) -> None:
+        """Everything ends at once, and nothing is told to; `power_on` starts the host again."""
+        subprocess.run(["docker", "kill", self.container], check=True, capture_output=True)
+
+    def power_on(self) -> None:
+        subprocess.run(["docker", "start", self.container], check=True, capture_output=True)
+        lab("up", self.name)
+        self.find()
+
     def down(self) -> None:
         lab("down", self.name)
 

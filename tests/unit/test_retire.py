@@ -77,7 +77,8 @@ def test_a_connection_is_waited_for(host: Host) -> None:
         listener.listen()
         client.connect(str(host.socket))
         server, _ = listener.accept()
-        threading.Timer(1, lambda: (client.close(), server.close())).start()
+        threading.Timer(1, client.close).start()
+        threading.Timer(1, server.close).start()
         started = time.monotonic()
         retire_releases.stop(host.payload())
         assert 1 <= time.monotonic() - started < 3

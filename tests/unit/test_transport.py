@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,14 @@ KEY = paramiko.RSAKey.generate(2048)
 
 
 class Server(paramiko.ServerInterface):
-    """Lets the listed users in by key and answers commands with the status that `exits` names."""
+    """Lets the listed users in by key and answers commands with the status that `exits` names,
+    after `delay` seconds."""
 
-    def __init__(self, users: set[str], exits: dict[str, int]) -> None:
-        self.users, self.exits = users, exits
+    def __init__(self, sshd: Sshd) -> None:
+        self.sshd = sshd
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
-        known = username in self.users
+        known = username in self.sshd.users
         return AUTH_SUCCESSFUL if known else AUTH_FAILED
 
     def get_allowed_auths(self, username: str) -> str:
@@ -40,20 +42,25 @@ class Server(paramiko.ServerInterface):
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         def answer() -> None:
-            channel.send_stderr(b"sudo: a password is required\n")
-            channel.send_exit_status(self.exits.get(command.decode(), 0))
-            channel.close()
+            # Who asked may have gone.
+            with contextlib.suppress(OSError):
+                channel.send_stderr(b"sudo: a password is required\n")
+                channel.send_exit_status(self.sshd.exits.get(command.decode(), 0))
+                channel.close()
 
-        threading.Timer(0.05, answer).start()
+        timer = threading.Timer(self.sshd.delay, answer)
+        timer.daemon = True
+        timer.start()
         return True
 
 
 class Sshd:
-    """A listening server; its users and exit statuses can be changed while it runs."""
+    """A listening server; its users, exit statuses and pace can be changed while it runs."""
 
     def __init__(self) -> None:
         self.users: set[str] = set()
         self.exits: dict[str, int] = {}
+        self.delay = 0.05
         self.transports: list[paramiko.Transport] = []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -67,7 +74,7 @@ class Sshd:
                 return
             server = paramiko.Transport(connection)
             server.add_server_key(KEY)
-            server.start_server(event=threading.Event(), server=Server(self.users, self.exits))
+            server.start_server(event=threading.Event(), server=Server(self))
             self.transports.append(server)
 
     def stop_listening(self) -> None:
@@ -205,6 +212,48 @@ def test_a_server_that_stays_away_is_reported(
     sshd.stop_listening()
     with pytest.raises(transport.LoginError, match=r"as deploy: .*Unable to connect"):
         transport.second_login(host, "deploy")
+
+
+def test_a_step_of_a_second_login_has_its_time(sshd: Sshd, make_host: Any) -> None:
+    sshd.users = {"deploy"}
+    sshd.delay = 3.0
+    host = connect(make_host())
+    with pytest.raises(transport.LoginError, match=r"`sudo -n true` did not end within 1 seconds"):
+        transport.second_login(host, "deploy", step=1.0)
+    sshd.delay = 1.2
+    transport.second_login(host, "deploy", step=2.0)
+
+
+def test_a_second_login_ends_in_good_time(sshd: Sshd, make_host: Any) -> None:
+    """Whatever it is at: here it waits for an answer for longer than there is time."""
+    sshd.users = {"deploy"}
+    sshd.delay = 20.0
+    host = connect(make_host())
+    started = time.monotonic()
+    with pytest.raises(transport.LoginError):
+        transport.second_login(host, "deploy", step=15.0, until=started + 1)
+    assert time.monotonic() - started < 5
+    with pytest.raises(transport.LoginError, match="no time is left for it"):
+        transport.second_login(host, "deploy", until=time.monotonic() - 1)
+
+
+def test_a_login_is_expected_to_take_what_it_took(sshd: Sshd, make_host: Any) -> None:
+    sshd.users = {"deploy"}
+    host = make_host()
+    assert transport.login_seconds(host) == 0
+    sshd.delay = 0.6
+    connect(host)
+    assert 0 < transport.login_seconds(host) < 0.6
+    host.run_shell_command("true")
+    # The first command belongs to it.
+    assert 0.6 < transport.login_seconds(host) < 2
+    for sshd.delay in (0.05, 0.05, 0.05):
+        host.run_shell_command("true")
+    assert 0.6 < transport.login_seconds(host) < 2
+    for sshd.delay in (0.9, 0.9, 5.0):
+        host.run_shell_command("true")
+    # Busier by now; the long one has a lot to do.
+    assert 3.6 <= transport.login_seconds(host) < 5
 
 
 def test_commands_are_counted(sshd: Sshd, make_host: Any) -> None:
