@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from groundcrew.apps.model import AppSettings
 from groundcrew.apps.paths import AppPaths
 from groundcrew.apps.unit import hooks_units, shell
+from groundcrew.entries import Directory, File
 from groundcrew.releases import commands
 from groundcrew.releases.plan import ReleasePlan
 from groundcrew.remote.build_unit import SANDBOX
@@ -136,25 +136,19 @@ def test_a_build_is_the_build_user_s_with_limits(planner: Planner) -> None:
 
 
 def test_what_is_finished_is_roots_and_the_build_user_has_a_group_of_its_own() -> None:
-    entries = {entry.path: entry for entry in builders.directories(PATHS, application())
-               if hasattr(entry, "user")}  # fmt: skip
+    found = builders.directories(PATHS, application())
+    entries = {entry.path: entry for entry in found if isinstance(entry, Directory)}
     for name in ("releases", "environments", "code", "build"):
         assert entries[f"/srv/shop/{name}"].user == "root"
     users = {user.name: user.group for user in builders.users(PATHS)}
     assert users == {"shop": "shop", "shop-build": "shop-build"}
-    assert "shop-build" not in {
-        member for group in builders.groups(PATHS) for member in group.members
-        if group.name != "shop-build"
-    }  # fmt: skip
+    assert all("shop-build" not in group.members for group in builders.groups(PATHS))
 
 
 def test_no_link_is_followed_where_an_application_makes_its_sockets() -> None:
     paths = AppPaths("my-shop")
-    [unit] = [entry for entry in builders.mounts(paths) if entry.path.endswith(".mount")
-              and hasattr(entry, "content")]  # fmt: skip
-    escaped = subprocess.run(
-        ["systemd-escape", "--path", "--suffix=mount", paths.runtime],
-        capture_output=True, text=True, check=False,
-    ).stdout.strip() or "run-groundcrew-apps-my\\x2dshop.mount"  # fmt: skip
-    assert unit.path == f"/etc/systemd/system/{escaped}"
-    assert "nosymfollow" in str(getattr(unit, "content", ""))
+    [unit] = [entry for entry in builders.mounts(paths) if isinstance(entry, File)]
+    assert unit.path == "/etc/systemd/system/run-groundcrew-apps-my\\x2dshop.mount"
+    text = unit.data.decode()
+    assert "Where=/run/groundcrew/apps/my-shop\n" in text
+    assert ",nosymfollow,nosuid,nodev,noexec,size=" in text
