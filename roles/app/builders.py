@@ -8,6 +8,7 @@ from groundcrew.apps.model import AppSettings
 from groundcrew.apps.paths import AppPaths
 from groundcrew.entries import Directory, Entry, File
 from groundcrew.operations.accounts import Group, User
+from groundcrew.takeover import Claim
 
 NGINX_USER = "www-data"
 NO_LOGIN = "/usr/sbin/nologin"
@@ -27,6 +28,12 @@ def users(paths: AppPaths) -> list[User]:
         User(paths.user, system=True, home=paths.home, shell=NO_LOGIN, group=paths.user),
         User(paths.build_user, system=True, home=paths.cache, shell=NO_LOGIN, group=paths.user),
     ]
+
+
+def claim(name: str, app: AppSettings) -> Claim:
+    """All of them, and whether accounts of these names that are there already may be taken over."""
+    paths = AppPaths(name)
+    return Claim(name, paths.accounts, tuple(users(paths)), tuple(groups(paths)), app.adopt)
 
 
 def directories(paths: AppPaths, app: AppSettings) -> list[Entry]:
