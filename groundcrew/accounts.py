@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from groundcrew.facts.accounts import AccountStates, UserState
@@ -35,8 +35,16 @@ class User:
     comment: str = ""
 
 
-def commands(groups: Sequence[Group], users: Sequence[User], states: AccountStates) -> list[str]:
-    """Shell commands, in order; empty when everything is as wanted."""
+def commands(
+    groups: Sequence[Group],
+    users: Sequence[User],
+    states: AccountStates,
+    adopted: Collection[str] = (),
+) -> list[str]:
+    """Shell commands, in order; empty when everything is as wanted.
+
+    Users in `adopted` were somebody else's: they lose their password and their other groups.
+    """
     wanted = [_groupadd(group) for group in groups if group.name not in states.groups]
     # Nobody could log in with a shell that is not there.
     wanted = [*_shells(users, states), *wanted]
@@ -46,7 +54,7 @@ def commands(groups: Sequence[Group], users: Sequence[User], states: AccountStat
         if current is None:
             wanted.append(_useradd(user, own_group_exists=user.name in known))
         else:
-            wanted += _usermod(user, current)
+            wanted += _usermod(user, current, adopted=user.name in adopted)
     return wanted + _memberships(groups, users, states)
 
 
@@ -84,8 +92,10 @@ def _useradd(user: User, own_group_exists: bool) -> str:
     )
 
 
-def _usermod(user: User, current: UserState) -> list[str]:
-    options = [
+def _usermod(user: User, current: UserState, *, adopted: bool) -> list[str]:
+    # In one command with the home, by which the next run knows whose it is.
+    options = ["--lock", "--groups="] if adopted else []
+    options += [
         f"--{option}={wanted}"
         for option, wanted, actual in (
             ("home", user.home, current.home),

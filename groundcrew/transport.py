@@ -4,7 +4,8 @@
 - A bare host has no admin user yet: where `ssh_user` is refused, data `bootstrap_user` is tried.
 - A host reached as root may have no sudo: there commands run without it.
 - Commands are counted, for benchmarks, and timed: a slow host is given more time.
-- paramiko learns a key exchange that resists quantum computers (`groundcrew.post_quantum`).
+- paramiko learns a key exchange that resists quantum computers (`groundcrew.post_quantum`), and
+  unlearns signatures over SHA-1 (`groundcrew.rsa_signatures`).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from pyinfra.api.exceptions import ConnectError
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.sshuserclient.client import SSHClient
 
-from groundcrew import post_quantum
+from groundcrew import post_quantum, rsa_signatures
 
 COMMANDS = "groundcrew_commands"
 TRANSFERS = "groundcrew_transfers"
@@ -59,7 +60,8 @@ def install() -> None:
     """Applies the changes, once. Raises TransportError where pyinfra is not as expected."""
     _check_pyinfra()
     post_quantum.install()
-    _replace(SSHClient, "connect", _with_nodelay)
+    rsa_signatures.install()
+    _replace(SSHClient, "connect", _with_our_ways)
     _replace(SSHConnector, "_connect", _with_bootstrap_user)
     _replace(SSHConnector, "run_shell_command", _counting(COMMANDS))
     _replace(SSHConnector, "put_file", _counting(TRANSFERS))
@@ -186,8 +188,9 @@ def _replace(owner: type, name: str, wrapper: Callable[[Any], Any]) -> None:
         setattr(owner, name, changed)
 
 
-def _with_nodelay(connect: Callable[..., None]) -> Callable[..., None]:
-    def connect_with_nodelay(self: SSHClient, *args: Any, **kwargs: Any) -> None:
+def _with_our_ways(connect: Callable[..., None]) -> Callable[..., None]:
+    def connect_with_our_ways(self: SSHClient, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("disabled_algorithms", rsa_signatures.DISABLED)
         connect(self, *args, **kwargs)
         transport = self.get_transport()
         connection = transport.sock if transport else None
@@ -195,7 +198,7 @@ def _with_nodelay(connect: Callable[..., None]) -> Callable[..., None]:
         if connection is not None and hasattr(connection, "setsockopt"):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    return connect_with_nodelay
+    return connect_with_our_ways
 
 
 def _with_bootstrap_user(connect: Callable[[SSHConnector], None]) -> Callable[..., None]:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from groundcrew import json_file
 from groundcrew.apps.model import AppSettings
-from groundcrew.audit import npm_packages, python_packages
+from groundcrew.audit import debian_packages, npm_packages, python_packages
 from groundcrew.audit.packages import (
     NPM,
     PYPI,
@@ -26,6 +26,7 @@ from groundcrew.audit.packages import (
     read_sbom,
 )
 from groundcrew.audit.report import Result, document, status, table
+from groundcrew.operations import updates
 from groundcrew.releases import bundle, collect
 from groundcrew.releases.bundle import SourceError
 from groundcrew.releases.requirements import Export
@@ -45,16 +46,19 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of `bin/audit`'s arguments."""
     top = argparse.ArgumentParser(
         prog="bin/audit",
-        description="Ask what is known against the packages of applications: vulnerabilities.",
+        description="Ask what is known against packages, of applications, of hosts and of "
+        "groundcrew itself: vulnerabilities.",
         epilog="Exit status: 0 clean, 1 vulnerable, 3 not or not wholly checked, 2 wrong usage.",
     )
     top.add_argument(
         "what",
-        nargs="+",
+        nargs="*",
         metavar="WHAT",
-        help="a manifest (apps/shop.yml), a bill of materials (shop.cdx.json), or an inventory "
-        "(inventory/prod.py): the live releases of its hosts",
+        help="a manifest (apps/shop.yml), a bill of materials (shop.cdx.json), a lock "
+        "(requirements/dev.lock), or an inventory (inventory/prod.py): the live releases of its "
+        "hosts, and Debian's packages there",
     )
+    top.add_argument("--own", action="store_true", help="groundcrew's own locks too, or alone")
     top.add_argument("--app", help="of an inventory, this application only")
     top.add_argument("--limit", action="append", default=[], help="of an inventory, this host only")
     top.add_argument("--json", metavar="PATH", help="also write the result as JSON")
@@ -68,9 +72,13 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None, project: Path = wiring.PROJECT) -> int:
     """Run `bin/audit`; the exit status."""
-    options = parser().parse_args(arguments)
+    top = parser()
+    options = top.parse_args(arguments)
+    if not options.what and not options.own:
+        top.error("say WHAT, or --own")
     try:
         subjects = [item for what in options.what for item in _subjects(what, options, project)]
+        subjects += [from_lock(path, project) for path in own_locks(project) if options.own]
         results = audit(subjects, options)
         if options.json:
             json_file.replace(options.json, document(results))
@@ -134,27 +142,51 @@ def _subjects(what: str, options: argparse.Namespace, project: Path) -> list[Sub
                 return [from_manifest(path, project)]
             case ".json":
                 return [read_sbom(path)]
+            case ".lock":
+                return [from_lock(path)]
             case ".py":
                 return from_hosts(path, options, project)
     except (OSError, ValueError, SourceError) as error:
         raise AuditError(f"{what}: {error}") from None
-    raise AuditError(f"{what}: neither a manifest (.yml), nor JSON, nor an inventory (.py)")
+    raise AuditError(f"{what}: neither a manifest (.yml), JSON, a lock, nor an inventory (.py)")
+
+
+def own_locks(project: Path) -> list[Path]:
+    """The locks of what runs on this machine, of what hosts get, and of what releases get."""
+    patterns = ("requirements/*.lock", "roles/*/requirements/*.lock", "roles/python/uv.lock")
+    return [path for pattern in patterns for path in sorted(project.glob(pattern))]
+
+
+def from_lock(path: Path, project: Path | None = None) -> Subject:
+    """What a file of pinned requirements has. Raises OSError, or ValueError where it pins
+    nothing."""
+    subject = Subject(str(path.relative_to(project) if project else path))
+    add_requirements(subject, path.read_text("utf-8"))
+    if not subject.packages:
+        raise ValueError("pins no package: no file of requirements")
+    return subject
 
 
 def from_hosts(inventory: Path, options: argparse.Namespace, project: Path) -> list[Subject]:
-    """The live releases of an inventory's hosts."""
+    """The live releases of an inventory's hosts, and Debian's packages unless an application is
+    named."""
     with TemporaryDirectory(prefix="groundcrew-") as folder:
-        command = [sys.executable, "-m", "pyinfra", str(inventory.resolve()), "playbooks/sbom.py"]
+        command = [sys.executable, "-m", "pyinfra", str(inventory.resolve()), "playbooks/audit.py"]
         command += ["-y", "--data", f"sbom={folder}"]
         command += ["--data", f"app={options.app}"] if options.app else []
         command += [f"--limit={name}" for name in options.limit]
         done = subprocess.run(command, cwd=project, stdout=sys.stderr, check=False)
-        found = [read_sbom(path) for path in sorted(Path(folder).iterdir())]
+        found = [_from_host(path) for path in sorted(Path(folder).iterdir())]
     if done.returncode != 0:
         lacking = Subject(str(inventory))
-        lacking.unknown.append("not every host told what its releases are made of (see above)")
+        lacking.unknown.append("not every host told what it has (see above)")
         found.append(lacking)
     return found
+
+
+def _from_host(path: Path) -> Subject:
+    host = path.name.removesuffix(updates.END)
+    return debian_packages.read(path, host) if host != path.name else read_sbom(path)
 
 
 def from_manifest(path: Path, project: Path) -> Subject:

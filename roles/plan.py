@@ -11,6 +11,7 @@ from groundcrew.facts import nftables
 from groundcrew.facts.sshd import SshdState
 from groundcrew.settings import Loaded
 from roles import firewall, wiring
+from roles.app import claim
 from roles.base import hardening_files as hardening
 from roles.firewall.settings import allowed_ports
 from roles.nginx.context import servers
@@ -75,12 +76,13 @@ def wanted(settings: HostSettings) -> Wanted:
     if not settings.app:
         return Wanted({}, {})
     ports: dict[int, tuple[str, ...]] = {
-        port: ("nginx.service",) for app in settings.app.values() for port in app.ports
+        port: ("nginx.service",) for item in settings.app.values() for port in item.ports
     }
     if settings.nginx.status_port:
         ports[settings.nginx.status_port] = ("nginx.service",)
     python = settings.python
-    return Wanted(settings.app, ports, python.interpreter, python_place(python))
+    claims = tuple(claim(name, item) for name, item in sorted(settings.app.items()))
+    return Wanted(settings.app, ports, python.interpreter, python_place(python), claims)
 
 
 def python_place(settings: PythonSettings) -> str:

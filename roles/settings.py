@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from groundcrew.settings.host import HostBase
-from roles import capacity
+from roles import capacity, names
 from roles.base.settings import BaseSettings
 from roles.fail2ban.settings import Fail2banSettings
 from roles.firewall.settings import FirewallSettings
@@ -73,5 +73,6 @@ class HostSettings(HostBase):
     def conflicts(self, project: Path) -> Iterable[tuple[tuple[str, ...], str]]:
         """What the roles need of each other and of the operator's machine."""
         yield from self.tls.conflicts(self.app, project)
+        yield from names.conflicts(self.users, self.ssh, self.apps)
         if self.app:
             yield from capacity.conflicts(self.base, self.nginx, self.app)

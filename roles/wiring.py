@@ -20,7 +20,14 @@ from groundcrew.entries import Entry
 from groundcrew.facts.memory import Memory
 from groundcrew.releases.plan import ReleasePlan, ServerProcess
 from groundcrew.releases.target import Target
-from groundcrew.settings import Loaded, Problem, SettingsError, manifests, settings_for
+from groundcrew.settings import (
+    Loaded,
+    Problem,
+    SettingsError,
+    manifests,
+    reserved,
+    settings_for,
+)
 from groundcrew.settings.errors import nearest
 from groundcrew.sizes import size_for, sized
 from roles import (
@@ -245,7 +252,7 @@ def removed_app(hosts: Iterable[Host]) -> str:
     name: str | None = next((item.run.app for item in asked.values() if item.run.app), None)
     if name is None:
         raise SettingsError([Problem("app", "--data", "is required: the name of an application")])
-    if not manifests.NAME.match(name) or name in manifests.RESERVED:
+    if not manifests.NAME.match(name) or reserved.is_taken(name):
         raise SettingsError([Problem("app", "--data", f'"{name}" is no name of an application')])
     still = tuple(host for host, item in asked.items() if name in item.app)
     if still:

@@ -39,6 +39,9 @@ from groundcrew.apps.types import (
 )
 from groundcrew.model import Settings
 
+HOOKS_PART = "release-hooks"
+"""Part of the unit's name that release hooks run as; no worker and no timer has it."""
+
 
 class AppSettings(Settings):
     """An application: `apps/NAME.yml`."""
@@ -84,6 +87,12 @@ class AppSettings(Settings):
     build_apt: tuple[DebianPackage, ...] = ()
     """Debian packages that only its build needs (`[gcc, libpq-dev]`): installed before a build, and
     removed after it unless something else needs them."""
+
+    adopt: bool = False
+    """Whether users and groups of the host that are named like the application's, and that a run
+    would not have made so, are taken over: they get its home and no shell, their password is
+    locked, and their other groups are taken away. Files stay where they are. Otherwise such a host
+    is refused before anything is changed."""
 
     domains: tuple[Domain, ...] = ()
     """Host names that it answers to. None: every name on its port. Applications that share a name
@@ -265,6 +274,11 @@ class AppSettings(Settings):
         both = sorted(self.workers.keys() & self.timers.keys())
         if both:
             raise ValueError(f'"{both[0]}" is the name of a worker and of a timer')
+        if HOOKS_PART in {*self.workers, *self.timers}:
+            raise ValueError(
+                f'"{HOOKS_PART}" is the unit of the release hooks: choose another name for the '
+                "worker or timer"
+            )
         return self
 
     @property

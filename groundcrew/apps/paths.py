@@ -193,6 +193,11 @@ class AppPaths:
         return f"{self.name}-web"
 
     @property
+    def accounts(self) -> tuple[str, ...]:
+        """Every user and group that exists for the application."""
+        return (self.user, self.build_user, self.socket_group)
+
+    @property
     def tmpfiles(self) -> str:
         """Makes the directory of nginx's links at boot."""
         return f"/etc/tmpfiles.d/groundcrew-{self.name}.conf"

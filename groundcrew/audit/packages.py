@@ -13,18 +13,31 @@ from urllib.parse import unquote
 from groundcrew.remote.requirements import logical_lines, requirement_name
 from groundcrew.remote.sbom import npm_packages
 
-PYPI, NPM = "pypi", "npm"
+PYPI, NPM, DEB = "pypi", "npm", "deb"
 _PIN = re.compile(r"^[\w.-]+(?:\[[^\]]*\])?\s*==\s*([^\s;,*]+)\s*(?:;|--hash|$)")
 _PURL = re.compile(r"^pkg:(pypi|npm)/([^?#]+)@([^?#]+)")
 
 
 @dataclass(frozen=True, order=True)
 class Package:
-    """A version of a package of the Python or the npm index."""
+    """A version of a package of the Python index, the npm index or Debian."""
 
     index: str
     name: str
     version: str
+
+
+@dataclass(frozen=True, order=True)
+class Update:
+    """A newer version of a package that a host has."""
+
+    package: Package
+    available: str
+    security: bool
+    """Whether a security suite has one."""
+
+    suites: tuple[str, ...] = ()
+    """Where it comes from."""
 
 
 @dataclass
@@ -34,10 +47,13 @@ class Subject:
     label: str
     packages: set[Package] = field(default_factory=set)
     own: list[str] = field(default_factory=list)
-    """Packages that come from no index, about which no database knows anything."""
+    """Packages that come from no index and no archive, about which nobody knows anything."""
 
     unknown: list[str] = field(default_factory=list)
     """What could not be found out about it."""
+
+    updates: list[Update] = field(default_factory=list)
+    """What a host's package lists have newer."""
 
 
 def from_sbom(label: str, document: Any) -> Subject:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from groundcrew.audit.answer import Finding
-from groundcrew.audit.packages import Subject
+from groundcrew.audit.packages import Subject, Update
 from groundcrew.columns import columns
 
 CLEAN, VULNERABLE, NOT_CHECKED = 0, 1, 3
@@ -27,7 +27,7 @@ class Result:
     @property
     def status(self) -> int:
         """Clean only where everything was looked at."""
-        if self.findings:
+        if self.findings or any(update.security for update in self.subject.updates):
             return VULNERABLE
         return NOT_CHECKED if self.unknown else CLEAN
 
@@ -48,6 +48,10 @@ def table(results: Sequence[Result]) -> list[str]:
             rows = [("PACKAGE", "VERSION", "KNOWN AS", "FIXED IN", "WHAT")]
             rows += [_row(item) for item in result.findings]
             lines += [f"  {line}" for line in columns(rows)]
+        if subject.updates:
+            rows = [("PACKAGE", "INSTALLED", "AVAILABLE", "SECURITY", "FROM")]
+            rows += [_update(item) for item in sorted(subject.updates, key=_urgency)]
+            lines += [f"  {line}" for line in columns(rows)]
         lines += [f"  not checked: {text}" for text in result.unknown]
         if subject.own:
             lines.append(f"  from no index, left out: {', '.join(sorted(subject.own))}")
@@ -61,6 +65,15 @@ def _row(item: Finding) -> tuple[str, str, str, str, str]:
     names = " ".join([*item.names[:NAMES_SHOWN], *([f"+{more}"] if more > 0 else [])])
     title = item.title if len(item.title) <= 60 else f"{item.title[:57]}..."
     return package.name, package.version, names, " ".join(item.fixed) or "-", title
+
+
+def _urgency(update: Update) -> tuple[bool, Update]:
+    return not update.security, update
+
+
+def _update(update: Update) -> tuple[str, str, str, str, str]:
+    package, word = update.package, "yes" if update.security else "no"
+    return package.name, package.version, update.available, word, " ".join(update.suites)
 
 
 def document(results: Sequence[Result]) -> dict[str, Any]:
@@ -84,6 +97,16 @@ def document(results: Sequence[Result]) -> dict[str, Any]:
                         "title": item.title,
                     }
                     for item in result.findings
+                ],
+                "updates": [
+                    {
+                        "name": item.package.name,
+                        "installed": item.package.version,
+                        "available": item.available,
+                        "security": item.security,
+                        "from": list(item.suites),
+                    }
+                    for item in sorted(result.subject.updates)
                 ],
                 "not_checked": result.unknown,
                 "left_out": sorted(result.subject.own),

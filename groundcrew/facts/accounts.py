@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pyinfra.api import FactBase
@@ -23,10 +24,12 @@ class UserState:
 
 @dataclass(frozen=True)
 class AccountStates:
-    """Users by name, and the members of each group by group name (primary ones not counted)."""
+    """Users by name, and by group name the members of each group (primary ones not counted) and its
+    number."""
 
     users: dict[str, UserState] = field(default_factory=dict)
     groups: dict[str, frozenset[str]] = field(default_factory=dict)
+    gids: dict[str, int] = field(default_factory=dict)
 
 
 class Accounts(FactBase[AccountStates]):
@@ -44,14 +47,21 @@ class Accounts(FactBase[AccountStates]):
     def process(self, output: list[str]) -> AccountStates:
         """Parses passwd(5) and group(5) lines."""
         split = output.index(SEPARATOR)
-        names, groups = {}, {}
-        for line in output[split + 1 :]:
-            name, _, gid, members = line.split(":", 3)
-            names[gid] = name
-            groups[name] = frozenset(filter(None, members.split(",")))
-        users = {}
-        for line in output[:split]:
-            name, _, uid, gid, comment, home, shell = line.split(":", 6)
-            group = names.get(gid, gid)
-            users[name] = UserState(name, int(uid), group, comment, home, shell)
-        return AccountStates(users, groups)
+        return parse(output[:split], output[split + 1 :])
+
+
+def parse(passwd: Iterable[str], group: Iterable[str]) -> AccountStates:
+    """The accounts in lines of passwd(5) and group(5)."""
+    names: dict[str, str] = {}
+    groups: dict[str, frozenset[str]] = {}
+    gids: dict[str, int] = {}
+    for line in group:
+        name, _, gid, members = line.split(":", 3)
+        names[gid] = name
+        groups[name] = frozenset(filter(None, members.split(",")))
+        gids[name] = int(gid)
+    users = {}
+    for line in passwd:
+        name, _, uid, gid, comment, home, shell = line.split(":", 6)
+        users[name] = UserState(name, int(uid), names.get(gid, gid), comment, home, shell)
+    return AccountStates(users, groups, gids)

@@ -12,7 +12,7 @@ from groundcrew import remote
 
 
 class Owner(TypedDict):
-    """A process that listens."""
+    """A process."""
 
     pid: int | None
     name: str
@@ -42,6 +42,9 @@ class ResourceState(TypedDict):
     pythons: dict[str, str | None]
     names: dict[str, list[str]]
     connect: dict[str, str]
+    passwd: list[str]
+    group: list[str]
+    running: dict[str, list[Owner]]
 
 
 class Resources(FactBase[ResourceState | None]):

@@ -6,25 +6,36 @@ from collections.abc import Generator, Sequence
 
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
+from pyinfra.api.command import PyinfraCommand
 
 from groundcrew.accounts import Group, User, commands
 from groundcrew.facts.accounts import Accounts
+from groundcrew.operations.guard import refuse
+from groundcrew.takeover import Claim
 
 __all__ = ["Group", "User", "manage"]
 
 
 @operation()
 def manage(
-    groups: Sequence[Group] = (), users: Sequence[User] = ()
-) -> Generator[StringCommand, None, None]:
+    groups: Sequence[Group] = (), users: Sequence[User] = (), claims: Sequence[Claim] = ()
+) -> Generator[PyinfraCommand, None, None]:
     """Makes groups and users what they should be: one fact, and one command if any differs.
 
     Accounts and memberships that are not listed are left alone.
 
     + groups: groups to have, created before the users
     + users: users to have
+    + claims: applications whose accounts these are; what is there and somebody else's is refused,
+      unless the application may take it over
     """
-    wanted = commands(groups, users, host.get_fact(Accounts))
+    states = host.get_fact(Accounts)
+    refused = [reason for claim in claims if (reason := claim.refusal(states))]
+    if refused:
+        yield refuse("; ".join(refused))
+        return
+    adopted = {name for claim in claims for name in claim.adopted(states)}
+    wanted = commands(groups, users, states, adopted)
     if wanted:
         yield StringCommand("\n".join(["set -e", *wanted]))
     else:

@@ -286,6 +286,9 @@ def hand_over(
     """One host's way from the previous release to the new one."""
     target = target.on(state)
     run = run_of(target)
+    # Aside, and before anything of the release runs: where it fails, nothing has to be stopped.
+    for program, payload in commands.publications(target, release, previous):
+        yield remote.command(program, payload=payload)
     if target.held:
         held = previous and state["held"]
         check = f"{commands.same_protocol(target, release)}\n" if held else ""
@@ -302,8 +305,6 @@ def hand_over(
             beside = previous is not None
             yield shell(target, commands.start(target, release, beside=beside, anew=anew))
         yield remote.command("probe", payload=commands.socket_probe(target, release, "", run))
-    for program, payload in commands.publications(target, release, previous):
-        yield remote.command(program, payload=payload)
     runs = previous and is_active(state, target.paths.unit(previous))
     fallback = previous if runs else None
     yield shell(target, commands.switch(target, release, fallback, previous))

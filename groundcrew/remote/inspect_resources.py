@@ -2,18 +2,23 @@
 
 Runs on the host as root, as `python3 -c SCRIPT REQUEST`; REQUEST is JSON {"paths": [directory],
 "ports": [TCP port], "interpreter": path, "pythons": [version], "fetch": "HOST:PORT" or directory
-where pythons come from, "names": [domain], "connect": ["HOST:PORT"]}. Prints one line of JSON:
+where pythons come from, "names": [domain], "connect": ["HOST:PORT"], "users": {NAME: its home as a
+run would make it}}. Prints one line of JSON:
 {"system": "debian", "release": "12", "cpus", "memory": bytes, "time": Unix time, "paths": {PATH:
 {"free": bytes, "inodes": free ones or null, "writable", "executable": bool}}, "ports": {PORT:
 [{"pid", "name", "unit"}]} of the processes that listen, "interpreter": "3.11.2" or null, "pythons":
 {VERSION: path of an interpreter of that version, or null}, "names": {DOMAIN: [address]}, "connect":
-{HOST:PORT: error or ""}}. Nothing is changed or ended. Standard library only, Python 3.9 or later.
+{HOST:PORT: error or ""}, "passwd": [line], "group": [line], "running": {NAME: [{"pid", "name",
+"unit"}]} of users that have another home}. Nothing is changed or ended. Standard library only,
+Python 3.9 or later.
 """
 
 from __future__ import annotations
 
+import grp
 import json
 import os
+import pwd
 import re
 import socket
 import subprocess
@@ -155,6 +160,37 @@ def reach(place: str) -> str:
     return ""
 
 
+def passwd() -> list[str]:
+    """All users, as passwd(5) has them, without the password."""
+    return [f"{item.pw_name}:x:{item.pw_uid}:{item.pw_gid}:{item.pw_gecos}:{item.pw_dir}:"
+            f"{item.pw_shell}" for item in pwd.getpwall()]  # fmt: skip
+
+
+def group() -> list[str]:
+    """All groups, as group(5) has them, without the password."""
+    return [f"{item.gr_name}:x:{item.gr_gid}:{','.join(item.gr_mem)}" for item in grp.getgrall()]
+
+
+def running(users: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
+    """The processes of those users whose home is not the one in `users`."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    others = {
+        item.pw_uid: item.pw_name
+        for item in pwd.getpwall()
+        if item.pw_dir != users.get(item.pw_name, item.pw_dir)
+    }
+    for process in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
+        try:
+            status = (process / "status").read_text(errors="replace")
+        except OSError:
+            continue
+        ids = re.search(r"^Uid:((?:\s+\d+)+)", status, re.MULTILINE)
+        for name in {others.get(int(uid)) for uid in (ids.group(1).split() if ids else ())}:
+            if name:
+                found.setdefault(name, []).append(describe(process))
+    return found
+
+
 def main() -> int:
     """Prints the report."""
     request = json.loads(sys.argv[1])
@@ -176,6 +212,9 @@ def main() -> int:
         "pythons": pythons,
         "names": {name: addresses(name) for name in request["names"]},
         "connect": {place: reach(place) for place in places},
+        "passwd": passwd(),
+        "group": group(),
+        "running": running(request["users"]),
     }
     print(json.dumps(report))
     return 0

@@ -6,21 +6,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from groundcrew.settings import yaml
+from groundcrew.settings import reserved, yaml
 from groundcrew.settings.errors import Problem, nearest
 
 NAME = re.compile(r"^[a-z][a-z0-9-]{0,23}$")
 
-# A system user, a unit and directories in /srv and /run are named after the application.
-_TAKEN = """
-    adm audio backup bin cdrom console cron daemon dbus deploy dialout dip disk docker fax
-    floppy games git gnats groundcrew initctl irc kmem list lock log lp mail man mariadb
-    memcache mount mysql netdev news nginx nobody nogroup ntp operator plugdev postfix postgres
-    postgresql prometheus proxy redis root rpc rsyslog run sasl screen sendsigs sgx shadow shm
-    src sshd staff sudo sync sys syslog systemd tape tmux tty udev user users utmp uucp uuidd
-    uwsgi valkey video voice web www-data
-"""
-RESERVED = frozenset(_TAKEN.split())
 ACCOUNTS = ("-build", "-web")
 """Ends of the names of an application's other accounts (`AppPaths.build_user`, `socket_group`)."""
 
@@ -39,7 +29,7 @@ def read(project: Path, name: str) -> tuple[dict[str, Any] | None, list[Problem]
 
     if not NAME.match(name):
         return wrong("an application's name is 1-24 of a-z, 0-9 and -, starting with a letter")
-    if name in RESERVED:
+    if reserved.is_taken(name):
         return wrong(f'"{name}" is the name of a system user or directory; choose another')
     for end in ACCOUNTS:
         other = name.removesuffix(end)

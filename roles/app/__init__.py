@@ -1,7 +1,8 @@
 """Applications: accounts, directories, and releases that replace one another."""
 
 from roles.app import node
+from roles.app.builders import claim
 from roles.app.deploy import build, prepare, release
 from roles.app.plan import plan
 
-__all__ = ["build", "node", "plan", "prepare", "release"]
+__all__ = ["build", "claim", "node", "plan", "prepare", "release"]

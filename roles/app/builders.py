@@ -9,6 +9,7 @@ from groundcrew.apps.model import AppSettings
 from groundcrew.apps.paths import RUN, UPSTREAMS, AppPaths
 from groundcrew.entries import Directory, Entry, File, Link
 from groundcrew.operations.accounts import Group, User
+from groundcrew.takeover import Claim
 from groundcrew.templates import render
 
 NGINX_USER = "www-data"
@@ -37,6 +38,12 @@ def users(paths: AppPaths) -> list[User]:
             group=paths.build_group,
         ),
     ]
+
+
+def claim(name: str, app: AppSettings) -> Claim:
+    """All of them, and whether accounts of these names that are there already may be taken over."""
+    paths = AppPaths(name)
+    return Claim(name, paths.accounts, tuple(users(paths)), tuple(groups(paths)), app.adopt)
 
 
 def directories(paths: AppPaths, app: AppSettings) -> list[Entry]:

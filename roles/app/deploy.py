@@ -20,10 +20,12 @@ def prepare(apps: Mapping[str, AppSettings], pages: Mapping[str, bytes]) -> None
     """Users, groups, directories and maintenance page (of `pages`) of every application; nginx
     needs them before the releases."""
     every = [(AppPaths(name), app) for name, app in sorted(apps.items())]
+    claims = [builders.claim(paths.name, app) for paths, app in every]
     accounts.manage(
         name="users and groups",
-        groups=[group for paths, _ in every for group in builders.groups(paths)],
-        users=[user for paths, _ in every for user in builders.users(paths)],
+        groups=[group for claim in claims for group in claim.groups],
+        users=[user for claim in claims for user in claim.users],
+        claims=claims,
     )
     files.manage(
         name="directories",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import PurePath
 
 from groundcrew.facts.base import BaseState
@@ -47,10 +48,21 @@ def _login_defs(settings: BaseSettings, state: BaseState) -> list[str]:
 def _dotfiles(state: BaseState) -> list[str]:
     commands = []
     if found := state["dotfiles"]:
-        commands.append(f"chmod g-wx,o-rwx -- {shlex.join(found)}")
+        commands.append(_chmod("g-wx,o-rwx", found))
     if found := state["open_files"]:
-        commands.append(f"chmod go-rwx -- {shlex.join(found)}")
+        commands.append(_chmod("go-rwx", found))
     return commands
+
+
+def _chmod(mode: str, paths: Sequence[str]) -> str:
+    """Shell that changes the mode of files as their owners, who can put a link to anything in their
+    place meanwhile; root's own only where the directory is root's too."""
+    return (
+        f"for file in {shlex.join(paths)}; do "
+        'owner=$(stat --format=%U -- "$file"); '
+        'if [ "$owner" != root ] || [ "$(stat --format=%U -- "${file%/*}")" = root ]; then '
+        f'runuser -u "$owner" -- chmod {mode} -- "$file"; fi; done'
+    )
 
 
 def _apparmor(

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 from groundcrew.columns import size, span
+from groundcrew.facts.accounts import parse
 from groundcrew.facts.resources import Owner, ResourceState
 from groundcrew.memory import in_bytes, memory_plan
 from groundcrew.results.result import Check, fail, judge, not_applicable, ok, warn
@@ -15,6 +16,8 @@ from roles.preflight.wanted import EXECUTABLE, WRITABLE, Wanted
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 """The one that a run installs where it is missing."""
+SHOWN = 3
+"""Processes of a user that are named."""
 KEPT = 0.1
 """Part of a machine's memory that kernel and firmware may keep for themselves."""
 
@@ -28,6 +31,7 @@ def run_checks(
         *_machine(settings, state),
         *_disks(settings, state),
         *_rights(state),
+        *_accounts(wanted, state),
         *_ports(wanted, state),
         *_pythons(wanted, state),
         *_memory(settings, wanted, state),
@@ -81,13 +85,38 @@ def _rights(state: ResourceState) -> Iterator[Check]:
     yield judge("directories", problems, f"{', '.join(WRITABLE)} can be written")
 
 
+def _accounts(wanted: Wanted, state: ResourceState) -> Iterator[Check]:
+    states = parse(state["passwd"], state["group"])
+    for claim in wanted.claims:
+        name, refusal = f"accounts {claim.app}", claim.refusal(states)
+        found = claim.strangers(states)
+        taken = " and ".join(item.text for item in found)
+        running = [
+            f"{_process(owner)} of {item.user}"
+            for item in found
+            for owner in state["running"].get(item.user or "", [])
+        ]
+        if refusal:
+            yield fail(name, refusal)
+        elif running:
+            many = f" and {len(running) - SHOWN} more" if len(running) > SHOWN else ""
+            told = f"{', '.join(running[:SHOWN])}{many}"
+            yield fail(name, f"{taken}: to be taken over, but still running {told}; stop that")
+        elif found:
+            yield warn(name, f"{taken}: taken over (app.{claim.app}.adopt)")
+        else:
+            yield ok(name, f"{', '.join(claim.names)}: free or ours already")
+
+
+def _process(owner: Owner) -> str:
+    return f"{owner['name']} (pid {owner['pid'] or '?'}{_of(owner)})"
+
+
 def _ports(wanted: Wanted, state: ResourceState) -> Iterator[Check]:
     for port, units in sorted(wanted.ports.items()):
         others = [owner for owner in state["ports"][str(port)] if not _ours(owner, units)]
         if others:
-            told = " and ".join(
-                f"{owner['name']} (pid {owner['pid'] or '?'}{_of(owner)})" for owner in others
-            )
+            told = " and ".join(_process(owner) for owner in others)
             yield fail(f"port {port}", f"taken by {told}; stop it, or choose another port")
         else:
             used = bool(state["ports"][str(port)])

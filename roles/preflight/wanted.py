@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from groundcrew.apps.model import AppSettings
+from groundcrew.takeover import Claim
 from roles.preflight.settings import PreflightSettings
 
 EXECUTABLE = ("/opt", "/srv")
@@ -29,6 +30,9 @@ class Wanted:
     fetched_from: str = ""
     """`HOST:PORT` where other versions come from, or the directory on the host."""
 
+    claims: tuple[Claim, ...] = ()
+    """Users and groups of the applications."""
+
     def request(self, settings: PreflightSettings) -> dict[str, Any]:
         """For `groundcrew/remote/inspect_resources.py`."""
         domains = {name for app in self.apps.values() for name in app.domains}
@@ -40,4 +44,5 @@ class Wanted:
             "names": sorted(name for name in domains if "*" not in name) if settings.dns else [],
             "connect": list(settings.connect),
             "fetch": self.fetched_from,
+            "users": {user.name: user.home for claim in self.claims for user in claim.users},
         }

@@ -135,6 +135,22 @@ def test_an_audit_is_clean_vulnerable_or_not_checked(tmp_path: Path) -> None:
     assert found["hello"]["result"] == "clean"
 
 
+def test_groundcrew_s_own_packages_are_audited(tmp_path: Path) -> None:
+    python, npm = DECOYS
+    lock = (ROOT / "requirements/dev.lock").read_text()
+    version = re.search(r"^paramiko==(\S+)", lock, re.M)
+    assert version
+    result = tmp_path / "audit.json"
+    with advisories.database(python | {("paramiko", version[1]): "CVE-own"}, npm) as address:
+        status, text = audit(address, "--own", "--json", str(result))
+    assert status == 1, text
+    assert re.search(rf"paramiko +{re.escape(version[1])} +CVE-own +99\.0", text)
+    found = json.loads(result.read_text())["audited"]
+    assert found["requirements/dev.lock"]["result"] == "vulnerable"
+    assert found["roles/python/uv.lock"]["result"] == "clean"
+    assert found["roles/gunicorn/requirements/wsgi.lock"]["result"] == "clean"
+
+
 @pytest.mark.parametrize("what", ["apps/hello.yml", "apps/agentchat-like.yml"])
 def test_a_database_that_knows_nothing_makes_nothing_clean(what: str) -> None:
     python, _ = DECOYS
@@ -152,7 +168,73 @@ def test_a_database_that_knows_nothing_makes_nothing_clean(what: str) -> None:
         assert "npm audit does not find what is known against lodash" in text
 
 
+FIXED = ("unzip", "libpng-tools", "rsync")
+"""Packages of which security.debian.org is likely to have a later version than the release."""
+
+
+def up_to_date(host: LabHost) -> None:
+    """What has come out since the lab's image was made is on the host."""
+    host.out("apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qqy dist-upgrade")
+
+
+def outdated(host: LabHost) -> tuple[str, str, str]:
+    """A package that is installed as the release has it, and the version of its security fix."""
+    for name in FIXED:
+        rows = [line.split() for line in host.out(f"apt-cache madison {name}").splitlines()]
+        newest, oldest = rows[0], rows[-1]
+        if len(rows) > 1 and "-security/" in newest[5] and "-security/" not in oldest[5]:
+            host.out(f"apt-get -qqy install --no-install-recommends {name}={oldest[2]}")
+            return name, oldest[2], newest[2]
+    raise AssertionError("no package is known that has a security fix")
+
+
+def test_pending_security_updates_of_debian_are_told(bookworm: LabHost, tmp_path: Path) -> None:
+    up_to_date(bookworm)
+    hosts = ("inventory/lab.py", "--limit", bookworm.name)
+    label = f"Debian's packages of {bookworm.name}"
+    result = tmp_path / "audit.json"
+    name, old, new = outdated(bookworm)
+    # Not even a package that apt holds back is passed over.
+    bookworm.out(f"apt-mark hold {name}")
+    files = "find /var/cache/apt /var/lib/apt /var/lib/dpkg -type f -newermt @{} | sort"
+    start = bookworm.out("sleep 1.1; date +%s")
+    python, npm = DECOYS
+    try:
+        with advisories.database(python, npm) as address:
+            status, text = audit(address, *hosts, "--json", str(result))
+            assert status == 1, text
+            assert re.search(
+                rf"^  {name} +{re.escape(old)} +{re.escape(new)} +yes +bookworm-security/main",
+                text, re.M,
+            )  # fmt: skip
+            found = json.loads(result.read_text())["audited"][label]
+            assert f"deb:{name}@{old}" in found["packages"]
+            assert [item["name"] for item in found["updates"] if item["security"]] == [name]
+            # It is no matter of one application.
+            assert "Debian" not in audit(address, *hosts, "--app", "hello")[1]
+
+            bookworm.out(f"apt-mark unhold {name}; apt-get -qqy install {name}")
+            start = bookworm.out("sleep 1.1; date +%s")
+            status, text = audit(address, *hosts)
+            assert status == 0, text
+            assert re.search(rf"^{label}: \d+ packages, clean$", text, re.M)
+            # Nothing is fetched or written.
+            assert bookworm.out(files.format(start)) == ""
+
+            # Lists that hold no longer know of no update.
+            lists = "/var/lib/apt/lists/*security*_InRelease"
+            past = "Valid-Until: Mon, 02 Nov 2020 00:00:00 UTC"
+            bookworm.out(f"sed -i.kept 's/^Valid-Until:.*/{past}/' {lists}")
+            status, text = audit(address, *hosts)
+            bookworm.out(f"for f in {lists}; do mv $f.kept $f; done")
+            assert status == 3, text
+            assert "not checked: the host's list of bookworm-security is of " in text
+    finally:
+        bookworm.out(f"apt-mark unhold {name}; apt-get -qqy purge {name}")
+
+
 def test_what_hosts_run_is_audited(bookworm: LabHost) -> None:
+    up_to_date(bookworm)
     python, npm = DECOYS
     hosts = ("inventory/lab.py", "--limit", bookworm.name)
     with advisories.database(python, npm) as address:

@@ -59,6 +59,35 @@ def test_bills_of_materials_name_packages_of_both_indexes() -> None:
             from_sbom("shop", wrong)
 
 
+def test_groundcrew_s_own_locks_are_audited() -> None:
+    root = Path(__file__).resolve().parents[2]
+    found = {path.relative_to(root).as_posix(): path for path in audit.own_locks(root)}
+    assert {"requirements/dev.lock", "requirements/audit.lock", "roles/python/uv.lock",
+            "roles/gunicorn/requirements/wsgi.lock"} <= set(found)  # fmt: skip
+    for label, path in found.items():
+        subject = audit.from_lock(path, root)
+        assert subject.label == label
+        assert subject.packages
+        assert subject.unknown == []
+    names = {item.name for item in audit.from_lock(found["requirements/dev.lock"]).packages}
+    assert {"pyinfra", "paramiko", "pydantic"} <= names
+
+
+def test_without_anything_to_audit_the_usage_is_wrong() -> None:
+    with pytest.raises(SystemExit) as ended:
+        audit.main([])
+    assert ended.value.code == audit.USAGE
+
+
+def test_a_lock_of_another_kind_is_wrong_usage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "uv.lock"
+    path.write_text('version = 1\n[[package]]\nname = "flask"\n')
+    assert audit.main([str(path)], tmp_path) == audit.USAGE
+    assert "pins no package" in capsys.readouterr().err
+
+
 def test_a_decoy_is_no_package_of_the_application() -> None:
     first, second, *_ = python_packages.DECOYS
     assert decoy([FLASK], python_packages.DECOYS) == first

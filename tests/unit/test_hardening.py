@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -115,8 +117,24 @@ def test_login_defs_are_set_where_they_differ(tmp_path: Path) -> None:
 
 
 def test_open_files_are_closed() -> None:
-    commands, _ = plan({"dotfiles": ["/home/a b/.bashrc"], "open_files": ["/etc/crontab"]})
-    assert commands == ["chmod g-wx,o-rwx -- '/home/a b/.bashrc'", "chmod go-rwx -- /etc/crontab"]
+    """By their owner: a link that somebody has put in a file's place leads to nothing of root's."""
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        home, own, secret = root / "a b", root / "crontab", root / "secret"
+        home.mkdir()
+        for path in (root, home):
+            path.chmod(0o755)
+        for path in (home / ".bashrc", own, secret):
+            path.touch()
+            path.chmod(0o666)
+        (home / ".profile").symlink_to(secret)
+        for path in (home, home / ".bashrc", home / ".profile"):
+            os.lchown(path, 65534, 65534)
+        found = [str(home / ".bashrc"), str(home / ".profile")]
+        commands, _ = plan({"dotfiles": found, "open_files": [str(own)]})
+        subprocess.run(["sh", "-c", "; ".join(commands)], check=False, capture_output=True)
+        modes = [path.stat().st_mode & 0o777 for path in (home / ".bashrc", own, secret)]
+    assert modes == [0o640, 0o600, 0o666]
 
 
 def test_aide_begins_where_it_has_no_database() -> None:

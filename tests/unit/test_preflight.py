@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import pwd
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 
 from groundcrew import remote
 from groundcrew.apps.model import AppSettings
+from groundcrew.facts.accounts import parse
 from groundcrew.facts.resources import ResourceState
 from groundcrew.results.result import Check, Status
 from roles.plan import python_place, wanted
@@ -43,6 +45,9 @@ GOOD: ResourceState = {
     "pythons": {},
     "names": {},
     "connect": {},
+    "passwd": ["root:x:0:0:root:/root:/bin/bash"],
+    "group": ["root:x:0:"],
+    "running": {},
 }
 
 
@@ -115,6 +120,13 @@ TAKEN = {"pid": 4711, "name": "apache2", "unit": "apache2.service"}
             "port 80: taken by apache2 (pid 4711, apache2.service); stop it, or choose another "
             "port",
         ),
+        (
+            lambda s: s["passwd"].append("shop:x:2015:2015::/home/shop:/bin/bash"),
+            {},
+            "accounts shop: user shop (uid 2015, home /home/shop, shell /bin/bash): no run has "
+            "made that; choose another name for the application, or take it over with "
+            "`adopt: true` in apps/shop.yml",
+        ),
         (lambda s: s["names"].update({"shop.test": []}), {"dns": True}, "name shop.test: is not"),
         (
             lambda s: s["connect"].update({"db:5432": "Connection refused"}),
@@ -129,6 +141,31 @@ def test_a_host_that_will_not(
 ) -> None:
     [found] = failures(change, **settings)
     assert found.startswith(message)
+
+
+def test_an_account_is_taken_over_when_nothing_runs_as_it_any_more() -> None:
+    apps = {"shop": app(adopt=True)}
+
+    def person(state: Any) -> None:
+        state["passwd"].append("shop:x:2015:2015::/home/shop:/bin/bash")
+
+    [check] = [item for item in checks(person, apps) if item.name == "accounts shop"]
+    assert check.status is Status.WARN
+    assert check.detail.endswith(": taken over (app.shop.adopt)")
+
+    def busy(state: Any) -> None:
+        person(state)
+        state["running"] = {
+            "shop": [
+                {"pid": pid, "name": "sleep", "unit": "old.service"} for pid in (7, 8, 9, 10, 11)
+            ]
+        }
+
+    [told] = failures(busy, apps)
+    assert told.endswith(
+        "still running sleep (pid 7, old.service) of shop, sleep (pid 8, old.service) of shop, "
+        "sleep (pid 9, old.service) of shop and 2 more; stop that"
+    )
 
 
 def test_all_failures_are_told_at_once() -> None:
@@ -223,6 +260,7 @@ def test_an_interpreter_that_is_not_there() -> None:
 
 
 def test_the_program_names_who_listens_and_what_there_is() -> None:
+    name = pwd.getpwuid(os.getuid()).pw_name
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port, other = server.getsockname()[1], closed.getsockname()[1]
@@ -234,6 +272,7 @@ def test_the_program_names_who_listens_and_what_there_is() -> None:
             "fetch": "/not/there",
             "names": ["localhost", "nobody.invalid"],
             "connect": [f"127.0.0.1:{port}", f"127.0.0.1:{other}"],
+            "users": {name: "/not/its/home"},
         }
         command = [sys.executable, "-ISc", remote.source("inspect_resources"), json.dumps(request)]
         report = json.loads(subprocess.check_output(command, text=True))
@@ -252,3 +291,18 @@ def test_the_program_names_who_listens_and_what_there_is() -> None:
     assert report["connect"][f"127.0.0.1:{port}"] == ""
     assert report["connect"][f"127.0.0.1:{other}"] == "Connection refused"
     assert report["memory"] > 1 << 28
+    found = parse(report["passwd"], report["group"])
+    assert found.users[name].uid == os.getuid()
+    assert found.gids[found.users[name].group] == pwd.getpwuid(os.getuid()).pw_gid
+    assert set(report["running"]) == {name}
+    assert os.getpid() in [process["pid"] for process in report["running"][name]]
+
+
+def test_the_program_lists_no_processes_of_a_user_that_is_as_a_run_would_make_it() -> None:
+    user = pwd.getpwuid(os.getuid())
+    request = {
+        "paths": [], "ports": [], "interpreter": sys.executable, "pythons": [], "fetch": "/",
+        "names": [], "connect": [], "users": {user.pw_name: user.pw_dir},
+    }  # fmt: skip
+    command = [sys.executable, "-ISc", remote.source("inspect_resources"), json.dumps(request)]
+    assert json.loads(subprocess.check_output(command, text=True))["running"] == {}

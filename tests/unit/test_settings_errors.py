@@ -414,7 +414,11 @@ def test_a_manifest_that_is_a_directory(project: Project) -> None:
     assert project.error() == (MANIFEST, "app.shop", "cannot be read: Is a directory")
 
 
-@pytest.mark.parametrize("name", ["root", "www-data", "nginx"])
+@pytest.mark.parametrize(
+    "name",
+    ["root", "www-data", "nginx", "sudo", "adm", "disk", "docker", "shadow", "staff", "ssh", "sshd",
+     "postgres", "redis", "mysql", "systemd-resolve"],
+)  # fmt: skip
 def test_a_reserved_name(project: Project, name: str) -> None:
     project.app(name)
     message = f'"{name}" is the name of a system user or directory; choose another'
@@ -428,6 +432,80 @@ def test_a_name_that_is_another_application_s_account(project: Project, end: str
     project.groups["web"]["apps"] = [f"shop-{end}"]
     message = f'"shop-{end}" is an account of the application "shop"; choose another'
     assert project.error() == (f"apps/shop-{end}.yml", f"app.shop-{end}", message)
+
+
+@pytest.mark.parametrize("name", ["shop", "shop-build", "shop-web"])
+def test_an_administrator_with_the_name_of_an_application_s_account(
+    project: Project, name: str
+) -> None:
+    project.app()
+    project.all = {"users": {"admins": {name: {}}}}
+    assert project.error() == (
+        "inventory, group all",
+        f"users.admins.{name}",
+        f'"{name}" is an account of the application "shop", which would become root without a '
+        "password; choose another name for one of the two",
+    )
+
+
+def test_who_is_no_administrator_any_more_may_have_any_name(project: Project) -> None:
+    project.app()
+    project.all = {"users": {"admins": {"shop": None, "root": None}}}
+    assert set(project.settings().users.admins) == {"deploy", "shop", "root"}
+
+
+def test_an_application_of_another_host_takes_no_administrator_s_name(project: Project) -> None:
+    project.app()
+    project.hosts["web2"] = (["web"], {"apps": []})
+    project.hosts["web2"][1]["users"] = {"admins": {"shop": {}}}
+    assert "shop" in project.settings("web2").users.admins
+
+
+@pytest.mark.parametrize(
+    "name", ["root", "www-data", "nobody", "daemon", "sshd", "systemd-network", "_apt", "uwsgi",
+             "postgres", "redis", "mysql", "sudo", "docker"],
+)  # fmt: skip
+def test_an_administrator_that_is_one_of_debian_s_accounts(project: Project, name: str) -> None:
+    project.groups["web"]["users"] = {"admins": {name: {}}}
+    assert project.error() == (
+        "inventory, group web",
+        f"users.admins.{name}",
+        f'"{name}" is a system user or group of Debian\'s, and no person; choose another name',
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "key"),
+    [
+        ({"users": {"logins": {"su_group": "shop-web"}}}, "users.logins.su_group"),
+        ({"ssh": {"allow_users": ["deploy", "shop-web@10.0.0.0/8"]}}, "ssh.allow_users"),
+        ({"ssh": {"allow_groups": ["adm", "shop-web"]}}, "ssh.allow_groups"),
+    ],
+)
+def test_an_application_s_account_gets_no_rights(
+    project: Project, data: dict[str, Any], key: str
+) -> None:
+    project.app()
+    project.all = data
+    _, found, message = project.error()
+    assert found == key
+    assert message.startswith('"shop-web" is an account of the application "shop", which ')
+    ends = ("choose another name for one of the two", "choose another name for the application")
+    assert message.endswith(ends)
+
+
+@pytest.mark.parametrize(
+    "part", ["workers: {release-hooks: {command: x}}", "timers: {release-hooks: {command: x, "
+             "schedule: daily}}"],
+)  # fmt: skip
+def test_a_worker_with_the_name_of_the_release_hooks(project: Project, part: str) -> None:
+    project.app(more=f"{part}\n")
+    assert project.error() == (
+        MANIFEST,
+        "app.shop",
+        '"release-hooks" is the unit of the release hooks: choose another name for the worker or '
+        "timer",
+    )
 
 
 @pytest.mark.parametrize("name", ["Shop", "1shop", "../shop", "a" * 25, ""])

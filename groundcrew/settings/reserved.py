@@ -1,0 +1,42 @@
+"""Names that belong to Debian: no application and no administrator can have one."""
+
+from __future__ import annotations
+
+# The users and groups of base-passwd, systemd and the packages that web hosts have, or may get.
+_ACCOUNTS = """
+    adm audio avahi backup bin bind bluetooth caddy cdrom certbot chrony clamav clock colord
+    cron crontab daemon dbus dialout dip disk dnsmasq docker dovecot dovenull elasticsearch
+    exim fax floppy ftp games geoclue git gnats grafana haproxy input irc kmem kvm libvirt
+    list logcheck lp lpadmin lxd mail man mariadb memcache memcached messagebus mongodb munin
+    mysql nagios netdev news nginx nobody node-exporter nogroup ntp ntpsec opendkim opendmarc
+    openldap operator plugdev polkitd postdrop postfix postgres postgresql proftpd prometheus
+    proxy rabbitmq redis render root rpc rtkit sambashare saned sasl scanner sgx shadow snmp
+    src ssh sshd ssl-cert sssd staff statd stunnel4 sudo sync sys syslog systemd tape tcpdump
+    tomcat tss tty unbound unscd usbmux users utmp uucp uuidd uwsgi valkey varnish video voice
+    wheel wireshark www-data
+"""
+ACCOUNTS = frozenset(_ACCOUNTS.split())
+"""Users and groups."""
+
+PREFIXES = ("systemd-", "_")
+"""What the names of more of them begin with; `_` is Debian's mark for packages' own users."""
+
+# Directories in /run and /srv, units, and `deploy`, the administrator that every host begins with.
+_PLACES = """
+    agetty apt auditd autovt blkid cloud-init console container-getty credentials cryptsetup deploy
+    fail2ban getty groundcrew initctl lock log lvm mdadm modprobe mount network nftables rsyslog
+    run screen sendsigs serial-getty shm tmux udev user web
+"""
+PLACES = frozenset(_PLACES.split())
+"""What else on a host is named as an application's parts would be."""
+
+
+def is_system_account(name: str) -> bool:
+    """Whether a user or group of this name is Debian's."""
+    return name in ACCOUNTS or name.startswith(PREFIXES)
+
+
+def is_taken(name: str) -> bool:
+    """Whether an application of this name would have an account, a unit or a directory of
+    Debian's."""
+    return name in PLACES or is_system_account(name)
