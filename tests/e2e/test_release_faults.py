@@ -175,3 +175,18 @@ def test_back_to_the_manifest(bookworm: LabHost) -> None:
     run = pyinfra(bookworm.name)
     assert run.status == 0, run.stderr
     assert pyinfra(bookworm.name).changed == []
+
+
+def test_a_static_directory_that_the_build_makes_a_link(bookworm: LabHost, source: Path) -> None:
+    """Files of the host do not become public, and the release says why it ends."""
+    data = {
+        "app.hello.static": {"path": "static"},
+        "app.hello.hooks.build": ["rm -rf static && ln -s /etc static"],
+    }
+    before = bookworm.live("hello")
+    run = release(bookworm, source, data)
+    assert run.status != 0
+    assert "app/static is a link or a file" in run.stderr
+    assert bookworm.live("hello") == before
+    assert bookworm.out("find /srv/hello/static -type f 2>/dev/null || true") == ""
+    mended(bookworm, source)
