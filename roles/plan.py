@@ -11,6 +11,7 @@ from groundcrew.facts import nftables
 from groundcrew.facts.sshd import SshdState
 from groundcrew.settings import Loaded
 from roles import firewall, wiring
+from roles.app.plan import required_python
 from roles.base import hardening_files as hardening
 from roles.firewall.settings import allowed_ports
 from roles.nginx.context import servers
@@ -80,7 +81,12 @@ def wanted(settings: HostSettings) -> Wanted:
     if settings.nginx.status_port:
         ports[settings.nginx.status_port] = ("nginx.service",)
     python = settings.python
-    return Wanted(settings.app, ports, python.interpreter, python_place(python))
+    requires = {
+        name: found
+        for name, app in settings.app.items()
+        if (found := required_python(app, wiring.PROJECT))
+    }
+    return Wanted(settings.app, ports, python.interpreter, python_place(python), requires)
 
 
 def python_place(settings: PythonSettings) -> str:

@@ -87,6 +87,9 @@ class ReleasePlan:
     requires_python: str | None = None
     """Versions of Python that the source says it runs with."""
 
+    version: Mapping[str, str] = field(default_factory=dict)
+    """Variables of the build (`toolchain.environment`) that tell it the source's version."""
+
     def __repr__(self) -> str:
         """Leaves variables and files out: they hold secrets."""
         return f"ReleasePlan({self.paths.name!r}, {self.digest[:12]!r})"
@@ -123,6 +126,7 @@ class ReleasePlan:
             "build_apt": self.app.build_apt,
             "frontend": self.frontend.key if self.frontend else None,
             "served": self._served(),
+            "version": dict(self.version),
         }
         return {key: value for key, value in parts.items() if value}
 
