@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from groundcrew.apps.resources import Limits
 from groundcrew.apps.restart import Restart
+from groundcrew.apps.types import Command
 from groundcrew.model import Settings
 
 
@@ -15,8 +16,9 @@ class Worker(Settings):
     """A background process that follows the release: started after the switch, and the old one
     may finish what it does."""
 
-    command: Annotated[str, StringConstraints(min_length=1)]
-    """Command line, run in the release's directory with its virtualenv first in PATH."""
+    command: Command
+    """Command line of a shell (`cd jobs && MODE=bulk prog`), run in the release's directory with
+    its virtualenv first in PATH."""
 
     instances: int = Field(1, ge=1, le=64)
     """Processes; each has its number, from 1, in WORKER_INSTANCE."""
@@ -44,8 +46,9 @@ class Worker(Settings):
 class Timer(Settings):
     """A command that runs by the clock and follows the release."""
 
-    command: Annotated[str, StringConstraints(min_length=1)]
-    """Command line, run in the release's directory with its virtualenv first in PATH."""
+    command: Command
+    """Command line of a shell (`cd jobs && MODE=bulk prog`), run in the release's directory with
+    its virtualenv first in PATH."""
 
     schedule: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9*:/,.~ _-]+$")]
     """When, as systemd's OnCalendar: `daily`, `*-*-* 01:00`, `*:0/15`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from groundcrew.apps import shell
 from groundcrew.apps.model import AppSettings
 from groundcrew.apps.paths import AppPaths
 from groundcrew.apps.resources import Limits
@@ -196,11 +197,19 @@ def socket_unit(paths: AppPaths, release: str, backlog: int) -> str:
 
 
 def program(command: str, lock: str | None = None) -> str:
-    """A command line for ExecStart. systemd looks programs up in its own PATH, not in the
-    virtualenv's: a shell does.
+    """A command line for ExecStart, of any kind that a shell takes. systemd looks programs up in
+    its own PATH, not in the virtualenv's: a shell does.
 
     Under a `lock` it starts when the process that has it, of any release, has ended.
     """
-    wait = f"exec 9>>{lock} && flock 9 && " if lock else ""
-    quoted = command.replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$").replace("%", "%%")
-    return f'/bin/sh -c "{wait}exec {quoted}"'
+    script, argument = shell.script(command)
+    then = "&&" if script.startswith("exec ") else "|| exit;"
+    wait = f"exec 9>>{lock} && flock 9 {then} " if lock else ""
+    words = [wait + script, *(["sh", argument] if argument is not None else [])]
+    return " ".join(["/bin/sh -c", *map(_quoted, words)])
+
+
+def _quoted(word: str) -> str:
+    """One argument, in systemd's own quotes."""
+    word = word.replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$").replace("%", "%%")
+    return f'"{word}"'
