@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from groundcrew.apps.resources import Limits
 from groundcrew.apps.restart import Restart
-from groundcrew.apps.types import Command
+from groundcrew.apps.schedule import schedule
+from groundcrew.apps.types import Command, one_line
 from groundcrew.model import Settings
 
 
@@ -50,8 +51,9 @@ class Timer(Settings):
     """Command line of a shell (`cd jobs && MODE=bulk prog`), run in the release's directory with
     its virtualenv first in PATH."""
 
-    schedule: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9*:/,.~ _-]+$")]
-    """When, as systemd's OnCalendar: `daily`, `*-*-* 01:00`, `*:0/15`."""
+    schedule: Annotated[str, AfterValidator(one_line), AfterValidator(schedule)]
+    """When, as systemd's OnCalendar: `daily`, `Mon..Fri 02:30`, `*:0/15` (every 15 minutes); with a
+    time zone at its end, else in the host's."""
 
     timeout: int = Field(3600, ge=1)
     """Seconds after which a run is stopped."""

@@ -159,7 +159,14 @@ class Repository:
                 for item in missing
             ]
             only = [] if any(map(_PATTERN.search, names)) else [f"--include={','.join(names)}"]
-            self._git("lfs", "fetch", *only, "--exclude=", "origin", part.commit)
+            try:
+                self._git("lfs", "fetch", *only, "--exclude=", "origin", part.commit)
+            except GitError as error:
+                raise GitError(
+                    f"the content of {', '.join(names[: pointers.SHOWN])} cannot be had: {error}; "
+                    "`git lfs push --all` in a clone that has it brings it there, or leave it out "
+                    "with `source.exclude`"
+                ) from None
         for item in wanted:
             content = self._content(item)
             if content:
