@@ -192,6 +192,8 @@ def test_what_git_tracks_is_kept_though_it_is_ignored(repo: Path, tmp_path: Path
     write(repo, static__lib__mine="1", static__lib__other__x="1", de__new_mo="1", later="1")
     write(repo, static__lib__deep__y="1")
     (repo / ".gitignore").write_text("lib/\n*_mo\n")
+    # As in git, it says nothing: the directory that it is in is ignored.
+    (repo / "static/lib/.gitignore").write_text("!mine\n")
     assert names(checkout(tmp_path)) == {
         ".gitignore", "app", "de/django_mo", "later", "static/lib/chart", "static/lib/deep/x",
     }  # fmt: skip

@@ -165,6 +165,16 @@ def test_one_at_a_time_whatever_the_command(tmp_path: Path, command: str) -> Non
     second.stop()
 
 
+@pytest.mark.parametrize("command", ["p one 0", "p zero 0 && p one 0", "cd . ; p one 0"])
+def test_without_the_lock_nothing_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    running = Running(tmp_path, command, str(tmp_path / "lock"))
+    assert running.process.wait(timeout=10) == 127
+    assert not (tmp_path / "one.runs").exists()
+
+
 PLACES = {
     "server.command": "server: {{type: command, command: {}}}\n",
     "workers.queue.command": "workers: {{queue: {{command: {}}}}}\n",
