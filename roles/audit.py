@@ -203,7 +203,7 @@ def from_manifest(path: Path, project: Path) -> Subject:
         first = error.errors()[0]
         raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     subject = Subject(path.stem)
-    packed = bundle.pack(app.source, project, project / CACHE, app.frontend)
+    packed = bundle.pack(app.source, project, project / CACHE, app.frontend, app.kept)
     server = wiring.server_process(app.server, app.mode, app.root, app.entry)
     found = collect.requirements(app, packed, server, project)
     with TemporaryDirectory(prefix="groundcrew-") as name:

@@ -12,6 +12,7 @@ from groundcrew.facts.sshd import SshdState
 from groundcrew.settings import Loaded
 from roles import firewall, wiring
 from roles.app import claim
+from roles.app.plan import required_python
 from roles.base import hardening_files as hardening
 from roles.firewall.settings import allowed_ports
 from roles.nginx.context import servers
@@ -82,7 +83,12 @@ def wanted(settings: HostSettings) -> Wanted:
         ports[settings.nginx.status_port] = ("nginx.service",)
     python = settings.python
     claims = tuple(claim(name, item) for name, item in sorted(settings.app.items()))
-    return Wanted(settings.app, ports, python.interpreter, python_place(python), claims)
+    requires = {
+        name: found
+        for name, app in settings.app.items()
+        if (found := required_python(app, wiring.PROJECT))
+    }
+    return Wanted(settings.app, ports, python.interpreter, python_place(python), claims, requires)
 
 
 def python_place(settings: PythonSettings) -> str:

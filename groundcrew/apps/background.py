@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from groundcrew.apps.resources import Limits
 from groundcrew.apps.restart import Restart
+from groundcrew.apps.schedule import schedule
+from groundcrew.apps.types import Command, one_line
 from groundcrew.model import Settings
 
 
@@ -15,8 +17,9 @@ class Worker(Settings):
     """A background process that follows the release: started after the switch, and the old one
     may finish what it does."""
 
-    command: Annotated[str, StringConstraints(min_length=1)]
-    """Command line, run in the release's directory with its virtualenv first in PATH."""
+    command: Command
+    """Command line of a shell (`cd jobs && MODE=bulk prog`), run in the release's directory with
+    its virtualenv first in PATH."""
 
     instances: int = Field(1, ge=1, le=64)
     """Processes; each has its number, from 1, in WORKER_INSTANCE."""
@@ -44,11 +47,13 @@ class Worker(Settings):
 class Timer(Settings):
     """A command that runs by the clock and follows the release."""
 
-    command: Annotated[str, StringConstraints(min_length=1)]
-    """Command line, run in the release's directory with its virtualenv first in PATH."""
+    command: Command
+    """Command line of a shell (`cd jobs && MODE=bulk prog`), run in the release's directory with
+    its virtualenv first in PATH."""
 
-    schedule: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9*:/,.~ _-]+$")]
-    """When, as systemd's OnCalendar: `daily`, `*-*-* 01:00`, `*:0/15`."""
+    schedule: Annotated[str, AfterValidator(one_line), AfterValidator(schedule)]
+    """When, as systemd's OnCalendar: `daily`, `Mon..Fri 02:30`, `*:0/15` (every 15 minutes); with a
+    time zone at its end, else in the host's."""
 
     timeout: int = Field(3600, ge=1)
     """Seconds after which a run is stopped."""

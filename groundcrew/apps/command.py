@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from groundcrew.apps.types import Command
 from groundcrew.model import Settings
 
 
@@ -28,10 +29,11 @@ class CommandServer(Settings):
     type: Literal["command"]
     """Which server."""
 
-    command: Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\n\x00]+$")]
-    """Command line, run by a shell in the release's directory with its virtualenv first in PATH,
-    e.g. `hypercorn --bind unix:{socket} shop:app`. `{socket}` or `$SOCKET` is where it must listen;
-    with `listen: port` that is 127.0.0.1 and `{port}` or `$PORT`."""
+    command: Command
+    """Command line of a shell (`cd web && LOG=debug prog`), run in the release's directory with its
+    virtualenv first in PATH, e.g. `hypercorn --bind unix:{socket} shop:app`. `{socket}` or
+    `$SOCKET` is where it must listen; with `listen: port` that is 127.0.0.1 and `{port}` or
+    `$PORT`."""
 
     listen: Literal["socket", "port"] = "socket"
     """Where the command listens. On a `port`, every program of the host can connect to it, and be

@@ -29,11 +29,14 @@ from groundcrew.apps.tls import HSTS, Tls
 from groundcrew.apps.types import (
     Day,
     DebianPackage,
+    Directive,
+    DirectiveName,
     Domain,
     EnvName,
     EnvValue,
     Extra,
     Network,
+    OneLine,
     PartName,
     RelativePath,
 )
@@ -46,7 +49,7 @@ HOOKS_PART = "release-hooks"
 class AppSettings(Settings):
     """An application: `apps/NAME.yml`."""
 
-    description: str = ""
+    description: OneLine = ""
     """One line for people."""
 
     source: Source
@@ -201,7 +204,7 @@ class AppSettings(Settings):
     networks (`10.0.0.0/8`, `192.0.2.7`) besides this host. nginx is not affected: it reaches the
     application over a Unix socket."""
 
-    sandbox: dict[str, str | Literal[False]] = Field(default_factory=dict)
+    sandbox: dict[DirectiveName, Directive | Literal[False]] = Field(default_factory=dict)
     """systemd directives that replace the unit's sandboxing defaults, e.g.
     `MemoryDenyWriteExecute: "no"`; false leaves one out."""
 

@@ -14,7 +14,7 @@ class DirectorySource(Settings):
 
     directory: str
     """Path of the directory, relative to the project directory (where deploy.py is) or absolute.
-    Files named by its .gitignore and by .git itself are left out."""
+    Files that its .gitignore names are left out, unless git tracks them, and so is .git itself."""
 
     exclude: tuple[str, ...] = ()
     """More patterns to leave out, in .gitignore syntax."""
@@ -31,6 +31,9 @@ class GitSource(Settings):
 
     path: str = "."
     """Directory inside the repository that holds the application."""
+
+    exclude: tuple[str, ...] = ()
+    """Patterns to leave out, in .gitignore syntax, relative to `path`."""
 
     submodules: bool = False
     """Whether the repository's submodules belong to the source."""
@@ -74,6 +77,9 @@ class FileSource(Settings):
     sha256: Sha256 | None = None
     """Checksum that it must have."""
 
+    exclude: tuple[str, ...] = ()
+    """Patterns of what is left out of an archive, in .gitignore syntax."""
+
 
 class UrlSource(Settings):
     """The same from a web server; fetched on the operator's machine, once."""
@@ -83,6 +89,9 @@ class UrlSource(Settings):
 
     sha256: Sha256
     """Checksum that it must have."""
+
+    exclude: tuple[str, ...] = ()
+    """Patterns of what is left out of an archive, in .gitignore syntax."""
 
 
 # The key that names a kind, and its tag: tags are part of error locations, where they must not

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import unicodedata
 from datetime import date
 from typing import Annotated
 
 from pydantic import AfterValidator, JsonValue, StringConstraints
+
+from groundcrew.apps import shell
 
 PartName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,23}$")]
 """The name of a worker, a timer or another part."""
@@ -20,6 +23,63 @@ def _without_nul(value: JsonValue) -> JsonValue:
         raise ValueError("an environment variable cannot hold a NUL character")
     return value
 
+
+def one_line(text: str) -> str:
+    """Text that fits into a line of a unit file."""
+    if "\n" in text.rstrip("\n"):
+        raise ValueError("expected one line")
+    text = text.rstrip("\n")
+    if any(unicodedata.category(item) in ("Cc", "Cs") and item != "\t" for item in text):
+        raise ValueError("control characters are not allowed")
+    return text
+
+
+OneLine = Annotated[str, AfterValidator(one_line)]
+"""Text of one line."""
+
+
+def _directive(text: str) -> str:
+    if one_line(text).endswith("\\"):
+        raise ValueError("must not end with a backslash, which would join it with the next line")
+    return one_line(text)
+
+
+DirectiveName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]*$")]
+"""The name of a directive of systemd."""
+
+Directive = Annotated[str, AfterValidator(_directive)]
+"""What a directive of systemd is set to."""
+
+
+def _command(text: str) -> str:
+    """What YAML's blocks leave at the end is no part of it."""
+    try:
+        found = one_line(text).strip()
+    except ValueError as error:
+        hint = "; between several commands write `&&`" if "one line" in str(error) else ""
+        raise ValueError(f"{error}{hint}") from None
+    if not found:
+        raise ValueError("is empty")
+    problem = shell.problem(found)
+    if problem:
+        raise ValueError(
+            problem if problem.startswith("it must") else f"no command of a shell: {problem}"
+        )
+    return found
+
+
+Command = Annotated[str, AfterValidator(_command)]
+"""A command line of a unit, as a shell takes it."""
+
+
+def _script(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("a command cannot hold a NUL character")
+    return text
+
+
+Script = Annotated[str, AfterValidator(_script)]
+"""What a shell is to run, in any number of lines."""
 
 EnvValue = Annotated[JsonValue, AfterValidator(_without_nul)]
 """The value of an environment variable; lists and mappings are passed as JSON."""

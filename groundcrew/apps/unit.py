@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from groundcrew.apps import shell
 from groundcrew.apps.model import AppSettings
 from groundcrew.apps.paths import AppPaths
 from groundcrew.apps.resources import Limits
@@ -216,7 +217,7 @@ def hooks_units(paths: AppPaths, release: str, app: AppSettings) -> dict[str, st
         app,
         description=f"{paths.name} release hooks, release {release}",
         commands=[
-            shell(f"echo {shlex.quote('--> hook: ' + ' '.join(hook.split()))}\n{hook}")
+            script_line(f"echo {shlex.quote('--> hook: ' + ' '.join(hook.split()))}\n{hook}")
             for hook in app.hooks.release
         ],
         after=[f"+/usr/bin/touch {paths.hooks_done(release)}"],
@@ -227,21 +228,9 @@ def hooks_units(paths: AppPaths, release: str, app: AppSettings) -> dict[str, st
     return {paths.hooks_unit(release): text}
 
 
-def shell(script: str) -> str:
+def script_line(script: str) -> str:
     """A script for ExecStart, of one line or several."""
-    return f'/bin/sh -c "{_escaped(script)}"'
-
-
-def _escaped(text: str) -> str:
-    for character, escaped in (
-        ("\\", "\\\\"),
-        ('"', '\\"'),
-        ("\n", "\\n"),
-        ("$", "$$"),
-        ("%", "%%"),
-    ):
-        text = text.replace(character, escaped)
-    return text
+    return f"/bin/sh -c {_quoted(script)}"
 
 
 def socket_unit(paths: AppPaths, release: str, backlog: int) -> str:
@@ -250,11 +239,26 @@ def socket_unit(paths: AppPaths, release: str, backlog: int) -> str:
 
 
 def program(command: str, lock: str | None = None) -> str:
-    """A command line for ExecStart. systemd looks programs up in its own PATH, not in the
-    virtualenv's: a shell does.
+    """A command line for ExecStart, of any kind that a shell takes. systemd looks programs up in
+    its own PATH, not in the virtualenv's: a shell does.
 
     Under a `lock` it starts when the process that has it, of any release, has ended.
     """
-    wait = f"exec 9>>{lock} && flock 9 && " if lock else ""
-    quoted = command.replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$").replace("%", "%%")
-    return f'/bin/sh -c "{wait}exec {quoted}"'
+    script, argument = shell.script(command)
+    then = "&&" if script.startswith("exec ") else "|| exit;"
+    wait = f"exec 9>>{lock} && flock 9 {then} " if lock else ""
+    words = [wait + script, *(["sh", argument] if argument is not None else [])]
+    return " ".join(["/bin/sh -c", *map(_quoted, words)])
+
+
+def _quoted(word: str) -> str:
+    """One argument, in systemd's own quotes."""
+    for character, escaped in (
+        ("\\", "\\\\"),
+        ('"', '\\"'),
+        ("\n", "\\n"),
+        ("$", "$$"),
+        ("%", "%%"),
+    ):
+        word = word.replace(character, escaped)
+    return f'"{word}"'

@@ -14,17 +14,35 @@ import tarfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from threading import RLock
 
 from groundcrew.apps.frontend import Frontend
-from groundcrew.apps.source import FileSource, GitSource, PypiSource, Source, UrlSource
-from groundcrew.releases import archives, git, tree
+from groundcrew.apps.source import (
+    DirectorySource,
+    FileSource,
+    GitSource,
+    PypiSource,
+    Source,
+    UrlSource,
+)
+from groundcrew.releases import archives, git, placeholders, pointers, tree
 from groundcrew.releases.tree import SourceError
 
-__all__ = ["Bundle", "SourceError", "archive", "kept", "names", "pack", "path", "read_member"]
+__all__ = [
+    "Bundle",
+    "SourceError",
+    "archive",
+    "kept",
+    "names",
+    "pack",
+    "path",
+    "read_member",
+    "replaced",
+]
 
 KEPT_SECONDS = 30 * 86400
 """Age at which a bundle that no run has asked for is removed from the operator's machine."""
@@ -44,37 +62,52 @@ class Bundle:
     sha256: str | None = None
     """The wheel's own checksum."""
 
+    described: str | None = None
+    """`git describe`'s word for what is packed: the last tag, commits since, and the commit."""
 
-def pack(source: Source, project: Path, store: Path, frontend: Frontend | None = None) -> Bundle:
+
+def pack(
+    source: Source,
+    project: Path,
+    store: Path,
+    frontend: Frontend | None = None,
+    shared: Sequence[str] = (),
+) -> Bundle:
     """The source's bundle, written below `store` unless it is there already.
 
-    Of a `frontend` it holds what it is built from, or where it is built already, only the result.
+    Of a `frontend` it holds what it is built from, or where it is built already, only the result;
+    of `shared` directories, which outlive releases, nothing.
 
     A source is read once per run, so that all hosts get the same code even when a branch moves or
     a file is saved meanwhile. Raises SourceError, with the reason, where it cannot be read.
     """
     with _lock:
-        return _pack(source, project, store, _selection(frontend))
+        return _pack(source, project, store, _selection(source, frontend, tuple(shared)))
 
 
 @dataclass(frozen=True)
 class _Selection:
-    """Patterns of what is left out of a source, and directories that are not."""
+    """Patterns of what is left out of a source, directories that are not, and directories that the
+    source cannot bring anything for."""
 
     exclude: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
 
 
-def _selection(frontend: Frontend | None) -> _Selection:
+def _selection(source: Source, frontend: Frontend | None, shared: tuple[str, ...]) -> _Selection:
+    own = getattr(source, "exclude", ())
     if frontend is None:
-        return _Selection()
+        return _Selection(exclude=own, shared=shared)
     folder = PurePosixPath(frontend.directory)
     output = str(folder / frontend.output)
     left = [str(folder / "node_modules")]
     if frontend.build == "none":
         # Ignore files usually name what is built.
-        return _Selection(exclude=tuple(f"/{name}/" for name in left), include=(output,))
-    return _Selection(exclude=tuple(f"/{name}/" for name in [*left, output]))
+        exclude = tuple(f"/{name}/" for name in left)
+        return _Selection((*own, *exclude), include=(output,), shared=shared)
+    exclude = tuple(f"/{name}/" for name in [*left, output])
+    return _Selection((*own, *exclude), shared=shared)
 
 
 @cache
@@ -95,14 +128,29 @@ def _pack(
                 local = archives.download(source.url, source.sha256, store)
                 return _pack_file(local, source.sha256, store, selection)
             case _:
-                directory = project / Path(source.directory).expanduser()
-                exclude = (*source.exclude, *selection.exclude)
-                files = tree.files(directory, exclude, gitignore=True, include=selection.include)
-                return _archive(directory, sorted(files), store, directory.resolve().name)
+                return _pack_directory(source, project, store, selection)
     except git.GitError as error:
         raise SourceError(str(error)) from None
     except OSError as error:
         raise SourceError(f"{error.filename} cannot be read: {error.strerror}") from None
+
+
+def _pack_directory(
+    source: DirectorySource, project: Path, store: Path, selection: _Selection
+) -> Bundle:
+    directory = project / Path(source.directory).expanduser()
+    tracked = git.tracked(directory) if directory.is_dir() else None
+    files = tree.files(
+        directory,
+        selection.exclude,
+        gitignore=True,
+        include=selection.include,
+        tracked=tracked or (),
+    )
+    kept = placeholders.without(directory, sorted(files), selection.shared)
+    pointers.refuse(directory, kept, f"run `git lfs pull` in {directory}")
+    packed = _archive(directory, kept, store, directory.resolve().name)
+    return replace(packed, described=git.describe(directory) if tracked else None)
 
 
 def _pack_commit(source: GitSource, project: Path, store: Path, selection: _Selection) -> Bundle:
@@ -111,10 +159,17 @@ def _pack_commit(source: GitSource, project: Path, store: Path, selection: _Sele
     commit = repository.fetch(source.ref)
     name = source.git.rstrip("/").rsplit("/", 1)[-1].removesuffix(".git")
     label = f"{name} {source.ref} ({commit[:12]})"
-    with repository.export(commit, source.path, submodules=source.submodules) as directory:
+    with repository.export(commit, source.path, submodules=source.submodules) as export:
+        directory = export.directory
         # What is committed belongs to the source, whatever .gitignore says.
-        files = tree.files(directory, selection.exclude, gitignore=False)
-        return _archive(directory, sorted(files), store, label)
+        files = sorted(tree.files(directory, selection.exclude, gitignore=False))
+        kept = placeholders.without(directory, files, selection.shared)
+        export.fetch_content(kept)
+        pointers.refuse(
+            directory, kept, "install git-lfs on this machine, so that its content is fetched"
+        )
+        packed = _archive(directory, kept, store, label)
+    return replace(packed, described=repository.describe(commit, source.ref))
 
 
 def _pack_file(file: Path, sha256: str | None, store: Path, selection: _Selection) -> Bundle:
@@ -123,13 +178,16 @@ def _pack_file(file: Path, sha256: str | None, store: Path, selection: _Selectio
         packed = _archive(file.parent, [file], store, file.name)
         return Bundle(packed.digest, file.name, packed.archive, wheel=file.name, sha256=found)
     # Named after the file itself: it is unpacked once.
-    if selection.exclude:
-        found = hashlib.sha256(f"{found} {selection.exclude}".encode()).hexdigest()
+    if selection.exclude or selection.shared:
+        told = f"{found} {selection.exclude} {selection.shared}"
+        found = hashlib.sha256(told.encode()).hexdigest()
     if kept(store, found):
         return Bundle(found, file.name, path(store, found))
     with archives.unpacked(file) as directory:
-        files = tree.files(directory, selection.exclude, gitignore=False)
-        return _archive(directory, sorted(files), store, file.name, digest=found)
+        files = sorted(tree.files(directory, selection.exclude, gitignore=False))
+        own = placeholders.without(directory, files, selection.shared)
+        pointers.refuse(directory, own, "take the source with `git`, which fetches its content")
+        return _archive(directory, own, store, file.name, digest=found)
 
 
 def path(store: Path, digest: str) -> Path:
@@ -208,6 +266,26 @@ def _write(target: Path, members: Mapping[str, Path]) -> None:
     ):
         for name, item in members.items():
             tar.add(item, name, recursive=False, filter=plain)
+
+
+def replaced(bundle: Bundle, contents: Mapping[str, bytes], store: Path) -> Bundle:
+    """The bundle with other content in some of its files."""
+    if not contents:
+        return bundle
+    assert bundle.archive
+    told = hashlib.sha256(bundle.digest.encode())
+    for name, content in sorted(contents.items()):
+        told.update(f"\0{name}\0{len(content)}\0".encode() + content)
+    digest = told.hexdigest()
+    with _lock, TemporaryDirectory(prefix="groundcrew-") as folder:
+        if not kept(store, digest):
+            root = Path(folder)
+            with tarfile.open(bundle.archive) as tar:
+                tar.extractall(root, filter="data")
+            for name, content in contents.items():
+                (root / name).write_bytes(content)
+            archive(root, store, bundle.label, digest)
+    return replace(bundle, digest=digest, archive=path(store, digest))
 
 
 @cache

@@ -10,14 +10,24 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from groundcrew.releases import archives, pointers
+
 COMMIT = re.compile(r"^[0-9a-f]{40}$")
+ABBREVIATED = 12
+"""Digits of a commit's name where it is shortened."""
 TIMEOUT = 600
 """Seconds that one git command may take."""
+ATTRIBUTES = "* -export-ignore -export-subst -filter\n"
+"""What is committed belongs to the source, as it is: attributes that leave files out of archives or
+change them do not count, and no filter of this machine's runs."""
+OWN_LINES = ("-c", "core.autocrlf=false", "-c", "core.eol=lf")
+"""Line ends are those that the repository says, not this machine's."""
+_PATTERN = re.compile(r"[,*?\[\]\\!#]")
 _REMOTE = re.compile(r"^(https?|ssh|git)://|^[\w.-]+@[\w.-]+:")
 # What git says last is often only advice.
 _ADVICE = re.compile(r"^(and the repository exists\.|Please make sure you have .*|)$")
@@ -25,6 +35,36 @@ _ADVICE = re.compile(r"^(and the repository exists\.|Please make sure you have .
 
 class GitError(Exception):
     """git said no; the message is git's own."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A directory of a commit, and where it has been unpacked."""
+
+    directory: Path
+    repository: Repository
+    commit: str
+    folder: str = ""
+    """The directory's path in the repository."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """The files of a commit in a temporary directory."""
+
+    directory: Path
+    parts: tuple[Part, ...]
+    """The commit itself, and its submodules."""
+
+    def fetch_content(self, files: Iterable[Path]) -> None:
+        """Replaces the pointers of Git LFS among `files` by their content, if that can be had."""
+        left = list(pointers.lfs(files))
+        # A submodule's own are its repository's.
+        for part in reversed(self.parts):
+            own = [item for item in left if item.path.is_relative_to(part.directory)]
+            left = [item for item in left if item not in own]
+            if own:
+                part.repository.fetch_content(part, own)
 
 
 @dataclass(frozen=True)
@@ -76,8 +116,8 @@ class Repository:
             shutil.rmtree(partial, ignore_errors=True)
 
     @contextmanager
-    def export(self, commit: str, path: str, *, submodules: bool = False) -> Iterator[Path]:
-        """A temporary directory with the files of `path` at `commit`."""
+    def export(self, commit: str, path: str, *, submodules: bool = False) -> Iterator[Export]:
+        """The files of `path` at `commit`."""
         folder = path.strip("/")
         tree = commit if folder in (".", "") else f"{commit}:{folder}"
         if self._git("cat-file", "-t", tree).strip() not in ("commit", "tree"):
@@ -85,19 +125,67 @@ class Repository:
         with tempfile.TemporaryDirectory(prefix="groundcrew-") as directory:
             files = Path(directory) / "tree"
             self._unpack(tree, files)
+            parts = [Part(files, self, commit, folder)]
             if submodules:
-                self._add_submodules(commit, PurePosixPath(folder), files)
-            yield files
+                parts += self._add_submodules(commit, PurePosixPath(folder), files)
+            yield Export(files, tuple(parts))
 
     def _unpack(self, tree: str, target: Path) -> None:
         packed = target.with_name(f"{target.name}.tar")
         target.mkdir(exist_ok=True)
-        self._git("archive", "--format=tar", f"--output={packed}", tree)
+        attributes = self.mirror / "info" / "attributes"
+        attributes.parent.mkdir(exist_ok=True)
+        attributes.write_text(ATTRIBUTES)
+        self._git(*OWN_LINES, "archive", "--format=tar", f"--output={packed}", tree)
         subprocess.run(["tar", "-xf", str(packed), "-C", str(target)], check=True)
         packed.unlink()
 
-    def _add_submodules(self, commit: str, folder: PurePosixPath, files: Path) -> None:
+    def describe(self, commit: str, ref: str) -> str:
+        """What `git describe` says of a commit; of one that a tag `ref` names, that tag."""
+        if re.search("[0-9]", ref) and self._has(f"refs/tags/{ref}"):
+            return f"{ref}-0-g{commit[:ABBREVIATED]}"
+        return _describe(self.mirror, commit)
+
+    def fetch_content(self, part: Part, wanted: Sequence[pointers.Pointer]) -> None:
+        """Replaces pointers of Git LFS by their content. It is fetched where git-lfs is installed,
+        or lies in the repository itself where that is on this machine.
+
+        Raises GitError where it is to be had, but cannot be.
+        """
+        missing = [item for item in wanted if self._content(item) is None]
+        if missing and shutil.which("git-lfs"):
+            names = [
+                str(PurePosixPath(part.folder) / item.path.relative_to(part.directory))
+                for item in missing
+            ]
+            only = [] if any(map(_PATTERN.search, names)) else [f"--include={','.join(names)}"]
+            try:
+                self._git("lfs", "fetch", *only, "--exclude=", "origin", part.commit)
+            except GitError as error:
+                raise GitError(
+                    f"the content of {', '.join(names[: pointers.SHOWN])} cannot be had: {error}; "
+                    "`git lfs push --all` in a clone that has it brings it there, or leave it out "
+                    "with `source.exclude`"
+                ) from None
+        for item in wanted:
+            content = self._content(item)
+            if content:
+                item.path.unlink()
+                shutil.copyfile(content, item.path)
+
+    def _content(self, pointer: pointers.Pointer) -> Path | None:
+        place = Path("lfs", "objects", pointer.oid[:2], pointer.oid[2:4], pointer.oid)
+        for root in (self.mirror, Path(self.origin) / ".git", Path(self.origin)):
+            found = root / place
+            if found.is_file() and found.stat().st_size == pointer.size:
+                if archives.checksum(found) != pointer.oid:
+                    raise GitError(f"{found} is not what its name says: remove it")
+                return found
+        return None
+
+    def _add_submodules(self, commit: str, folder: PurePosixPath, files: Path) -> list[Part]:
         """Each at the commit that this one names, and its own in it."""
+        parts = []
         urls = self._submodule_urls(commit)
         for line in self._git("ls-tree", "-r", "-z", commit).split("\0"):
             described, _, name = line.partition("\t")
@@ -110,7 +198,9 @@ class Repository:
             inner = replace(self, url=self._submodule(urls[name]))
             target = files / path.relative_to(folder)
             inner._unpack(inner.fetch(kind[2]), target)
-            inner._add_submodules(kind[2], PurePosixPath(), target)
+            parts.append(Part(target, inner, kind[2]))
+            parts += inner._add_submodules(kind[2], PurePosixPath(), target)
+        return parts
 
     def _submodule_urls(self, commit: str) -> dict[str, str]:
         if not self._has(f"{commit}:.gitmodules"):
@@ -157,13 +247,59 @@ def _split(origin: str) -> tuple[str, str]:
     return found[1], found[2]
 
 
+def _describe(repository: Path, commit: str | None = None) -> str:
+    where = ["-C", str(repository)]
+    command = [*where, "describe", "--tags", "--long", f"--abbrev={ABBREVIATED}"]
+    try:
+        return _run([*command, "--match=*[0-9]*", commit or "--dirty"], None).strip()
+    except GitError:
+        # No tag leads to it.
+        name = _run([*where, "rev-parse", f"--short={ABBREVIATED}", commit or "HEAD"], None)
+        count = _run([*where, "rev-list", "--count", commit or "HEAD"], None)
+        return f"0.0-{count.strip()}-g{name.strip()}"
+
+
+def describe(directory: Path) -> str | None:
+    """The same of what is checked out on this machine; it ends with `-dirty` where files that are
+    tracked differ from the commit. None where nothing has been committed."""
+    try:
+        return _describe(directory)
+    except GitError:
+        return None
+
+
+def tracked(directory: Path) -> frozenset[Path] | None:
+    """The files below `directory` that its repository tracks, relative to it; None where it is in
+    no work tree.
+
+    Raises GitError where there is a repository that git does not read.
+    """
+    if not any((place / ".git").exists() for place in (directory, *directory.resolve().parents)):
+        return None
+    where = ["-C", str(directory)]
+    try:
+        if _run([*where, "rev-parse", "--is-inside-work-tree"], None).strip() != "true":
+            return None
+    except GitError as error:
+        if "not a git repository" in str(error):
+            return None
+        raise
+    listed = _run([*where, "ls-files", "-z", "--recurse-submodules"], None)
+    return frozenset(Path(name) for name in listed.split("\0") if name)
+
+
 def _run(arguments: list[str], key: Path | None) -> str:
-    command = arguments[2] if arguments[0] == "-C" else arguments[0]
+    command = next(
+        word
+        for word, before in zip(arguments, ["", *arguments], strict=False)
+        if word not in ("-C", "-c") and before not in ("-C", "-c")
+    )
     try:
         done = subprocess.run(
             ["git", *arguments],
             capture_output=True,
             text=True,
+            errors="surrogateescape",
             timeout=TIMEOUT,
             check=False,
             env=_environment(key),

@@ -105,6 +105,9 @@ class ReleasePlan:
     again: bool = False
     """Whether it is released even if a rollback has left it."""
 
+    version: Mapping[str, str] = field(default_factory=dict)
+    """Variables of the build (`toolchain.environment`) that tell it the source's version."""
+
     def __repr__(self) -> str:
         """Leaves variables and files out: they hold secrets."""
         return f"ReleasePlan({self.paths.name!r}, {self.digest[:12]!r})"
@@ -141,6 +144,7 @@ class ReleasePlan:
             "build_apt": self.app.build_apt,
             "frontend": self.frontend.key if self.frontend else None,
             "served": self._served(),
+            "version": dict(self.version),
         }
         return {key: value for key, value in parts.items() if value}
 
@@ -182,7 +186,9 @@ class ReleasePlan:
         """Names the source where it is installed into the virtualenv, which is then its own."""
         if self.requirements.install is None:
             return None
-        return _key([self.bundle.digest, self.frontend.key if self.frontend else None])
+        return _key(
+            [self.bundle.digest, self.frontend.key if self.frontend else None, dict(self.version)]
+        )
 
     @cached_property
     def code_key(self) -> str:
@@ -192,7 +198,7 @@ class ReleasePlan:
             "environment": [self.environment_key, self.source_key],
             "bundle": self.bundle.digest,
             "frontend": self.frontend.key if self.frontend else None,
-            "hooks": [hooks, self.hook_variables] if hooks else None,
+            "hooks": [hooks, self.hook_variables, dict(self.version)] if hooks else None,
             "shared": self.app.kept,
             "directories": self.directories,
         }

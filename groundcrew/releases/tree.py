@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from pathspec import GitIgnoreSpec
@@ -13,25 +13,46 @@ ALWAYS_EXCLUDED = (".git/", ".hg/", ".svn/", "__pycache__/", "*.pyc", ".venv/", 
 
 
 class SourceError(Exception):
-    """The source cannot be packed; the message says why."""
+    """The source cannot be packed; the message says why, and `key` what of the manifest it is
+    about, where that is not the source itself."""
+
+    def __init__(self, message: str, key: str | None = None) -> None:
+        super().__init__(message)
+        self.key = key
 
 
 def files(
-    directory: Path, exclude: Sequence[str], *, gitignore: bool, include: Sequence[str] = ()
+    directory: Path,
+    exclude: Sequence[str],
+    *,
+    gitignore: bool,
+    include: Sequence[str] = (),
+    tracked: Collection[Path] = (),
 ) -> Iterator[Path]:
     """Files and links below `directory` that neither `exclude` nor its .gitignore files name.
-    What the latter say of `include`, directories in it, does not count.
+    What the latter say of `include`, directories in it, and of `tracked` files does not count.
 
     Raises SourceError for what cannot be released: links that lead out, sockets, devices.
     """
     always = GitIgnoreSpec.from_lines([*ALWAYS_EXCLUDED, *exclude])
     ignores: dict[Path, GitIgnoreSpec] = {}
+    # Directories that are ignored, but for tracked files in them.
+    closed: set[Path] = set()
+    leading = {parent for path in tracked for parent in path.parents}
 
     def ignored(path: Path, suffix: str = "") -> bool:
-        if always.match_file(f"{path.relative_to(directory)}{suffix}"):
+        relative = path.relative_to(directory)
+        if always.match_file(f"{relative}{suffix}"):
             return True
-        if any(_on_one_way(path.relative_to(directory), Path(kept)) for kept in include):
+        if relative in tracked or any(_on_one_way(relative, Path(kept)) for kept in include):
             return False
+        left_out = path.parent in closed or said_ignored(path, suffix)
+        if left_out and suffix and relative in leading:
+            closed.add(path)
+            return False
+        return left_out
+
+    def said_ignored(path: Path, suffix: str) -> bool:
         # As in git, the nearest file that says anything about a path decides.
         for base in path.parents:
             if base in ignores:

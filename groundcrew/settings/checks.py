@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -15,6 +16,12 @@ from groundcrew.settings.merge import Merged
 from groundcrew.settings.weak import is_weak, looks_secret
 from groundcrew.sizes import PROFILES, sized
 
+OWN_VARIABLES = {
+    "gunicorn": re.compile("GUNICORN_CMD_ARGS"),
+    "uvicorn": re.compile("UVICORN_.+"),
+    "uwsgi": re.compile("UWSGI_.+"),
+}
+"""Variables that a server takes settings from, by its type."""
 Report = Callable[[tuple[str, ...], str], Problem]
 
 
@@ -113,6 +120,17 @@ def environment(apps: Mapping[str, AppSettings], problem: Report) -> list[Proble
                         "a well-known default where a secret belongs; use secrets",
                     )
                 )
+        theirs = OWN_VARIABLES.get(app.server.type)
+        for block in ("env", "secrets"):
+            for key in getattr(app, block):
+                if theirs and theirs.fullmatch(key):
+                    problems.append(
+                        problem(
+                            ("app", name, block, key),
+                            f"{app.server.type} takes settings from it, against those of `server`: "
+                            "say it there",
+                        )
+                    )
         for key in app.env.keys() & app.secrets.keys():
             problems.append(
                 problem(("app", name, "secrets", key), f"{key} is set in env too; remove one")

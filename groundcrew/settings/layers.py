@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -11,9 +12,11 @@ from pyinfra.api.connectors import get_all_connectors
 from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 
+from groundcrew.settings import selection, yaml
 from groundcrew.settings.merge import Layer, merge
 
 COMMAND_LINE = "--data"
+_ENV = re.compile(r"app\.[^.]+\.env\.[^.]+$")
 # What playbooks are told, without the block's name.
 _ASKED = ("app", "release", "maintenance", "lines", "since", "sbom", "purge", "again")
 SHORT = {key: f"run.{key}" for key in _ASKED}
@@ -36,9 +39,22 @@ def host_layers(host: Host, inventory: Inventory, project: Path) -> list[Layer]:
         *(Layer(_group_layer(name, project), _own(inventory.get_group_data(name)))
           for name in groups),
         Layer(f"inventory, host {host.name}", _own(inventory.get_host_data(host.name))),
-        Layer(COMMAND_LINE, nested(_own(inventory.get_override_data()))),
+        Layer(COMMAND_LINE, nested(_as_written(_own(inventory.get_override_data())))),
     ]  # fmt: skip
     return [layer for layer in layers if layer.data]
+
+
+def _as_written(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Environment variables as they stand on the command line, where pyinfra has read a number that
+    is spelled in another way (`3.10`, `0123`)."""
+    given = dict(item.partition("=")[::2] for item in selection.parameters().get("data") or ())
+    return {
+        key: given[key]
+        if key in given and _ENV.match(key) and isinstance(value, (bool, int, float))
+        and yaml.spelled(value) != given[key]
+        else value
+        for key, value in data.items()
+    }  # fmt: skip
 
 
 def nested(flat: Mapping[str, Any]) -> dict[str, Any]:

@@ -36,13 +36,15 @@ def read(project: Path, name: str) -> tuple[dict[str, Any] | None, list[Problem]
         if other != name and other in names(project):
             return wrong(f'"{name}" is an account of the application "{other}"; choose another')
     try:
-        data = yaml.parse((project / layer).read_text(encoding="utf-8"))
+        data = yaml.parse((project / layer).read_text(encoding="utf-8"), written="env")
     except FileNotFoundError:
         return wrong(f"no such manifest{nearest(name, names(project))}")
     except OSError as error:
         return wrong(f"cannot be read: {error.strerror}")
     except UnicodeDecodeError as error:
         return wrong(f"cannot be read: not UTF-8 (byte {error.start + 1})")
+    except yaml.WrittenError as error:
+        return wrong(str(error))
     except yaml.YamlError as error:
         return wrong(f"not valid YAML: {error}")
     if not isinstance(data, dict):

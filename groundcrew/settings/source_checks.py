@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from groundcrew.apps.model import AppSettings
 from groundcrew.apps.source import DirectorySource, FileSource, GitSource, PypiSource, UrlSource
 
+FILES = frozenset(
+    (
+        *(".sqlite3", ".sqlite", ".db", ".db3", ".sql", ".log", ".json", ".yml", ".yaml", ".toml"),
+        *(".ini", ".cfg", ".env", ".txt", ".csv", ".xml", ".py", ".pid", ".sock", ".lock", ".key"),
+        *(".pem", ".crt", ".pdf", ".zip", ".gz"),
+    )
+)
+"""Names, and ends of names, that a file has and hardly any directory."""
 Found = tuple[tuple[str, ...], str]
 """A key below the application's, and what is wrong with it."""
 
@@ -15,6 +23,7 @@ Found = tuple[tuple[str, ...], str]
 def problems(app: AppSettings, project: Path) -> Iterator[Found]:
     """Everything that can be seen without reading the source."""
     yield from _missing(app, project)
+    yield from _shared(app, project)
     if app.requirements and app.lock:
         yield ("lock",), "give either requirements or lock"
     package = _package(app)
@@ -22,8 +31,42 @@ def problems(app: AppSettings, project: Path) -> Iterator[Found]:
         yield ("requirements",), f"{package} brings no requirements file; use lock"
     if package and app.install:
         yield ("install",), f"{package} is installed as it is"
+    if package and isinstance(app.source, (FileSource, UrlSource)) and app.source.exclude:
+        yield ("source", "exclude"), f"{package} is installed as it is"
     if isinstance(app.source, PypiSource) and app.extras:
         yield ("extras",), f"write {app.source.pypi}[{','.join(app.extras)}] in source.pypi"
+
+
+def _shared(app: AppSettings, project: Path) -> Iterator[Found]:
+    """Directories that outlive releases are directories, and none lies in another."""
+    media = app.media.path if app.media else None
+    for path in app.kept:
+        key = ("media", "path") if path == media else ("shared",)
+        file = PurePosixPath(path)
+        if (file.suffix in FILES or file.name in FILES) and not _is_directory(app, path, project):
+            folder = "data" if file.parent == PurePosixPath() else str(file.parent)
+            wanted = f"media.path: {folder}" if path == media else f"shared: [{folder}]"
+            yield (
+                key,
+                (
+                    f"{path} looks like a file, and only directories outlive releases: write "
+                    f"`{wanted}`, and keep the file in there ({folder}/{file.name})"
+                ),
+            )
+        around = next((item for item in app.kept if file.is_relative_to(item) and item != path), "")
+        if around:
+            why = (
+                "nginx needs a directory of its own: name one beside it"
+                if path == media
+                else "leave it out"
+            )
+            yield key, f"{path} lies in {around}, which outlives releases as a whole; {why}"
+
+
+def _is_directory(app: AppSettings, path: str, project: Path) -> bool:
+    return isinstance(app.source, DirectorySource) and (
+        (project / Path(app.source.directory).expanduser() / path).is_dir()
+    )
 
 
 def _package(app: AppSettings) -> str | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Hashable
 from typing import Any
 
-from yaml import MappingNode, MarkedYAMLError, SafeLoader, YAMLError, load
+from yaml import MappingNode, MarkedYAMLError, Node, SafeLoader, ScalarNode, SequenceNode, YAMLError
 from yaml.reader import ReaderError
 
 MAPPING = "tag:yaml.org,2002:map"
@@ -15,6 +16,10 @@ MERGE = "tag:yaml.org,2002:merge"
 
 class YamlError(Exception):
     """The text is no YAML; the message says what and where, on one line."""
+
+
+class WrittenError(YamlError):
+    """A value would become another than is written."""
 
 
 class _Loader(SafeLoader):
@@ -54,10 +59,25 @@ def _mapping(loader: _Loader, node: MappingNode) -> dict[Hashable, Any]:
 _Loader.add_constructor(MAPPING, _mapping)
 
 
-def parse(text: str) -> Any:
-    """The document's value. Raises YamlError."""
+TEXT = "tag:yaml.org,2002:str"
+PLAIN = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "float"))
+
+
+def parse(text: str, written: str | None = None) -> Any:
+    """The document's value.
+
+    In the mapping under the key `written` (environment variables), what is written counts: a number
+    or boolean that would be spelled in another way is text (`3.10`, `+49`, `True`). In lists and
+    mappings in there, which are passed as JSON, such a number is an error. Raises YamlError.
+    """
     try:
-        return load(text, Loader=_Loader)  # noqa: S506 - derives from SafeLoader
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if written:
+            _keep_written(loader, node, written)
+        return loader.construct_document(node)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
@@ -67,3 +87,51 @@ def parse(text: str) -> Any:
         raise YamlError(f"{error.reason} (line {line})") from None
     except (YAMLError, ValueError) as error:
         raise YamlError(" ".join(str(error).split())) from None
+
+
+def spelled(value: Any) -> str:
+    """How a number or a boolean is spelled where it becomes text."""
+    return json.dumps(value)
+
+
+def _keep_written(loader: _Loader, root: Node, key: str) -> None:
+    if not isinstance(root, MappingNode):
+        return
+    for name, block in root.value:
+        if name.value != key or not isinstance(block, MappingNode):
+            continue
+        for variable, node in block.value:
+            if not isinstance(node, ScalarNode):
+                _refuse_changed(loader, node, f"{key}.{variable.value}", set())
+            elif _changed(loader, node) is not None:
+                node.tag = TEXT
+
+
+def _changed(loader: _Loader, node: ScalarNode) -> str | None:
+    """How a plain value would be spelled, where that is not what is written."""
+    if node.tag not in PLAIN or node.style:
+        return None
+    found = spelled(loader.construct_object(node))
+    # A value that stands in several places (`&`, `*`) is constructed once.
+    loader.constructed_objects.pop(node, None)
+    return found if found != node.value else None
+
+
+def _refuse_changed(loader: _Loader, node: Node, key: str, seen: set[int]) -> None:
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, ScalarNode):
+        changed = _changed(loader, node)
+        if changed is not None and not node.tag.endswith(":bool"):
+            line = node.start_mark.line + 1
+            raise WrittenError(
+                f"{key}: {node.value} would become {changed}: put it in quotes, or write the "
+                f"number so (line {line})"
+            )
+    elif isinstance(node, SequenceNode):
+        for item in node.value:
+            _refuse_changed(loader, item, key, seen)
+    elif isinstance(node, MappingNode):
+        for _, item in node.value:
+            _refuse_changed(loader, item, key, seen)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -13,6 +15,7 @@ from groundcrew.apps.paths import AppPaths
 from groundcrew.releases import collect, environment, frontend
 from groundcrew.releases.bundle import Bundle, SourceError, pack
 from groundcrew.releases.frontend import FrontendBuild
+from groundcrew.releases.placeholders import SharedError
 from groundcrew.releases.plan import ReleasePlan, ServerProcess, Toolchain
 from groundcrew.remote.interpreter import may_satisfy
 from groundcrew.settings.errors import Problem, SettingsError
@@ -39,9 +42,9 @@ def plan(
     Raises SettingsError where its source or requirements cannot be read.
     """
     try:
-        bundle = pack(app.source, project, project / CACHE, app.frontend)
+        bundle = source(app, project)
     except SourceError as error:
-        raise _error(name, "source", str(error)) from None
+        raise _error(name, _key(app, error, "source"), str(error)) from None
     try:
         bundle, front = _frontend(app, bundle, project)
     except SourceError as error:
@@ -49,12 +52,11 @@ def plan(
     try:
         requirements = collect.requirements(app, bundle, server, project)
         requires_python = collect.requires_python(app, bundle)
+        version = collect.version_variables(app, bundle)
+        bundle = collect.readable(app, bundle, project / CACHE)
     except SourceError as error:
-        key = "requirements" if app.requirements else "source"
-        raise _error(name, key, str(error)) from None
-    except UnicodeDecodeError:
-        text = "the requirements are not text in UTF-8 or UTF-16"
-        raise _error(name, "lock" if app.lock else "requirements", text) from None
+        default = "lock" if app.lock else "requirements" if app.requirements else "source"
+        raise _error(name, _key(app, error, default), str(error)) from None
     if app.python and requires_python and not may_satisfy(app.python, requires_python):
         text = f"the source's pyproject.toml requires Python {requires_python}"
         raise _error(name, "python", text)
@@ -65,14 +67,35 @@ def plan(
         requirements=requirements,
         server=server,
         variables=environment.values(app.env, secrets),
-        toolchain=toolchain,
+        toolchain=replace(toolchain, environment={**version, **toolchain.environment}),
         drain=drain,
         files=_files(name, app, secrets, project),
         elsewhere=elsewhere,
         frontend=front,
         requires_python=requires_python,
         again=again,
+        version=version,
     )
+
+
+def source(app: AppSettings, project: Path) -> Bundle:
+    """The source of an application, packed. Raises SourceError where it cannot be."""
+    return pack(app.source, project, project / CACHE, app.frontend, app.kept)
+
+
+def required_python(app: AppSettings, project: Path) -> str | None:
+    """The versions of Python that the application's source says it runs with; None also where it
+    cannot be read, which its plan tells."""
+    with suppress(SourceError):
+        return collect.requires_python(app, source(app, project))
+    return None
+
+
+def _key(app: AppSettings, error: SourceError, default: str) -> str:
+    """The setting that an error is about."""
+    if isinstance(error, SharedError) and app.media and app.media.path == error.directory:
+        return "media.path"
+    return error.key or default
 
 
 def _frontend(

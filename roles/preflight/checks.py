@@ -9,6 +9,7 @@ from groundcrew.columns import size, span
 from groundcrew.facts.accounts import parse
 from groundcrew.facts.resources import Owner, ResourceState
 from groundcrew.memory import in_bytes, memory_plan
+from groundcrew.remote.interpreter import satisfies
 from groundcrew.results.result import Check, fail, judge, not_applicable, ok, warn
 from groundcrew.sizes import size_for, sized
 from roles.preflight.settings import PreflightSettings
@@ -140,6 +141,14 @@ def _pythons(wanted: Wanted, state: ResourceState) -> Iterator[Check]:
         yield ok("Python", f"{version} ({path})")
     elif path != SYSTEM_PYTHON:
         yield fail("Python", f"{path} cannot be run (python.interpreter)")
+    for name, requires in sorted(wanted.requires.items()):
+        # Of another version, its plan has said whether it will do.
+        if version and wanted.apps[name].python is None and not satisfies(version, requires):
+            yield fail(
+                f"Python for {name}",
+                f"{name}'s pyproject.toml requires {requires}, the host has {version} ({path}); "
+                f"name a version that will do in app.{name}.python, and uv fetches it",
+            )
     source = wanted.fetched_from
     for asked, found in sorted(state["pythons"].items()):
         names = ", ".join(name for name, app in wanted.apps.items() if app.python == asked)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from groundcrew.apps.model import AppSettings
@@ -32,6 +32,9 @@ class Wanted:
 
     claims: tuple[Claim, ...] = ()
     """Users and groups of the applications."""
+
+    requires: Mapping[str, str] = field(default_factory=dict)
+    """Applications -> the versions of Python that their sources say they run with."""
 
     def request(self, settings: PreflightSettings) -> dict[str, Any]:
         """For `groundcrew/remote/inspect_resources.py`."""

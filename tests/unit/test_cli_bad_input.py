@@ -269,3 +269,15 @@ def test_the_settings_playbook_needs_no_host_and_masks_secrets(
     )  # fmt: skip
     assert json.loads(done.stdout) == {"web1": {"app.shop.port": {"value": 82, "layer": "--data"}}}
     assert checkout.listener.connections == 0
+
+
+def test_a_variable_on_the_command_line_is_what_is_written(checkout: Checkout) -> None:
+    values = {"A": "3.10", "B": "0123", "C": "+49", "D": "True", "E": "8", "F": "true"}
+    data = [f"--data=app.shop.env.{name}={value}" for name, value in values.items()]
+    done = checkout.run(
+        "playbooks/settings.py", "--data=settings.key=app.shop.env", "--data=settings.json=true",
+        *data,
+    )  # fmt: skip
+    shown = json.loads(done.stdout)["web1"]
+    found = {key.removeprefix("app.shop.env."): row["value"] for key, row in shown.items()}
+    assert found == {**values, "E": 8, "F": True}

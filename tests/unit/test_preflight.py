@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,6 +79,29 @@ def test_a_host_that_will_do() -> None:
 
 
 TAKEN = {"pid": 4711, "name": "apache2", "unit": "apache2.service"}
+
+
+@pytest.mark.parametrize(
+    ("requires", "python", "message"),
+    [
+        (">=3.11", None, None),
+        (">=3.12", "3.12", None),
+        (
+            ">=3.12",
+            None,
+            "Python for shop: shop's pyproject.toml requires >=3.12, the host has 3.11.2 "
+            "(/usr/bin/python3); name a version that will do in app.shop.python, and uv fetches it",
+        ),
+    ],
+)
+def test_a_python_that_the_source_does_not_run_with(
+    tmp_path: Path, requires: str, python: str | None, message: str | None
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(f'[project]\nrequires-python = "{requires}"\n')
+    shop = app(source={"directory": str(tmp_path)}, python=python)
+    pythons = {"3.12": "/usr/bin/python3.12"} if python else {}
+    found = failures(lambda state: state["pythons"].update(pythons), {"shop": shop})
+    assert found == ([message] if message else [])
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from groundcrew.apps.model import AppSettings
 from groundcrew.apps.paths import AppPaths
-from groundcrew.apps.unit import hooks_units, shell
+from groundcrew.apps.unit import hooks_units, script_line
 from groundcrew.entries import Directory, File
 from groundcrew.releases import commands
 from groundcrew.releases.plan import ReleasePlan
@@ -115,7 +115,7 @@ def test_release_hooks_run_as_the_application_does() -> None:
 
 @pytest.mark.parametrize("script", ["echo \"${EVIL}\" '$x' 100% a\\b", "first\nsecond", "--> it's"])
 def test_a_script_reaches_the_shell_as_it_is(script: str) -> None:
-    line = shell(script)
+    line = script_line(script)
     assert "\n" not in line
     # As systemd reads it: escapes in double quotes, then $$ and %%.
     quoted = line.removeprefix('/bin/sh -c "').removesuffix('"')

@@ -1,0 +1,129 @@
+"""A source brings nothing for directories that outlive releases; what keeps them in git is no
+content."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from groundcrew.releases import bundle
+from groundcrew.releases.bundle import names
+from groundcrew.settings import SettingsError
+from tests.unit.project import Project
+from tests.unit.test_release_plan import Planner
+
+
+@pytest.fixture
+def planner(tmp_path: Path) -> Planner:
+    return Planner(tmp_path)
+
+
+def write(planner: Planner, path: str, text: str = "") -> None:
+    target = planner.project / "src" / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text)
+
+
+def error(planner: Planner, **changes: Any) -> tuple[str, str]:
+    with pytest.raises(SettingsError) as caught:
+        planner.plan(**changes)
+    [problem] = caught.value.problems
+    return problem.key, problem.message
+
+
+@pytest.mark.parametrize("name", [".gitkeep", ".keep", ".gitignore", "README.md", ".placeholder"])
+@pytest.mark.parametrize("where", [{"shared": ["up/loads"]}, {"media": {"path": "up/loads"}}])
+def test_a_placeholder_is_no_content(planner: Planner, name: str, where: dict[str, Any]) -> None:
+    write(planner, f"up/loads/{name}", "!.gitignore\n")
+    write(planner, "up/.gitkeep")
+    found = names(planner.plan(**where).bundle)
+    assert f"up/loads/{name}" not in found
+    assert "up/.gitkeep" in found
+
+
+@pytest.mark.parametrize(
+    ("where", "key"),
+    [({"shared": ["data"]}, "shared"), ({"media": {"path": "data"}}, "media.path")],
+)
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("data/seed.json", "(data/seed.json): leave it out with `source.exclude: [/data/]`"),
+        ("data/__init__.py", "data outlives releases, which would hide what the source has in it"),
+        ("data/sub/.gitkeep", 'e.g. with `hooks.release: ["mkdir -p data/sub"]`'),
+        ("data", "data is a file in the source: only a directory outlives releases"),
+    ],
+)
+def test_content_is_refused_before_any_host_is_touched(
+    planner: Planner, where: dict[str, Any], key: str, path: str, message: str
+) -> None:
+    write(planner, path)
+    found = error(planner, **where)
+    assert found[0] == f"app.shop.{key}"
+    assert message in found[1]
+    planner.plan(source={"directory": "src", "exclude": ["/data"]}, **where)
+
+
+def test_a_link_at_the_place_of_a_shared_directory(planner: Planner) -> None:
+    write(planner, "elsewhere/a")
+    (planner.project / "src/data").symlink_to("elsewhere")
+    assert "data is a link in the source" in error(planner, shared=["data"])[1]
+
+
+def test_a_long_readme_is_content(planner: Planner) -> None:
+    write(planner, "data/README.md", "x" * 5000)
+    assert "(data/README.md)" in error(planner, shared=["data"])[1]
+
+
+def test_an_archive_is_looked_through_too(planner: Planner) -> None:
+    write(planner, "uploads/.gitkeep")
+    bundle._pack.cache_clear()
+    with tarfile.open(planner.project / "shop.tar.gz", "w:gz") as archive:
+        archive.add(planner.project / "src", "shop")
+    source = {"file": "shop.tar.gz"}
+    assert "uploads/.gitkeep" in names(planner.plan(source=source).bundle)
+    assert "uploads/.gitkeep" not in names(planner.plan(source=source, shared=["uploads"]).bundle)
+
+
+@pytest.mark.parametrize(
+    ("more", "key", "written"),
+    [
+        ("shared: [db.sqlite3]\n", "shared", "shared: [data]"),
+        ("shared: [var/app.log]\n", "shared", "shared: [var]"),
+        ("shared: [.env]\n", "shared", "shared: [data]"),
+        ("media: {path: files/site.db}\n", "media.path", "media.path: files"),
+    ],
+)
+def test_what_looks_like_a_file_is_refused(
+    project: Project, more: str, key: str, written: str
+) -> None:
+    project.app(more=more)
+    layer, found, message = project.error()
+    assert (layer, found) == ("apps/shop.yml", f"app.shop.{key}")
+    assert "looks like a file, and only directories outlive releases" in message
+    assert written in message
+
+
+def test_a_directory_may_have_a_dot(project: Project) -> None:
+    project.app(more="shared: [conf.d, example.com, v1.2]\n")
+    project.load()
+
+
+def test_a_shared_directory_lies_in_no_other(project: Project) -> None:
+    project.app(more="shared: [data, data/cache]\n")
+    assert project.error() == (
+        "apps/shop.yml", "app.shop.shared",
+        "data/cache lies in data, which outlives releases as a whole; leave it out",
+    )  # fmt: skip
+
+
+def test_uploads_lie_in_no_shared_directory(project: Project) -> None:
+    project.app(more="shared: [data]\nmedia: {path: data/media}\n")
+    assert project.error()[1:] == (
+        "app.shop.media.path",
+        "data/media lies in data, which outlives releases as a whole; nginx needs a directory of "
+        "its own: name one beside it",
+    )
