@@ -3,32 +3,81 @@
 from __future__ import annotations
 
 import json
+import re
+import textwrap
 from collections.abc import Iterator, Mapping
 
 import yaml
+from pydantic import ValidationError
 
+from groundcrew.apps.model import AppSettings
 from groundcrew.newapp.guess import Guess
+
+WIDTH = 100
+PLACE = "{name}"
+"""Stands for the application's name in a value."""
 
 
 def text(name: str, directory: str, guess: Guess) -> str:
-    """A manifest for `apps/NAME.yml`; `directory` is where its source is."""
-    lines = [
+    """A manifest for `apps/NAME.yml`; `directory` is where its source is. What the settings would
+    refuse is left as a comment, with the reason."""
+    blocks = [list(block) for block in _blocks(name, directory, guess)]
+    for _ in blocks:
+        whole = "\n".join(line for block in blocks for line in block) + "\n"
+        refused = _refused(whole)
+        if refused is None:
+            return whole
+        key, reason = refused
+        for block in blocks:
+            if any(re.match(rf"{key}:", line) for line in block):
+                block[:] = [f"# Fill in {key}: {reason}", *(f"# {line}" for line in block)]
+    return whole
+
+
+def _refused(whole: str) -> tuple[str, str] | None:
+    try:
+        AppSettings.model_validate(yaml.safe_load(whole))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = [str(item) for item in first["loc"]]
+        named = re.findall(r"\w+", first["msg"])
+        keys = [*place[:1], *(word for word in named if word in AppSettings.model_fields)]
+        return (keys[0], first["msg"]) if keys else None
+    return None
+
+
+def _blocks(name: str, directory: str, guess: Guess) -> Iterator[list[str]]:
+    yield [
         "# yaml-language-server: $schema=../docs/app.schema.json",
         f"# Written by bin/new-app from {directory}; docs/settings.md lists every key.",
-        f"description: {_plain(f'{name}, {guess.entry.framework}')}",
-        "source:",
-        f"  directory: {_plain(directory)}",
-        *_requirements(guess),
-        f"entry: {guess.entry.name}",
+        *_notes(guess),
+    ]
+    yield [f"description: {_plain(f'{name}, {guess.entry.framework}')}"]
+    yield ["source:", f"  directory: {_plain(directory)}"]
+    yield from _requirements(guess)
+    yield [f"entry: {guess.entry.name}"]
+    yield [
         "# The names that visitors use; this one only answers to those who set it by hand.",
         f"domains: [{name}.test]",
-        *_environment(name, guess),
-        *_server(guess),
-        *_steps(guess),
-        *_served(guess),
-        *_health(guess),
     ]
-    return "\n".join(lines) + "\n"
+    yield from _environment(name, guess)
+    yield list(_server(guess))
+    yield from _steps(guess)
+    yield from _served(guess)
+    yield list(_workers(guess))
+    yield list(_health(guess))
+    yield list(_network(guess))
+
+
+def _notes(guess: Guess) -> Iterator[str]:
+    """What a person has to look at, or to know."""
+    if guess.checks:
+        yield "#"
+        yield "# Look at, then take out:"
+    for check in dict.fromkeys(guess.checks):
+        yield from textwrap.wrap(
+            check, WIDTH, initial_indent="# - ", subsequent_indent="#   ", break_on_hyphens=False
+        )
 
 
 def _plain(value: str) -> str:
@@ -47,25 +96,31 @@ def _mapping(key: str, values: Mapping[str, str]) -> Iterator[str]:
         yield from (f"  {name}: {value}" for name, value in values.items())
 
 
-def _requirements(guess: Guess) -> Iterator[str]:
+def _requirements(guess: Guess) -> Iterator[list[str]]:
     if guess.requirements:
-        yield f"requirements: {guess.requirements}"
+        yield [f"requirements: {guess.requirements}"]
+    else:
+        yield ["# No requirements that can be installed were found: name a file here.",
+               "# requirements: requirements.txt"]  # fmt: skip
     if guess.install:
-        yield "# The code is in src/, where it is only found once it is installed."
-        yield "install: true"
+        yield ["# The code is in src/, where it is only found once it is installed.",
+               "install: true"]  # fmt: skip
+    if guess.python:
+        yield [f'python: "{guess.python}"']
 
 
-def _environment(name: str, guess: Guess) -> Iterator[str]:
+def _environment(name: str, guess: Guess) -> Iterator[list[str]]:
     env = {**guess.env, **dict.fromkeys(guess.hosts_from, f"{name}.test")}
-    yield from _mapping("env", {key: _plain(value) for key, value in env.items()})
+    values = {key: _plain(value.replace(PLACE, name)) for key, value in env.items()}
+    values |= {key: f"{values[key]}  # fill in" for key in guess.open}
+    yield list(_mapping("env", values))
     secrets = dict.fromkeys(guess.generated, "{generate: {}}")
-    if secrets:
-        yield "# Made up on the host once; it outlives releases."
+    comment = ["# Made up on the host once; it outlives releases."] if secrets else []
     secrets |= {key: f"{{env: {key}}}" for key in guess.given}
-    yield from _mapping("secrets", secrets)
-    needed = [*guess.env, *guess.generated, *guess.given]
+    yield [*comment, *_mapping("secrets", secrets)]
+    needed = [*guess.open, *guess.generated, *guess.given]
     if guess.generated or guess.given:
-        yield f"required: [{', '.join(needed)}]"
+        yield [f"required: [{', '.join(needed)}]"]
 
 
 def _server(guess: Guess) -> Iterator[str]:
@@ -78,43 +133,82 @@ def _server(guess: Guess) -> Iterator[str]:
         yield "  worker_class: sync"
 
 
-def _steps(guess: Guess) -> Iterator[str]:
+def _steps(guess: Guess) -> Iterator[list[str]]:
     if guess.shared:
-        yield "# Outlive releases; everything else of a release is read-only."
-        yield f"shared: [{', '.join(guess.shared)}]"
-    if guess.build_hooks or guess.release_hooks:
-        yield "hooks:"
+        yield [
+            "# Outlive releases; everything else of a release is read-only.",
+            f"shared: [{', '.join(guess.shared)}]",
+        ]
+    lines = ["hooks:"] if guess.build_hooks or guess.release_hooks else []
     for key, commands in (("build", guess.build_hooks), ("release", guess.release_hooks)):
         if commands:
-            yield f"  {key}:"
-            yield from (f"    - {_plain(command)}" for command in commands)
+            lines += [f"  {key}:", *(f"    - {_plain(command)}" for command in commands)]
+    yield lines
 
 
-def _served(guess: Guess) -> Iterator[str]:
+def _served(guess: Guess) -> Iterator[list[str]]:
     if guess.static:
-        yield "# nginx serves these itself."
-        yield from _mapping("static", {"path": guess.static[0], "url": guess.static[1]})
+        values = {"path": guess.static[0], "url": guess.static[1]}
+        yield ["# nginx serves these itself.", *_mapping("static", values)]
     if guess.media:
-        yield from _mapping("media", {"path": guess.media[0], "url": guess.media[1]})
+        yield list(_mapping("media", {"path": guess.media[0], "url": guess.media[1]}))
     if guess.frontend:
-        yield "frontend:"
-        yield f"  directory: {_plain(guess.frontend.directory)}"
-        yield f"  output: {guess.frontend.output}"
-        yield "  # What goes to the application; all other paths get the front end."
-        yield f"  api: [{', '.join(_api(guess))}]"
+        yield [
+            "frontend:",
+            f"  directory: {_plain(guess.frontend.directory)}",
+            f"  output: {guess.frontend.output}",
+            "  # What goes to the application; all other paths get the front end.",
+            f"  api: [{', '.join(_api(guess))}]",
+        ]
 
 
 def _api(guess: Guess) -> list[str]:
     health = guess.health or ""
-    more = [health] if health and health != "/" and not health.startswith("/api/") else []
+    more = [path for path in guess.api if path not in {"/api/", health}]
+    if (
+        health
+        and health != "/"
+        and not any(health.startswith(path) for path in ("/api/", *more) if path.endswith("/"))
+    ):
+        more.append(health)
     return ["/api/", *more]
 
 
+def _workers(guess: Guess) -> Iterator[str]:
+    live = [worker for worker in guess.workers if worker.reason is None]
+    if live:
+        yield "workers:"
+    for worker in live:
+        yield f"  {worker.name}:"
+        yield f"    command: {_plain(worker.command)}"
+        if worker.single:
+            yield "    single: true"
+    for worker in guess.workers:
+        if worker.reason is not None:
+            yield f"# A worker, once it is wanted ({worker.reason}):"
+            single = ", single: true" if worker.single else ""
+            yield f"#   {worker.name}: {{command: {json.dumps(worker.command)}{single}}}"
+
+
 def _health(guess: Guess) -> Iterator[str]:
-    yield "health:"
     if guess.health:
+        yield "health:"
         yield "  # Must answer 200 before a release gets requests."
         yield f"  path: {guess.health}"
     else:
-        yield "  # No health check was found: a path that answers 200 is needed."
-        yield "  path: /"
+        yield "# No health check was found: / must answer 200, or name a path that does."
+        yield "# health: {path: /}"
+
+
+def _network(guess: Guess) -> Iterator[str]:
+    if guess.callers:
+        shown = ", ".join(guess.callers[:6])
+        more = " and more" if len(guess.callers) > 6 else ""
+        yield from textwrap.wrap(
+            f"It uses {shown}{more}, to speak to other hosts; without this line it may not, and "
+            "reaches only what runs on its own.",
+            WIDTH,
+            initial_indent="# ",
+            subsequent_indent="# ",
+        )
+        yield "network: any"
