@@ -72,7 +72,7 @@ def rest(optional: list[str], result: Guess) -> None:
 def _without_other_settings(settings: DjangoSettings, modules: list[str]) -> list[str]:
     """Without the settings modules of other environments, which nobody imports."""
     parent = settings.module.rpartition(".")[0]
-    used = environment.reachable(settings.project, [settings.module])
+    used = environment.reachable(settings.project, [settings.module], named=False)
     return [
         name
         for name in modules

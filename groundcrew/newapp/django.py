@@ -12,6 +12,7 @@ from typing import Any
 from groundcrew.newapp import evidence
 from groundcrew.newapp.entry import Entry
 from groundcrew.newapp.project import Project, is_manage
+from groundcrew.newapp.reading.expressions import is_open
 from groundcrew.newapp.reading.reader import Frame, Reader
 from groundcrew.newapp.reading.values import UNKNOWN, path
 
@@ -52,7 +53,8 @@ class DjangoSettings:
         """A setting; UNKNOWN where only a run would tell."""
         if self.frame is None or name not in self.frame.names:
             return default
-        return self.reader.resolved(self.frame.names[name])
+        value = self.reader.resolved(self.frame.names[name])
+        return UNKNOWN if is_open(value) else value
 
     def origins(self, name: str) -> list[str]:
         """The variables that a setting comes from."""
@@ -162,7 +164,7 @@ def find(project: Project, entry: Entry | None = None) -> DjangoSettings | None:
     if not pool:
         return DjangoSettings(project, named[0]) if named else None
     best = min(pool, key=lambda name: (_kind(name), pool.index(name)))
-    missing = named[0] if named and not told and named[0] not in project.by_name else None
+    missing = named[0] if named and named[0] not in project.by_name and best not in told else None
     return DjangoSettings(project, best, instead=missing)
 
 

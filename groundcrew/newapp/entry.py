@@ -122,7 +122,7 @@ def is_django(project: Project) -> bool:
     )
 
 
-def _rank(entry: Entry, made: str) -> tuple[bool, int, bool, int, int, int, str]:
+def _rank(entry: Entry, made: str) -> tuple[bool, int, bool, int, int, bool, int, str]:
     module, _, name = entry.name.partition(":")
     last = module.rpartition(".")[2]
     return (
@@ -132,6 +132,7 @@ def _rank(entry: Entry, made: str) -> tuple[bool, int, bool, int, int, int, str]
         # An application that an entry module takes from elsewhere is finished there.
         0 if last in ("wsgi", "asgi") else 1 if last in COMMON else 2,
         -min(_handled(entry), 1),
+        name.startswith("_"),
         name.endswith("()") + module.count("."),
         entry.name,
     )

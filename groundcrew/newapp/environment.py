@@ -106,8 +106,11 @@ def is_own(name: str, project: Project) -> bool:
     return first in mine and bool(rest) and bool(OWN.fullmatch(rest))
 
 
-def reachable(project: Project, start: list[str], packages: list[str] | None = None) -> list[str]:
-    """Modules that these import, with what those import, and all of `packages`, Django's apps."""
+def reachable(
+    project: Project, start: list[str], packages: list[str] | None = None, *, named: bool = True
+) -> list[str]:
+    """Modules that these import, with what those import, and all of `packages`, Django's apps;
+    unless `named` is false also those that a string names."""
     found: dict[str, None] = {}
     waiting = [*start]
     for package in packages or []:
@@ -129,11 +132,11 @@ def reachable(project: Project, start: list[str], packages: list[str] | None = N
         found[name] = None
         if "." in name:
             waiting.append(name.rpartition(".")[0])
-        waiting += _imports(project, name, module.tree)
+        waiting += _imports(project, name, module.tree, named)
     return sorted(name for name in found if name in project.by_name)
 
 
-def _imports(project: Project, name: str, tree: ast.Module) -> Iterator[str]:
+def _imports(project: Project, name: str, tree: ast.Module, named: bool) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -141,7 +144,12 @@ def _imports(project: Project, name: str, tree: ast.Module) -> Iterator[str]:
             base = project.absolute(node, name)
             yield base
             yield from (f"{base}.{alias.name}" for alias in node.names if alias.name != "*")
-        elif (value := text(node)) and len(value) < 100 and re.fullmatch(r"\w+(\.\w+)+", value):
+        elif (
+            named
+            and (value := text(node))
+            and len(value) < 100
+            and re.fullmatch(r"\w+(\.\w+)+", value)
+        ):
             # `config.from_object("shop.config.Production")`.
             yield value
 

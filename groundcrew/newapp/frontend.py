@@ -55,8 +55,7 @@ def find(project: Project) -> tuple[FrontendGuess | None, list[str]]:
         if reason:
             refused.setdefault(reason, []).append(path)
     return None, [
-        f"front end: {', '.join(paths)} was not taken: {reason}"
-        for reason, paths in refused.items()
+        f"front end: not taken: {', '.join(paths)}: {reason}" for reason, paths in refused.items()
     ]
 
 

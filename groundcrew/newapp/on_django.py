@@ -234,7 +234,7 @@ def _databases(found: DjangoSettings, result: Guess) -> None:
             _sqlite(alias, found, result)
         elif isinstance(engine, str) and alias == "default":
             variables = found.origins("DATABASES")
-            where = f"; {', '.join(variables[:8])} say where" if variables else ""
+            where = f", as {', '.join(variables[:8])} set it" if variables else ""
             result.checks.append(f"database: it is {engine.rpartition('.')[2]}{where}")
 
 
@@ -294,10 +294,14 @@ def _hosts(found: DjangoSettings, result: Guess) -> None:
     reads = [name for name in found.reader.reads if "ALLOWED_HOST" in name]
     for variable in dict.fromkeys([*found.origins("ALLOWED_HOSTS"), *reads]):
         hosts = found.given(**{variable: PROBE}).get("ALLOWED_HOSTS")
-        if (isinstance(hosts, list | tuple) and PROBE in hosts) or (
-            hosts is UNKNOWN and variable in found.origins("ALLOWED_HOSTS") and "HOST" in variable
-        ):
+        if isinstance(hosts, list | tuple) and PROBE in hosts:
             result.hosts_from.append(variable)
+            return
+        if hosts is UNKNOWN and variable in found.origins("ALLOWED_HOSTS") and "HOST" in variable:
+            result.hosts_from.append(variable)
+            result.checks.append(
+                f"Django: {variable} becomes ALLOWED_HOSTS, and how is unclear; one name was set"
+            )
             return
     if isinstance(value, list | tuple) and "*" in value:
         return

@@ -83,7 +83,12 @@ def _key(node: ast.Call, frame: Frame) -> Any:
 
 
 def _library(
-    node: ast.Call, method: str, declared: dict[str, Any], frame: Frame, *, typed: bool = False
+    node: ast.Call,
+    method: str,
+    declared: dict[str, tuple[str, Any]],
+    frame: Frame,
+    *,
+    typed: bool = False,
 ) -> Any:
     name = frame.evaluate(node.args[0]) if node.args else NAMELESS.get(method)
     if name is None:
@@ -96,8 +101,9 @@ def _library(
     second = len(node.args) > 1 and _is_type(node.args[1])
     place = 2 if second or (typed and method in ("", "list", "tuple", "dict")) else 1
     default = _argument(node, place, "default", frame)
-    if default is None and name in declared:
-        default = (declared[name],)
+    if name in declared:
+        kind = kind or declared[name][0]
+        default = (declared[name][1],) if default is None else default
     if name in frame.reader.environment:
         return calls.cast(kind, frame.reader.variable(Read(name)))
     value = frame.reader.variable(
@@ -114,13 +120,14 @@ def _database(node: ast.Call, frame: Frame) -> Any:
     return {} if value is None else calls.database(value)
 
 
-def _declared(found: Instance, frame: Frame) -> dict[str, Any]:
-    """Defaults that `environ.Env(DEBUG=(bool, False))` gives."""
+def _declared(found: Instance, frame: Frame) -> dict[str, tuple[str, Any]]:
+    """Types and defaults that `environ.Env(DEBUG=(bool, False))` gives."""
     pairs = {}
     for keyword in found.call.keywords:
         value = frame.evaluate(keyword.value)
         if keyword.arg and isinstance(value, tuple) and len(value) == 2:
-            pairs[keyword.arg] = value[1]
+            kind = value[0].last if isinstance(value[0], Dotted) else ""
+            pairs[keyword.arg] = (kind, value[1])
     return pairs
 
 

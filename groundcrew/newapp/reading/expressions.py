@@ -41,9 +41,18 @@ ERRORS = (TypeError, ValueError, KeyError, IndexError, AttributeError, Arithmeti
 
 def truth(value: Any) -> bool | None:
     """Whether a value counts as true; nothing where that is unknown."""
-    if value is UNKNOWN:
+    if is_open(value):
         return None
-    return True if isinstance(value, Dotted | ModuleRef | Instance) else bool(value)
+    return True if isinstance(value, ModuleRef | Instance) else bool(value)
+
+
+def is_open(value: Any) -> bool:
+    """Whether it is something from outside the project, of which nothing more is known."""
+    return (
+        value is UNKNOWN
+        or isinstance(value, Dotted)
+        or (isinstance(value, Instance) and isinstance(value.of, Dotted))
+    )
 
 
 def evaluate(node: ast.expr | None, frame: Frame) -> Any:
@@ -158,7 +167,7 @@ def _compare(node: ast.Compare, frame: Frame) -> Any:
             frame.reader.note(Read(left))
             known = left in frame.reader.environment
             return known if isinstance(operation, ast.In) else not known
-        if left is UNKNOWN or right is UNKNOWN:
+        if is_open(left) or is_open(right):
             return UNKNOWN
         if not COMPARISONS[type(operation)](left, right):
             return False
