@@ -46,7 +46,8 @@ def variables(
             f"secrets: export {', '.join(result.given)} before you deploy, or name another source"
         )
     # What falls back to a value in the source is known to everybody who has the source.
-    own = [name for name in found.optional if environment.is_own(name, project)]
+    fields = {item.name: item.own for item in found.fields}
+    own = [name for name in found.optional if _is_own(name, fields, project)]
     result.generated += [
         name for name in dict.fromkeys([*own, *secret_keys]) if name not in result.generated
     ]
@@ -82,7 +83,7 @@ def _without_other_settings(settings: DjangoSettings, modules: list[str]) -> lis
 
 def _demanded(name: str, found: Variables, project: Project, is_key: bool, result: Guess) -> None:
     item = next((item for item in found.fields if item.name == name), None)
-    if is_key or environment.is_own(name, project):
+    if is_key or _is_own(name, {name: item.own} if item else {}, project):
         result.generated.append(name)
     elif environment.SECRET.search(name):
         result.given.append(name)
@@ -92,6 +93,11 @@ def _demanded(name: str, found: Variables, project: Project, is_key: bool, resul
         if value is None:
             result.open.append(name)
             result.checks.append(f"env: {name} is required; fill in its value")
+
+
+def _is_own(name: str, fields: dict[str, str], project: Project) -> bool:
+    """Whether a variable is a secret that the host can make up, with or without its prefix."""
+    return environment.is_own(name, project) or environment.is_own(fields.get(name, name), project)
 
 
 def _value(name: str, item: Field | None) -> str | None:

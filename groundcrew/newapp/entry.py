@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal
 
 from groundcrew.newapp import evidence, needs
@@ -44,10 +45,8 @@ HELPERS = re.compile(
     r"demo\w*|sandbox|playground|manage|cli|export|import|celery\w*|worker\w*)$"
 )
 """Modules that make an application of their own beside the real one."""
-SIGNS = re.compile(
-    r"create_app|make_app|start_response|\breceive\b|\bapplication\b|" + "|".join(MAKERS)
-)
-"""Without one of these words a module has no application, and need not be read."""
+SIGNS = (*MAKERS, "create_app", "make_app", "start_response", "receive", "application")
+"""Without one of these words, or a class of its own, a module has no application."""
 HANDLED = {"route", "get", "post", "put", "include_router", "register_blueprint", "mount",
            "add_url_rule", "add_route", "init_app", "middleware", "add_middleware"}  # fmt: skip
 
@@ -76,6 +75,21 @@ def find(project: Project) -> list[Entry]:
     others = [item[-1] for item in sorted(ranked, key=lambda item: item[:-1])]
     found = [*known, *others]
     return [item for index, item in enumerate(found) if _is_new(item, found[:index])]
+
+
+@cache
+def signs(project: Project) -> re.Pattern[str]:
+    """Words without which a module has no application, and need not be read."""
+    known = {*SIGNS}
+    classes = [
+        (node.name, {last_name(base) for base in node.bases})
+        for module in project.modules
+        for node in module.tree.body
+        if isinstance(node, ast.ClassDef)
+    ]
+    while more := {name for name, bases in classes if bases & known} - known:
+        known |= more
+    return re.compile(rf"\b({'|'.join(sorted(known))})\b")
 
 
 def _is_new(item: Entry, before: list[Entry]) -> bool:
@@ -191,7 +205,7 @@ def made_by(value: object, reader: Reader) -> str:
 
 
 def _entries(module: Module, reader: Reader) -> Iterator[tuple[Entry, str]]:
-    if not SIGNS.search(reader.project.text(module.path)):
+    if not signs(reader.project).search(reader.project.text(module.path)):
         return
     frame = reader.read(module.name)
     if frame is None or frame.reader.project.by_name.get(module.name) is not module:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from groundcrew.newapp import evidence, health
 from groundcrew.newapp.django import within
-from groundcrew.newapp.entry import maker
+from groundcrew.newapp.entry import maker, signs
 from groundcrew.newapp.layout import Place
 from groundcrew.newapp.project import Project
 from groundcrew.newapp.reading.expressions import evaluate
@@ -93,7 +93,7 @@ def _static(project: Project, reader: Reader, modules: list[str]) -> tuple[str, 
     """The static files of the Flask application, where it has some below a path of their own."""
     for name in modules:
         frame, module = reader.read(name), project.by_name[name]
-        if "Flask" not in project.text(module.path):
+        if not signs(project).search(project.text(module.path)):
             continue
         for node in ast.walk(module.tree):
             if frame is None or not isinstance(node, ast.Call) or maker(node, frame) != "Flask":

@@ -22,6 +22,8 @@ class Field:
     annotation: str
     choices: tuple[str, ...] = ()
     default: Any = UNKNOWN
+    own: str = ""
+    """Its name without the prefix."""
 
 
 def fields(frame: Frame) -> list[Field]:
@@ -31,10 +33,7 @@ def fields(frame: Frame) -> list[Field]:
         if isinstance(value, Class) and value.module == frame.module and _is_settings(value):
             if not _is_used(value, frame):
                 continue
-            given = _given(value, frame)
-            for item in _of(value, frame):
-                if item.name.lower() in given:
-                    continue
+            for item in _of(value, frame, _prefix(value, frame), _given(value, frame)):
                 known = found.get(item.name)
                 if known is None or item.required:
                     found[item.name] = item
@@ -81,25 +80,11 @@ def _keys(tree: ast.Module, name: str) -> set[str]:
     return set()
 
 
-def _of(value: Class, frame: Frame) -> Iterator[Field]:
-    """The fields of a class, those that it inherits first."""
+def _of(value: Class, frame: Frame, prefix: str, given: set[str]) -> Iterator[Field]:
+    """The fields of a class, those that it inherits first; without those that are `given`."""
     for base in value.bases:
         if isinstance(base, Class) and _is_settings(base):
-            inner = frame.reader.read(base.module)
-            prefix = _prefix(value, frame)
-            for item in _of(base, inner or frame):
-                yield (
-                    item
-                    if not prefix
-                    else Field(
-                        prefix + item.name,
-                        item.required,
-                        item.annotation,
-                        item.choices,
-                        item.default,
-                    )
-                )
-    prefix = _prefix(value, frame)
+            yield from _of(base, frame.reader.read(base.module) or frame, prefix, given)
     for node in value.node.body:
         if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
             continue
@@ -111,27 +96,39 @@ def _of(value: Class, frame: Frame) -> Iterator[Field]:
         if isinstance(kind, Class) and not kind.derives_from("Enum", "StrEnum", "IntEnum"):
             # A group of fields: each has a variable of its own, or it is JSON.
             continue
+        if name.lower() in given:
+            continue
         yield Field(
             _variable(node.value, prefix + name).upper(),
             _is_required(node.value),
             annotation,
             tuple(strings(node.annotation)) if "Literal" in annotation else (),
             _default(node.value, frame),
+            name.upper(),
         )
 
 
 def _prefix(value: Class, frame: Frame) -> str:
+    """What its variables begin with: as it says itself, else as the class that it derives from."""
+    own = _own_prefix(value, frame)
+    if own is not None:
+        return own
+    bases = (base for base in value.bases if isinstance(base, Class))
+    return next((prefix for base in bases if (prefix := _prefix(base, frame))), "")
+
+
+def _own_prefix(value: Class, frame: Frame) -> str | None:
     config = value.names.get("model_config")
+    found: Any = None
     if isinstance(config, Instance):
         for keyword in config.call.keywords:
             if keyword.arg == "env_prefix":
                 found = evaluate(keyword.value, frame)
-                return found if isinstance(found, str) else ""
-    if isinstance(config, dict) and isinstance(config.get("env_prefix"), str):
-        return str(config["env_prefix"])
-    inner = value.names.get("Config")
-    found = inner.get("env_prefix") if isinstance(inner, Class) else ""
-    return found if isinstance(found, str) else ""
+    elif isinstance(config, dict):
+        found = config.get("env_prefix")
+    elif isinstance(inner := value.names.get("Config"), Class):
+        found = inner.names.get("env_prefix")
+    return found if isinstance(found, str) else None
 
 
 def _variable(value: ast.expr | None, name: str) -> str:

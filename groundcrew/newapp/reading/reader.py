@@ -114,7 +114,9 @@ class Reader:
     def member(self, module: str, name: str) -> Any:
         """What a module of the project has under a name."""
         frame = self.read(module)
-        if frame is not None and name in frame.names:
+        # `from . import x` in a package gives it the name of its own module.
+        itself = frame is not None and frame.names.get(name) == Imported(module, name)
+        if frame is not None and name in frame.names and not itself:
             self.touched |= frame.origins.get(name, frozenset())
             return self.resolved(frame.names[name])
         inner = f"{module}.{name}"
