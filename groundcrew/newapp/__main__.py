@@ -52,6 +52,8 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
         found = guess(Project(directory), options.entry)
     except NothingFoundError as error:
         return _fail(str(error))
+    except RecursionError:
+        return _fail(f"{directory} has code that is nested too deeply to be read")
     text = manifest.text(name, source(directory / found.inside, root), found)
     target.parent.mkdir(exist_ok=True)
     target.write_text(text, encoding="utf-8")

@@ -97,7 +97,10 @@ def _demanded(name: str, found: Variables, project: Project, is_key: bool, resul
 
 def _is_own(name: str, fields: dict[str, str], project: Project) -> bool:
     """Whether a variable is a secret that the host can make up, with or without its prefix."""
-    return environment.is_own(name, project) or environment.is_own(fields.get(name, name), project)
+    own = fields.get(name, name)
+    return not environment.FOREIGN.search(name) and (
+        environment.is_own(name, project) or environment.is_own(own, project)
+    )
 
 
 def _value(name: str, item: Field | None) -> str | None:

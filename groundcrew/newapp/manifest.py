@@ -22,28 +22,36 @@ def text(name: str, directory: str, guess: Guess) -> str:
     """A manifest for `apps/NAME.yml`; `directory` is where its source is. What the settings would
     refuse is left as a comment, with the reason."""
     blocks = [list(block) for block in _blocks(name, directory, guess)]
-    for _ in blocks:
+    for _ in range(len(blocks)):
         whole = "\n".join(line for block in blocks for line in block) + "\n"
-        refused = _refused(whole)
+        keys, reason = _refused(whole)
+        refused = next((found for key in keys if (found := _of(key, blocks))), None)
         if refused is None:
-            return whole
-        key, reason = refused
-        for block in blocks:
-            if any(re.match(rf"{key}:", line) for line in block):
-                block[:] = [f"# Fill in {key}: {reason}", *(f"# {line}" for line in block)]
+            break
+        key, block = refused
+        block[:] = [f"# Fill in {key}: {reason}", *(f"# {line}" for line in block)]
     return whole
 
 
-def _refused(whole: str) -> tuple[str, str] | None:
+def _of(key: str, blocks: list[list[str]]) -> tuple[str, list[str]] | None:
+    """The lines that set a key."""
+    for block in blocks:
+        if any(line.startswith(f"{key}:") for line in block):
+            return key, block
+    return None
+
+
+def _refused(whole: str) -> tuple[list[str], str]:
+    """The keys that the settings refuse, those that are to blame first, and the reason."""
     try:
         AppSettings.model_validate(yaml.safe_load(whole))
     except ValidationError as error:
         first = error.errors()[0]
-        place = [str(item) for item in first["loc"]]
-        named = re.findall(r"\w+", first["msg"])
-        keys = [*place[:1], *(word for word in named if word in AppSettings.model_fields)]
-        return (keys[0], first["msg"]) if keys else None
-    return None
+        reason = str(first["msg"]).removeprefix("Value error, ")
+        words = [*re.findall(r"(\w+)\.\w+", reason), *re.findall(r"\w+", reason)]
+        named = [word for word in words if word in AppSettings.model_fields]
+        return [*(str(item) for item in first["loc"][:1]), *named], reason
+    return [], ""
 
 
 def _blocks(name: str, directory: str, guess: Guess) -> Iterator[list[str]]:

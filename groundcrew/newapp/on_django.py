@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from groundcrew.newapp import django, evidence, health, urls
@@ -230,12 +230,17 @@ def _databases(found: DjangoSettings, result: Guess) -> None:
         result.checks.append("database: what DATABASES is could not be made out")
     for alias, entry in entries.items():
         engine = entry.get("ENGINE")
-        if "sqlite" in str(engine):
+        if _is_sqlite(entry):
             _sqlite(alias, found, result)
         elif isinstance(engine, str) and alias == "default":
             variables = found.origins("DATABASES")
             where = f", as {', '.join(variables[:8])} set it" if variables else ""
             result.checks.append(f"database: it is {engine.rpartition('.')[2]}{where}")
+
+
+def _is_sqlite(entry: dict[str, Any]) -> bool:
+    engine = entry.get("ENGINE")
+    return isinstance(engine, str) and "sqlite" in engine
 
 
 def _sqlite(alias: str, found: DjangoSettings, result: Guess) -> None:
@@ -282,7 +287,7 @@ def _point(alias: str, wanted: str, found: DjangoSettings, result: Guess) -> boo
         kept = "/srv/{name}/shared/" + wanted
         for value in (kept, f"sqlite:///{kept}"):
             entry = found.given(**{variable: value}).databases.get(alias, {})
-            if "sqlite" in str(entry.get("ENGINE")) and path(entry.get("NAME")) == kept:
+            if _is_sqlite(entry) and path(entry.get("NAME")) == kept:
                 result.env[variable] = value
                 result.share(wanted.rpartition("/")[0])
                 return True

@@ -187,7 +187,8 @@ def _applications(project: Project, settings: DjangoSettings | None) -> Iterator
             yield Worker("worker", f"{command} {name}")
     if "django_rq" in used and settings is not None:
         queues = settings.get("RQ_QUEUES")
-        names = " ".join(map(str, queues)) if isinstance(queues, dict) and queues else "default"
+        known = queues if isinstance(queues, dict) else {}
+        names = " ".join(name for name in known if isinstance(name, str)) or "default"
         yield Worker("worker", f"{command} rqworker {names}")
 
 

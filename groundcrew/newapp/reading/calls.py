@@ -34,6 +34,39 @@ ENGINES = {
 }
 
 
+LONGEST = 5000
+"""Characters of a string, or items of a list, that are still looked at."""
+SIMPLE = re.compile(r"(?:[^%]|%[sd%])*")
+"""A template for `%` without widths."""
+
+
+def small(value: Any) -> Any:
+    """A value, unless no configuration has one like it: nothing that grows is followed."""
+    if isinstance(value, str | list | tuple | dict) and len(value) > LONGEST:
+        return UNKNOWN
+    return UNKNOWN if isinstance(value, int) and abs(value) > 10**18 else value
+
+
+def is_plain(value: Any) -> bool:
+    """Whether it is text, a number or nothing; not what holds others."""
+    return value is None or isinstance(value, str | int | float | PurePosixPath)
+
+
+def text(value: Any) -> str:
+    """A string or a path as a string. Raises TypeError for all else."""
+    if isinstance(value, str | PurePosixPath):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is no path")
+
+
+def percent(template: str, values: Any) -> Any:
+    """`template % values`, where it is a plain one."""
+    given = values if isinstance(values, tuple) else (values,)
+    if not SIMPLE.fullmatch(template) or not all(map(is_plain, given)):
+        return UNKNOWN
+    return small(template % given)
+
+
 def word(value: Any) -> Any:
     """A truth value as a configuration words it."""
     if isinstance(value, str):
@@ -68,15 +101,15 @@ def _text(value: Any = "") -> Any:
 
 
 def _join(*parts: Any) -> Any:
-    return posixpath.join(*map(str, parts))
+    return posixpath.join(*map(text, parts))
 
 
 def _normal(value: Any, *_: Any) -> Any:
-    return posixpath.normpath(str(value))
+    return posixpath.normpath(text(value))
 
 
 def _a_path(*parts: Any) -> Any:
-    return PurePosixPath(*map(str, parts))
+    return PurePosixPath(*map(text, parts))
 
 
 def _sequence(kind: Callable[[Any], Any]) -> Callable[..., Any]:
@@ -95,13 +128,13 @@ KNOWN: dict[str, Callable[..., Any]] = {
     "tuple": _sequence(tuple),
     "set": _sequence(set),
     "os.path.join": _join,
-    "os.path.dirname": lambda value: posixpath.dirname(str(value)),
-    "os.path.basename": lambda value: posixpath.basename(str(value)),
+    "os.path.dirname": lambda value: posixpath.dirname(text(value)),
+    "os.path.basename": lambda value: posixpath.basename(text(value)),
     "os.path.abspath": _normal,
     "os.path.realpath": _normal,
     "os.path.normpath": _normal,
-    "os.path.expanduser": lambda value: UNKNOWN if str(value).startswith("~") else value,
-    "os.fspath": str,
+    "os.path.expanduser": lambda value: UNKNOWN if text(value).startswith("~") else value,
+    "os.fspath": text,
     "pathlib.Path": _a_path,
     "pathlib.PurePath": _a_path,
     "pathlib.PosixPath": _a_path,
@@ -118,22 +151,36 @@ def _plain(value: Any) -> bool:
     return value is None or isinstance(value, str | int | float | list | tuple | set | dict)
 
 
+def _of_text(value: str, name: str, arguments: list[Any]) -> Any:
+    if name == "join":
+        parts = arguments[0] if arguments and isinstance(arguments[0], list | tuple) else []
+        whole = sum(len(part) + len(value) for part in parts if isinstance(part, str))
+        return value.join(parts) if whole < LONGEST else UNKNOWN
+    if not all(map(is_plain, arguments)) or (
+        name == "format" and re.search(r"{[^}]*[:!.\[]", value)
+    ):
+        return UNKNOWN
+    if name == "replace" and len(value) * max(1, len(str(arguments[-1]))) > LONGEST:
+        return UNKNOWN
+    return getattr(value, name)(*arguments)
+
+
 def method(value: Any, name: str, arguments: list[Any]) -> Any:
     """What a method of a string, a path, a list or a mapping gives."""
     if isinstance(value, str) and name in TEXT_METHODS:
-        return getattr(value, name)(*arguments)
+        return _of_text(value, name, arguments)
     if isinstance(value, PurePosixPath):
         if name in ("resolve", "absolute", "expanduser"):
             return PurePosixPath(posixpath.normpath(value.as_posix()))
         if name == "joinpath":
-            return value.joinpath(*map(str, arguments))
+            return value.joinpath(*map(text, arguments))
         if name == "as_posix":
             return value.as_posix()
         if name in ("with_name", "with_suffix"):
             return getattr(value, name)(*arguments)
         if name == "path":
             # django-environ's Path.
-            return value.joinpath(*map(str, arguments))
+            return value.joinpath(*map(text, arguments))
     if isinstance(value, dict) and name == "get" and arguments:
         return value.get(*arguments)
     if isinstance(value, dict) and name in ("keys", "values"):

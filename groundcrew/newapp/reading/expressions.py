@@ -63,7 +63,7 @@ def evaluate(node: ast.expr | None, frame: Frame) -> Any:
     if handler is None:
         return UNKNOWN
     with suppress(*ERRORS, RecursionError):
-        return handler(node, frame)
+        return calls.small(handler(node, frame))
     return UNKNOWN
 
 
@@ -143,17 +143,18 @@ def _binary(node: ast.BinOp, frame: Frame) -> Any:
     left, right = evaluate(node.left, frame), evaluate(node.right, frame)
     if isinstance(node.op, ast.Add) and isinstance(left, list | tuple):
         # What is known of a list is worth knowing.
-        return [*left, *right] if isinstance(right, list | tuple) else left
+        longer = isinstance(right, list | tuple) and len(left) + len(right) <= calls.LONGEST
+        return [*left, *right] if longer else left
     if left is UNKNOWN or right is UNKNOWN:
         return UNKNOWN
     if isinstance(node.op, ast.Div) and isinstance(left, PurePosixPath):
-        return left / str(right)
+        return left / calls.text(right)
     if isinstance(node.op, ast.Add):
         return left + right
     if isinstance(node.op, ast.Mult) and isinstance(left, int) and isinstance(right, int):
         return left * right
     if isinstance(node.op, ast.Mod) and isinstance(left, str):
-        return left % right
+        return calls.percent(left, right)
     if isinstance(node.op, ast.BitOr) and isinstance(left, dict) and isinstance(right, dict):
         return left | right
     return UNKNOWN
@@ -167,7 +168,7 @@ def _compare(node: ast.Compare, frame: Frame) -> Any:
             frame.reader.note(Read(left))
             known = left in frame.reader.environment
             return known if isinstance(operation, ast.In) else not known
-        if is_open(left) or is_open(right):
+        if is_open(left) or is_open(right) or not calls.is_plain(left):
             return UNKNOWN
         if not COMPARISONS[type(operation)](left, right):
             return False

@@ -21,9 +21,11 @@ from groundcrew.newapp.reading.values import (
     Read,
 )
 
-STEPS = 2_000_000
+STEPS = 600_000
 """Expressions that are looked at before everything else stays unknown: no source can make this
 take long."""
+STEPS_IN_CALL = 20_000
+"""The same within one call of a function."""
 DEPTH = 6
 """Functions within functions that are followed."""
 BUILTINS = frozenset(("bool", "int", "float", "str", "list", "tuple", "set", "dict", "any", "open"))
@@ -86,12 +88,13 @@ class Reader:
         self._frames: dict[str, Frame] = {}
         self._depth = 0
         self._steps = 0
+        self._limit = STEPS
         self._current: list[str] = []
 
     def step(self) -> bool:
         """Counts an expression; whether there may be another."""
         self._steps += 1
-        return self._steps < STEPS
+        return self._steps < self._limit
 
     def read(self, name: str) -> Frame | None:
         """A module's top level; nothing where the project has no such module."""
@@ -195,8 +198,12 @@ class Reader:
         frame = Frame(self, function.module, names, outer=outer)
         before = self.conditional, self._doubt
         self.conditional, self._doubt = 0, self._doubt + self.conditional
+        if not self._depth:
+            self._limit = min(STEPS, self._steps + STEPS_IN_CALL)
         self._depth += 1
         statements.run(function.node.body, frame)
         self._depth -= 1
+        if not self._depth:
+            self._limit = STEPS
         self.conditional, self._doubt = before
         return frame.returned[0] if frame.returned else UNKNOWN

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
+from groundcrew.newapp.reading import calls
 from groundcrew.newapp.reading.expressions import evaluate, truth
 from groundcrew.newapp.reading.values import UNKNOWN, Class, Dotted, Function, Imported, ModuleRef
 
@@ -104,9 +105,10 @@ def _add(node: ast.AugAssign, frame: Frame) -> None:
         return
     old, new = frame.look_up(node.target.id), evaluate(node.value, frame)
     if isinstance(old, list | tuple):
-        both: Any = [*old, *new] if isinstance(new, list | tuple) else old
+        longer = isinstance(new, list | tuple) and len(old) + len(new) <= calls.LONGEST
+        both: Any = [*old, *new] if longer else old
     elif isinstance(old, str) and isinstance(new, str) and isinstance(node.op, ast.Add):
-        both = old + new
+        both = calls.small(old + new)
     else:
         both = UNKNOWN
     frame.names[node.target.id] = both
@@ -162,7 +164,7 @@ def _expression(node: ast.expr, frame: Frame) -> None:
         if isinstance(owner, list) and node.args and not frame.reader.conditional:
             value = evaluate(node.args[-1], frame)
             if node.func.attr == "extend" and isinstance(value, list | tuple):
-                owner.extend(value)
+                owner.extend(value[: max(0, calls.LONGEST - len(owner))])
             elif node.func.attr in ("append", "insert"):
                 owner.append(value)
             return
