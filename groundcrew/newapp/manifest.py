@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import yaml
 from pydantic import ValidationError
@@ -21,7 +21,7 @@ PLACE = "{name}"
 def text(name: str, directory: str, guess: Guess) -> str:
     """A manifest for `apps/NAME.yml`; `directory` is where its source is. What the settings would
     refuse is left as a comment, with the reason."""
-    blocks = [list(block) for block in _blocks(name, directory, guess)]
+    blocks = [[_line(line) for line in block] for block in _blocks(name, directory, guess)]
     for _ in range(len(blocks)):
         whole = "\n".join(line for block in blocks for line in block) + "\n"
         keys, reason = _refused(whole)
@@ -29,7 +29,7 @@ def text(name: str, directory: str, guess: Guess) -> str:
         if refused is None:
             break
         key, block = refused
-        block[:] = [f"# Fill in {key}: {reason}", *(f"# {line}" for line in block)]
+        block[:] = [_line(f"# Fill in {key}: {reason}"), *(f"# {line}" for line in block)]
     return whole
 
 
@@ -63,7 +63,7 @@ def _blocks(name: str, directory: str, guess: Guess) -> Iterator[list[str]]:
     yield [f"description: {_plain(f'{name}, {guess.entry.framework}')}"]
     yield ["source:", f"  directory: {_plain(directory)}"]
     yield from _requirements(guess)
-    yield [f"entry: {guess.entry.name}"]
+    yield [f"entry: {_plain(guess.entry.name)}"]
     yield [
         "# The names that visitors use; this one only answers to those who set it by hand.",
         f"domains: [{name}.test]",
@@ -98,6 +98,24 @@ def _plain(value: str) -> str:
     return value if same else json.dumps(value)
 
 
+def _flow(values: Iterable[str]) -> str:
+    """A list in brackets."""
+    return f"[{', '.join(_in_flow(value) for value in values)}]"
+
+
+def _in_flow(value: str) -> str:
+    try:
+        same = yaml.safe_load(f"[{value}]") == [value]
+    except yaml.YAMLError:
+        same = False
+    return value if same else json.dumps(value)
+
+
+def _line(text: str) -> str:
+    """Text without what ends a line for YAML: much of it comes from the source."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
 def _mapping(key: str, values: Mapping[str, str]) -> Iterator[str]:
     if values:
         yield f"{key}:"
@@ -106,7 +124,7 @@ def _mapping(key: str, values: Mapping[str, str]) -> Iterator[str]:
 
 def _requirements(guess: Guess) -> Iterator[list[str]]:
     if guess.requirements:
-        yield [f"requirements: {guess.requirements}"]
+        yield [f"requirements: {_plain(guess.requirements)}"]
     else:
         yield ["# No requirements that can be installed were found: name a file here.",
                "# requirements: requirements.txt"]  # fmt: skip
@@ -128,7 +146,7 @@ def _environment(name: str, guess: Guess) -> Iterator[list[str]]:
     yield [*comment, *_mapping("secrets", secrets)]
     needed = [*guess.open, *guess.generated, *guess.given]
     if guess.generated or guess.given:
-        yield [f"required: [{', '.join(needed)}]"]
+        yield [f"required: {_flow(needed)}"]
 
 
 def _server(guess: Guess) -> Iterator[str]:
@@ -145,7 +163,7 @@ def _steps(guess: Guess) -> Iterator[list[str]]:
     if guess.shared:
         yield [
             "# Outlive releases; everything else of a release is read-only.",
-            f"shared: [{', '.join(guess.shared)}]",
+            f"shared: {_flow(guess.shared)}",
         ]
     lines = ["hooks:"] if guess.build_hooks or guess.release_hooks else []
     for key, commands in (("build", guess.build_hooks), ("release", guess.release_hooks)):
@@ -156,17 +174,19 @@ def _steps(guess: Guess) -> Iterator[list[str]]:
 
 def _served(guess: Guess) -> Iterator[list[str]]:
     if guess.static:
-        values = {"path": guess.static[0], "url": guess.static[1]}
+        values = {"path": _plain(guess.static[0]), "url": _plain(guess.static[1])}
         yield ["# nginx serves these itself.", *_mapping("static", values)]
     if guess.media:
-        yield list(_mapping("media", {"path": guess.media[0], "url": guess.media[1]}))
+        yield list(
+            _mapping("media", {"path": _plain(guess.media[0]), "url": _plain(guess.media[1])})
+        )
     if guess.frontend:
         yield [
             "frontend:",
             f"  directory: {_plain(guess.frontend.directory)}",
-            f"  output: {guess.frontend.output}",
+            f"  output: {_plain(guess.frontend.output)}",
             "  # What goes to the application; all other paths get the front end.",
-            f"  api: [{', '.join(_api(guess))}]",
+            f"  api: {_flow(_api(guess))}",
         ]
 
 
@@ -202,7 +222,7 @@ def _health(guess: Guess) -> Iterator[str]:
     if guess.health:
         yield "health:"
         yield "  # Must answer 200 before a release gets requests."
-        yield f"  path: {guess.health}"
+        yield f"  path: {_plain(guess.health)}"
     else:
         yield "# No health check was found: / must answer 200, or name a path that does."
         yield "# health: {path: /}"

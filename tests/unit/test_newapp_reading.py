@@ -173,6 +173,24 @@ def test_what_the_settings_refuse_is_left_for_a_person(
     assert key not in yaml.safe_load(whole)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\x85", "\u2028", "]\n", "'\n", '"\n', "\n  "])
+def test_words_of_the_source_stay_words(tmp_path: Path, end: str) -> None:
+    evil = f"x{end}network: any"
+    found: Guess = look(tmp_path, {"app.py": FLASK})
+    found.checks.append(evil)
+    found.shared.append(evil)
+    found.health = f"/{evil}"
+    found.static = (evil, evil)
+    found.media = (evil, evil)
+    found.build_hooks.append(evil)
+    found.env["X"] = evil
+    found.workers.append(Worker("worker", evil, reason=evil))
+    values = yaml.safe_load(text(found))
+    assert "network" not in values
+    assert values["hooks"]["build"] == [evil]
+    assert values["env"] == {"X": evil}
+
+
 def test_notes_are_in_the_manifest_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = "import os\nX = os.environ['MODE']\n" + FLASK
     tree(tmp_path / "x" / "backend", {"app.py": code, "requirements.txt": ""})
