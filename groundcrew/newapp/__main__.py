@@ -52,7 +52,9 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
         found = guess(Project(directory), options.entry)
     except NothingFoundError as error:
         return _fail(str(error))
-    text = manifest.text(name, source(directory, root), found)
+    except RecursionError:
+        return _fail(f"{directory} has code that is nested too deeply to be read")
+    text = manifest.text(name, source(directory / found.inside, root), found)
     target.parent.mkdir(exist_ok=True)
     target.write_text(text, encoding="utf-8")
     print("\n".join(report(name, found)))
@@ -64,11 +66,13 @@ def report(name: str, found: Guess) -> list[str]:
     rows = {
         "framework": f"{found.entry.framework} ({found.entry.interface.upper()})",
         "entry": found.entry.name,
+        "source": found.inside or ".",
         "requirements": found.requirements or "none found",
         "static files": f"{found.static[0]} at {found.static[1]}" if found.static else "none",
         "migrations": found.release_hooks[0] if found.release_hooks else "none found",
         "front end": found.frontend.directory if found.frontend else "none",
         "kept data": ", ".join(found.shared) or "none",
+        "workers": "; ".join(worker.command for worker in found.workers) or "none",
         "health": found.health or "/ (nothing better found)",
     }
     return [

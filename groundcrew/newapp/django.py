@@ -2,82 +2,222 @@
 
 from __future__ import annotations
 
-import ast
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Any
 
-from groundcrew.newapp.project import Module, Project
-from groundcrew.newapp.syntax import assignments, strings, text
+from groundcrew.newapp import evidence
+from groundcrew.newapp.entry import Entry
+from groundcrew.newapp.project import Project, is_manage
+from groundcrew.newapp.reading.expressions import is_open
+from groundcrew.newapp.reading.reader import Frame, Reader
+from groundcrew.newapp.reading.values import UNKNOWN, path
+
+NAMED = re.compile(r"DJANGO_SETTINGS_MODULE['\"]?\s*\]?\s*[,=:]\s*['\"]?([A-Za-z_][\w.]*\w)")
+PRODUCTION = re.compile(r"(^|_)(prod\w*|live|deploy\w*|server)$")
+DEVELOPMENT = re.compile(r"local|dev|test|ci$|debug|docs|example|demo|staging|e2e")
+BASE = re.compile(
+    r"^(base|common|defaults?|global|shared|core)$|_(base|common|global)$|^settings_g"
+)
+OFF = ("False", "false", "0", "off", "no", "")
+"""What turns a switch off, by how code usually reads it."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class DjangoSettings:
-    """The settings that a deployment needs to know."""
+    """The settings module, and what it says with a given environment."""
 
+    project: Project
     module: str
-    static_root: str | None = None
-    static_url: str = "/static/"
-    media_root: str | None = None
-    media_url: str | None = None
-    sqlite: str | None = None
-    admin: bool = False
-    hosts_from: list[str] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+    instead: str | None = None
+    """A module that the source names and does not have."""
 
+    @cached_property
+    def reader(self) -> Reader:
+        """What has read it."""
+        return Reader(self.project, self.environment)
 
-def find(project: Project) -> DjangoSettings | None:
-    """The settings module that manage.py, wsgi.py or asgi.py names; else one called so."""
-    named = None
-    for module in project.modules:
-        match = re.search(
-            r"DJANGO_SETTINGS_MODULE['\"]\s*[,\]]?\s*[,=]?\s*['\"]([\w.]+)['\"]",
-            project.text(module.path),
-        )
-        if match:
-            named = match[1]
-            break
-    for module in project.modules:
-        if module.name == named or (named is None and module.name.endswith("settings")):
-            return _read(module)
-    return DjangoSettings(named) if named else None
+    @cached_property
+    def frame(self) -> Frame | None:
+        """Its names; nothing where the source has no such module."""
+        frame = self.reader.read(self.module)
+        if frame is not None:
+            self.reader.settings = frame.names
+        return frame
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """A setting; UNKNOWN where only a run would tell."""
+        if self.frame is None or name not in self.frame.names:
+            return default
+        value = self.reader.resolved(self.frame.names[name])
+        return UNKNOWN if is_open(value) else value
 
-def _read(module: Module) -> DjangoSettings:
-    values = dict(assignments(module.tree.body))
-    databases = strings(values["DATABASES"]) if "DATABASES" in values else []
-    applications = strings(values["INSTALLED_APPS"]) if "INSTALLED_APPS" in values else []
-    hosts = values.get("ALLOWED_HOSTS")
-    return DjangoSettings(
-        module=module.name,
-        static_root=_path(values.get("STATIC_ROOT")),
-        static_url=_url(text(values.get("STATIC_URL"))) or "/static/",
-        media_root=_path(values.get("MEDIA_ROOT")),
-        media_url=_url(text(values.get("MEDIA_URL"))),
-        sqlite=_sqlite(values, databases),
-        admin="django.contrib.admin" in applications,
-        hosts_from=[name for name in strings(hosts) if name.isupper()] if hosts else [],
-    )
+    def origins(self, name: str) -> list[str]:
+        """The variables that a setting comes from."""
+        if self.frame is None:
+            return []
+        return sorted(self.frame.origins.get(name, frozenset()))
 
+    def given(self, **environment: str) -> DjangoSettings:
+        """The same settings with more variables set."""
+        return DjangoSettings(self.project, self.module, {**self.environment, **environment})
 
-def _path(node: ast.expr | None) -> str | None:
-    """`BASE_DIR / "a" / "b"`, `os.path.join(BASE_DIR, "a")` and `"a"` are all relative paths."""
-    if node is None:
+    def switch(self, name: str) -> tuple[str, str] | None:
+        """The variable, and its value, that turns a setting off."""
+        for variable in self.origins(name):
+            for value in OFF:
+                found = self.given(**{variable: value}).get(name)
+                if found is not UNKNOWN and not found:
+                    return variable, value
         return None
-    parts = strings(node)
-    if not parts or parts[0].startswith("/") or any(".." in part for part in parts):
-        return None
-    return "/".join(parts).strip("/") or None
+
+    @cached_property
+    def applications(self) -> list[str]:
+        """INSTALLED_APPS, what is known of them."""
+        value = self.get("INSTALLED_APPS", [])
+        return [item for item in value if isinstance(item, str)] if _is_list(value) else []
+
+    @cached_property
+    def packages(self) -> list[str]:
+        """The project's own among them."""
+        found = []
+        for name in self.applications:
+            parts = name.split(".")
+            while parts and not self.project.is_package(".".join(parts)):
+                parts.pop()
+            if parts:
+                found.append(".".join(parts))
+        return found
+
+    def place(self, name: str) -> tuple[str | None, bool]:
+        """A setting that is a path, relative to the source; and whether it is known to lie
+        elsewhere."""
+        return within(self.project, self.get(name))
+
+    @cached_property
+    def databases(self) -> dict[str, dict[str, Any]]:
+        """DATABASES, what is known of it."""
+        value = self.get("DATABASES", {})
+        if not isinstance(value, dict):
+            return {}
+        return {str(key): item for key, item in value.items() if isinstance(item, dict)}
 
 
-def _sqlite(values: dict[str, ast.expr], databases: list[str]) -> str | None:
-    if not any("sqlite3" in value and "backends" in value for value in databases):
-        return None
-    for node in ast.walk(values["DATABASES"]):
-        if isinstance(node, ast.Dict):
-            for key, value in zip(node.keys, node.values, strict=True):
-                if text(key) == "NAME":
-                    return _path(value)
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple)
+
+
+def within(project: Project, value: Any) -> tuple[str | None, bool]:
+    """A path relative to the source, nothing where it is not in it; and whether it is known to be
+    elsewhere."""
+    text = path(value)
+    if text is None:
+        return None, False
+    here = PurePosixPath(project.directory.resolve().as_posix())
+    whole = PurePosixPath(text)
+    if not whole.is_absolute():
+        whole = here / whole
+    whole = _normal(whole)
+    if whole == here or not whole.is_relative_to(here):
+        return None, True
+    return whole.relative_to(here).as_posix(), False
+
+
+def _normal(whole: PurePosixPath) -> PurePosixPath:
+    parts: list[str] = []
+    for part in whole.parts:
+        if part == ".." and len(parts) > 1:
+            parts.pop()
+        elif part != "..":
+            parts.append(part)
+    return PurePosixPath(*parts)
+
+
+def manage(project: Project) -> str | None:
+    """The path of manage.py, the nearest one."""
+    for name in project.named(["manage.py"]):
+        if name in project.trees and is_manage(project.text(name)):
+            return name
     return None
 
 
-def _url(url: str | None) -> str | None:
-    return f"/{url.strip('/')}/" if url and url.strip("/") and "://" not in url else None
+def find(project: Project, entry: Entry | None = None) -> DjangoSettings | None:
+    """The settings for production: what the project's own files start it with, then what wsgi.py
+    and manage.py name, and a production module beside those before one for development."""
+    told = list(dict.fromkeys(_told(project)))
+    named = list(dict.fromkeys(_named(project, entry)))
+    known = [name for name in [*told, *named] if name in project.by_name]
+    pool = [*known]
+    for name in known or named:
+        pool += _beside(project, name)
+    if not pool:
+        pool = [
+            module.name
+            for module in project.modules
+            if re.search(r"(^|\.)settings(\.\w+)?$", module.name) and not module.aside
+        ]
+    pool = [name for name in dict.fromkeys(pool) if not _is_empty(project, name)]
+    if not pool:
+        return DjangoSettings(project, named[0]) if named else None
+    best = min(pool, key=lambda name: (_kind(name), pool.index(name)))
+    missing = named[0] if named and named[0] not in project.by_name and best not in told else None
+    return DjangoSettings(project, best, instead=missing)
+
+
+def _told(project: Project) -> Iterator[str]:
+    """Modules that scripts and the like start it with."""
+    for line in evidence.lines(project):
+        match = NAMED.search(line.text)
+        if match and match[1] in project.by_name and not evidence.LOCAL.search(line.path):
+            yield match[1]
+
+
+def _named(project: Project, entry: Entry | None) -> Iterator[str]:
+    """Modules that wsgi.py, manage.py and the like name."""
+    places = [entry.module.path] if entry and entry.module else []
+    places += [path for path in [manage(project)] if path]
+    places += [
+        module.path
+        for module in project.modules
+        if module.name.rpartition(".")[2] in ("wsgi", "asgi", "celery") and not module.aside
+    ]
+    for place in places:
+        match = NAMED.search(project.text(place))
+        if match:
+            yield match[1]
+
+
+def _beside(project: Project, name: str) -> Iterator[str]:
+    """Modules in the same package, or in the package itself, that are for production; and the base
+    of one for development."""
+    parent, _, last = name.rpartition(".")
+    for other in project.by_name:
+        folder, _, own = other.rpartition(".")
+        if folder == name and PRODUCTION.search(own):
+            yield other
+        beside = folder == parent and folder and last != "settings"
+        base = DEVELOPMENT.search(last) and BASE.search(own)
+        if beside and "setting" in other and (PRODUCTION.search(own) or base):
+            yield other
+
+
+def _kind(name: str) -> int:
+    last = name.rpartition(".")[2]
+    if PRODUCTION.search(last):
+        return 0
+    if BASE.search(last):
+        return 2
+    return 3 if DEVELOPMENT.search(last) else 1
+
+
+def _is_empty(project: Project, name: str) -> bool:
+    """A package of settings modules that says nothing itself."""
+    module = project.by_name[name]
+    return module.is_package and not any(
+        type(node).__name__ in ("Assign", "AnnAssign", "ImportFrom", "If", "Try")
+        for node in module.tree.body
+    )

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal
 
+from groundcrew.newapp import evidence, needs
 from groundcrew.newapp.project import Module, Project
-from groundcrew.newapp.syntax import assignments, called
+from groundcrew.newapp.reading.expressions import evaluate
+from groundcrew.newapp.reading.reader import Frame, Reader
+from groundcrew.newapp.reading.values import Class, Dotted, Function, Instance
+from groundcrew.newapp.syntax import assignments, called, last_name
 
 Framework = Literal["Flask", "FastAPI", "Starlette", "Django", "other"]
 
 # What a call makes -> framework, interface. Earlier ones win where a project has several: an ASGI
 # application may hold others inside.
 MAKERS: dict[str, tuple[Framework, str]] = {
+    # Django with WebSockets.
+    "ProtocolTypeRouter": ("Django", "asgi"),
     "get_wsgi_application": ("Django", "wsgi"),
     "get_asgi_application": ("Django", "asgi"),
     "FastAPI": ("FastAPI", "asgi"),
     "Starlette": ("Starlette", "asgi"),
     "Flask": ("Flask", "wsgi"),
+    "APIFlask": ("Flask", "wsgi"),
+    "OpenAPI": ("Flask", "wsgi"),
     "Quart": ("other", "asgi"),
     "Litestar": ("other", "asgi"),
     "Sanic": ("other", "asgi"),
@@ -30,6 +40,15 @@ MAKERS: dict[str, tuple[Framework, str]] = {
 ORDER = list(MAKERS)
 COMMON = ("application", "app", "wsgi", "asgi", "main", "server")
 """Usual names of callables and of the modules that hold them."""
+HELPERS = re.compile(
+    r"(^|\.)(test\w*|debug\w*|dev\w*|local\w*|conftest|mock\w*|fixtures|example\w*|"
+    r"demo\w*|sandbox|playground|manage|cli|export|import|celery\w*|worker\w*)$"
+)
+"""Modules that make an application of their own beside the real one."""
+SIGNS = (*MAKERS, "create_app", "make_app", "start_response", "receive", "application")
+"""Without one of these words, or a class of its own, a module has no application."""
+HANDLED = {"route", "get", "post", "put", "include_router", "register_blueprint", "mount",
+           "add_url_rule", "add_route", "init_app", "middleware", "add_middleware"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,70 +59,216 @@ class Entry:
     framework: Framework
     interface: str
     module: Module | None = None
+    started: bool = False
+    """Whether the project's own files start it."""
 
 
 def find(project: Project) -> list[Entry]:
     """All callables, the likeliest first."""
+    reader = Reader(project)
+    known = [*_started(project, reader)]
     ranked = [
         (*_rank(entry, maker), entry)
         for module in project.modules
-        for entry, maker in _entries(module)
+        for entry, maker in _entries(module, reader)
     ]
-    return [item[-1] for item in sorted(ranked, key=lambda item: item[:-1])]
+    others = [item[-1] for item in sorted(ranked, key=lambda item: item[:-1])]
+    found = [*known, *others]
+    return [item for index, item in enumerate(found) if _is_new(item, found[:index])]
 
 
-def _rank(entry: Entry, maker: str) -> tuple[int, int, int, str]:
+@cache
+def signs(project: Project) -> re.Pattern[str]:
+    """Words without which a module has no application, and need not be read."""
+    known = {*SIGNS}
+    classes = [
+        (node.name, {last_name(base) for base in node.bases})
+        for module in project.modules
+        for node in module.tree.body
+        if isinstance(node, ast.ClassDef)
+    ]
+    while more := {name for name, bases in classes if bases & known} - known:
+        known |= more
+    return re.compile(rf"\b({'|'.join(sorted(known))})\b")
+
+
+def _is_new(item: Entry, before: list[Entry]) -> bool:
+    names = {other.name.removesuffix("()") for other in before}
+    return item.name.removesuffix("()") not in names
+
+
+def _started(project: Project, reader: Reader) -> Iterator[Entry]:
+    """What servers are given in the project's own files, where the project has it."""
+    for target, server in [*needs.entrypoints(project), *evidence.targets(project)]:
+        name, _, attribute = target.partition(":")
+        module = project.by_name.get(name)
+        frame = reader.read(name)
+        plain = attribute.removesuffix("()")
+        if module is None or frame is None or plain not in frame.names:
+            continue
+        value = reader.member(name, plain)
+        maker = made_by(value, reader) or _of_name(module, plain, reader)
+        framework, interface = MAKERS.get(maker, ("other", _interface(server)))
+        if name.endswith((".wsgi", ".asgi")) and framework == "other" and is_django(project):
+            framework, interface = "Django", name[-4:]
+        factory = isinstance(value, Function) and not _is_callable(value.node)
+        whole = f"{name}:{plain}()" if factory else target
+        yield Entry(whole, framework, interface, module, started=True)
+
+
+def _of_name(module: Module, name: str, reader: Reader) -> str:
+    frame = reader.read(module.name)
+    for key, value in assignments(module.tree.body):
+        if key == name and frame is not None:
+            return maker(value, frame)
+    return ""
+
+
+def _interface(server: str) -> str:
+    return "asgi" if server in ("uvicorn", "hypercorn", "daphne", "fastapi") else "wsgi"
+
+
+def is_django(project: Project) -> bool:
+    """Whether it is a Django project."""
+    return any(
+        path.endswith("manage.py") and "django" in project.text(path).lower()
+        for path in project.trees
+    )
+
+
+def _rank(entry: Entry, made: str) -> tuple[bool, int, bool, int, int, bool, int, str]:
     module, _, name = entry.name.partition(":")
     last = module.rpartition(".")[2]
     return (
-        ORDER.index(maker) if maker in ORDER else len(ORDER),
+        entry.module is not None and entry.module.aside,
+        ORDER.index(made) if made in ORDER else len(ORDER),
+        bool(HELPERS.search(module)),
         # An application that an entry module takes from elsewhere is finished there.
         0 if last in ("wsgi", "asgi") else 1 if last in COMMON else 2,
+        -min(_handled(entry), 1),
+        name.startswith("_"),
         name.endswith("()") + module.count("."),
         entry.name,
     )
 
 
-def _entries(module: Module) -> Iterator[tuple[Entry, str]]:
+def _handled(entry: Entry) -> int:
+    """How much its module does with it."""
+    name = entry.name.partition(":")[2].removesuffix("()")
+    if entry.module is None or entry.name.endswith("()"):
+        return 1
+    return sum(
+        isinstance(node, ast.Attribute) and node.attr in HANDLED and last_name(node.value) == name
+        for node in ast.walk(entry.module.tree)
+    )
+
+
+def maker(value: ast.expr | None, frame: Frame) -> str:
+    """Which of MAKERS, or what else, makes a value."""
+    if not isinstance(value, ast.Call):
+        return ""
+    name = called(value)
+    if name in MAKERS:
+        return name
+    function = evaluate(value.func, frame)
+    if isinstance(function, Class | Function):
+        return made_by(function, frame.reader) or name
+    # Middleware around an application: `ProxyFix(app)`.
+    for argument in [*value.args, *(item.value for item in value.keywords)]:
+        inner = maker(argument, frame)
+        if isinstance(argument, ast.Name):
+            module = frame.reader.project.by_name.get(frame.module)
+            for key, item in assignments(module.tree.body) if module else ():
+                inner = maker(item, frame) if key == argument.id and item is not value else inner
+        if inner in MAKERS:
+            return inner
+    return name
+
+
+def _is_maker(value: ast.expr, frame: Frame) -> bool:
+    """Whether what is called makes an application, not just gets one."""
+    return isinstance(value, ast.Call) and bool(made_by(evaluate(value.func, frame), frame.reader))
+
+
+def made_by(value: object, reader: Reader) -> str:
+    """Which of MAKERS a class derives from, or a function gives back."""
+    if isinstance(value, Class):
+        return next((name for name in MAKERS if value.derives_from(name)), "")
+    if isinstance(value, Function):
+        frame = reader.read(value.module)
+        return (_made_in(value.node, frame) or "") if frame else ""
+    if isinstance(value, Instance):
+        return made_by(value.of, reader)
+    if isinstance(value, Dotted):
+        return value.last if value.last in MAKERS else ""
+    return ""
+
+
+def _entries(module: Module, reader: Reader) -> Iterator[tuple[Entry, str]]:
+    if not signs(reader.project).search(reader.project.text(module.path)):
+        return
+    frame = reader.read(module.name)
+    if frame is None or frame.reader.project.by_name.get(module.name) is not module:
+        return
     factories = {
-        node.name: maker
+        node.name: made
         for node in module.tree.body
-        if isinstance(node, ast.FunctionDef) and (maker := _made_in(node)) and not _needed(node)
+        if isinstance(node, ast.FunctionDef)
+        and (made := _made_in(node, frame))
+        and not _needed(node)
     }
+    django = is_django(reader.project) and module.name.rpartition(".")[2] in ("wsgi", "asgi")
     for name, value in assignments(module.tree.body):
-        maker = called(value)
-        if maker in factories:
-            maker = factories[maker]
-        if maker in MAKERS:
-            yield _entry(module, name, maker)
-        elif maker in ("create_app", "make_app") and name in COMMON:
+        made = factories.get(called(value)) or maker(value, frame)
+        if made != called(value) and name not in COMMON and made not in factories.values():
+            # Something that is given an application, and is none itself.
+            made = made if _is_maker(value, frame) else ""
+        if django and name == "application" and made not in MAKERS:
+            made = f"get_{module.name[-4:]}_application"
+        if made in MAKERS:
+            yield _entry(module, name, made)
+        elif made in ("create_app", "make_app") and name in COMMON:
             # The factory is in another module; which framework is seen there.
             yield _entry(module, name, "")
-    for name, maker in factories.items():
-        yield _entry(module, f"{name}()", maker)
+    for name, made in factories.items():
+        yield _entry(module, f"{name}()", made)
     for node in module.tree.body:
         arguments = _arguments(node)
         if arguments == ["environ", "start_response"]:
-            yield _entry(module, node.name, "", "wsgi")  # type: ignore[attr-defined]
+            made = "get_wsgi_application" if django else ""
+            yield _entry(module, node.name, made, "wsgi")  # type: ignore[attr-defined]
         if arguments == ["scope", "receive", "send"]:
-            yield _entry(module, node.name, "", "asgi")  # type: ignore[attr-defined]
+            made = "get_asgi_application" if django else ""
+            yield _entry(module, node.name, made, "asgi")  # type: ignore[attr-defined]
 
 
-def _entry(module: Module, name: str, maker: str, interface: str = "wsgi") -> tuple[Entry, str]:
-    framework, interface = MAKERS.get(maker, ("other", interface))
-    return Entry(f"{module.name}:{name}", framework, interface, module), maker
+def _entry(module: Module, name: str, made: str, interface: str = "wsgi") -> tuple[Entry, str]:
+    framework, interface = MAKERS.get(made, ("other", interface))
+    return Entry(f"{module.name}:{name}", framework, interface, module), made
 
 
-def _made_in(function: ast.FunctionDef) -> str | None:
+def _made_in(function: ast.FunctionDef | ast.AsyncFunctionDef, frame: Frame) -> str | None:
     """What a function makes and gives back."""
-    made = {name: called(value) for name, value in assignments(function.body)}
+    known = frame.reader.made
+    if id(function) not in known:
+        known[id(function)] = ""
+        known[id(function)] = _made_first(function, frame)
+    return known[id(function)] or None
+
+
+def _made_first(function: ast.FunctionDef | ast.AsyncFunctionDef, frame: Frame) -> str:
+    inner = frame.inside({})
+    for node in ast.walk(function):
+        if isinstance(node, ast.ImportFrom | ast.Import):
+            frame.reader.bind(node, inner)
+    made = {name: maker(value, inner) for name, value in assignments(function.body)}
     for node in ast.walk(function):
         if isinstance(node, ast.Return):
             name = node.value.id if isinstance(node.value, ast.Name) else ""
-            maker = made.get(name) or called(node.value)
-            if maker in MAKERS:
-                return maker
-    return None
+            found = made.get(name) or maker(node.value, inner)
+            if found in MAKERS:
+                return found
+    return ""
 
 
 def _needed(function: ast.FunctionDef) -> int:
@@ -116,3 +281,17 @@ def _arguments(node: ast.stmt) -> list[str]:
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return [argument.arg for argument in node.args.args]
     return []
+
+
+def _is_callable(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether a function is a WSGI or ASGI callable itself, not what makes one."""
+    return _arguments(node) in (["environ", "start_response"], ["scope", "receive", "send"])
+
+
+def chosen(project: Project, name: str) -> Entry:
+    """The entry that a person names."""
+    for item in find(project):
+        if item.name.removesuffix("()") == name.removesuffix("()"):
+            return replace(item, name=name)
+    module = project.by_name.get(name.partition(":")[0])
+    return Entry(name, "other", "wsgi", module)

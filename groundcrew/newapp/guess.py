@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
-from groundcrew.newapp import django, entry, environment, frontend, needs, routes
+from groundcrew.newapp import (
+    asked,
+    environment,
+    evidence,
+    frontend,
+    layout,
+    needs,
+    on_django,
+    on_others,
+    services,
+    stored,
+    workers,
+)
 from groundcrew.newapp.django import DjangoSettings
 from groundcrew.newapp.entry import Entry
 from groundcrew.newapp.frontend import FrontendGuess
+from groundcrew.newapp.layout import NothingFoundError, Place
 from groundcrew.newapp.project import Project
-from groundcrew.newapp.syntax import imported, strings
+from groundcrew.newapp.reading.reader import Reader
+from groundcrew.newapp.workers import Worker
 
-SQLITE = re.compile(r"(?:sqlite(?:\+\w+)?:///)?(?!/)([\w./-]+)/[\w-]+\.(?:db|sqlite3?)")
-"""The path of a SQLite file, or an URL with one, that is not absolute."""
+__all__ = ["Guess", "NothingFoundError", "guess"]
 
 
 @dataclass
@@ -22,175 +34,190 @@ class Guess:
 
     entry: Entry
     requirements: str | None
+    inside: str = ""
     install: bool = False
+    python: str | None = None
     health: str | None = None
+    api: list[str] = field(default_factory=list)
     build_hooks: list[str] = field(default_factory=list)
     release_hooks: list[str] = field(default_factory=list)
     static: tuple[str, str] | None = None
     media: tuple[str, str] | None = None
     shared: list[str] = field(default_factory=list)
     env: dict[str, str] = field(default_factory=dict)
+    open: list[str] = field(default_factory=list)
+    """Variables of `env` whose values only a person knows."""
     hosts_from: list[str] = field(default_factory=list)
     generated: list[str] = field(default_factory=list)
     given: list[str] = field(default_factory=list)
+    workers: list[Worker] = field(default_factory=list)
+    callers: list[str] = field(default_factory=list)
     frontend: FrontendGuess | None = None
     checks: list[str] = field(default_factory=list)
 
+    def share(self, folder: str) -> None:
+        """Adds a directory that outlives releases, unless one around it does already."""
+        kept = [*self.shared, *([self.media[0]] if self.media else [])]
+        if not any(f"{folder}/".startswith(f"{other}/") for other in kept):
+            inner = [item for item in self.shared if f"{item}/".startswith(f"{folder}/")]
+            self.shared = [item for item in self.shared if item not in inner] + [folder]
 
-class NothingFoundError(Exception):
-    """The directory holds no application that could be recognised; the message says why."""
 
-
-def guess(project: Project, chosen: str | None = None) -> Guess:
+def guess(tree: Project, chosen: str | None = None) -> Guess:
     """Looks at a project. `chosen` is the entry, where the person knows it.
 
     Raises NothingFoundError where there is none.
     """
-    found = entry.find(project)
-    best = next((item for item in found if item.name == chosen), None) if chosen else None
-    best = best or (found[0] if found and not chosen else None)
-    if best is None and chosen:
-        best = Entry(chosen, "other", "wsgi")
-    if best is None:
-        raise NothingFoundError(
-            "no WSGI or ASGI application found (Flask, FastAPI, Starlette, Django, "
-            "application(environ, start_response)); say where it is: --entry package.module:name"
-        )
-    result = Guess(best, needs.requirements(project), install=project.packaged)
-    others = [item.name for item in found if item is not best][:3]
-    if others and best.framework != "Django":
-        result.checks.append(f"entry: {best.name} was taken; there are also {', '.join(others)}")
+    place = layout.find(tree, chosen)
+    project, best = place.project, place.best
+    result = Guess(best, needs.requirements(project), place.inside, install=project.packaged)
+    _where(place, result)
     _requirements(project, result)
-    _variables(project, result)
+    settings = on_django.settings(place) if best.framework == "Django" else None
+    reader = settings.reader if settings else Reader(project)
+    modules = _modules(project, best, settings)
+    optional = asked.variables(project, reader, settings, modules, result)
     if best.framework == "Django":
-        _django(project, result)
+        on_django.look(place, settings, result)
     else:
-        _others(project, result)
-    _files(project, result)
+        on_others.look(place, reader, modules, result)
+    _files(project, reader, settings, modules, result)
+    _background(project, reader, settings, result)
+    _services(project, result)
     result.frontend, notes = frontend.find(project)
+    if result.frontend is None and place.inside:
+        notes = [*notes, *frontend.find(tree)[1]]
+        other = frontend.find(tree)[0]
+        if other is not None:
+            notes.append(
+                f"front end: {other.directory} lies outside of the source: with the whole tree as "
+                "the source it can be part of the release, or it is built and served by itself"
+            )
     result.checks += notes
+    for line in evidence.first_steps(project):
+        result.checks.append(
+            f"hooks: {line.path} also runs `{line.text}`; add it to the release hooks where an "
+            "empty database needs it"
+        )
+    asked.rest(optional, result)
     return result
 
 
+def _modules(project: Project, best: Entry, settings: DjangoSettings | None) -> list[str]:
+    start = [best.module.name] if best.module else []
+    packages: list[str] = []
+    if settings is not None:
+        start.append(settings.module)
+        packages = settings.packages
+        root = settings.get("ROOT_URLCONF")
+        start += [root] if isinstance(root, str) else []
+    return environment.reachable(project, start, packages)
+
+
+def _where(place: Place, result: Guess) -> None:
+    others = [item.name for item in place.found if item.name != place.best.name][:3]
+    if others and place.best.framework != "Django":
+        result.checks.append(
+            f"entry: {place.best.name} was taken; there are also {', '.join(others)}"
+        )
+    if place.inside:
+        result.checks.append(
+            f"source: the application lives in {place.inside}, which alone is the source here; "
+            "nothing beside it is released"
+        )
+    if place.root and not result.install:
+        result.env["PYTHONPATH"] = place.root
+
+
 def _requirements(project: Project, result: Guess) -> None:
-    if result.requirements is None:
+    found = result.requirements
+    wayout = needs.wayout(project)
+    if found is None:
+        reason = wayout or "without one only the server is installed"
         result.checks.append(
             "requirements: there is no uv.lock, requirements.txt or pyproject.toml with "
-            "dependencies; without one only the server is installed"
+            f"dependencies; {reason}"
         )
-    elif result.requirements != "uv.lock" and "--hash=" not in project.text(result.requirements):
+    elif found == "uv.lock":
+        pass
+    elif found == "pyproject.toml":
+        reason = "uv lock pins what it leaves open"
+        if project.has("poetry.lock"):
+            reason = "poetry.lock is not read: " + (wayout or reason)
+        elif project.parent is not None and project.parent.has("uv.lock"):
+            reason = (
+                "the uv.lock of the workspace is not read: `uv export --frozen --package NAME "
+                "--no-emit-workspace` writes a lock for the manifest's `lock`"
+            )
         result.checks.append(
-            f"requirements: {result.requirements} has no hashes, so that the next release may get "
+            f"requirements: pyproject.toml leaves versions open, and has no hashes; {reason}"
+        )
+    elif not needs.pinned(project.text(found)):
+        result.checks.append(
+            f"requirements: {found} has no hashes, so that the next release may get "
             "other versions; uv lock, or uv pip compile --generate-hashes, pins them"
         )
-    asked = needs.python(project)
-    if asked:
-        result.checks.append(f"python: it asks for {asked}; Debian 12 has 3.11, Debian 13 3.13")
-
-
-def _variables(project: Project, result: Guess) -> None:
-    for name in environment.required(project):
-        if environment.OWN.search(name):
-            result.generated.append(name)
-        elif environment.SECRET.search(name):
-            result.given.append(name)
-        else:
-            result.env[name] = ""
-            result.checks.append(f"env: {name} is required; fill in its value")
-    if result.given:
+    wanted = needs.python(project)
+    if wanted:
+        result.python = needs.version(wanted)
+        taken = f"; {result.python} was taken" if result.python else ""
         result.checks.append(
-            f"secrets: export {', '.join(result.given)} before you deploy, or name another source"
+            f"python: it asks for {wanted}; Debian 12 has 3.11, Debian 13 3.13{taken}"
         )
-    known = environment.optional(project)
-    # What falls back to a value in the source is known to everybody who has the source.
-    result.generated += [name for name in known if environment.OWN.search(name)]
-    known = [name for name in known if name not in result.generated]
-    if known:
-        result.checks.append(f"env: it also reads {', '.join(known)}")
+    for name, packages in needs.extras(project).items():
+        drivers = services.among(packages)
+        if drivers:
+            result.checks.append(f"extras: {name} brings {', '.join(drivers)}")
 
 
-def _django(project: Project, result: Guess) -> None:
-    settings = django.find(project)
-    if settings is None:
-        result.checks.append("Django: no settings module found; set DJANGO_SETTINGS_MODULE in env")
-        return
-    result.env = {"DJANGO_SETTINGS_MODULE": settings.module, **result.env}
-    manage = "python manage.py" if project.has("manage.py") else "django-admin"
-    result.release_hooks.append(f"{manage} migrate --noinput")
-    if settings.static_root:
-        # Builds have no secrets; settings that ask for one get something else.
-        names = [*result.generated, *result.given]
-        prefix = "".join(f"{name}=only-for-the-build " for name in names)
-        result.build_hooks.append(f"{prefix}{manage} collectstatic --noinput")
-        result.static = (settings.static_root, settings.static_url)
-    else:
+def _files(
+    project: Project,
+    reader: Reader,
+    settings: DjangoSettings | None,
+    modules: list[str],
+    result: Guess,
+) -> None:
+    """Directories that it writes to."""
+    frames = environment.frames(reader, modules)
+    if settings is not None:
+        frames = [settings.frame] if settings.frame else []
+    folders, beside = stored.sqlite(project, frames)
+    static = result.static[0] if result.static else None
+    found = [*folders, *stored.named(project, frames), *stored.literal(project, modules)]
+    for folder in [*found, *stored.written(project, modules)]:
+        if folder != static:
+            result.share(folder)
+    for file in beside:
+        on_others.database(file, result)
+    for name in stored.data_variables(reader, project):
+        if name not in result.env:
+            result.env[name] = "/srv/{name}/shared/data"
+            result.share("data")
+
+
+def _background(
+    project: Project, reader: Reader, settings: DjangoSettings | None, result: Guess
+) -> None:
+    result.workers = workers.find(project, reader, settings)
+    known = " ".join(worker.command for worker in result.workers)
+    more = [name for name in workers.commands(project, settings) if name not in known]
+    if more:
         result.checks.append(
-            "static: STATIC_ROOT is not set in the source (STATIC_ROOT = BASE_DIR / "
-            '"staticfiles"); without it nginx cannot serve the static files'
+            f"workers: management commands that may be meant to run all the time: {', '.join(more)}"
         )
-    _media(settings, result)
-    _django_database(settings, result)
-    _django_health(settings, project, result)
-    result.hosts_from = settings.hosts_from
-    if not settings.hosts_from:
-        result.checks.append("Django: ALLOWED_HOSTS must contain the domains below")
-
-
-def _media(settings: DjangoSettings, result: Guess) -> None:
-    if settings.media_root and settings.media_url:
-        result.media = (settings.media_root, settings.media_url)
-    elif settings.media_root:
-        result.shared.append(settings.media_root)
-
-
-def _django_database(settings: DjangoSettings, result: Guess) -> None:
-    if settings.sqlite is None:
-        return
-    folder = settings.sqlite.rpartition("/")[0]
-    if folder:
-        result.shared.append(folder)
-    else:
+    for name in workers.unknown(project, result.workers):
         result.checks.append(
-            f"database: {settings.sqlite} lies beside the code, which is read-only and replaced by "
-            'each release; move it into a directory (BASE_DIR / "data" / ...), '
-            "and add that to shared"
+            f"workers: it uses {name}, and which command works its jobs off was not made out"
         )
 
 
-def _django_health(settings: DjangoSettings, project: Project, result: Guess) -> None:
-    urls = "".join(project.text(path) for path in project.files if path.endswith("urls.py"))
-    check = re.search(r"path\(\s*['\"]((?:[\w-]+/)*health\w*/?)['\"]", urls)
-    admin = re.search(r"path\(\s*['\"]([\w/-]+)['\"]\s*,\s*admin\.site\.urls", urls)
-    if check:
-        result.health = f"/{check[1]}"
-    elif admin and settings.admin:
-        result.health = f"/{admin[1].strip('/')}/login/"
-
-
-def _others(project: Project, result: Guess) -> None:
-    module = result.entry.module
-    if result.entry.framework != "other":
-        result.health = routes.health(routes.paths(project))
-    if module is not None and result.entry.framework == "Flask":
-        folder = "/".join(module.path.split("/")[:-1])
-        static = f"{folder}/static".lstrip("/")
-        if project.has_directory(static):
-            result.static = (static, "/static/")
-    uses = set().union(*(imported(item.tree) for item in project.modules))
-    if "flask_migrate" in uses and project.has_directory("migrations"):
-        result.release_hooks.append(f"flask --app {_flask_name(result.entry.name)} db upgrade")
-    elif project.has("alembic.ini"):
-        result.release_hooks.append("alembic upgrade head")
-
-
-def _flask_name(name: str) -> str:
-    return name.removesuffix("()")
-
-
-def _files(project: Project, result: Guess) -> None:
-    """Directories of SQLite files that the source names by a relative path."""
-    for module in project.modules:
-        for match in filter(None, map(SQLITE.fullmatch, strings(module.tree))):
-            folder = match[1].removeprefix("./")
-            if not folder.startswith("..") and folder not in result.shared:
-                result.shared.append(folder)
+def _services(project: Project, result: Guess) -> None:
+    found = services.drivers(project, result.requirements)
+    if found:
+        named = "; ".join(f"{key} ({', '.join(value)})" for key, value in found.items())
+        result.checks.append(
+            f"services: it has drivers for {named}; where it needs one, it must be there before"
+        )
+    result.callers = services.callers(project)
+    if not result.callers:
+        result.callers = sorted({name for names in found.values() for name in names})

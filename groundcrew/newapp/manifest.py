@@ -3,32 +3,89 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
 
 import yaml
+from pydantic import ValidationError
 
+from groundcrew.apps.model import AppSettings
 from groundcrew.newapp.guess import Guess
+
+WIDTH = 100
+PLACE = "{name}"
+"""Stands for the application's name in a value."""
 
 
 def text(name: str, directory: str, guess: Guess) -> str:
-    """A manifest for `apps/NAME.yml`; `directory` is where its source is."""
-    lines = [
+    """A manifest for `apps/NAME.yml`; `directory` is where its source is. What the settings would
+    refuse is left as a comment, with the reason."""
+    blocks = [[_line(line) for line in block] for block in _blocks(name, directory, guess)]
+    for _ in range(len(blocks)):
+        whole = "\n".join(line for block in blocks for line in block) + "\n"
+        keys, reason = _refused(whole)
+        refused = next((found for key in keys if (found := _of(key, blocks))), None)
+        if refused is None:
+            break
+        key, block = refused
+        block[:] = [_line(f"# Fill in {key}: {reason}"), *(f"# {line}" for line in block)]
+    return whole
+
+
+def _of(key: str, blocks: list[list[str]]) -> tuple[str, list[str]] | None:
+    """The lines that set a key."""
+    for block in blocks:
+        if any(line.startswith(f"{key}:") for line in block):
+            return key, block
+    return None
+
+
+def _refused(whole: str) -> tuple[list[str], str]:
+    """The keys that the settings refuse, those that are to blame first, and the reason."""
+    try:
+        AppSettings.model_validate(yaml.safe_load(whole))
+    except ValidationError as error:
+        first = error.errors()[0]
+        reason = str(first["msg"]).removeprefix("Value error, ")
+        words = [*re.findall(r"(\w+)\.\w+", reason), *re.findall(r"\w+", reason)]
+        named = [word for word in words if word in AppSettings.model_fields]
+        return [*(str(item) for item in first["loc"][:1]), *named], reason
+    return [], ""
+
+
+def _blocks(name: str, directory: str, guess: Guess) -> Iterator[list[str]]:
+    yield [
         "# yaml-language-server: $schema=../docs/app.schema.json",
         f"# Written by bin/new-app from {directory}; docs/settings.md lists every key.",
-        f"description: {_plain(f'{name}, {guess.entry.framework}')}",
-        "source:",
-        f"  directory: {_plain(directory)}",
-        *_requirements(guess),
-        f"entry: {guess.entry.name}",
+        *_notes(guess),
+    ]
+    yield [f"description: {_plain(f'{name}, {guess.entry.framework}')}"]
+    yield ["source:", f"  directory: {_plain(directory)}"]
+    yield from _requirements(guess)
+    yield [f"entry: {_plain(guess.entry.name)}"]
+    yield [
         "# The names that visitors use; this one only answers to those who set it by hand.",
         f"domains: [{name}.test]",
-        *_environment(name, guess),
-        *_server(guess),
-        *_steps(guess),
-        *_served(guess),
-        *_health(guess),
     ]
-    return "\n".join(lines) + "\n"
+    yield from _environment(name, guess)
+    yield list(_server(guess))
+    yield from _steps(guess)
+    yield from _served(guess)
+    yield list(_workers(guess))
+    yield list(_health(guess))
+    yield list(_network(guess))
+
+
+def _notes(guess: Guess) -> Iterator[str]:
+    """What a person has to look at, or to know."""
+    if guess.checks:
+        yield "#"
+        yield "# Look at, then take out:"
+    for check in dict.fromkeys(guess.checks):
+        yield from textwrap.wrap(
+            check, WIDTH, initial_indent="# - ", subsequent_indent="#   ", break_on_hyphens=False
+        )
 
 
 def _plain(value: str) -> str:
@@ -41,31 +98,55 @@ def _plain(value: str) -> str:
     return value if same else json.dumps(value)
 
 
+def _flow(values: Iterable[str]) -> str:
+    """A list in brackets."""
+    return f"[{', '.join(_in_flow(value) for value in values)}]"
+
+
+def _in_flow(value: str) -> str:
+    try:
+        same = yaml.safe_load(f"[{value}]") == [value]
+    except yaml.YAMLError:
+        same = False
+    return value if same else json.dumps(value)
+
+
+def _line(text: str) -> str:
+    """Text without what ends a line for YAML: much of it comes from the source."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
 def _mapping(key: str, values: Mapping[str, str]) -> Iterator[str]:
     if values:
         yield f"{key}:"
         yield from (f"  {name}: {value}" for name, value in values.items())
 
 
-def _requirements(guess: Guess) -> Iterator[str]:
+def _requirements(guess: Guess) -> Iterator[list[str]]:
     if guess.requirements:
-        yield f"requirements: {guess.requirements}"
+        yield [f"requirements: {_plain(guess.requirements)}"]
+    else:
+        yield ["# No requirements that can be installed were found: name a file here.",
+               "# requirements: requirements.txt"]  # fmt: skip
     if guess.install:
-        yield "# The code is in src/, where it is only found once it is installed."
-        yield "install: true"
+        yield ["# The code is in src/, where it is only found once it is installed.",
+               "install: true"]  # fmt: skip
+    if guess.python:
+        yield [f'python: "{guess.python}"']
 
 
-def _environment(name: str, guess: Guess) -> Iterator[str]:
+def _environment(name: str, guess: Guess) -> Iterator[list[str]]:
     env = {**guess.env, **dict.fromkeys(guess.hosts_from, f"{name}.test")}
-    yield from _mapping("env", {key: _plain(value) for key, value in env.items()})
+    values = {key: _plain(value.replace(PLACE, name)) for key, value in env.items()}
+    values |= {key: f"{values[key]}  # fill in" for key in guess.open}
+    yield list(_mapping("env", values))
     secrets = dict.fromkeys(guess.generated, "{generate: {}}")
-    if secrets:
-        yield "# Made up on the host once; it outlives releases."
+    comment = ["# Made up on the host once; it outlives releases."] if secrets else []
     secrets |= {key: f"{{env: {key}}}" for key in guess.given}
-    yield from _mapping("secrets", secrets)
-    needed = [*guess.env, *guess.generated, *guess.given]
+    yield [*comment, *_mapping("secrets", secrets)]
+    needed = [*guess.open, *guess.generated, *guess.given]
     if guess.generated or guess.given:
-        yield f"required: [{', '.join(needed)}]"
+        yield [f"required: {_flow(needed)}"]
 
 
 def _server(guess: Guess) -> Iterator[str]:
@@ -78,43 +159,84 @@ def _server(guess: Guess) -> Iterator[str]:
         yield "  worker_class: sync"
 
 
-def _steps(guess: Guess) -> Iterator[str]:
+def _steps(guess: Guess) -> Iterator[list[str]]:
     if guess.shared:
-        yield "# Outlive releases; everything else of a release is read-only."
-        yield f"shared: [{', '.join(guess.shared)}]"
-    if guess.build_hooks or guess.release_hooks:
-        yield "hooks:"
+        yield [
+            "# Outlive releases; everything else of a release is read-only.",
+            f"shared: {_flow(guess.shared)}",
+        ]
+    lines = ["hooks:"] if guess.build_hooks or guess.release_hooks else []
     for key, commands in (("build", guess.build_hooks), ("release", guess.release_hooks)):
         if commands:
-            yield f"  {key}:"
-            yield from (f"    - {_plain(command)}" for command in commands)
+            lines += [f"  {key}:", *(f"    - {_plain(command)}" for command in commands)]
+    yield lines
 
 
-def _served(guess: Guess) -> Iterator[str]:
+def _served(guess: Guess) -> Iterator[list[str]]:
     if guess.static:
-        yield "# nginx serves these itself."
-        yield from _mapping("static", {"path": guess.static[0], "url": guess.static[1]})
+        values = {"path": _plain(guess.static[0]), "url": _plain(guess.static[1])}
+        yield ["# nginx serves these itself.", *_mapping("static", values)]
     if guess.media:
-        yield from _mapping("media", {"path": guess.media[0], "url": guess.media[1]})
+        yield list(
+            _mapping("media", {"path": _plain(guess.media[0]), "url": _plain(guess.media[1])})
+        )
     if guess.frontend:
-        yield "frontend:"
-        yield f"  directory: {_plain(guess.frontend.directory)}"
-        yield f"  output: {guess.frontend.output}"
-        yield "  # What goes to the application; all other paths get the front end."
-        yield f"  api: [{', '.join(_api(guess))}]"
+        yield [
+            "frontend:",
+            f"  directory: {_plain(guess.frontend.directory)}",
+            f"  output: {_plain(guess.frontend.output)}",
+            "  # What goes to the application; all other paths get the front end.",
+            f"  api: {_flow(_api(guess))}",
+        ]
 
 
 def _api(guess: Guess) -> list[str]:
     health = guess.health or ""
-    more = [health] if health and health != "/" and not health.startswith("/api/") else []
+    more = [path for path in guess.api if path not in {"/api/", health}]
+    if (
+        health
+        and health != "/"
+        and not any(health.startswith(path) for path in ("/api/", *more) if path.endswith("/"))
+    ):
+        more.append(health)
     return ["/api/", *more]
 
 
+def _workers(guess: Guess) -> Iterator[str]:
+    live = [worker for worker in guess.workers if worker.reason is None]
+    if live:
+        yield "workers:"
+    for worker in live:
+        yield f"  {worker.name}:"
+        yield f"    command: {_plain(worker.command)}"
+        if worker.single:
+            yield "    single: true"
+    for worker in guess.workers:
+        if worker.reason is not None:
+            yield f"# A worker, once it is wanted ({worker.reason}):"
+            single = ", single: true" if worker.single else ""
+            yield f"#   {worker.name}: {{command: {json.dumps(worker.command)}{single}}}"
+
+
 def _health(guess: Guess) -> Iterator[str]:
-    yield "health:"
     if guess.health:
+        yield "health:"
         yield "  # Must answer 200 before a release gets requests."
-        yield f"  path: {guess.health}"
+        yield f"  path: {_plain(guess.health)}"
     else:
-        yield "  # No health check was found: a path that answers 200 is needed."
-        yield "  path: /"
+        yield "# No health check was found: / must answer 200, or name a path that does."
+        yield "# health: {path: /}"
+
+
+def _network(guess: Guess) -> Iterator[str]:
+    if guess.callers:
+        shown = ", ".join(guess.callers[:6])
+        more = " and more" if len(guess.callers) > 6 else ""
+        yield from textwrap.wrap(
+            f"It uses {shown}{more}, to speak to other hosts; without this line it may not, and "
+            "reaches only what runs on its own.",
+            WIDTH,
+            initial_indent="# ",
+            subsequent_indent="# ",
+        )
+        yield "network: any"

@@ -121,6 +121,7 @@ def test_fastapi_in_src_with_a_front_end(tmp_path: Path) -> None:
             """,
             alembic_dot_ini="",
             web__package_dot_json='{"scripts": {"build": "vite build"}}',
+            web__index_dot_html="<div></div>",
         )
     )
     settings = written(found)
@@ -145,6 +146,7 @@ def test_a_front_end_without_a_lockfile_is_not_taken(tmp_path: Path) -> None:
             tmp_path,
             app_dot_py="from starlette.applications import Starlette\napp = Starlette()\n",
             web__package_dot_json='{"scripts": {"build": "vite build"}}',
+            web__index_dot_html="<div></div>",
         )
     )
     assert (found.entry.framework, found.frontend) == ("Starlette", None)

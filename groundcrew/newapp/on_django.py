@@ -1,0 +1,335 @@
+"""What a Django project's settings and URLs ask of a manifest."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from groundcrew.newapp import django, evidence, health, urls
+from groundcrew.newapp.django import DjangoSettings
+from groundcrew.newapp.layout import Place
+from groundcrew.newapp.reading.values import UNKNOWN, path
+
+if TYPE_CHECKING:
+    from groundcrew.newapp.guess import Guess
+
+BUILD = "only-for-the-build"
+PROBE = "x.test"
+"""A domain that stands in for the real one while the source is looked at."""
+FILE = re.compile(r"(SQLITE|DATABASE|DB)_?(PATH|FILE|NAME|URL)?$|(^|_)(DATABASE|DB)_")
+OTHER_DATABASE = re.compile(
+    r"POSTGRES|MYSQL|MARIA|PG|REDIS|HOST|USER|PASS|PORT|ENGINE|OPTIONS|TEST"
+)
+REMOTE = re.compile(r"s3|boto|gcloud|google|azure|dropbox", re.IGNORECASE)
+
+
+def settings(place: Place) -> DjangoSettings | None:
+    """The project's settings for production."""
+    return django.find(place.project, place.best)
+
+
+def look(place: Place, found: DjangoSettings | None, result: Guess) -> None:
+    """Adds everything that Django's settings say."""
+    project = place.project
+    if found is None:
+        result.checks.append("Django: no settings module found; set DJANGO_SETTINGS_MODULE in env")
+        return
+    result.env = {"DJANGO_SETTINGS_MODULE": found.module, **result.env}
+    _chosen(found, result)
+    manage = django.manage(project)
+    command = f"python {manage}" if manage else "django-admin"
+    result.release_hooks.append(f"{command} migrate --noinput")
+    if found.frame is not None:
+        for name, value in _off(found, "DEBUG", result).items():
+            result.env[name] = value
+        _redirect(found, result)
+        _databases(found, result)
+        _media(found, result)
+        _hosts(found, result)
+        result.health = _health(found)
+    _static(found, command, result)
+
+
+def _chosen(found: DjangoSettings, result: Guess) -> None:
+    project = found.project
+    if found.frame is None:
+        result.checks.append(
+            f"Django: the source names {found.module}, and does not have it: bring it with "
+            "`files`, or set DJANGO_SETTINGS_MODULE to another; nothing of it could be read"
+        )
+        return
+    if found.instead:
+        result.checks.append(
+            f"Django: the source names {found.instead}, which it does not have; {found.module} was "
+            "taken"
+        )
+    if django.DEVELOPMENT.search(found.module.rpartition(".")[2]):
+        result.checks.append(
+            f"Django: {found.module} looks like settings for development, and there are no others"
+        )
+    folder = project.by_name[found.module].path.rpartition("/")[0]
+    examples = [
+        name
+        for name in project.files
+        if name.rpartition("/")[0] == folder
+        and re.search(r"(example|sample|template|dist)(\.py)?$", name)
+        and not re.search(r"\b(dev|local)", name.rpartition("/")[2])
+    ]
+    if examples:
+        result.checks.append(
+            f"Django: {examples[0]} is an example of settings for production; settings of your own "
+            "go into the release with `files`"
+        )
+
+
+def _off(found: DjangoSettings, name: str, result: Guess) -> dict[str, str]:
+    """Variables that turn a switch off, where it is not off by itself."""
+    value = found.get(name, False)
+    if value is not UNKNOWN and not value:
+        return {}
+    switch = found.switch(name)
+    if switch is not None:
+        return dict([switch])
+    known = (
+        f"{name} is on in {found.module}" if value is True else f"whether {name} is on is unclear"
+    )
+    result.checks.append(
+        f"Django: {known}, and no variable turns it off: visitors would see errors with code and "
+        "settings"
+    )
+    return {}
+
+
+def _redirect(found: DjangoSettings, result: Guess) -> None:
+    if found.get("SECURE_SSL_REDIRECT") is not True:
+        return
+    switch = found.switch("SECURE_SSL_REDIRECT")
+    if switch is not None:
+        result.env[switch[0]] = switch[1]
+        result.checks.append(
+            f"Django: {switch[0]} is off until the manifest has `tls`: without it every answer "
+            "would be a redirect; take it out then"
+        )
+    else:
+        result.checks.append(
+            "Django: SECURE_SSL_REDIRECT answers plain HTTP with redirects only, the health check "
+            "too: the manifest needs `tls`, and the settings SECURE_PROXY_SSL_HEADER"
+        )
+
+
+def _static(found: DjangoSettings, command: str, result: Guess) -> None:
+    root, outside = found.place("STATIC_ROOT")
+    if _is_remote(found, "staticfiles"):
+        result.checks.append(
+            "static: STORAGES keeps static files elsewhere; nothing is collected here"
+        )
+        return
+    if root is None and outside:
+        root = _moved(found, "STATIC_ROOT", "staticfiles", result)
+        if root is None:
+            result.checks.append(
+                f"static: STATIC_ROOT is {path(found.get('STATIC_ROOT'))}, outside of the source, "
+                "and no variable changes it; put it into the source"
+            )
+            return
+    if root is None:
+        reason = (
+            "could not be made out"
+            if found.get("STATIC_ROOT") is UNKNOWN
+            else ('is not set in the source (STATIC_ROOT = BASE_DIR / "staticfiles")')
+        )
+        result.checks.append(
+            f"static: STATIC_ROOT {reason}; without it nginx cannot serve the static files"
+        )
+        return
+    url = _url("STATIC_URL", found, result) or "/static/"
+    # Builds have no secrets; settings that ask for one get something else.
+    names = [*result.generated, *result.given]
+    prefix = "".join(f"{name}={_build_value(name)} " for name in names)
+    result.build_hooks.append(f"{prefix}{command} collectstatic --noinput")
+    result.static = (root, url)
+
+
+def _build_value(name: str) -> str:
+    """Something that a setting can be read from while nothing is there."""
+    if re.search(r"(DATABASE|DB)_UR[LI]$", name):
+        return "sqlite://:memory:"
+    return "redis://127.0.0.1" if re.search(r"REDIS|BROKER|CACHE_URL", name) else BUILD
+
+
+def _moved(found: DjangoSettings, name: str, folder: str, result: Guess) -> str | None:
+    """Moves what lies outside of the source into it, where a variable can."""
+    for variable in found.origins(name):
+        if found.given(**{variable: folder}).place(name)[0] == folder:
+            result.env[variable] = folder
+            return folder
+    return None
+
+
+def _media(found: DjangoSettings, result: Guess) -> None:
+    root, outside = found.place("MEDIA_ROOT")
+    if _is_remote(found, "default"):
+        return
+    if root is None and outside:
+        root = _moved(found, "MEDIA_ROOT", "media", result)
+        if root is None:
+            result.checks.append(
+                f"media: MEDIA_ROOT is {path(found.get('MEDIA_ROOT'))}, outside of the source; "
+                "uploaded files must be in a directory that outlives releases"
+            )
+            return
+    if root is None:
+        if found.get("MEDIA_ROOT") is UNKNOWN:
+            result.checks.append("media: MEDIA_ROOT could not be made out")
+        return
+    url = _url("MEDIA_URL", found, result)
+    if url:
+        result.media = (root, url)
+    else:
+        result.share(root)
+
+
+def _is_remote(found: DjangoSettings, kind: str) -> bool:
+    """Whether files are kept with somebody else."""
+    storages = found.get("STORAGES")
+    entry = storages.get(kind) if isinstance(storages, dict) else None
+    backend = entry.get("BACKEND") if isinstance(entry, dict) else None
+    old = "STATICFILES_STORAGE" if kind == "staticfiles" else "DEFAULT_FILE_STORAGE"
+    return any(isinstance(item, str) and REMOTE.search(item) for item in (backend, found.get(old)))
+
+
+def _url(name: str, found: DjangoSettings, result: Guess) -> str | None:
+    value = found.get(name)
+    if not isinstance(value, str) or not value.strip("/"):
+        return None
+    if "://" in value or value.startswith("//"):
+        parts = urlsplit(value)
+        result.checks.append(
+            f"Django: {name} is {value}: it must name the site that visitors use, and {parts.path} "
+            "is what nginx serves there"
+        )
+        value = parts.path
+    return f"/{value.strip('/')}/" if value.strip("/") else None
+
+
+def _databases(found: DjangoSettings, result: Guess) -> None:
+    entries = found.databases
+    default = entries.get("default", {})
+    if not default.get("ENGINE") and found.get("DATABASES") is not UNKNOWN:
+        reads = [name for name in found.reader.reads if re.search(r"(^|_)DATABASE_URL$", name)]
+        name = next((item for item in ("DATABASE_URL", *reads) if item in reads), None)
+        if name is not None and name not in result.given:
+            result.given.append(name)
+            result.checks.append(f"database: {name} names it; export it before you deploy")
+        elif name is None:
+            result.checks.append("database: what DATABASES is could not be made out")
+        return
+    asked = any(name in found.reader.demanded for name in found.origins("DATABASES"))
+    if not asked and UNKNOWN in (found.get("DATABASES"), default.get("ENGINE")):
+        result.checks.append("database: what DATABASES is could not be made out")
+    for alias, entry in entries.items():
+        engine = entry.get("ENGINE")
+        if _is_sqlite(entry):
+            _sqlite(alias, found, result)
+        elif isinstance(engine, str) and alias == "default":
+            variables = found.origins("DATABASES")
+            where = f", as {', '.join(variables[:8])} set it" if variables else ""
+            result.checks.append(f"database: it is {engine.rpartition('.')[2]}{where}")
+
+
+def _is_sqlite(entry: dict[str, Any]) -> bool:
+    engine = entry.get("ENGINE")
+    return isinstance(engine, str) and "sqlite" in engine
+
+
+def _sqlite(alias: str, found: DjangoSettings, result: Guess) -> None:
+    if alias != "default":
+        result.release_hooks += [f"{hook} --database={alias}" for hook in result.release_hooks[:1]]
+    name = found.databases[alias].get("NAME")
+    if name == ":memory:":
+        return
+    file, outside = django.within(found.project, name)
+    if file is None and not outside:
+        result.checks.append(
+            f"database: where the SQLite file of {alias} lies could not be made out"
+        )
+        return
+    folder = file.rpartition("/")[0] if file else ""
+    if folder and not _is_code(found, folder):
+        result.share(folder)
+        return
+    last = str(path(name)).rpartition("/")[2]
+    if _point(alias, f"data/{last}", found, result):
+        return
+    if file is None:
+        result.checks.append(
+            f"database: {path(name)} is no place that outlives releases; move it into a directory "
+            'of the source (BASE_DIR / "data" / ...), and add that to shared'
+        )
+    else:
+        result.checks.append(
+            f"database: {file} lies beside the code, which is read-only and replaced by "
+            'each release; move it into a directory (BASE_DIR / "data" / ...), '
+            "and add that to shared"
+        )
+
+
+def _is_code(found: DjangoSettings, folder: str) -> bool:
+    return found.project.has(f"{folder}/__init__.py")
+
+
+def _point(alias: str, wanted: str, found: DjangoSettings, result: Guess) -> bool:
+    """Points a SQLite database to a directory of its own, where a variable can."""
+    for variable in [*found.origins("DATABASES"), *found.reader.reads]:
+        if not FILE.search(variable) or OTHER_DATABASE.search(variable):
+            continue
+        kept = "/srv/{name}/shared/" + wanted
+        for value in (kept, f"sqlite:///{kept}"):
+            entry = found.given(**{variable: value}).databases.get(alias, {})
+            if _is_sqlite(entry) and path(entry.get("NAME")) == kept:
+                result.env[variable] = value
+                result.share(wanted.rpartition("/")[0])
+                return True
+    return False
+
+
+def _hosts(found: DjangoSettings, result: Guess) -> None:
+    value = found.get("ALLOWED_HOSTS", [])
+    reads = [name for name in found.reader.reads if "ALLOWED_HOST" in name]
+    for variable in dict.fromkeys([*found.origins("ALLOWED_HOSTS"), *reads]):
+        hosts = found.given(**{variable: PROBE}).get("ALLOWED_HOSTS")
+        if isinstance(hosts, list | tuple) and PROBE in hosts:
+            result.hosts_from.append(variable)
+            return
+        if hosts is UNKNOWN and variable in found.origins("ALLOWED_HOSTS") and "HOST" in variable:
+            result.hosts_from.append(variable)
+            result.checks.append(
+                f"Django: {variable} becomes ALLOWED_HOSTS, and how is unclear; one name was set"
+            )
+            return
+    if isinstance(value, list | tuple) and "*" in value:
+        return
+    result.checks.append("Django: ALLOWED_HOSTS must contain the domains below")
+
+
+def _health(found: DjangoSettings) -> str | None:
+    root = found.get("ROOT_URLCONF")
+    if root is None:
+        parents = found.module.split(".")[:-1]
+        names = (".".join([*parents[:count], "urls"]) for count in range(len(parents), -1, -1))
+        root = next((name for name in names if name in found.project.by_name), None)
+    known = urls.routes(found.project, found.reader, root) if isinstance(root, str) else []
+    paths = [route.path for route in known]
+    checks = [route.path for route in known if route.view.startswith("health check of")]
+    best = (
+        health.best(paths, weak=False) or next(iter(checks), None) or evidence.health(found.project)
+    )
+    if best is not None:
+        return best
+    has_admin = "django.contrib.admin" in found.applications
+    for route in known:
+        if has_admin and route.view == "admin.site.urls":
+            return f"/{route.path.strip('/')}/login/"
+    logins = [route.path for route in known if "LoginView" in route.view]
+    return min(logins, default=None, key=len)
