@@ -25,7 +25,11 @@ def test_the_jail_reads_the_journal_and_spares_who_is_logged_in() -> None:
 
 
 def test_the_jail_has_a_filter_of_its_own() -> None:
-    [stem] = [Path(item.path).stem for item in entries(Fail2banSettings()) if item.path == FILTER]
+    [stem] = [
+        Path(item.path).stem
+        for item in entries(Fail2banSettings())
+        if isinstance(item, File) and item.path == FILTER
+    ]
     assert f"\nfilter = {stem}\n" in jail()
     assert services(Fail2banSettings())[0].files == (JAIL, FILTER)
 
