@@ -49,10 +49,9 @@ def _own(own: OwnCertificate, domains: tuple[str, ...], project: Path, keys: boo
     if own.key.generate:
         raise secrets.SecretMissingError("a key that a host makes up has no certificate")
     secrets.check(own.key)
+    key = secrets.resolve(own.key, project) if keys else SecretStr("")
     chain = read_pem(project, own.chain)
-    key = SecretStr("")
     if keys:
-        key = secrets.resolve(own.key, project)
         judge(chain, key.get_secret_value(), domains)
     root = None
     if own.ca_file:

@@ -16,6 +16,7 @@ from groundcrew.apps.model import AppSettings
 from groundcrew.certificates.material import Material
 from groundcrew.settings import checks, manifests, selection
 from groundcrew.settings.addresses import addresses
+from groundcrew.settings.app_list import is_names
 from groundcrew.settings.certificates import read_certificates
 from groundcrew.settings.defaults import defaults
 from groundcrew.settings.errors import Problem, SettingsError, nearest
@@ -133,6 +134,7 @@ def load_host(
     presets = [Layer(name, data) for name, data in model.presets(given).items()]
     merged = merge([Layer(DEFAULTS, defaults(model)), *presets, *own.values(), *layers])
     problems += _keep_only(merged, names, own, project)
+    problems += _without_nobody(merged, project)
     settings, found = validate(model, merged)
     problems += found
 
@@ -173,9 +175,19 @@ def _sound_apps(merged: Merged) -> dict[str, AppSettings]:
 def _app_names(merged: Merged) -> list[str]:
     """The host's applications; none where `apps` is no list of names, which validation reports."""
     names = merged.data.get("apps", [])
-    if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):
-        return list(dict.fromkeys(names))
-    return []
+    return list(dict.fromkeys(names)) if is_names(names) else []
+
+
+def _without_nobody(merged: Merged, project: Path) -> list[Problem]:
+    """A name that is taken off and that no application has is a typo."""
+    known = manifests.names(project)
+    names = merged.data.get("apps_without", [])
+    layer = merged.nearest_origin(("apps_without",))
+    return [
+        Problem("apps_without", layer, f'no application "{name}"{nearest(name, known)}')
+        for name in (names if is_names(names) else [])
+        if name not in known
+    ]
 
 
 def _keep_only(
