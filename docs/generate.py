@@ -33,6 +33,8 @@ Each layer is merged into the one before it:
 **Mappings are merged** key by key, however deep: a host that sets `app.shop.server.workers` changes
 that value, on that host, and nothing else. **Anything else replaces** what was there, lists too.
 An empty mapping changes nothing; where a table below says so, `null` takes an entry out.
+One list adds up: `apps` of `group_data/all.py` and of all the host's groups. `apps_without` takes
+names off again; `apps` in the inventory or in `--data` replaces the whole list.
 
 ```python
 # group_data/web.py

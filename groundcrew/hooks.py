@@ -6,7 +6,7 @@ wrapped: a run with bad settings must end before any connection is made.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from groundcrew import offline, profile, transport
 from groundcrew.releases import lock, once, rollout
 from groundcrew.settings.host import HostBase
 from groundcrew.settings.load import load_all
+from groundcrew.settings.needs import Need, of_run
 from groundcrew.settings.selection import check_data_arguments
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -46,20 +47,26 @@ class _Releases(BaseStateCallback):
         lock.release_all(host)
 
 
-def install(model: type[HostBase], without_hosts: Iterable[str] = ()) -> None:
+def install(
+    model: type[HostBase],
+    without_hosts: Iterable[str] = (),
+    reads: Mapping[str, Iterable[Need]] | None = None,
+) -> None:
     """Validate all hosts' settings before connecting, and tune the SSH transport.
 
     `without_hosts` are playbooks, relative to the project, that are run instead of connecting.
+    `reads` says which of the operator's secrets a playbook reads; one that is not named reads all.
     """
     check_data_arguments()
     transport.install()
+    needs = {PROJECT / name: tuple(items) for name, items in (reads or {}).items()}
     playbooks = [PROJECT / name for name in without_hosts]
     original = State.init
     if getattr(original, "groundcrew", False):
         return
 
     def init(self: State, inventory: Inventory, config: Config | None, **kwargs: Any) -> None:
-        load_all(inventory, model, PROJECT)
+        load_all(inventory, model, PROJECT, of_run(needs))
         original(self, inventory, config, **kwargs)
         profile.attach(self)
         self.add_callback_handler(_Releases())

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypedDict
 from urllib.parse import urlsplit
 
-from groundcrew.certificates.material import Material
 from groundcrew.facts import nftables
 from groundcrew.facts.sshd import SshdState
 from groundcrew.settings import Loaded
@@ -51,7 +50,7 @@ def verify_arguments(loaded: Loaded[HostSettings]) -> VerifyArguments:
         admins=admins,
         sshd=sshd(wiring.ssh(settings), admins),
         roots={
-            name: root(settings.tls, loaded.certificates.get(name))
+            name: root(settings.tls, loaded.roots, name)
             for name, app in settings.app.items()
             if app.tls
         },
@@ -102,10 +101,11 @@ def python_place(settings: PythonSettings) -> str:
     return f"{place.hostname}:{place.port or (80 if place.scheme == 'http' else 443)}"
 
 
-def root(settings: TlsSettings, material: Material | None) -> Root:
-    """Whom verify trusts for an application's certificate."""
-    if material:
-        return Root(pem=material.root)
+def root(settings: TlsSettings, roots: Mapping[str, str | None], name: str) -> Root:
+    """Whom verify trusts for an application's certificate; `roots` are those of certificates that
+    runs bring."""
+    if name in roots:
+        return Root(pem=roots[name])
     return Root(known=settings.acme.trusted)
 
 

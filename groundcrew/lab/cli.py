@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("list", help="show the hosts")
     listing.add_argument("--json", action="store_true", help="for machines")
     ssh = commands.add_parser("ssh", help="open a shell on a host, or run a command there")
-    ssh.add_argument("--user", default="root", help="log in as (default: root)")
+    ssh.add_argument("--user", help="log in as (default: who works: root, deploy once deployed)")
     ssh.add_argument("name", metavar="NAME")
     ssh.add_argument("remote", nargs=argparse.REMAINDER, metavar="COMMAND")
     return top
@@ -141,11 +141,12 @@ def _print_table(found: Sequence[Host]) -> None:
         )
 
 
-def _ssh(name: str, user: str, remote: Sequence[str]) -> None:
+def _ssh(name: str, user: str | None, remote: Sequence[str]) -> None:
     """Become the ssh program."""
     host = hosts.find(name)
     if shutil.which("ssh") is None:
         debian.install(["openssh-client"], "bin/lab ssh runs it")
+    user = user or hosts.login_user(host)
     os.execvp("ssh", ssh_command(host.address, user, remote))  # noqa: S606 - no shell wanted
 
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from groundcrew.lab import engine, image, keys, network, plan
 from groundcrew.lab.checkout import OURS, lock
 from groundcrew.lab.engine import docker
-from groundcrew.lab.model import Host, Ports, Spec, parse_inspect
+from groundcrew.lab.model import ADMIN, BOOTSTRAP, Host, Ports, Spec, parse_inspect
 from groundcrew.lab.plan import Request
 from groundcrew.lab.process import LabError, say, tail
 
@@ -54,6 +54,16 @@ def find(name: str) -> Host:
         if host.name == name:
             return host
     raise LabError(f"no lab host {name} is running; start it with bin/lab up {name}")
+
+
+def login_user(host: Host) -> str:
+    """Return who may log in: root on a bare host, the admin user from the first deploy on.
+
+    Asked of the engine, since a login that is refused counts for fail2ban.
+    """
+    keys_file = f"/home/{ADMIN}/.ssh/authorized_keys"
+    found = docker("exec", host.container, "test", "-s", keys_file, check=False)
+    return ADMIN if found.returncode == 0 else BOOTSTRAP
 
 
 def up(request: Request) -> list[Host]:

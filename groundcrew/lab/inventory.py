@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from groundcrew.lab import hosts, keys
-from groundcrew.lab.model import Host
+from groundcrew.lab.model import ADMIN, BOOTSTRAP, Host
 from groundcrew.lab.process import LabError
 
 Groups = dict[str, list[tuple[str, dict[str, Any]]]]
@@ -36,15 +36,18 @@ def groups(found: Iterable[Host]) -> Groups:
 def host_data(host: Host) -> dict[str, Any]:
     """Return how the operator's machine reaches a host, by SSH and by HTTP (pure).
 
+    All who work with a lab host come from one address, which is never banned.
+
     Published ports are for browsers: the checks ask the host itself, as an outsider would.
     """
     return {
         "ssh_hostname": host.address,
         "ssh_port": 22,
-        "ssh_user": "deploy",
-        "bootstrap_user": "root",
+        "ssh_user": ADMIN,
+        "bootstrap_user": BOOTSTRAP,
         "ssh_key": str(keys.PRIVATE_KEY),
         "ssh_known_hosts_file": str(keys.KNOWN_HOSTS),
         "ssh_strict_host_key_checking": "yes",
+        "fail2ban": {"ignore": list(host.gateways)},
         "verify": {"address": host.address},
     }

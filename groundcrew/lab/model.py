@@ -14,6 +14,10 @@ from groundcrew.lab.recipe import SUITES
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 GROUP = re.compile(r"[a-z][a-z0-9_]*")
 
+ADMIN = "deploy"
+BOOTSTRAP = "root"
+"""Who logs in to a host that was deployed to, and to a bare one."""
+
 # No --privileged: it is refused on machines that lack a capability themselves. SYS_ADMIN for
 # systemd's sandboxing, NET_ADMIN for nftables, the others as on a real host.
 CAPABILITIES = ("SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "SYS_NICE", "AUDIT_WRITE")
@@ -99,6 +103,8 @@ class Host:
     address6: str
     http_port: int | None
     https_port: int | None
+    gateways: tuple[str, ...] = ()
+    """This machine's addresses in the lab's network, from which its logins come."""
 
     @property
     def ports(self) -> Ports | None:
@@ -136,6 +142,7 @@ def _host(container: Mapping[str, Any]) -> Host:
     network = container["NetworkSettings"]["Networks"].get(NETWORK) or {}
     published = labels.get(f"{LABEL}.publish")
     ports = parse_ports(published) if published else None
+    gateways = (network.get("Gateway"), network.get("IPv6Gateway"))
     return Host(
         name=labels[f"{LABEL}.name"],
         container=container["Name"].lstrip("/"),
@@ -146,4 +153,5 @@ def _host(container: Mapping[str, Any]) -> Host:
         address6=network.get("GlobalIPv6Address") or "",
         http_port=ports.http if ports else None,
         https_port=ports.https if ports else None,
+        gateways=tuple(address for address in gateways if address),
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from groundcrew.apps.model import AppSettings
 from groundcrew.apps.tls import AcmeCertificate, OwnCertificate, SelfSignedCertificate
 from groundcrew.certificates import lab_ca
@@ -16,9 +18,12 @@ Report = Callable[[tuple[str, ...], str], Problem]
 
 
 def read_certificates(
-    apps: Mapping[str, AppSettings], project: Path, problem: Report
+    apps: Mapping[str, AppSettings], project: Path, problem: Report, keys: bool = True
 ) -> tuple[dict[str, Material], list[Problem]]:
-    """The certificates, each judged; none for applications whose host gets its own (`acme`)."""
+    """The certificates, each judged; none for applications whose host gets its own (`acme`).
+
+    Without `keys`, those that come from the operator's machine are empty.
+    """
     found: dict[str, Material] = {}
     problems = []
     for name, app in apps.items():
@@ -26,7 +31,7 @@ def read_certificates(
         match app.tls.certificate if app.tls else None:
             case OwnCertificate() as own:
                 try:
-                    found[name] = _own(own, app.domains, project)
+                    found[name] = _own(own, app.domains, project, keys)
                 except CertificateError as error:
                     problems.append(problem((*place, "chain"), str(error)))
                 except secrets.SecretMissingError as error:
@@ -40,12 +45,14 @@ def read_certificates(
     return found, problems
 
 
-def _own(own: OwnCertificate, domains: tuple[str, ...], project: Path) -> Material:
+def _own(own: OwnCertificate, domains: tuple[str, ...], project: Path, keys: bool) -> Material:
     if own.key.generate:
         raise secrets.SecretMissingError("a key that a host makes up has no certificate")
-    key = secrets.resolve(own.key, project)
+    secrets.check(own.key)
+    key = secrets.resolve(own.key, project) if keys else SecretStr("")
     chain = read_pem(project, own.chain)
-    judge(chain, key.get_secret_value(), domains)
+    if keys:
+        judge(chain, key.get_secret_value(), domains)
     root = None
     if own.ca_file:
         root = read_pem(project, own.ca_file)

@@ -139,9 +139,9 @@ def environment(apps: Mapping[str, AppSettings], problem: Report) -> list[Proble
 
 
 def read_secrets(
-    apps: Mapping[str, AppSettings], project: Path, problem: Report
+    apps: Mapping[str, AppSettings], project: Path, problem: Report, needed: bool = True
 ) -> tuple[dict[str, dict[str, SecretStr]], list[Problem]]:
-    """The values of all secrets, per application."""
+    """The values of all secrets, per application; the operator's are left out unless `needed`."""
     values: dict[str, dict[str, SecretStr]] = {}
     problems = []
     for name, app in apps.items():
@@ -151,7 +151,9 @@ def read_secrets(
                 values[name][key] = SecretStr(generated.token(name, key, source.generate))
                 continue
             try:
-                values[name][key] = secrets.resolve(source, project)
+                secrets.check(source)
+                if needed:
+                    values[name][key] = secrets.resolve(source, project)
             except secrets.SecretMissingError as error:
                 problems.append(problem(("app", name, "secrets", key), str(error)))
     return values, problems

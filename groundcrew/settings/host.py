@@ -65,7 +65,12 @@ class HostBase(Settings):
     """The part of a host's settings that the engine itself reads."""
 
     apps: tuple[str, ...] = ()
-    """Names of the applications on this host; each has a manifest `apps/NAME.yml`."""
+    """Names of the applications on this host; each has a manifest `apps/NAME.yml`. The lists of
+    `group_data/all.py` and of all its groups add up; one in the inventory or in `--data` replaces
+    them."""
+
+    apps_without: tuple[str, ...] = ()
+    """Applications that groups give and this host, or all hosts of another group, do not have."""
 
     app: dict[str, AppSettings] = Field(default_factory=dict)
     """The applications' settings: the manifests, with what other layers change."""

@@ -13,6 +13,7 @@ from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 
 from groundcrew.settings import selection, yaml
+from groundcrew.settings.app_list import add_up
 from groundcrew.settings.merge import Layer, merge
 
 COMMAND_LINE = "--data"
@@ -32,16 +33,17 @@ def connection_keys() -> frozenset[str]:
 
 
 def host_layers(host: Host, inventory: Inventory, project: Path) -> list[Layer]:
-    """Layers above the manifests, weakest first: all, groups as listed, host, --data."""
+    """Layers above the manifests, weakest first: all, groups as listed, host, --data; the host's
+    list of applications is one layer more."""
     groups = dict.fromkeys(host.groups)
     layers = [
-        Layer(_group_layer("all", project), _own(inventory.get_data())),
-        *(Layer(_group_layer(name, project), _own(inventory.get_group_data(name)))
+        Layer(_group_layer("all", project), _own(inventory.get_data()), shared=True),
+        *(Layer(_group_layer(name, project), _own(inventory.get_group_data(name)), shared=True)
           for name in groups),
         Layer(f"inventory, host {host.name}", _own(inventory.get_host_data(host.name))),
         Layer(COMMAND_LINE, nested(_as_written(_own(inventory.get_override_data())))),
     ]  # fmt: skip
-    return [layer for layer in layers if layer.data]
+    return add_up([layer for layer in layers if layer.data])
 
 
 def _as_written(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,12 +16,14 @@ from groundcrew.apps.model import AppSettings
 from groundcrew.certificates.material import Material
 from groundcrew.settings import checks, manifests, selection
 from groundcrew.settings.addresses import addresses
+from groundcrew.settings.app_list import is_names
 from groundcrew.settings.certificates import read_certificates
 from groundcrew.settings.defaults import defaults
 from groundcrew.settings.errors import Problem, SettingsError, nearest
 from groundcrew.settings.host import HostBase
 from groundcrew.settings.layers import host_layers
 from groundcrew.settings.merge import DEFAULTS, Layer, Merged, merge
+from groundcrew.settings.needs import ALL, Need, NotReadError
 from groundcrew.settings.passwords import Passwords, read_passwords
 from groundcrew.settings.validate import validate
 
@@ -32,33 +34,66 @@ PROD_GROUP = "prod"
 """Hosts in this group run nothing in development mode."""
 
 Model = TypeVar("Model", bound=HostBase)
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
 class Loaded(Generic[Model]):
-    """A host's settings, where each value came from, its secrets, its sites' passwords and
-    certificates."""
+    """A host's settings, where each value came from, and what was read with them."""
 
     settings: Model
     merged: Merged
-    secrets: dict[str, dict[str, SecretStr]]
-    passwords: dict[str, Passwords] = field(default_factory=dict)
-    certificates: dict[str, Material] = field(default_factory=dict)
+    needs: frozenset[Need]
+    """What of the operator's secrets was read."""
+
+    _secrets: dict[str, dict[str, SecretStr]] = field(repr=False)
+    _passwords: dict[str, Passwords] = field(repr=False)
+    _certificates: dict[str, Material] = field(repr=False)
 
     first: frozenset[str] = frozenset()
     """Applications that no host before this one in the inventory has."""
+
+    @property
+    def secrets(self) -> dict[str, dict[str, SecretStr]]:
+        """Of each application. Raises NotReadError, as the next two do."""
+        return self._read(Need.VARIABLES, self._secrets)
+
+    @property
+    def passwords(self) -> dict[str, Passwords]:
+        """Of each application's sites."""
+        return self._read(Need.PASSWORDS, self._passwords)
+
+    @property
+    def certificates(self) -> dict[str, Material]:
+        """Of each application whose host does not get its own."""
+        return self._read(Need.KEYS, self._certificates)
+
+    @property
+    def roots(self) -> dict[str, str | None]:
+        """The roots (PEM) of those certificates, where they are not among the machine's."""
+        return {name: material.root for name, material in self._certificates.items()}
+
+    def _read(self, need: Need, values: dict[str, Value]) -> dict[str, Value]:
+        if need not in self.needs:
+            raise NotReadError(need)
+        return values
 
 
 _loaded: dict[str, Loaded[Any]] = {}
 
 
-def load_all(inventory: Inventory, model: type[Model], project: Path) -> dict[str, Loaded[Model]]:
-    """Settings of all hosts by name. Raises SettingsError with every error of every host."""
+def load_all(
+    inventory: Inventory, model: type[Model], project: Path, needs: frozenset[Need] = ALL
+) -> dict[str, Loaded[Model]]:
+    """Settings of all hosts by name. Raises SettingsError with every error of every host.
+
+    Of the operator's secrets only what the run `needs` is read.
+    """
     problems = selection.check(inventory, project)
     result: dict[str, Loaded[Model]] = {}
     for host in inventory:
         layers = host_layers(host, inventory, project)
-        loaded, found = load_host(layers, model, project)
+        loaded, found = load_host(layers, model, project, needs)
         found += _outside_web(host, merge(layers))
         if loaded and PROD_GROUP in host.groups:
             found += checks.production(loaded.settings.app, loaded.merged)
@@ -84,7 +119,7 @@ def settings_for(host: Host) -> Loaded[Any]:
 
 
 def load_host(
-    layers: list[Layer], model: type[Model], project: Path
+    layers: list[Layer], model: type[Model], project: Path, needs: frozenset[Need] = ALL
 ) -> tuple[Loaded[Model] | None, list[Problem]]:
     """One host's settings from its layers, or None; and every error."""
     names = _app_names(merge(layers))
@@ -99,6 +134,7 @@ def load_host(
     presets = [Layer(name, data) for name, data in model.presets(given).items()]
     merged = merge([Layer(DEFAULTS, defaults(model)), *presets, *own.values(), *layers])
     problems += _keep_only(merged, names, own, project)
+    problems += _without_nobody(merged, project)
     settings, found = validate(model, merged)
     problems += found
 
@@ -112,18 +148,18 @@ def load_host(
     problems += checks.files(apps, project, problem)
     problems += checks.environment(apps, problem)
     problems += checks.sizes(apps, problem)
-    secrets, found = checks.read_secrets(apps, project, problem)
+    secrets, found = checks.read_secrets(apps, project, problem, Need.VARIABLES in needs)
     problems += found
-    passwords, found = read_passwords(apps, project, problem)
+    passwords, found = read_passwords(apps, project, problem, Need.PASSWORDS in needs)
     problems += found
-    certificates, found = read_certificates(apps, project, problem)
+    certificates, found = read_certificates(apps, project, problem, Need.KEYS in needs)
     problems += found
     problems += checks.config_files(apps, secrets, project, problem)
     if settings:
         problems += [problem(path, message) for path, message in settings.conflicts(project)]
     if settings is None or problems:
         return None, problems
-    return Loaded(settings, merged, secrets, passwords, certificates), problems
+    return Loaded(settings, merged, needs, secrets, passwords, certificates), problems
 
 
 def _sound_apps(merged: Merged) -> dict[str, AppSettings]:
@@ -139,9 +175,19 @@ def _sound_apps(merged: Merged) -> dict[str, AppSettings]:
 def _app_names(merged: Merged) -> list[str]:
     """The host's applications; none where `apps` is no list of names, which validation reports."""
     names = merged.data.get("apps", [])
-    if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):
-        return list(dict.fromkeys(names))
-    return []
+    return list(dict.fromkeys(names)) if is_names(names) else []
+
+
+def _without_nobody(merged: Merged, project: Path) -> list[Problem]:
+    """A name that is taken off and that no application has is a typo."""
+    known = manifests.names(project)
+    names = merged.data.get("apps_without", [])
+    layer = merged.nearest_origin(("apps_without",))
+    return [
+        Problem("apps_without", layer, f'no application "{name}"{nearest(name, known)}')
+        for name in (names if is_names(names) else [])
+        if name not in known
+    ]
 
 
 def _keep_only(

@@ -19,6 +19,9 @@ class Layer:
     name: str
     data: Mapping[str, Any]
 
+    shared: bool = False
+    """Whether it is of many hosts: a group's."""
+
 
 @dataclass
 class Merged:

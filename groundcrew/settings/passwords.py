@@ -19,8 +19,9 @@ def read_passwords(
     apps: Mapping[str, AppSettings],
     project: Path,
     problem: Callable[[tuple[str, ...], str], Problem],
+    needed: bool = True,
 ) -> tuple[dict[str, Passwords], list[Problem]]:
-    """The passwords of each application that has some."""
+    """The passwords of each application that has some; none of them are read unless `needed`."""
     values: dict[str, Passwords] = {}
     problems = []
     for name, app in apps.items():
@@ -29,6 +30,9 @@ def read_passwords(
                 try:
                     if source.generate:
                         raise secrets.SecretMissingError("a generated password nobody would know")
+                    if not needed:
+                        secrets.check(source)
+                        continue
                     value = secrets.resolve(source, project)
                     values.setdefault(name, {})[key, user] = value
                 except secrets.SecretMissingError as error:

@@ -20,10 +20,15 @@ class SecretMissingError(Exception):
     """A secret could not be read; the message names the source, never a value."""
 
 
-def resolve(source: SecretSource, project: Path) -> SecretStr:
-    """The secret's value. Raises SecretMissingError where the source has none, or a bad one."""
+def check(source: SecretSource) -> None:
+    """Raises SecretMissingError where it is not said from where the value comes."""
     if len(source.kinds) != 1:
         raise SecretMissingError(f"expected exactly one of: {', '.join(KINDS)}")
+
+
+def resolve(source: SecretSource, project: Path) -> SecretStr:
+    """The secret's value. Raises SecretMissingError where the source has none, or a bad one."""
+    check(source)
     if source.env is not None:
         value = os.environ.get(source.env)
         if value is None:

@@ -8,12 +8,14 @@ import shutil
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import click
 from pyinfra.api.host import Host
 
 from groundcrew.apps.secret import KINDS
+from groundcrew.settings.app_list import BETWEEN
 from groundcrew.settings.errors import Problem, SettingsError, nearest
 from groundcrew.settings.load import Loaded, settings_for
 from groundcrew.settings.merge import Merged, Path
@@ -81,15 +83,21 @@ def table(found: Iterable[Row], width: int) -> str:
     """The rows as columns KEY, VALUE, LAYER in `width` characters; long values are wrapped."""
     listed = [Row("KEY", "VALUE", "LAYER"), *found]
     keys = max(len(row.key) for row in listed)
-    layers = max(len(row.layer) for row in listed)
+    # What adds up has several, one below the other.
+    layers = max(len(part) for row in listed for part in _layers(row))
     values = max(len(_text(row.value)) for row in listed)
     values = max(NARROWEST, min(values, width - keys - layers - 4))
     lines = []
     for row in listed:
         wrapped = textwrap.wrap(_text(row.value), values, break_on_hyphens=False) or [""]
-        lines.append(f"{row.key:{keys}}  {wrapped[0]:{values}}  {row.layer}")
-        lines += [f"{'':{keys}}  {line}" for line in wrapped[1:]]
+        cells = zip_longest([row.key], wrapped, _layers(row), fillvalue="")
+        lines += [f"{key:{keys}}  {text:{values}}  {layer}".rstrip() for key, text, layer in cells]
     return "\n".join(lines)
+
+
+def _layers(row: Row) -> list[str]:
+    first, *others = row.layer.split(BETWEEN)
+    return [first, *(f"+ {layer}" for layer in others)]
 
 
 def _text(value: Any) -> str:

@@ -16,15 +16,16 @@ Network = Annotated[str, AfterValidator(lambda text: str(ipaddress.ip_network(te
 class Fail2banSettings(Settings):
     """fail2ban: an address from which too many SSH logins fail reaches nothing for a while.
 
-    It reads the journal, and bans in a table of its own in nftables. An address from which somebody
-    is logged in at that moment is never banned.
+    It reads the journal, and bans in a table of its own in nftables. A connection that ends without
+    a login counts once, however many keys or passwords were tried in it (`ssh.max_auth_tries`). An
+    address from which somebody is logged in at that moment is never banned.
     """
 
     enabled: bool = True
     """False: it is not installed; one that is there is left as it is."""
 
     max_retry: int = Field(5, ge=1)
-    """Failed logins within `find_time` that lead to a ban."""
+    """Refused logins within `find_time` that lead to a ban."""
 
     find_time: Span = "10m"
     """Time over which they are counted."""

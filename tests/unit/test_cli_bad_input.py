@@ -281,3 +281,42 @@ def test_a_variable_on_the_command_line_is_what_is_written(checkout: Checkout) -
     shown = json.loads(done.stdout)["web1"]
     found = {key.removeprefix("app.shop.env."): row["value"] for key, row in shown.items()}
     assert found == {**values, "E": 8, "F": True}
+
+
+UNSET = """\
+domains: [shop.test]
+secrets: {KEY: {env: GC_UNSET_KEY}, OWN: {file: gone.txt}, ASK: {command: exit 3}}
+nginx: {locations: {/admin: {basic_auth: {ann: {env: GC_UNSET_PASSWORD}}}}}
+tls: {certificate: {type: own, chain: chain.pem, key: {env: GC_UNSET_TLS}}}
+"""
+RENDER = {"release.py", "remove.py"}
+"""The playbooks that write secrets on hosts."""
+
+
+def test_only_what_renders_secrets_needs_them(checkout: Checkout) -> None:
+    checkout.app(more=UNSET)
+    checkout.write("chain.pem", "")
+    names = {file.name for file in (ROOT / "playbooks").glob("*.py")}
+    others = [f"playbooks/{name}" for name in sorted(names - RENDER - {"settings.py"})]
+    for asked in [["exec", "uptime"], others]:
+        checkout.listener.connections = 0
+        done = checkout.run(*asked, "-y", "--data", "app=shop")
+        assert "GC_UNSET" not in done.stderr
+        assert checkout.listener.connections > 0, done.stderr
+    checkout.listener.connections = 0
+    assert checkout.run("playbooks/settings.py").returncode == 0
+    # What several files need adds up, wherever they are called from.
+    report = checkout.refused("playbooks/status.py", "./deploy.py", "-y")
+    assert "GC_UNSET_KEY" in report and "gone.txt" in report and "exit code 3" in report
+    assert "GC_UNSET_PASSWORD" in report and "GC_UNSET_TLS" in report
+    assert "GC_UNSET_KEY" in checkout.refused("playbooks/release.py", "-y")
+    # Whoever takes an application off renders the sites of the others, and releases none.
+    report = checkout.refused("playbooks/remove.py", "-y", "--data", "app=old")
+    assert "GC_UNSET_KEY" not in report
+    assert "GC_UNSET_PASSWORD" in report and "GC_UNSET_TLS" in report
+
+
+def test_a_secret_without_a_source_is_an_error_for_every_run(checkout: Checkout) -> None:
+    checkout.app(more="domains: [shop.test]\nsecrets: {KEY: {env: A, file: b}}")
+    report = checkout.refused("playbooks/status.py", "-y")
+    assert "app.shop.secrets.KEY\n      expected exactly one of: env" in report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from dataclasses import replace
 
 import pytest
 
@@ -40,6 +41,11 @@ def test_a_lab_host_is_reached_at_its_address_with_the_labs_key() -> None:
     assert data["ssh_strict_host_key_checking"] == "yes"
     assert (data["ssh_user"], data["bootstrap_user"]) == ("deploy", "root")
     assert data["verify"] == {"address": "172.18.0.2"}
+
+
+def test_who_works_with_a_lab_host_is_not_banned_there() -> None:
+    found = replace(host("web1"), gateways=("172.18.0.1", "fd00::1"))
+    assert inventory.host_data(found)["fail2ban"] == {"ignore": ["172.18.0.1", "fd00::1"]}
 
 
 def test_a_published_host_is_verified_at_its_own_address() -> None:

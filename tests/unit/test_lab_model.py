@@ -19,7 +19,11 @@ def container(name: str, *, publish: str = "", running: bool = True) -> dict[str
     }
     if publish:
         labels["groundcrew.lab.publish"] = publish
-    address = {"IPAddress": "172.18.0.2", "GlobalIPv6Address": "fd00::2"} if running else {}
+    address = (
+        {"IPAddress": "172.18.0.2", "GlobalIPv6Address": "fd00::2", "Gateway": "172.18.0.1"}
+        if running
+        else {}
+    )
     return {
         "Name": f"/{PREFIX}-{name}",
         "Config": {"Labels": labels},
@@ -41,6 +45,7 @@ def test_inspect_gives_hosts_by_name() -> None:
         address6="fd00::2",
         http_port=80,
         https_port=81,
+        gateways=("172.18.0.1",),
     )
     assert not hosts[1].running
     assert hosts[1].address == ""

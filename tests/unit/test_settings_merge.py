@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from groundcrew.apps.server import GunicornServer
 from groundcrew.settings.layers import nested
 from groundcrew.settings.merge import Layer, merge
+from groundcrew.settings.show import rows
 from tests.unit.project import Project
 
 
@@ -59,6 +62,57 @@ def test_a_missing_key_is_to_be_mended_where_its_block_is_written() -> None:
 def test_dotted_keys_nest_and_meet() -> None:
     flat = {"app.shop.port": 81, "app.shop.server.workers": 4, "app": {"shop": {"entry": "a:b"}}}
     assert nested(flat) == {"app": {"shop": {"port": 81, "server": {"workers": 4}, "entry": "a:b"}}}
+
+
+def groups(project: Project, **lists: dict[str, object]) -> None:
+    """Applications one to four, and a host that is in all of these groups."""
+    for name in ("one", "two", "three", "four"):
+        project.app(name, text=f"source: {{directory: src}}\nentry: a:b\ndomains: [{name}.test]\n")
+    project.groups = {"web": {}, **lists}
+    project.hosts = {"web1": (["web", *lists], {})}
+
+
+def test_applications_of_groups_add_up(project: Project) -> None:
+    groups(project, shops={"apps": ["one", "two"]}, blogs={"apps": ["three", "two"]})
+    project.all = {"apps": ["four"]}
+    loaded = project.load()["web1"]
+    assert loaded.settings.apps == ("four", "one", "two", "three")
+    assert list(loaded.settings.app) == ["four", "one", "two", "three"]
+    [row] = [row for row in rows(loaded) if row.key == "apps"]
+    assert row.layer == "inventory, group all + inventory, group shops + inventory, group blogs"
+
+
+@pytest.mark.parametrize("order", [["shops", "small"], ["small", "shops"]])
+def test_a_group_can_be_without_an_application(project: Project, order: list[str]) -> None:
+    lists: dict[str, dict[str, object]] = {
+        "shops": {"apps": ["one", "two"]},
+        "small": {"apps_without": ["two"]},
+    }
+    groups(project, **{name: lists[name] for name in order})
+    assert project.settings().apps == ("one",)
+    project.hosts["web1"] = (project.hosts["web1"][0], {"apps_without": ["one"]})
+    assert project.settings().apps == ()
+
+
+def test_what_is_said_for_one_host_replaces_the_list(project: Project) -> None:
+    groups(project, shops={"apps": ["one", "two"]}, small={"apps_without": ["two"]})
+    project.hosts["web1"] = (project.hosts["web1"][0], {"apps": ["two", "three"]})
+    assert project.settings().apps == ("two", "three")
+    project.data = {"apps": ["four"]}
+    loaded = project.load()["web1"]
+    assert loaded.settings.apps == ("four",)
+    assert loaded.merged.origin(("apps",)) == "--data"
+
+
+def test_mistakes_in_lists_of_applications(project: Project) -> None:
+    groups(project, shops={"apps": ["one"]}, small={"apps_without": ["onee"]})
+    layer, key, message = project.error()
+    assert (layer, key) == ("inventory, group small", "apps_without")
+    assert message == 'no application "onee"; did you mean "one"?'
+    groups(project, shops={"apps": ["one"]}, small={"apps": "two"})
+    layer, key, message = project.error()
+    assert (layer, key) == ("inventory, group small", "apps")
+    assert "list" in message
 
 
 def test_each_layer_wins_over_the_one_before(project: Project) -> None:

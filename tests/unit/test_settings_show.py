@@ -40,6 +40,14 @@ def test_every_value_has_its_layer(shop: Project) -> None:
     assert not any(key.startswith("settings") for key in found)
 
 
+def test_what_adds_up_has_its_layers_below_each_other() -> None:
+    text = table([Row("apps", ["a", "b"], "group_data/a.py + group_data/b.py")], 60)
+    assert [line.split("  ")[-1] for line in text.splitlines()[1:]] == [
+        "group_data/a.py",
+        "+ group_data/b.py",
+    ]
+
+
 def test_secrets_are_masked(shop: Project) -> None:
     found = {row.key: row for row in rows(shop.load()["web1"])}
     assert found["app.shop.secrets.KEY"] == Row(
