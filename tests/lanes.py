@@ -12,6 +12,7 @@ import sys
 from pathlib import Path, PurePath
 
 SECOND = {
+    "attacks",
     "audit_host",
     "audit_strict",
     "config",
