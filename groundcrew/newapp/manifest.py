@@ -61,7 +61,11 @@ def _blocks(name: str, directory: str, guess: Guess) -> Iterator[list[str]]:
         *_notes(guess),
     ]
     yield [f"description: {_plain(f'{name}, {guess.entry.framework}')}"]
-    yield ["source:", f"  directory: {_plain(directory)}"]
+    exclude = [
+        "  # Kept in shared directories, which are empty in the source.",
+        f"  exclude: {_flow(guess.exclude)}",
+    ]
+    yield ["source:", f"  directory: {_plain(directory)}", *(exclude if guess.exclude else [])]
     yield from _requirements(guess)
     yield [f"entry: {_plain(guess.entry.name)}"]
     yield [
