@@ -145,8 +145,13 @@ def _static(found: DjangoSettings, command: str, result: Guess) -> None:
         )
         return
     url = _url("STATIC_URL", found, result) or "/static/"
-    result.build_hooks.append(f"{_for_builds(found, result)}{command} collectstatic --noinput")
     result.static = (root, url)
+    if found.project.has(f"{root}/staticfiles.json"):
+        result.checks.append(
+            f"static: the source brings {root} as collectstatic has left it; it is served as it is"
+        )
+        return
+    result.build_hooks.append(f"{_for_builds(found, result)}{command} collectstatic --noinput")
 
 
 def _for_builds(found: DjangoSettings, result: Guess) -> str:

@@ -415,6 +415,13 @@ def test_an_application_that_wsgi_py_wraps(tmp_path: Path) -> None:
     assert (found.entry.name, found.entry.framework) == ("shop.wsgi:application", "Django")
 
 
+def test_static_files_that_the_source_has_collected_already(tmp_path: Path) -> None:
+    settings = 'STATIC_ROOT = BASE_DIR / "static"\n'
+    found = django(tmp_path, settings, {"static/staticfiles.json": "{}"})
+    assert (found.static, found.build_hooks) == (("static", "/static/"), [])
+    assert "the source brings static as collectstatic has left it" in told(found)
+
+
 def test_static_files_that_somebody_else_keeps(tmp_path: Path) -> None:
     found = django(
         tmp_path,
