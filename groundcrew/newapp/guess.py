@@ -35,6 +35,7 @@ class Guess:
     entry: Entry
     requirements: str | None
     inside: str = ""
+    exclude: list[str] = field(default_factory=list)
     install: bool = False
     python: str | None = None
     health: str | None = None
@@ -82,6 +83,7 @@ def guess(tree: Project, chosen: str | None = None) -> Guess:
     else:
         on_others.look(place, reader, modules, result)
     _files(project, reader, settings, modules, result)
+    _kept(project, result)
     _background(project, reader, settings, result)
     _services(project, result)
     result.frontend, notes = frontend.find(project)
@@ -193,6 +195,23 @@ def _files(
         if name not in result.env:
             result.env[name] = "/srv/{name}/shared/data"
             result.share("data")
+
+
+def _kept(project: Project, result: Guess) -> None:
+    """Leaves out of the source what is in kept directories: a release has a link in their place."""
+    media = [result.media[0]] if result.media else []
+    for folder in [*result.shared, *media]:
+        brought = [path for path in project.files if path.startswith(f"{folder}/")]
+        visible = [path for path in brought if not path.rpartition("/")[2].startswith(".")]
+        if visible:
+            result.checks.append(
+                f"shared: {folder} would have to outlive releases, and the source has files in it "
+                f"({visible[0]}); what is written needs a directory of its own"
+            )
+            result.shared = [item for item in result.shared if item != folder]
+            result.media = result.media if folder not in media else None
+        elif brought:
+            result.exclude.append(f"/{folder}/")
 
 
 def _background(

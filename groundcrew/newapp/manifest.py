@@ -61,7 +61,11 @@ def _blocks(name: str, directory: str, guess: Guess) -> Iterator[list[str]]:
         *_notes(guess),
     ]
     yield [f"description: {_plain(f'{name}, {guess.entry.framework}')}"]
-    yield ["source:", f"  directory: {_plain(directory)}"]
+    exclude = [
+        "  # Kept in shared directories, which are empty in the source.",
+        f"  exclude: {_flow(guess.exclude)}",
+    ]
+    yield ["source:", f"  directory: {_plain(directory)}", *(exclude if guess.exclude else [])]
     yield from _requirements(guess)
     yield [f"entry: {_plain(guess.entry.name)}"]
     yield [
@@ -239,4 +243,5 @@ def _network(guess: Guess) -> Iterator[str]:
             initial_indent="# ",
             subsequent_indent="# ",
         )
+        yield "# Its units then have an exposure of 1.2: `verify.max_exposure` must allow that."
         yield "network: any"

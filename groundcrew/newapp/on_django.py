@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -144,11 +145,32 @@ def _static(found: DjangoSettings, command: str, result: Guess) -> None:
         )
         return
     url = _url("STATIC_URL", found, result) or "/static/"
-    # Builds have no secrets; settings that ask for one get something else.
-    names = [*result.generated, *result.given]
-    prefix = "".join(f"{name}={_build_value(name)} " for name in names)
-    result.build_hooks.append(f"{prefix}{command} collectstatic --noinput")
     result.static = (root, url)
+    if found.project.has(f"{root}/staticfiles.json"):
+        result.checks.append(
+            f"static: the source brings {root} as collectstatic has left it; it is served as it is"
+        )
+        return
+    result.build_hooks.append(f"{_for_builds(found, result)}{command} collectstatic --noinput")
+
+
+def _for_builds(found: DjangoSettings, result: Guess) -> str:
+    """Variables for a command of a build, which has neither `env` nor secrets: what settings ask
+    for gets something else."""
+    manage = django.manage(found.project)
+    named = django.NAMED.search(found.project.text(manage)) if manage else None
+    values = {}
+    for name, value in result.env.items():
+        if name == "DJANGO_SETTINGS_MODULE" and named and named[1] == value:
+            continue
+        if name == "PYTHONPATH" and manage:
+            continue
+        if not value.startswith("/srv/"):
+            values[name] = BUILD if name in result.open else value
+    asked = [name for name in result.hosts_from if name in found.reader.demanded]
+    secrets = [*result.generated, *result.given]
+    values |= {name: _build_value(name) for name in [*asked, *secrets]}
+    return "".join(f"{name}={shlex.quote(value)} " for name, value in values.items())
 
 
 def _build_value(name: str) -> str:
@@ -301,6 +323,7 @@ def _hosts(found: DjangoSettings, result: Guess) -> None:
         hosts = found.given(**{variable: PROBE}).get("ALLOWED_HOSTS")
         if isinstance(hosts, list | tuple) and PROBE in hosts:
             result.hosts_from.append(variable)
+            _answered(variable, result)
             return
         if hosts is UNKNOWN and variable in found.origins("ALLOWED_HOSTS") and "HOST" in variable:
             result.hosts_from.append(variable)
@@ -311,6 +334,14 @@ def _hosts(found: DjangoSettings, result: Guess) -> None:
     if isinstance(value, list | tuple) and "*" in value:
         return
     result.checks.append("Django: ALLOWED_HOSTS must contain the domains below")
+
+
+def _answered(variable: str, result: Guess) -> None:
+    """Takes back that a person must fill in a variable."""
+    if variable in result.open:
+        result.open.remove(variable)
+        result.env.pop(variable)
+        result.checks = [item for item in result.checks if not item.startswith(f"env: {variable} ")]
 
 
 def _health(found: DjangoSettings) -> str | None:

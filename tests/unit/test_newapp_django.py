@@ -124,11 +124,14 @@ def test_settings_are_read_through_what_they_import(tmp_path: Path) -> None:
     assert [*settings.secrets] == ["SITE_SECRET_KEY"]
     assert settings.secrets["SITE_SECRET_KEY"].generate is not None
     assert settings.hooks.build == (
-        "SITE_SECRET_KEY=only-for-the-build python manage.py collectstatic --noinput",
+        "SITE_HOSTS=only-for-the-build SITE_SECRET_KEY=only-for-the-build "
+        "python manage.py collectstatic --noinput",
     )
     assert settings.hooks.release == ("python manage.py migrate --noinput",)
     assert settings.health.path == "/backstage/login/"
     assert settings.network == "any"
+    assert found.open == []
+    assert "fill in" not in told(found)
     assert "PostgreSQL (psycopg)" in told(found)
 
 
@@ -169,6 +172,23 @@ def test_what_only_a_person_can_change_is_told(tmp_path: Path, code: str, senten
     assert sentence in told(found)
     assert found.static is None
     assert [*found.env] == ["DJANGO_SETTINGS_MODULE"]
+
+
+def test_a_build_gets_the_variables_that_settings_read(tmp_path: Path) -> None:
+    found = django(
+        tmp_path,
+        """
+            STATIC_ROOT = os.environ.get("STATIC_PLACE", "/home/shop/static")
+            DEBUG = os.environ.get("DEBUG", "1") == "1"
+            PORT, NAME = os.environ["PORT"], os.environ.get("NAME")
+            DATA_DIR = os.environ.get("SHOP_DATA_DIR", "/app")
+        """,
+        {"manage.py": MANAGE.format(settings="shop.local")},
+    )
+    assert found.build_hooks == [
+        "DJANGO_SETTINGS_MODULE=shop.settings PORT=only-for-the-build DEBUG=False "
+        "STATIC_PLACE=staticfiles python manage.py collectstatic --noinput"
+    ]
 
 
 def test_debug_that_is_off_is_left_alone(tmp_path: Path) -> None:
@@ -393,6 +413,13 @@ def test_an_application_that_wsgi_py_wraps(tmp_path: Path) -> None:
     """
     found = django(tmp_path / "two", "", {"shop/wsgi.py": wsgi})
     assert (found.entry.name, found.entry.framework) == ("shop.wsgi:application", "Django")
+
+
+def test_static_files_that_the_source_has_collected_already(tmp_path: Path) -> None:
+    settings = 'STATIC_ROOT = BASE_DIR / "static"\n'
+    found = django(tmp_path, settings, {"static/staticfiles.json": "{}"})
+    assert (found.static, found.build_hooks) == (("static", "/static/"), [])
+    assert "the source brings static as collectstatic has left it" in told(found)
 
 
 def test_static_files_that_somebody_else_keeps(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from groundcrew.apps.source import DirectorySource
 from tests.unit.newapp_trees import django, look, text, told, written
 
 FLASK = "from flask import Flask\napp = Flask('x')\n"
@@ -118,8 +119,28 @@ def test_kept_directories(tmp_path: Path, code: str, shared: list[str]) -> None:
 
 
 def test_a_directory_that_only_a_hidden_file_keeps_in_git(tmp_path: Path) -> None:
-    files = {"web.py": f'UPLOAD_FOLDER = "uploads"\n{FLASK}', "uploads/.gitkeep": ""}
-    assert look(tmp_path, files).shared == ["uploads"]
+    files = {"web.py": f'UPLOAD_FOLDER = "up/loads"\n{FLASK}', "up/loads/.gitkeep": ""}
+    settings = written(look(tmp_path, files))
+    assert settings.shared == ("up/loads",)
+    # A build refuses a shared directory that is not empty in the source.
+    assert isinstance(settings.source, DirectorySource)
+    assert settings.source.exclude == ("/up/loads/",)
+
+
+def test_a_directory_that_the_source_fills_cannot_be_kept(tmp_path: Path) -> None:
+    found = django(
+        tmp_path,
+        """
+            MEDIA_ROOT = BASE_DIR / "media"
+            MEDIA_URL = "/media/"
+            DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3",
+                                     "NAME": BASE_DIR / "data" / "db.sqlite3"}}
+        """,
+        {"media/logo.png": "", "data/cities.json": ""},
+    )
+    assert (found.media, found.shared) == (None, [])
+    assert "the source has files in it (media/logo.png)" in told(found)
+    assert "the source has files in it (data/cities.json)" in told(found)
 
 
 @pytest.mark.parametrize(
