@@ -21,6 +21,7 @@ SECOND = {
     "environment",
     "examples",
     "fail2ban",
+    "front",
     "host",
     "instances",
     "real_apps",
