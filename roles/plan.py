@@ -47,6 +47,7 @@ def verify_arguments(loaded: Loaded[HostSettings]) -> VerifyArguments:
         owners={name: server.owner for server in servers(settings.app) for name in server.apps},
         gzip=gzip(settings.nginx) if settings.nginx.gzip else None,
         status_port=settings.nginx.status_port,
+        proxy_protocol=settings.nginx.proxy_protocol,
         admins=admins,
         sshd=sshd(wiring.ssh(settings), admins),
         roots={

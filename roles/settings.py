@@ -12,6 +12,7 @@ from roles.base.settings import BaseSettings
 from roles.fail2ban.settings import Fail2banSettings
 from roles.firewall.settings import FirewallSettings
 from roles.logrotate.settings import LogrotateSettings
+from roles.nginx import balancer
 from roles.nginx.settings import NginxSettings
 from roles.preflight.settings import PreflightSettings
 from roles.python.settings import PythonSettings
@@ -75,4 +76,5 @@ class HostSettings(HostBase):
         yield from self.tls.conflicts(self.app, project)
         yield from names.conflicts(self.users, self.ssh, self.apps)
         if self.app:
+            yield from balancer.conflicts(self.nginx.balancer_check, self.app)
             yield from capacity.conflicts(self.base, self.nginx, self.app)

@@ -22,6 +22,7 @@ SECOND = {
     "environment",
     "examples",
     "fail2ban",
+    "front",
     "host",
     "instances",
     "power_cut",

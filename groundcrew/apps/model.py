@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from groundcrew.apps import development, urls
 from groundcrew.apps.background import Timer, Worker
@@ -16,6 +16,8 @@ from groundcrew.apps.health import Health
 from groundcrew.apps.hooks import Hooks
 from groundcrew.apps.maintenance import Maintenance
 from groundcrew.apps.media import Media
+from groundcrew.apps.names import entry_point
+from groundcrew.apps.private import Private
 from groundcrew.apps.release import Release, Rollout
 from groundcrew.apps.resources import Limits
 from groundcrew.apps.restart import Restart
@@ -56,7 +58,9 @@ class AppSettings(Settings):
     """Where the code comes from: a block with `directory`, `git`, `pypi`, `file` or `url`, and the
     other keys of that kind."""
 
-    entry: str | None = Field(None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(\(\))?$")
+    entry: Annotated[str | None, BeforeValidator(entry_point)] = Field(
+        None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(\(\))?$"
+    )
     """The WSGI or ASGI callable: `package.module:name`, or `package.module:factory()`. Required
     unless the server is a `command`."""
 
@@ -100,6 +104,11 @@ class AppSettings(Settings):
     domains: tuple[Domain, ...] = ()
     """Host names that it answers to. None: every name on its port. Applications that share a name
     need the same names, and a `prefix` each."""
+
+    redirects: dict[Domain, Domain] = Field(default_factory=dict)
+    """Host names that only lead to another one of `domains` (`www.example.org: example.org`): 308,
+    with path and query, over HTTP and, with `tls`, over HTTPS, whose certificate is for them too.
+    Applications that share their domains need the same ones."""
 
     port: int = Field(80, ge=1, le=65535)
     """Port on which nginx listens for it."""
@@ -196,6 +205,9 @@ class AppSettings(Settings):
     media: Media | None = None
     """Uploaded files that nginx serves."""
 
+    private: Private | None = None
+    """Files that nginx sends when the application says so (X-Accel-Redirect)."""
+
     checks: tuple[Check, ...] = ()
     """Requests through nginx besides the health path that verify makes."""
 
@@ -216,6 +228,16 @@ class AppSettings(Settings):
         if self.tls and self.tls.hsts and HSTS.lower() not in said:
             own[HSTS] = self.tls.hsts.value
         return own
+
+    @property
+    def scheme(self) -> Literal["http", "https"]:
+        """How visitors ask for it: over HTTPS with `tls`, or by way of a balancer that ends TLS."""
+        return "https" if self.tls or self.nginx.forwarded_proto == "https" else "http"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The host names that it answers to, with those that only lead to another one."""
+        return (*self.domains, *self.redirects)
 
     @property
     def ports(self) -> tuple[int, ...]:
@@ -249,9 +271,41 @@ class AppSettings(Settings):
         if self.tls.port == self.port:
             raise ValueError(f"tls.port: {self.port} is the port for redirects (port) too")
         certificate = self.tls.certificate
-        wild = [domain for domain in self.domains if domain.startswith("*.")]
+        wild = [name for name in self.names if name.startswith("*.")]
         if certificate.type == "acme" and certificate.dns is None and wild:
             raise ValueError(f'tls.certificate.dns is required for "{wild[0]}"')
+        return self
+
+    @model_validator(mode="after")
+    def _redirects_lead_to_domains(self) -> AppSettings:
+        for name, target in self.redirects.items():
+            if name in self.domains:
+                raise ValueError(f'redirects: "{name}" is among domains: take it out there')
+            if target not in self.domains or target.startswith("*."):
+                raise ValueError(
+                    f'redirects: "{name}" leads to "{target}", which is none of domains: give one '
+                    "of those"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _one_place_ends_tls(self) -> AppSettings:
+        if self.tls and self.nginx.forwarded_proto:
+            raise ValueError(
+                "nginx.forwarded_proto is for a balancer that ends TLS, and with tls nginx does: "
+                "leave one of them out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _private_files_are_not_public(self) -> AppSettings:
+        if self.private and self.media:
+            mine, theirs = f"{self.private.path}/", f"{self.media.path}/"
+            if mine.startswith(theirs) or theirs.startswith(mine):
+                raise ValueError(
+                    f"private.path {self.private.path} and media.path {self.media.path} lie in "
+                    "each other: everybody can read what is in media"
+                )
         return self
 
     @model_validator(mode="after")
@@ -292,8 +346,12 @@ class AppSettings(Settings):
     @property
     def kept(self) -> tuple[str, ...]:
         """Directories that outlive releases."""
-        media = (self.media.path,) if self.media else ()
-        return tuple(dict.fromkeys((*self.shared, *media)))
+        return tuple(dict.fromkeys((*self.shared, *self.sent)))
+
+    @property
+    def sent(self) -> tuple[str, ...]:
+        """Those of them that nginx may read."""
+        return tuple(item.path for item in (self.media, self.private) if item)
 
     @model_validator(mode="after")
     def _files_belong_to_the_release(self) -> AppSettings:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from groundcrew.apps.limits import RateLimit
@@ -36,6 +38,13 @@ class Site(Settings):
     headers: dict[HeaderName, HeaderValue | None] = Field(default_factory=dict)
     """Response headers, merged over the set and `nginx.security_headers`; null removes one and lets
     the application's own pass."""
+
+    forwarded_proto: Literal["https"] | None = None
+    """`https` where visitors come by way of a load balancer that ends TLS: every request then
+    counts as HTTPS, verify's and those that probe releases too, unless one of
+    `nginx.trusted_proxies` of the host says otherwise (X-Forwarded-Proto). Applications that share
+    their domains need the same; not with `tls`. Default: what the trusted proxies say, and plain
+    HTTP where they say nothing."""
 
     keepalive: int = Field(32, ge=1)
     """Idle connections to the application that each nginx worker keeps open."""

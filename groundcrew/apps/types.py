@@ -7,9 +7,10 @@ import unicodedata
 from datetime import date
 from typing import Annotated
 
-from pydantic import AfterValidator, JsonValue, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, JsonValue, StringConstraints
 
 from groundcrew.apps import shell
+from groundcrew.apps.names import host_name
 
 PartName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,23}$")]
 """The name of a worker, a timer or another part."""
@@ -91,6 +92,7 @@ Domain = Annotated[
         r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
         max_length=253,
     ),
+    BeforeValidator(host_name),
 ]
 """A host name, or `*.` and one."""
 

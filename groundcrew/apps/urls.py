@@ -7,10 +7,12 @@ from typing import Literal, Protocol
 
 from groundcrew.apps.frontend import Frontend
 from groundcrew.apps.media import Media
+from groundcrew.apps.private import Private
 from groundcrew.apps.static import Static
 
-Kind = Literal["application", "page", "asset", "static", "media"]
-"""The application, or nginx with the front end's pages or assets, static or uploaded files."""
+Kind = Literal["application", "page", "asset", "static", "media", "private"]
+"""The application, or nginx with the front end's pages or assets, static or uploaded files, or
+files that only the application hands out."""
 
 
 class Served(Protocol):
@@ -25,6 +27,10 @@ class Served(Protocol):
         """Uploaded files."""
 
     @property
+    def private(self) -> Private | None:
+        """Files that only the application hands out."""
+
+    @property
     def frontend(self) -> Frontend | None:
         """A built front end."""
 
@@ -37,6 +43,8 @@ def claims(app: Served) -> Iterator[tuple[str, Kind, str]]:
         yield app.static.url, "static", "static.url"
     if app.media:
         yield app.media.url, "media", "media.url"
+    if app.private:
+        yield app.private.url, "private", "private.url"
     if app.frontend:
         if app.frontend.url != "/":
             yield app.frontend.url, "page", "frontend.url"

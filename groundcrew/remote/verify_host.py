@@ -3,10 +3,10 @@
 Runs on the host as root, as `python3 -c SCRIPT REQUEST`; REQUEST is JSON {"apps": [{"name",
 "current": link to the live release, "unit": with {} for the release, "runtime": directory of
 sockets, "sockets": {NAME: socket}, "maintenance": file, "user", "path", "host", "port", "tls":
-bool, "reuse": bool}], "own_units": [unit], "status_port", "admins": [user], "settle": seconds,
-"reuse_requests": number, "listener": seconds, or 0 for none}. Prints one line of JSON with a key
-per function of SECTIONS; what could not be looked at is {"error": reason}. Standard library only,
-Python 3.9 or later.
+bool, "scheme": visitors', "reuse": bool}], "own_units": [unit], "status_port", "admins": [user],
+"settle": seconds, "reuse_requests": number, "listener": seconds, or 0 for none}. Prints one line of
+JSON with a key per function of SECTIONS; what could not be looked at is {"error": reason}. Standard
+library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def sockets(request: Data) -> Data:
             "Host": app["host"],
             "User-Agent": "groundcrew-verify",
             "X-Forwarded-For": "127.0.0.1",
-            "X-Forwarded-Proto": "https" if app["tls"] else "http",
+            "X-Forwarded-Proto": app["scheme"],
         }
         for name, path in app["sockets"].items():
             try:

@@ -38,6 +38,9 @@ def _clash(app: AppSettings, other: AppSettings, name: str) -> tuple[str, str] |
             f"without domains it takes every name on port {app.port}, which application "
             f'"{name}" uses too; give it domains or another port'
         )
+    led = _led_away(app, other, name)
+    if led:
+        return led
     common = [domain for domain in app.domains if domain in other.domains]
     if app.domains and not common:
         return None
@@ -56,6 +59,34 @@ def _clash(app: AppSettings, other: AppSettings, name: str) -> tuple[str, str] |
             f'application "{name}" has the same domains, and so one certificate: both need the '
             "same tls"
         )
+    if app.redirects != other.redirects:
+        return "redirects", (
+            f'application "{name}" has the same domains, and so one server: both need the same '
+            "redirects"
+        )
+    if app.nginx.forwarded_proto != other.nginx.forwarded_proto:
+        return "nginx", (
+            f'application "{name}" has the same domains, and so one server: both need the same '
+            "nginx.forwarded_proto"
+        )
+    return None
+
+
+def _led_away(app: AppSettings, other: AppSettings, name: str) -> tuple[str, str] | None:
+    """A name that one of the two leads elsewhere, and the other has."""
+    shared = set(app.domains) == set(other.domains)
+    for domain in app.redirects:
+        if domain in other.domains or (domain in other.redirects and not shared):
+            return "redirects", (
+                f'"{domain}" on port {app.port} belongs to application "{name}": take it out of '
+                "one of them"
+            )
+    for domain in app.domains:
+        if domain in other.redirects:
+            return "domains", (
+                f'"{domain}" on port {app.port} is among the redirects of application "{name}": '
+                "take it out of one of them"
+            )
     return None
 
 
@@ -68,7 +99,7 @@ def _mixed(app: AppSettings, other: AppSettings, name: str) -> tuple[str, str] |
 
 
 def _same_over_tls(app: AppSettings, other: AppSettings, name: str) -> tuple[str, str] | None:
-    common = [domain for domain in app.domains if domain in other.domains]
+    common = [domain for domain in app.names if domain in other.names]
     if common and app.tls and other.tls and app.tls.port == other.tls.port:
         return "domains", (
             f'domain "{common[0]}" on port {app.tls.port} belongs to application "{name}"'

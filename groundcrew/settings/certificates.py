@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from groundcrew.apps.model import AppSettings
 from groundcrew.apps.tls import AcmeCertificate, OwnCertificate, SelfSignedCertificate
-from groundcrew.certificates import lab_ca
+from groundcrew.certificates import lab_ca, pem
 from groundcrew.certificates.material import CertificateError, Material, judge, read_chain
 from groundcrew.settings import secrets
 from groundcrew.settings.errors import Problem
@@ -31,13 +31,13 @@ def read_certificates(
         match app.tls.certificate if app.tls else None:
             case OwnCertificate() as own:
                 try:
-                    found[name] = _own(own, app.domains, project, keys)
+                    found[name] = _own(own, app.names, project, keys)
                 except CertificateError as error:
                     problems.append(problem((*place, "chain"), str(error)))
                 except secrets.SecretMissingError as error:
                     problems.append(problem((*place, "key"), str(error)))
             case SelfSignedCertificate():
-                found[name] = lab_ca.issue(project, app.domains)
+                found[name] = lab_ca.issue(project, app.names)
             case AcmeCertificate(dns=hooks) if hooks:
                 for key, path in hooks.model_dump().items():
                     if path and not (project / Path(path).expanduser()).is_file():
@@ -49,7 +49,10 @@ def _own(own: OwnCertificate, domains: tuple[str, ...], project: Path, keys: boo
     if own.key.generate:
         raise secrets.SecretMissingError("a key that a host makes up has no certificate")
     secrets.check(own.key)
-    key = secrets.resolve(own.key, project) if keys else SecretStr("")
+    key = SecretStr("")
+    if keys:
+        text = secrets.resolve(own.key, project).get_secret_value()
+        key = SecretStr(pem.clean(text, pem.PRIVATE_KEY))
     chain = read_pem(project, own.chain)
     if keys:
         judge(chain, key.get_secret_value(), domains)
@@ -61,11 +64,25 @@ def _own(own: OwnCertificate, domains: tuple[str, ...], project: Path, keys: boo
 
 
 def read_pem(project: Path, path: str) -> str:
-    """A file's text. Raises CertificateError where it cannot be read."""
+    """A file's certificates. Raises CertificateError where it cannot be read, or has none."""
     file = project / Path(path).expanduser()
     try:
-        return file.read_text(encoding="utf-8")
+        # What stands between the certificates is nobody's business, whatever its encoding.
+        data = file.read_bytes()
     except OSError as error:
         raise CertificateError(f"{file} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise CertificateError(f"{file} is not PEM") from None
+    found = pem.clean(data.decode("latin-1"), pem.CERTIFICATE)
+    if not found:
+        raise CertificateError(f"{file} has no certificate in PEM{_instead(data)}")
+    return found
+
+
+def _instead(data: bytes) -> str:
+    """What a file without certificates is, and the next step."""
+    if data.startswith(b"\x30"):
+        return ", it may be DER: `openssl x509 -inform der -in FILE -out FILE.pem`, or PKCS #12"
+    if b"-----BEGIN PKCS7-----" in data:
+        return ", it is PKCS #7: `openssl pkcs7 -print_certs -in FILE -out FILE.pem`"
+    if b"PRIVATE KEY-----" in data:
+        return ", it is a private key"
+    return ""

@@ -96,14 +96,14 @@ def mount(every: Sequence[AppPaths]) -> str:
 
 
 def shared(paths: AppPaths, app: AppSettings, name: str) -> Directory:
-    """A directory that outlives releases. nginx may read uploaded files, and on the way there it
-    may only pass."""
+    """A directory that outlives releases. nginx may read uploaded files and those that the
+    application has it send, and on the way there it may only pass."""
     path, owner = f"{paths.shared}/{name}".rstrip("/"), paths.user
-    media = f"{paths.shared}/{app.media.path}" if app.media else ""
-    if path == media:
+    sent = [f"{paths.shared}/{item}" for item in app.sent]
+    if path in sent:
         group = paths.socket_group
         return Directory(path, mode="2750", user=owner, group=group, default_mode="0750")
-    if media.startswith(f"{path}/"):
+    if any(item.startswith(f"{path}/") for item in sent):
         return Directory(path, mode="0710", user=owner, group=paths.socket_group)
     return Directory(path, mode="0750", user=owner, group=owner)
 

@@ -47,6 +47,11 @@ class Https:
         return self.nginx >= (1, 25, 1)
 
     @property
+    def listen(self) -> str:
+        """Parameters of `listen` for HTTPS."""
+        return " ssl" if self.http2_is_directive else " ssl http2"
+
+    @property
     def curves(self) -> str:
         """Groups for the key exchange. The first one, new in OpenSSL 3.5, also withstands those who
         record now and have a quantum computer later. `?`: an OpenSSL that no longer knows it goes

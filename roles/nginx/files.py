@@ -8,7 +8,7 @@ from groundcrew.apps.model import AppSettings
 from groundcrew.apps.paths import AppPaths
 from groundcrew.entries import Absent, Directory, Entry, File, Link, Purge
 from groundcrew.templates import render
-from roles.nginx import maintenance
+from roles.nginx import front, maintenance
 from roles.nginx.access import shared_limits, users_file
 from roles.nginx.context import Context, Https, Server, base_headers, prefixes_below, servers
 from roles.nginx.header_sets import BASELINE, YIELDING, site_headers
@@ -28,6 +28,7 @@ DROP_IN_FILE = f"{DROP_IN}/groundcrew.conf"
 
 LOCATIONS = f"{OWN}/locations"
 BROTLI_FILE = f"{OWN}/brotli.conf"
+PRIVATE_FILE = f"{OWN}/private.conf"
 TLS_FILE = f"{OWN}/tls.conf"
 USERS = f"{OWN}/users"
 CACHE = "/var/cache/nginx"
@@ -45,7 +46,6 @@ CONCERNS = (
     "refused",
     "status",
     "uwsgi",
-    "visitors",
 )
 
 
@@ -65,6 +65,7 @@ def configuration(
         )
     https = https or Https()
     tls = any(app.tls for app in apps.values())
+    private = any(app.private for app in apps.values())
     common = headers_file(site_headers(settings), settings.hide_headers)
     entries: list[Entry] = [
         Directory(OWN),
@@ -72,7 +73,8 @@ def configuration(
         Directory(LOCATIONS),
         Directory(PASSING),
         Directory(USERS, mode="0750", group=WORKERS),
-        Directory(CACHE),
+        # The group is the one that its service has (service.conf.j2): systemd gives it that.
+        Directory(CACHE, group="adm"),
         Directory(maintenance.DIRECTORY),
     ]
     entries += [
@@ -86,6 +88,8 @@ def configuration(
             render("nginx/baseline.conf.j2", headers=BASELINE, variables=YIELDING),
         ),
         File(f"{OWN}/limits.conf", shared_limits(settings)),
+        File(f"{OWN}/visitors.conf", front.visitors(settings, apps)),
+        File(PRIVATE_FILE, front.private(apps)) if private else Absent(PRIVATE_FILE),
         File(f"{OWN}/cache-paths.conf", cache_paths(settings, apps)),
         File(f"{OWN}/default-server.conf", default_server(settings, apps, https)),
         tls_file(https) if tls else Absent(TLS_FILE),
@@ -103,7 +107,10 @@ def configuration(
         Purge(maintenance.DIRECTORY, "*.conf"),
         Purge(SITES, "groundcrew-*.conf"),
         Absent(f"{SITES}/default"),
-        File(f"{ROOT}/nginx.conf", render("nginx/nginx.conf.j2", settings=settings, tls=tls)),
+        File(
+            f"{ROOT}/nginx.conf",
+            render("nginx/nginx.conf.j2", settings=settings, tls=tls, private=private),
+        ),
     ]
     return entries
 
@@ -141,7 +148,7 @@ def cache_paths(settings: NginxSettings, apps: Mapping[str, AppSettings]) -> str
 def passing(name: str, app: AppSettings) -> list[Entry]:
     """How requests reach the application. A release that speaks another protocol than the one
     before moves the link: not we, while the one before still serves."""
-    files = passing_files(name)
+    files = passing_files(name, app)
     return [
         *(File(f"{PASSING}/{name}.{protocol}", text) for protocol, text in files.items()),
         Link(AppPaths(name).passing, f"{name}.{app.server.protocol}", initial=True),
@@ -181,5 +188,6 @@ def default_server(
         settings=settings,
         ports=sorted(plain - taken),
         tls_ports=sorted({app.tls.port for app in apps.values() if app.tls}),
-        http2_is_directive=(https or Https()).http2_is_directive,
+        ssl=(https or Https()).listen,
+        check=front.check(settings, apps),
     )

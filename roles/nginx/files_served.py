@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from groundcrew.apps.urls import Kind
+from groundcrew.templates import render
 from roles.nginx.context import Context
 from roles.nginx.headers import quote
 
@@ -15,8 +16,10 @@ NO_LEFTOVERS = f'location ~* "/\\.|{LEFTOVERS}" {{ return 404; }}'
 MEDIA_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 
-def computed_headers(kind: Kind) -> dict[str, str]:
+def computed_headers(context: Context, kind: Kind) -> dict[str, str]:
     """Response headers that files of a kind have besides the application's own."""
+    if kind == "static":
+        return {"Cache-Control": static_cache(context)}
     if kind == "page":
         return {"Cache-Control": "$groundcrew_page_cache"}
     if kind == "asset":
@@ -34,7 +37,23 @@ def static(context: Context, url: str) -> list[str]:
     """Files of the live release, and for a while of those before it."""
     settings = context.app.static
     rest = url[len(settings.url) :] if settings else ""
-    return [f"alias {context.paths.static}/{rest}", "expires 1h", NO_LEFTOVERS]
+    return [f"alias {context.paths.static}/{rest}", NO_LEFTOVERS]
+
+
+def static_cache(context: Context) -> str:
+    """nginx's variable for how long browsers keep a static file. Its map is noted for the http
+    level."""
+    variable = f"$groundcrew_static_{context.name.replace('-', '_')}"
+    settings = context.app.static
+    hashed = (
+        [quote(f"~^(?:200|206|304) .*(?:{item})") for item in settings.immutable]
+        if settings
+        else []
+    )
+    context.zones[variable] = render(
+        "nginx/static-cache.conf.j2", variable=variable, hashed=hashed
+    ).rstrip()
+    return variable
 
 
 def media(context: Context, url: str) -> list[str]:
@@ -43,6 +62,20 @@ def media(context: Context, url: str) -> list[str]:
     directory = f"{context.paths.shared}/{settings.path if settings else ''}"
     rest = url[len(settings.url) :] if settings else ""
     return [
+        f"alias {directory}/{rest}",
+        f"disable_symlinks on from={directory}",
+        "include groundcrew/media-types.conf",
+        NO_DOT_FILES,
+    ]
+
+
+def private(context: Context, url: str) -> list[str]:
+    """Files that the application hands out: nginx turns there when it says so."""
+    settings = context.app.private
+    directory = f"{context.paths.shared}/{settings.path if settings else ''}"
+    rest = url[len(settings.url) :] if settings else ""
+    return [
+        "internal",
         f"alias {directory}/{rest}",
         f"disable_symlinks on from={directory}",
         "include groundcrew/media-types.conf",
@@ -86,6 +119,7 @@ def asset(context: Context, _: str) -> list[str]:
 FILES: dict[Kind, Callable[[Context, str], list[str]]] = {
     "static": static,
     "media": media,
+    "private": private,
     "page": page,
     "asset": asset,
 }

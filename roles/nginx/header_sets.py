@@ -95,7 +95,7 @@ def site_headers(settings: NginxSettings, app: AppSettings | None = None) -> Sit
     values = strict(
         settings.report_only if report_only is None else report_only,
         (site and site.report_uri) or settings.report_uri,
-        https=bool(app and app.tls),
+        https=bool(app and app.scheme == "https"),
     )
     return SiteHeaders(merge(values, overrides))
 

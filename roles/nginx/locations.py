@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 from groundcrew.apps.rules import Rules, rules_for
@@ -130,12 +130,16 @@ def headers(context: Context, rules: Rules, kind: Kind, *, cached: bool) -> list
     """The file of response headers, where the server's own does not hold: nginx drops all of the
     server's in a location that sets one."""
     settings, app = context.settings, context.app
-    computed = computed_headers(kind)
+    computed = computed_headers(context, kind)
     if cached:
         computed["X-Cache-Status"] = "$upstream_cache_status"
     computed |= sharing.sharing(context, rules)
+    site = site_headers(settings, app)
+    if kind == "private":
+        # The application's own are those of its answer, which is thrown away.
+        site = replace(site, yielding={})
     text = headers_file(
-        site_headers(settings, app),
+        site,
         (*settings.hide_headers, *sharing.hidden(rules.values.cors)),
         computed,
         rules.values.headers,

@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from groundcrew.apps.types import Network
 from groundcrew.headers import HeaderName, HeaderSet, HeaderValue, ReportUri
 from groundcrew.model import Settings
+from roles.nginx.balancer import BalancerCheck
 from roles.nginx.limits import ClientLimits
 
 Size = Annotated[str, StringConstraints(pattern=r"^[0-9]+[kKmM]?$")]
@@ -73,6 +74,16 @@ class NginxSettings(Settings):
     others, X-Forwarded-For tells the client's address, for limits, logs, allow lists and
     applications, and X-Forwarded-Proto whether the client spoke HTTPS. They must set both, or add
     to the first, and nobody else may send from their addresses."""
+
+    proxy_protocol: bool = False
+    """Whether the balancers begin each connection with the PROXY protocol, version 1 or 2 (AWS NLB,
+    HAProxy's `send-proxy`). Of `trusted_proxies`, which it needs, and of no others, that tells the
+    client's address, instead of X-Forwarded-For; X-Forwarded-Proto counts for nothing, since who
+    passes connections on passes the client's headers too (see `forwarded_proto` in an application's
+    `nginx`). Whoever connects without it is refused, but for the host itself."""
+
+    balancer_check: BalancerCheck | None = None
+    """A path that is answered whatever name is asked for; default: none."""
 
     limits: ClientLimits = ClientLimits()
     """What one client address may take."""
@@ -175,6 +186,14 @@ class NginxSettings(Settings):
             if network.endswith("/0"):
                 raise ValueError(f"{network} is everybody: every client could say who it is")
         return networks
+
+    @model_validator(mode="after")
+    def _somebody_is_trusted(self) -> NginxSettings:
+        if self.proxy_protocol and not self.trusted_proxies:
+            raise ValueError(
+                "proxy_protocol needs trusted_proxies: the addresses of the balancers that speak it"
+            )
+        return self
 
     @property
     def client_connections(self) -> int | None:

@@ -9,7 +9,9 @@ from groundcrew.apps.model import AppSettings
 from groundcrew.apps.paths import CHALLENGES, certificate_directory
 from groundcrew.apps.rules import guarded
 from groundcrew.templates import render
+from roles.nginx.again import again_ms
 from roles.nginx.context import Context, Server
+from roles.nginx.front import led
 from roles.nginx.headers import quote
 from roles.nginx.locations import Block, locations
 from roles.nginx.maintenance import page_url
@@ -55,6 +57,7 @@ def server_block(context: Context) -> str:
         tls=app.tls,
         certificate=certificate_directory(server.owner),
         challenges=CHALLENGES if asks_by_http(app) else None,
+        ssl=context.https.listen,
         http2_is_directive=context.https.http2_is_directive,
         plain_health=plain_health(server),
         # Without names it is the one for all of its port; what belongs to the port is said there.
@@ -64,6 +67,8 @@ def server_block(context: Context) -> str:
         client_max_body_size=nginx_size(app.nginx.client_max_body_size),
         page=page_url(server.owner),
         names=list(server.apps),
+        redirects=led(app),
+        private=any(item.private for item in server.apps.values()),
         rooted=app.root == "",
         guarded=any(guarded(item.nginx.locations) for item in server.apps.values()),
     )
@@ -85,13 +90,15 @@ def plain_health(server: Server) -> Mapping[str, str]:
     }
 
 
-def passing_files(name: str) -> Mapping[str, str]:
+def passing_files(name: str, app: AppSettings) -> Mapping[str, str]:
     """The ways to pass a request on, by protocol. An application has both, whatever its server: the
     live release may be one from before `server.type` was changed."""
     return {
         protocol: render(
             f"nginx/passing-{protocol}.conf.j2",
             name=name,
+            again=again_ms(app.server),
+            private=app.private,
         )
         for protocol in ("http", "uwsgi")
     }

@@ -38,7 +38,7 @@ class Wanted:
 
     def request(self, settings: PreflightSettings) -> dict[str, Any]:
         """For `groundcrew/remote/inspect_resources.py`."""
-        domains = {name for app in self.apps.values() for name in app.domains}
+        domains = {name for app in self.apps.values() for name in app.names}
         return {
             "paths": ["/var", *WRITABLE],
             "ports": sorted(self.ports),

@@ -15,6 +15,7 @@ from groundcrew.apps.tls import AcmeCertificate
 from groundcrew.certificates.material import Material
 from groundcrew.entries import Absent, Directory, Entry, File, Link, Purge
 from groundcrew.facts.certificates import CertificateState, Lineage
+from groundcrew.settings.certificates import read_pem
 from groundcrew.templates import render
 from roles.tls.settings import AcmeSettings, uses_acme
 
@@ -91,7 +92,7 @@ def _certbot(acme: AcmeSettings, project: Path) -> list[Entry]:
     ]
     if acme.ca_file is None:
         return [*found, Absent(f"{DROP_IN}/groundcrew.conf")]
-    text = (project / Path(acme.ca_file).expanduser()).read_text(encoding="utf-8")
+    text = read_pem(project, acme.ca_file)
     return [
         *found,
         File(CA_FILE, text),
@@ -108,7 +109,7 @@ def bootstrap_command(sites: Mapping[str, AppSettings]) -> str:
             root=CERTIFICATES,
             name=name,
             days=BOOTSTRAP_DAYS,
-            names=",".join(f"DNS:{domain}" for domain in app.domains),
+            names=",".join(f"DNS:{domain}" for domain in app.names),
         )
         for name, app in sites.items()
     )
@@ -119,7 +120,7 @@ def why(acme: AcmeSettings, app: AppSettings, state: CertificateState) -> str | 
     lineage: Lineage | None = state["lineage"]
     if lineage is None:
         return "there is none yet"
-    if sorted(lineage["names"]) != sorted(app.domains):
+    if sorted(lineage["names"]) != sorted(app.names):
         return f"it is for {', '.join(lineage['names']) or 'no name'}"
     if lineage["server"] != acme.server:
         return f"it is by {lineage['server']}"
@@ -152,7 +153,7 @@ def certbot_command(name: str, app: AppSettings, acme: AcmeSettings, *, again: b
         words += ["--manual-cleanup-hook", hook(name, "remove")] if certificate.dns.remove else []
     else:
         words += ["--webroot", "--webroot-path", CHALLENGES]
-    for domain in app.domains:
+    for domain in app.names:
         words += ["--domain", domain]
     return shlex.join(words)
 
@@ -165,7 +166,7 @@ def issue_command(name: str, app: AppSettings, acme: AcmeSettings, *, again: boo
         name=name,
         ca_file=CA_FILE if acme.ca_file else None,
         certbot=certbot_command(name, app, acme, again=again),
-        title=shlex.quote(f"{name}: no certificate for {', '.join(app.domains)} by {acme.server}"),
+        title=shlex.quote(f"{name}: no certificate for {', '.join(app.names)} by {acme.server}"),
     )
 
 

@@ -21,34 +21,73 @@ urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 AGENT = {"User-Agent": "groundcrew-verify", "Accept": "*/*", "Accept-Encoding": "gzip"}
 
 
-class Named(HTTPAdapter):
-    """HTTPS to an address, asking for the site `name`; its certificate is judged by a check of its
-    own (`roles.verify.certificate`)."""
+PROXY = b"PROXY UNKNOWN\r\n"
+"""How a connection begins where nginx expects the PROXY protocol: it says nothing of anybody."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+
+class Announced(urllib3.connection.HTTPConnection):
+    """A connection that begins with the PROXY protocol."""
+
+    def _new_conn(self) -> socket.socket:
+        connection = super()._new_conn()
+        connection.sendall(PROXY)
+        return connection
+
+
+class AnnouncedTls(Announced, urllib3.connection.HTTPSConnection):
+    """The same for HTTPS."""
+
+
+class AnnouncedPool(urllib3.HTTPConnectionPool):
+    """Of those connections."""
+
+    ConnectionCls = Announced
+
+
+class AnnouncedTlsPool(urllib3.HTTPSConnectionPool):
+    """Of those connections."""
+
+    ConnectionCls = AnnouncedTls
+
+
+class Direct(HTTPAdapter):
+    """To an address; over HTTPS it asks for the site `name`, whose certificate is judged by a check
+    of its own (`roles.verify.certificate`)."""
+
+    def __init__(self, name: str | None, *, proxy_protocol: bool) -> None:
+        self.name, self.proxy_protocol = name, proxy_protocol
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         """With the name for every connection."""
-        super().init_poolmanager(*args, server_hostname=self.name, **options)
+        if self.name:
+            options["server_hostname"] = self.name
+        super().init_poolmanager(*args, **options)
+        if self.proxy_protocol:
+            pools = {"http": AnnouncedPool, "https": AnnouncedTlsPool}
+            self.poolmanager.pool_classes_by_scheme = pools
 
 
 def get(
     settings: VerifySettings,
     url: str,
     headers: Mapping[str, str] | None = None,
+    *,
     proxy: bool = True,
     name: str | None = None,
+    proxy_protocol: bool = False,
 ) -> Answer:
     """A GET; redirects are not followed. `proxy`: by way of the one that the environment names.
-    `name`: of the site, where an HTTPS URL has an address."""
+    `name`: of the site, where an HTTPS URL has an address. `proxy_protocol`: whether the server
+    expects it."""
     try:
         with requests.Session() as session:
             session.trust_env = proxy
-            if name:
-                session.mount("https://", Named(name))
-                session.verify = False
+            if name or proxy_protocol:
+                adapter = Direct(name, proxy_protocol=proxy_protocol)
+                session.mount("http://", adapter)
+                session.mount("https://", adapter)
+                session.verify = not name
             response = session.get(
                 url,
                 headers={**AGENT, **(headers or {})},
@@ -77,6 +116,7 @@ def raw_get(
     headers: Mapping[str, str],
     *,
     tls: bool = False,
+    proxy_protocol: bool = False,
 ) -> Answer:
     """A GET of / with exactly these headers, also malformed ones."""
     connection = http.client.HTTPConnection(address, port, timeout=settings.connect_timeout)
@@ -86,6 +126,8 @@ def raw_get(
         return Answer(error=reason(error))
     try:
         connection.sock.settimeout(settings.timeout)
+        if proxy_protocol:
+            connection.sock.sendall(PROXY)
         if tls:
             connection.sock = unverified().wrap_socket(connection.sock, server_hostname=host)
         connection.putrequest("GET", "/", skip_host=True, skip_accept_encoding=True)

@@ -76,6 +76,9 @@ class Expected:
     apparmor: bool = True
     """Whether AppArmor's profiles are loaded, where the kernel has it."""
 
+    proxy_protocol: bool = False
+    """Whether connections from elsewhere begin with the PROXY protocol."""
+
     roots: Mapping[str, Root] = field(default_factory=dict)
     """Application with HTTPS -> whom to trust for its certificate."""
 
@@ -109,5 +112,9 @@ def host_header(app: AppSettings) -> str:
     """A name that the application answers to."""
     if not app.domains:
         return "localhost"
-    domain = app.domains[0]
+    return concrete(app.domains[0])
+
+
+def concrete(domain: str) -> str:
+    """A name that a domain stands for."""
     return f"verify{domain[1:]}" if domain.startswith("*.") else domain

@@ -13,11 +13,13 @@ from groundcrew.apps.model import AppSettings
 from roles.verify.answer import Answer
 from roles.verify.certificate import Shown, look
 from roles.verify.client import connects, get, raw_get
-from roles.verify.expected import Expected, Root, host_header
+from roles.verify.expected import Expected, Root, concrete, host_header
 from roles.verify.settings import VerifySettings
 
 MALFORMED = {"Content-Length": "malformed"}
 NOWHERE = "/groundcrew-verify-"
+LED = "/groundcrew-verify?led=away"
+"""What is asked for under a name that leads to another."""
 UNKNOWN_HOST = "unknown.invalid"
 PARALLEL = 16
 SHORTEST_WAIT = 0.3
@@ -43,6 +45,9 @@ class Site:
     files: Mapping[str, Answer] = field(default_factory=dict)
     """Path -> answer, of files that nginx serves (see `file_paths`)."""
 
+    redirects: Mapping[str, Answer] = field(default_factory=dict)
+    """Host name that leads to another -> the answer to `LED` under it."""
+
     plain: Answer | None = None
     """`/` over plain HTTP, of a site with HTTPS."""
 
@@ -60,14 +65,26 @@ def ask_sites(settings: VerifySettings, expected: Expected, address: str) -> dic
     """Requests to all applications, side by side."""
     with ThreadPoolExecutor(PARALLEL) as pool:
         sites = {
-            name: pool.submit(ask_site, settings, address, app, expected.roots.get(name))
+            name: pool.submit(
+                ask_site,
+                settings,
+                address,
+                app,
+                expected.roots.get(name),
+                proxy_protocol=expected.proxy_protocol,
+            )
             for name, app in expected.apps.items()
         }
         return {name: site.result() for name, site in sites.items()}
 
 
 def ask_site(
-    settings: VerifySettings, address: str, app: AppSettings, root: Root | None = None
+    settings: VerifySettings,
+    address: str,
+    app: AppSettings,
+    root: Root | None = None,
+    *,
+    proxy_protocol: bool = False,
 ) -> Site:
     """Requests to one application, over HTTPS where it has that."""
     plain = settings.http_port or app.port
@@ -77,19 +94,34 @@ def ask_site(
     nowhere = NOWHERE + secrets.token_hex(8)
 
     def page(path: str) -> Answer:
+        return named(host, app.root + path)
+
+    def named(name: str, path: str) -> Answer:
         # The operator's web proxy, if there is one, knows nothing of these names.
-        place = url(address, port, app.root + path, scheme)
-        return get(settings, place, {"Host": host}, proxy=False, name=host if app.tls else None)
+        return get(
+            settings,
+            url(address, port, path, scheme),
+            {"Host": name},
+            proxy=False,
+            name=name if app.tls else None,
+            proxy_protocol=proxy_protocol,
+        )
+
+    def raw(at: int, name: str, headers: Mapping[str, str], *, tls: bool) -> Answer:
+        return raw_get(settings, address, at, name, headers, tls=tls, proxy_protocol=proxy_protocol)
 
     paths = dict.fromkeys([app.health.path, *(check.path for check in app.checks), "/"])
     return Site(
         pages={path: page(path) for path in paths},
         missing=page(nowhere),
         files={path: page(path) for path in file_paths(app, secrets.token_hex(8))},
-        malformed=raw_get(settings, address, port, host, MALFORMED, tls=bool(app.tls)),
-        unknown=raw_get(settings, address, port, UNKNOWN_HOST, {}, tls=bool(app.tls)),
-        plain=raw_get(settings, address, plain, host, {}) if app.tls else None,
-        certificate=look(settings, address, port, host, root) if root else None,
+        malformed=raw(port, host, MALFORMED, tls=bool(app.tls)),
+        unknown=raw(port, UNKNOWN_HOST, {}, tls=bool(app.tls)),
+        redirects={name: named(concrete(name), LED) for name in app.redirects},
+        plain=raw(plain, host, {}, tls=False) if app.tls else None,
+        certificate=look(settings, address, port, host, root, proxy_protocol=proxy_protocol)
+        if root
+        else None,
     )
 
 

@@ -44,5 +44,6 @@ def app_request(name: str, app: AppSettings) -> dict[str, Any]:
         "host": host_header(app),
         "port": app.tls.port if app.tls else app.port,
         "tls": app.tls is not None,
+        "scheme": app.scheme,
         "reuse": app.server.keeps_connections,
     }

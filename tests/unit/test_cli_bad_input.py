@@ -295,7 +295,7 @@ RENDER = {"release.py", "remove.py"}
 
 def test_only_what_renders_secrets_needs_them(checkout: Checkout) -> None:
     checkout.app(more=UNSET)
-    checkout.write("chain.pem", "")
+    checkout.write("chain.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
     names = {file.name for file in (ROOT / "playbooks").glob("*.py")}
     others = [f"playbooks/{name}" for name in sorted(names - RENDER - {"settings.py"})]
     for asked in [["exec", "uptime"], others]:

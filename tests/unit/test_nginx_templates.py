@@ -179,7 +179,8 @@ def headers(settings: NginxSettings, **values: Any) -> dict[str, str]:
 def test_strict_headers_are_set_on_every_status_and_hidden_from_the_application() -> None:
     text = directives(headers_file(site_headers(STRICTLY), ["X-Powered-By"]))
     added = [item for item in text if item.startswith("add_header")]
-    assert len(added) == len(STRICT) + 1
+    # Besides the request's id, and what caches must be told.
+    assert len(added) == len(STRICT) + 2
     assert all(item.endswith(" always") for item in added)
     for name in [*STRICT, "X-Powered-By", "X-Request-ID"]:
         assert f"proxy_hide_header {name}" in text

@@ -18,6 +18,7 @@ from roles.nginx.files import configuration
 from roles.nginx.settings import NginxSettings
 from roles.tls import builders
 from roles.tls.settings import LETS_ENCRYPT, AcmeSettings
+from tests.unit.certificates import certificate, new_key
 from tests.unit.nginx_files import OWN, contents
 
 BOOKWORM = Https("intermediate", (1, 22, 1), (3, 0, 17))
@@ -142,7 +143,8 @@ def test_what_no_site_needs_is_removed() -> None:
 
 
 def test_acme_leaves_the_link_alone_and_trusts_a_private_directory(tmp_path: Path) -> None:
-    (tmp_path / "ca.pem").write_text("CA")
+    ca = certificate(new_key(), subject="CA")
+    (tmp_path / "ca.pem").write_text(ca)
     acme = AcmeSettings(directory="https://ca.test/dir", ca_file="ca.pem", agree_tos=True)
     found = builders.entries(acme, {"shop": app(ACME)}, {}, tmp_path)
     assert not [entry for entry in found if isinstance(entry, Link)]
@@ -150,7 +152,7 @@ def test_acme_leaves_the_link_alone_and_trusts_a_private_directory(tmp_path: Pat
         "/etc/ssl/groundcrew", "*", keep=("shop", "shop.own", "shop.bootstrap")
     )
     texts = {entry.path: entry.content for entry in found if isinstance(entry, File)}
-    assert texts["/etc/ssl/groundcrew/acme-directory.ca"] == "CA"
+    assert texts["/etc/ssl/groundcrew/acme-directory.ca"] == ca
     drop_in = texts["/etc/systemd/system/certbot.service.d/groundcrew.conf"]
     assert "REQUESTS_CA_BUNDLE=/etc/ssl/groundcrew/acme-directory.ca" in str(drop_in)
 

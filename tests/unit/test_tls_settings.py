@@ -122,3 +122,56 @@ def test_preload_is_refused_where_the_list_would_refuse_it(project: Project) -> 
     assert "preload needs include_subdomains" in project.error()[2]
     full = Hsts(max_age=63072000, include_subdomains=True, preload=True)
     assert full.value == "max-age=63072000; includeSubDomains; preload"
+
+
+ISSUER_KEY = new_key()
+ISSUER = certificate(ISSUER_KEY, issuer="root", subject="issuer")
+ISSUED = certificate(KEY, "shop.test", issuer="issuer", issuer_key=ISSUER_KEY)
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [
+        ISSUED.rstrip("\n") + ISSUER,
+        (ISSUED + ISSUER).replace("\n", "\r\n"),
+        "\ufeff" + ISSUED + ISSUER,
+        f"Bag Attributes\n    friendlyName: Müller\n{ISSUED}Bag Attributes: none\n{ISSUER}",
+        pem(KEY) + ISSUED + ISSUER,
+    ],
+    ids=["joined without a newline", "CRLF", "byte order mark", "bag attributes", "with its key"],
+)
+def test_a_chain_as_people_have_it_is_put_as_nginx_reads_it(project: Project, chain: str) -> None:
+    """OpenSSL would skip what stands behind a byte order mark, and refuse what is joined."""
+    own(project, chain, "\ufeff" + pem(KEY).replace("\n", "\r\n") + ISSUED)
+    material = project.load()["web1"].certificates["shop"]
+    assert material.chain == ISSUED + ISSUER
+    assert material.key.get_secret_value() == pem(KEY)
+
+
+def test_what_is_no_pem_is_told_how_to_become_it(project: Project) -> None:
+    own(project, "")
+    shop = project.root / "shop.pem"
+    for content, told in {
+        b"\x30\x82\x01\x00": "openssl x509 -inform der",
+        b"-----BEGIN PKCS7-----\nMII\n-----END PKCS7-----\n": "openssl pkcs7 -print_certs",
+        pem(KEY).encode(): "it is a private key",
+        b"text": "has no certificate in PEM",
+    }.items():
+        shop.write_bytes(content)
+        layer, key, message = project.error()
+        assert (layer, key) == (MANIFEST, "app.shop.tls.certificate.chain")
+        assert told in message
+
+
+def test_names_that_lead_to_another_are_in_the_certificate_too(project: Project) -> None:
+    own(project, certificate(KEY, "shop.test"))
+    text = (project.root / MANIFEST).read_text()
+    project.write(MANIFEST, f"{text}redirects: {{www.shop.test: shop.test}}\n")
+    assert "not for www.shop.test but for shop.test" in project.error()[2]
+    project.write("shop.pem", certificate(KEY, "shop.test", "www.shop.test"))
+    assert project.settings().app["shop"].names == ("shop.test", "www.shop.test")
+
+
+def test_acme_proves_a_star_that_leads_away_by_dns_only(project: Project) -> None:
+    project.app(more="redirects: {'*.shop.test': shop.test}\ntls: {certificate: {type: acme}}\n")
+    assert '"*.shop.test"' in project.errors()[0][2]

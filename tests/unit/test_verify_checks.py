@@ -384,8 +384,8 @@ def test_request_names_what_the_host_needs_to_know() -> None:
             "name": "shop", "current": "/srv/shop/current", "unit": "shop@{}.service",
             "runtime": "/run/groundcrew/apps/shop",
             "sockets": {"shop": "/run/groundcrew/nginx/shop/current.sock"}, "user": "shop",
-            "path": "/health", "host": "shop.test", "port": 80, "tls": False, "reuse": True,
-            "maintenance": "/srv/shop/maintenance/on",
+            "path": "/health", "host": "shop.test", "port": 80, "tls": False, "scheme": "http",
+            "maintenance": "/srv/shop/maintenance/on", "reuse": True,
         }
     ]  # fmt: skip
     assert request["listener"] > 0

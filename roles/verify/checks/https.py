@@ -37,7 +37,7 @@ def certificate_problems(app: AppSettings, shown: Shown, min_days: int) -> list[
     """Why browsers would complain, or soon will."""
     if shown.error:
         return [shown.error]
-    problems = [f"not for {domain}" for domain in app.domains if not covers(shown.names, domain)]
+    problems = [f"not for {domain}" for domain in app.names if not covers(shown.names, domain)]
     if shown.own_issuer and app.tls and app.tls.certificate.type == "acme":
         problems.append("it is only the one to start with: none was issued yet")
     elif shown.distrust:

@@ -1,0 +1,88 @@
+"""How verify asks behind balancers, and what it says of names that lead to another."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from requests.structures import CaseInsensitiveDict
+
+from groundcrew.apps.model import AppSettings
+from roles.verify.answer import Answer
+from roles.verify.checks.redirects import problems
+from roles.verify.client import PROXY, get, raw_get
+from roles.verify.outside import LED
+from roles.verify.request import app_request
+from roles.verify.settings import VerifySettings
+
+SETTINGS = VerifySettings(timeout=5)
+
+
+def app(**values: Any) -> AppSettings:
+    base = {"source": {"directory": "src"}, "entry": "shop:app", "domains": ["shop.test"]}
+    redirects = {"www.shop.test": "shop.test"}
+    return AppSettings.model_validate({**base, "redirects": redirects, **values})
+
+
+@pytest.mark.parametrize(
+    ("status", "location", "right"),
+    [
+        (308, f"http://shop.test{LED}", True),
+        (308, f"http://shop.test:8080{LED}", True),
+        (301, f"http://shop.test{LED}", False),
+        (308, "http://shop.test/", False),
+        (308, f"https://shop.test{LED}", False),
+        (308, f"http://www.shop.test{LED}", False),
+        (200, "", False),
+    ],
+)
+def test_a_name_that_leads_to_another(status: int, location: str, right: bool) -> None:
+    answer = Answer(status, CaseInsensitiveDict({"Location": [location]}))
+    found = problems(app(), "www.shop.test", answer)
+    assert (found == []) == right
+    if not right:
+        assert f"wanted 308 to http://shop.test{LED}" in found[0]
+
+
+def test_behind_a_balancer_that_ends_tls_it_leads_to_https() -> None:
+    answer = Answer(308, CaseInsensitiveDict({"Location": [f"https://shop.test{LED}"]}))
+    behind = app(nginx={"forwarded_proto": "https"})
+    assert problems(behind, "www.shop.test", answer) == []
+    assert problems(behind, "www.shop.test", Answer(error="refused")) == ["refused"]
+    assert app_request("shop", behind)["scheme"] == "https"
+    assert app_request("shop", app())["scheme"] == "http"
+
+
+@contextmanager
+def listening() -> Iterator[tuple[int, list[bytes]]]:
+    """A server that notes what it gets, and answers."""
+    received: list[bytes] = []
+
+    def serve(server: socket.socket) -> None:
+        for _ in range(2):
+            client, _ = server.accept()
+            with client:
+                received.append(client.recv(4096))
+                while b"\r\n\r\n" not in received[-1]:
+                    received[-1] += client.recv(4096)
+                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, args=(server,), daemon=True)
+        thread.start()
+        yield server.getsockname()[1], received
+        thread.join(timeout=5)
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_connections_begin_with_the_proxy_protocol_where_it_is_expected(announced: bool) -> None:
+    with listening() as (port, received):
+        one = get(SETTINGS, f"http://127.0.0.1:{port}/", proxy=False, proxy_protocol=announced)
+        two = raw_get(SETTINGS, "127.0.0.1", port, "x.test", {}, proxy_protocol=announced)
+    assert (one.status, one.body, two.status) == (200, b"ok", 200)
+    assert [item.startswith(PROXY + b"GET / ") for item in received] == [announced] * 2
+    assert [item.startswith(b"GET / ") for item in received] == [not announced] * 2
