@@ -168,8 +168,9 @@ def test_a_database_that_knows_nothing_makes_nothing_clean(what: str) -> None:
         assert "npm audit does not find what is known against lodash" in text
 
 
-FIXED = ("unzip", "libpng-tools", "rsync")
-"""Packages of which security.debian.org is likely to have a later version than the release."""
+FIXED = ("unzip", "libpng-tools", "rsync", "jq")
+"""Packages of which security.debian.org has had a fix."""
+OLD = "0.0-1"
 
 
 def up_to_date(host: LabHost) -> None:
@@ -177,14 +178,20 @@ def up_to_date(host: LabHost) -> None:
     host.out("apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qqy dist-upgrade")
 
 
-def outdated(host: LabHost) -> tuple[str, str, str]:
-    """A package that is installed as the release has it, and the version of its security fix."""
+def outdated(host: LabHost) -> tuple[str, str]:
+    """A package that is installed in a version from before all fixes, and the last fix's."""
     for name in FIXED:
         rows = [line.split() for line in host.out(f"apt-cache madison {name}").splitlines()]
-        newest, oldest = rows[0], rows[-1]
-        if len(rows) > 1 and "-security/" in newest[5] and "-security/" not in oldest[5]:
-            host.out(f"apt-get -qqy install --no-install-recommends {name}={oldest[2]}")
-            return name, oldest[2], newest[2]
+        fixes = [row[2] for row in rows if "-security/" in row[5]]
+        if fixes:
+            control = f"Package: {name}\\nVersion: {OLD}\\nArchitecture: amd64\\n"
+            control += "Maintainer: nobody\\nDescription: old\\n"
+            host.out(
+                "set -e; umask 022; cd $(mktemp -d); mkdir -p old/DEBIAN; "
+                f"printf '{control}' > old/DEBIAN/control; "
+                "dpkg-deb --build old >/dev/null; dpkg --install old.deb"
+            )
+            return name, fixes[0]
     raise AssertionError("no package is known that has a security fix")
 
 
@@ -193,28 +200,28 @@ def test_pending_security_updates_of_debian_are_told(bookworm: LabHost, tmp_path
     hosts = ("inventory/lab.py", "--limit", bookworm.name)
     label = f"Debian's packages of {bookworm.name}"
     result = tmp_path / "audit.json"
-    name, old, new = outdated(bookworm)
+    name, new = outdated(bookworm)
     # Not even a package that apt holds back is passed over.
     bookworm.out(f"apt-mark hold {name}")
     files = "find /var/cache/apt /var/lib/apt /var/lib/dpkg -type f -newermt @{} | sort"
-    start = bookworm.out("sleep 1.1; date +%s")
     python, npm = DECOYS
     try:
         with advisories.database(python, npm) as address:
             status, text = audit(address, *hosts, "--json", str(result))
             assert status == 1, text
             assert re.search(
-                rf"^  {name} +{re.escape(old)} +{re.escape(new)} +yes +bookworm-security/main",
+                rf"^  {name} +{re.escape(OLD)} +{re.escape(new)} +yes +bookworm-security/main",
                 text, re.M,
             )  # fmt: skip
             found = json.loads(result.read_text())["audited"][label]
-            assert f"deb:{name}@{old}" in found["packages"]
+            assert f"deb:{name}@{OLD}" in found["packages"]
             assert [item["name"] for item in found["updates"] if item["security"]] == [name]
             # It is no matter of one application.
             assert "Debian" not in audit(address, *hosts, "--app", "hello")[1]
 
             bookworm.out(f"apt-mark unhold {name}; apt-get -qqy install {name}")
-            start = bookworm.out("sleep 1.1; date +%s")
+            # apt's cache is older than that, so that apt would write a new one.
+            start = bookworm.out("sleep 1.1; touch /var/lib/dpkg/status; sleep 1.1; date +%s")
             status, text = audit(address, *hosts)
             assert status == 0, text
             assert re.search(rf"^{label}: \d+ packages, clean$", text, re.M)
