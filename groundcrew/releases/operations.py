@@ -300,7 +300,8 @@ def hand_over(
         if problem:
             yield refuse(problem)
             return
-        anew = target.paths.name in known(DAMAGED)
+        # One that is live already has died, or its files are new: systemd may be about to try again.
+        anew = target.paths.name in known(DAMAGED) or state["live"] == release
         if anew or not all(is_active(state, unit) for unit in target.units(release)):
             beside = previous is not None
             yield shell(target, commands.start(target, release, beside=beside, anew=anew))
