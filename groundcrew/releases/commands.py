@@ -339,6 +339,7 @@ def _request(target: Target) -> dict[str, Any]:
     app = target.app
     return {
         "tls": app.tls is not None,
+        "scheme": app.scheme,
         "host": app.domains[0].replace("*.", "www.") if app.domains else "localhost",
         "path": app.root + app.health.path,
         "status": app.health.status,

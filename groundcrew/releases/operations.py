@@ -300,7 +300,7 @@ def hand_over(
         if problem:
             yield refuse(problem)
             return
-        # One that is live already has died, or its files are new: systemd may be about to try again.
+        # One that is live already has died, or its files are new.
         anew = target.paths.name in known(DAMAGED) or state["live"] == release
         if anew or not all(is_active(state, unit) for unit in target.units(release)):
             beside = previous is not None

@@ -2,7 +2,7 @@
 
 Runs on the host as `python3 -c SCRIPT` with a JSON payload on stdin: {"sockets": [path],
 "release": directory of the release behind them, "port": number (without sockets, on 127.0.0.1),
-"tls": whether visitors use HTTPS, "host": Host header, "path", "status", "timeout", "interval",
+"tls": whether nginx speaks HTTPS, "scheme": visitors', "host": Host header, "path", "status", "timeout", "interval",
 "request_timeout", "successes", "hold": seconds, "checks": [{"path", "status", "contains": text or
 null, "own": whether the application answers it itself}], "units": [name], "on_success",
 "on_failure": shell command or null, "history": file, "good", "bad": what is noted there then (see
@@ -46,7 +46,7 @@ def ask(
         "Host": payload["host"],
         "User-Agent": "groundcrew-probe",
         "X-Forwarded-For": "127.0.0.1",
-        "X-Forwarded-Proto": "https" if payload["tls"] else "http",
+        "X-Forwarded-Proto": payload["scheme"],
         "Connection": "close",
     }
     nginx = NginxConnection(payload["port"], payload["host"], payload["tls"], timeout)

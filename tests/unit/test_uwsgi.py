@@ -321,6 +321,7 @@ def test_the_probe_speaks_what_the_release_speaks(
             "release": str(tmp_path),
             "port": None,
             "tls": False,
+            "scheme": "http",
             "host": "shop.test",
             "path": "/health",
             "status": 204,
