@@ -48,6 +48,7 @@ def verify_arguments(loaded: Loaded[HostSettings]) -> VerifyArguments:
         gzip=gzip(settings.nginx) if settings.nginx.gzip else None,
         status_port=settings.nginx.status_port,
         proxy_protocol=settings.nginx.proxy_protocol,
+        nameless=nameless(settings),
         admins=admins,
         sshd=sshd(wiring.ssh(settings), admins),
         roots={
@@ -64,6 +65,18 @@ def verify_arguments(loaded: Loaded[HostSettings]) -> VerifyArguments:
         unattended_upgrades=settings.base.unattended_upgrades,
     )
     return {"expected": expected}
+
+
+def nameless(settings: HostSettings) -> frozenset[str]:
+    """The applications on a port where a balancer's check is for the front page."""
+    check = settings.nginx.balancer_check
+    asked = settings.app.get(check.app) if check else None
+    if check is None or asked is None or check.full_path(asked) != "/":
+        return frozenset()
+    # With HTTPS, verify asks there.
+    return frozenset(
+        name for name, app in settings.app.items() if app.port == asked.port and not app.tls
+    )
 
 
 def own_units(settings: HostSettings) -> list[str]:

@@ -72,8 +72,9 @@ class NginxSettings(Settings):
     trusted_proxies: tuple[Network, ...] = ()
     """Load balancers in front of this host, by address or network. Of their requests, and of no
     others, X-Forwarded-For tells the client's address, for limits, logs, allow lists and
-    applications, and X-Forwarded-Proto whether the client spoke HTTPS. They must set both, or add
-    to the first, and nobody else may send from their addresses."""
+    applications, and X-Forwarded-Proto whether the client spoke HTTPS. They must set the first, or
+    add to it, and nobody else may send from their addresses. Where they end TLS and do not set the
+    second, say `forwarded_proto` in an application's `nginx`."""
 
     proxy_protocol: bool = False
     """Whether the balancers begin each connection with the PROXY protocol, version 1 or 2 (AWS NLB,

@@ -76,6 +76,9 @@ class Expected:
     apparmor: bool = True
     """Whether AppArmor's profiles are loaded, where the kernel has it."""
 
+    nameless: Collection[str] = ()
+    """Applications whose front page is answered under any name, for a load balancer's check."""
+
     proxy_protocol: bool = False
     """Whether connections from elsewhere begin with the PROXY protocol."""
 

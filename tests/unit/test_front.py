@@ -78,6 +78,14 @@ def test_a_health_path_over_plain_http_is_asked_as_visitors_ask() -> None:
     assert matching(text, "$groundcrew_usual_scheme {", "80:shop.test")[0] == "https"
 
 
+@pytest.mark.parametrize("behind", [{"tls": ACME}, {"nginx": {"forwarded_proto": "https"}}])
+def test_strict_headers_know_how_visitors_come(behind: dict[str, Any]) -> None:
+    strict = NginxSettings(header_set="strict")
+    upgraded = "upgrade-insecure-requests"
+    assert upgraded in files(strict, **behind)[f"{OWN}/headers/shop.conf"]
+    assert upgraded not in files(strict)[f"{OWN}/headers/shop.conf"]
+
+
 def test_one_place_ends_tls() -> None:
     with pytest.raises(ValidationError, match="leave one of them out"):
         app(tls=ACME, nginx={"forwarded_proto": "https"})

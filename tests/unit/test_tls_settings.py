@@ -137,8 +137,16 @@ ISSUED = certificate(KEY, "shop.test", issuer="issuer", issuer_key=ISSUER_KEY)
         "\ufeff" + ISSUED + ISSUER,
         f"Bag Attributes\n    friendlyName: Müller\n{ISSUED}Bag Attributes: none\n{ISSUER}",
         pem(KEY) + ISSUED + ISSUER,
+        (ISSUED + ISSUER).replace("\n", "\n   "),
     ],
-    ids=["joined without a newline", "CRLF", "byte order mark", "bag attributes", "with its key"],
+    ids=[
+        "joined without a newline",
+        "CRLF",
+        "byte order mark",
+        "bag attributes",
+        "with its key",
+        "indented",
+    ],
 )
 def test_a_chain_as_people_have_it_is_put_as_nginx_reads_it(project: Project, chain: str) -> None:
     """OpenSSL would skip what stands behind a byte order mark, and refuse what is joined."""

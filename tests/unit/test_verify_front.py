@@ -6,18 +6,23 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from requests.structures import CaseInsensitiveDict
 
 from groundcrew.apps.model import AppSettings
+from roles.plan import nameless
 from roles.verify.answer import Answer
 from roles.verify.checks.redirects import problems
 from roles.verify.client import PROXY, get, raw_get
 from roles.verify.outside import LED
 from roles.verify.request import app_request
 from roles.verify.settings import VerifySettings
+from tests.unit.project import Project
+from tests.unit.test_verify_checks import failures, good
 
 SETTINGS = VerifySettings(timeout=5)
 
@@ -55,6 +60,21 @@ def test_behind_a_balancer_that_ends_tls_it_leads_to_https() -> None:
     assert problems(behind, "www.shop.test", Answer(error="refused")) == ["refused"]
     assert app_request("shop", behind)["scheme"] == "https"
     assert app_request("shop", app())["scheme"] == "http"
+
+
+def test_a_check_for_the_front_page_is_no_unknown_name(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.app(more="health: {path: /health}\n")
+    project.groups["web"]["nginx"] = {"balancer_check": {"app": "shop"}}
+    assert nameless(project.settings()) == frozenset()
+    project.groups["web"]["nginx"] = {"balancer_check": {"app": "shop", "path": "/"}}
+    assert nameless(project.settings()) == {"shop"}
+    seen = good()
+    site = replace(seen.sites["shop"], unknown=Answer(200))
+    seen = replace(seen, sites={"shop": site})
+    assert "shop: unknown name" in failures(seen)
+    told = replace(seen.expected, nameless={"shop"})
+    assert "shop: unknown name" not in failures(replace(seen, expected=told))
 
 
 @contextmanager

@@ -16,6 +16,8 @@ def check(seen: Seen) -> Iterator[Check]:
         answer = seen.sites[name].unknown
         if not app.domains:
             yield not_applicable(title, f"it answers to every name on port {app.port}")
+        elif name in seen.expected.nameless:
+            yield not_applicable(title, "nginx.balancer_check answers / under every name")
         elif answer.closed:
             yield ok(title, f"{UNKNOWN_HOST} gets no answer")
         else:
