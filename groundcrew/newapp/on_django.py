@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from groundcrew.newapp import django, evidence, health, urls
+from groundcrew.newapp import django, django_data, evidence, health, urls
 from groundcrew.newapp.django import DjangoSettings
 from groundcrew.newapp.layout import Place
 from groundcrew.newapp.reading.values import UNKNOWN, path
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 BUILD = "only-for-the-build"
 PROBE = "x.test"
 """A domain that stands in for the real one while the source is looked at."""
-FILE = re.compile(r"(SQLITE|DATABASE|DB)_?(PATH|FILE|NAME|URL)?$|(^|_)(DATABASE|DB)_")
-OTHER_DATABASE = re.compile(
-    r"POSTGRES|MYSQL|MARIA|PG|REDIS|HOST|USER|PASS|PORT|ENGINE|OPTIONS|TEST"
-)
 REMOTE = re.compile(r"s3|boto|gcloud|google|azure|dropbox", re.IGNORECASE)
 
 
@@ -45,7 +41,7 @@ def look(place: Place, found: DjangoSettings | None, result: Guess) -> None:
         for name, value in _off(found, "DEBUG", result).items():
             result.env[name] = value
         _redirect(found, result)
-        _databases(found, result)
+        django_data.databases(found, result)
         _media(found, result)
         _hosts(found, result)
         result.health = _health(found)
@@ -166,7 +162,7 @@ def _for_builds(found: DjangoSettings, result: Guess) -> str:
         if name == "PYTHONPATH" and manage:
             continue
         if not value.startswith("/srv/"):
-            values[name] = BUILD if name in result.open else value
+            values[name] = _build_value(name) if name in result.open else value
     asked = [name for name in result.hosts_from if name in found.reader.demanded]
     secrets = [*result.generated, *result.given]
     values |= {name: _build_value(name) for name in [*asked, *secrets]}
@@ -177,6 +173,11 @@ def _build_value(name: str) -> str:
     """Something that a setting can be read from while nothing is there."""
     if re.search(r"(DATABASE|DB)_UR[LI]$", name):
         return "sqlite://:memory:"
+    if name.endswith("ENGINE"):
+        # Django loads it together with the models.
+        return "django.db.backends.sqlite3"
+    if re.search(r"(PORT|SIZE|COUNT|TIMEOUT)$", name):
+        return "1"
     return "redis://127.0.0.1" if re.search(r"REDIS|BROKER|CACHE_URL", name) else BUILD
 
 
@@ -233,87 +234,6 @@ def _url(name: str, found: DjangoSettings, result: Guess) -> str | None:
         )
         value = parts.path
     return f"/{value.strip('/')}/" if value.strip("/") else None
-
-
-def _databases(found: DjangoSettings, result: Guess) -> None:
-    entries = found.databases
-    default = entries.get("default", {})
-    if not default.get("ENGINE") and found.get("DATABASES") is not UNKNOWN:
-        reads = [name for name in found.reader.reads if re.search(r"(^|_)DATABASE_URL$", name)]
-        name = next((item for item in ("DATABASE_URL", *reads) if item in reads), None)
-        if name is not None and name not in result.given:
-            result.given.append(name)
-            result.checks.append(f"database: {name} names it; export it before you deploy")
-        elif name is None:
-            result.checks.append("database: what DATABASES is could not be made out")
-        return
-    asked = any(name in found.reader.demanded for name in found.origins("DATABASES"))
-    if not asked and UNKNOWN in (found.get("DATABASES"), default.get("ENGINE")):
-        result.checks.append("database: what DATABASES is could not be made out")
-    for alias, entry in entries.items():
-        engine = entry.get("ENGINE")
-        if _is_sqlite(entry):
-            _sqlite(alias, found, result)
-        elif isinstance(engine, str) and alias == "default":
-            variables = found.origins("DATABASES")
-            where = f", as {', '.join(variables[:8])} set it" if variables else ""
-            result.checks.append(f"database: it is {engine.rpartition('.')[2]}{where}")
-
-
-def _is_sqlite(entry: dict[str, Any]) -> bool:
-    engine = entry.get("ENGINE")
-    return isinstance(engine, str) and "sqlite" in engine
-
-
-def _sqlite(alias: str, found: DjangoSettings, result: Guess) -> None:
-    if alias != "default":
-        result.release_hooks += [f"{hook} --database={alias}" for hook in result.release_hooks[:1]]
-    name = found.databases[alias].get("NAME")
-    if name == ":memory:":
-        return
-    file, outside = django.within(found.project, name)
-    if file is None and not outside:
-        result.checks.append(
-            f"database: where the SQLite file of {alias} lies could not be made out"
-        )
-        return
-    folder = file.rpartition("/")[0] if file else ""
-    if folder and not _is_code(found, folder):
-        result.share(folder)
-        return
-    last = str(path(name)).rpartition("/")[2]
-    if _point(alias, f"data/{last}", found, result):
-        return
-    if file is None:
-        result.checks.append(
-            f"database: {path(name)} is no place that outlives releases; move it into a directory "
-            'of the source (BASE_DIR / "data" / ...), and add that to shared'
-        )
-    else:
-        result.checks.append(
-            f"database: {file} lies beside the code, which is read-only and replaced by "
-            'each release; move it into a directory (BASE_DIR / "data" / ...), '
-            "and add that to shared"
-        )
-
-
-def _is_code(found: DjangoSettings, folder: str) -> bool:
-    return found.project.has(f"{folder}/__init__.py")
-
-
-def _point(alias: str, wanted: str, found: DjangoSettings, result: Guess) -> bool:
-    """Points a SQLite database to a directory of its own, where a variable can."""
-    for variable in [*found.origins("DATABASES"), *found.reader.reads]:
-        if not FILE.search(variable) or OTHER_DATABASE.search(variable):
-            continue
-        kept = "/srv/{name}/shared/" + wanted
-        for value in (kept, f"sqlite:///{kept}"):
-            entry = found.given(**{variable: value}).databases.get(alias, {})
-            if _is_sqlite(entry) and path(entry.get("NAME")) == kept:
-                result.env[variable] = value
-                result.share(wanted.rpartition("/")[0])
-                return True
-    return False
 
 
 def _hosts(found: DjangoSettings, result: Guess) -> None:

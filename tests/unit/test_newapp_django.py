@@ -181,13 +181,14 @@ def test_a_build_gets_the_variables_that_settings_read(tmp_path: Path) -> None:
             STATIC_ROOT = os.environ.get("STATIC_PLACE", "/home/shop/static")
             DEBUG = os.environ.get("DEBUG", "1") == "1"
             PORT, NAME = os.environ["PORT"], os.environ.get("NAME")
+            DATABASES = {"default": {"ENGINE": os.environ["DB_ENGINE"]}}
             DATA_DIR = os.environ.get("SHOP_DATA_DIR", "/app")
         """,
         {"manage.py": MANAGE.format(settings="shop.local")},
     )
     assert found.build_hooks == [
-        "DJANGO_SETTINGS_MODULE=shop.settings PORT=only-for-the-build DEBUG=False "
-        "STATIC_PLACE=staticfiles python manage.py collectstatic --noinput"
+        "DJANGO_SETTINGS_MODULE=shop.settings DB_ENGINE=django.db.backends.sqlite3 PORT=1 "
+        "DEBUG=False STATIC_PLACE=staticfiles python manage.py collectstatic --noinput"
     ]
 
 

@@ -76,6 +76,13 @@ def test_a_helper_is_never_taken(tmp_path: Path, helper: str) -> None:
     assert found.entry.name == "shop.web:app"
 
 
+@pytest.mark.parametrize("name", ["local", "manage", "debug_server", "export"])
+def test_one_for_other_ends_is_not_taken_because_it_is_nearer(tmp_path: Path, name: str) -> None:
+    core = FLASK + "@app.route('/')\ndef home(): ...\n"
+    found = look(tmp_path, {"shop/__init__.py": "", "shop/web.py": core, f"{name}.py": core})
+    assert found.entry.name == "shop.web:app"
+
+
 def test_a_class_of_its_own_and_a_factory_of_another_name(tmp_path: Path) -> None:
     found = look(
         tmp_path,
