@@ -2,12 +2,12 @@
 
 Runs on the host as `python3 -c SCRIPT` with a JSON payload on stdin: {"sockets": [path],
 "release": directory of the release behind them, "port": number (without sockets, on 127.0.0.1),
-"tls": whether nginx speaks HTTPS, "scheme": visitors', "host": Host header, "path", "status", "timeout", "interval",
-"request_timeout", "successes", "hold": seconds, "checks": [{"path", "status", "contains": text or
-null, "own": whether the application answers it itself}], "units": [name], "on_success",
-"on_failure": shell command or null, "history": file, "good", "bad": what is noted there then (see
-groundcrew/remote/history.py), "run": as in
-groundcrew/remote/run_lock.py}. Each socket must answer; the probe gives up as soon as one of the
+"tls": whether nginx speaks HTTPS, "scheme": visitors', "host": Host header, "path", "status",
+"timeout", "interval", "request_timeout", "successes", "hold": seconds, "checks": [{"path",
+"status", "contains": text or null, "own": whether the application answers it itself}], "units":
+[name], "on_success", "on_failure": shell command or null, "history": file, "good", "bad": what is
+noted there then (see groundcrew/remote/history.py), "run": as in groundcrew/remote/run_lock.py}.
+Each socket must answer; the probe gives up as soon as one of the
 units has failed. Once healthy, the application must stay so for `hold` seconds, and every check
 must be answered as it says; on a socket, where nginx has no say, a check fails by status 500 and
 above.
