@@ -243,5 +243,4 @@ def _network(guess: Guess) -> Iterator[str]:
             initial_indent="# ",
             subsequent_indent="# ",
         )
-        yield "# Its units then have an exposure of 1.2: `verify.max_exposure` must allow that."
         yield "network: any"

@@ -141,6 +141,26 @@ def test_a_good_host_passes_everything() -> None:
     assert len(results) >= 20
 
 
+@pytest.mark.parametrize(
+    ("network", "figure", "fine"),
+    [("local", 1.0, True), ("local", 1.1, False), ("any", 1.2, True), ("any", 1.3, False),
+     (["10.0.0.0/8"], 1.1, True), (["10.0.0.0/8"], 1.2, False)],
+)  # fmt: skip
+def test_a_sandbox_is_judged_by_what_the_manifest_opens(
+    network: Any, figure: float, fine: bool
+) -> None:
+    seen = good()
+    expected = replace(seen.expected, apps={"shop": app(network=network)})
+    told = dict(seen.report)
+    told["exposure"] = {**told["exposure"], "shop@r1.service": figure}
+    told["exposure"]["shop.mail@r1.1.service"] = figure
+    found = [item for item in run_checks(replace(seen, expected=expected, report=told))
+             if item.name.startswith("shop: sandbox")]  # fmt: skip
+    assert [item.status is Status.OK for item in found] == [fine, fine]
+    for item in found:
+        assert ("`network:" in item.detail) == (network != "local")
+
+
 def _unit(key: str, value: str) -> Callable[[dict[str, Any]], None]:
     def change(report: dict[str, Any]) -> None:
         report["units_after"]["shop@r1.service"][key] = value
