@@ -169,7 +169,8 @@ def test_releases_rollbacks_and_restarts_take_all_instances_along(
         good(pyinfra(bookworm.name, data=back, playbook="playbooks/rollback.py", nice=10))
         assert set(spread(bookworm, 9)) == {"alone"}
         assert len(units(bookworm)) == 1
-        good(pyinfra(bookworm.name, data=data, playbook="playbooks/release.py", nice=10))
+        again = {**data, "again": "hello"}
+        good(pyinfra(bookworm.name, data=again, playbook="playbooks/release.py", nice=10))
     assert seen.failures == []
     assert set(spread(bookworm)) == {"1", "2", "3"}
     run = "/run/groundcrew/nginx/hello"
