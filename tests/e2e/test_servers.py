@@ -242,7 +242,8 @@ def test_another_kind_of_server_takes_over_and_gives_back(bookworm: LabHost) -> 
         )
     assert counts.failures == []
     assert counts.requests > 200
-    good(pyinfra(bookworm.name, data=data))
+    good(pyinfra(bookworm.name, data={**data, "again": "hello"}))
+    assert bookworm.out(passing) == "hello.http"
 
 
 def test_a_broken_release_under_uwsgi_never_gets_a_request(bookworm: LabHost, source: Path) -> None:
