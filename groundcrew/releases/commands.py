@@ -147,17 +147,17 @@ def start(target: Target, release: str, *, beside: bool = False, anew: bool = Fa
     """Shell that starts the release's units; whether they work is the probe's to say.
 
     `beside` a release that serves, they get the processor that it leaves them until the switch.
-    Those that run are only started `anew` where that is said.
+    `anew`: those that run, or that systemd is about to start again, are stopped before.
     """
-    verb = "restart" if anew else "start"
     names = " ".join(target.units(release))
+    stop = f"systemctl stop {names}; " if anew else ""
     gently = "".join(
         f"systemctl set-property --runtime {name} CPUWeight={WEIGHT_BESIDE}; "
         for name in (target.units(release) if beside else ())
     )
     return (
-        f"systemctl daemon-reload && systemctl reset-failed {names} 2>/dev/null; {gently}"
-        f"systemctl {verb} --no-block {names}"
+        f"systemctl daemon-reload && {stop}systemctl reset-failed {names} 2>/dev/null; {gently}"
+        f"systemctl start --no-block {names}"
     )
 
 

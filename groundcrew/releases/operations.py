@@ -300,9 +300,11 @@ def hand_over(
         if problem:
             yield refuse(problem)
             return
-        # One that is live already has died, or its files are new.
-        anew = target.paths.name in known(DAMAGED) or state["live"] == release
-        if anew or not all(is_active(state, unit) for unit in target.units(release)):
+        runs_already = all(is_active(state, unit) for unit in target.units(release))
+        # One that is live has died, or its files are new.
+        died = state["live"] == release and not runs_already
+        anew = died or target.paths.name in known(DAMAGED)
+        if anew or not runs_already:
             beside = previous is not None
             yield shell(target, commands.start(target, release, beside=beside, anew=anew))
         yield remote.command("probe", payload=commands.socket_probe(target, release, "", run))
