@@ -13,7 +13,7 @@ _ACCOUNTS = """
     proxy rabbitmq redis render root rpc rtkit sambashare saned sasl scanner sgx shadow snmp
     src ssh sshd ssl-cert sssd staff statd stunnel4 sudo sync sys syslog systemd tape tcpdump
     tomcat tss tty unbound unscd usbmux users utmp uucp uuidd uwsgi valkey varnish video voice
-    wheel wireshark www-data
+    wireshark www-data
 """
 ACCOUNTS = frozenset(_ACCOUNTS.split())
 """Users and groups."""
