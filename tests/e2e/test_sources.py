@@ -429,9 +429,9 @@ def test_what_is_not_pinned_is_the_same_on_every_host(
         project.source(f"{name}/app.py", name)
         project.write(f"{name}/requirements.txt", "itsdangerous\n")
         project.app(name, source={"directory": name})
-    bookworm.out("echo itsdangerous==2.1.2 > /srv/day.txt")
+    bookworm.out("echo itsdangerous==2.1.2 > /etc/day.txt")
     run = project.deploy(
-        "open", "tampered", data={"python.environment.UV_CONSTRAINT": "/srv/day.txt"}
+        "open", "tampered", data={"python.environment.UV_CONSTRAINT": "/etc/day.txt"}
     )
     assert run.status == 0, run.stderr
     pins = bookworm.out("cat /srv/open/current/requirements.lock")
@@ -453,6 +453,6 @@ def test_what_is_not_pinned_is_the_same_on_every_host(
         answer = host.get("/", "open.test").json()
         assert answer["packages"]["itsdangerous"] == "2.1.2"
         host.out("systemctl stop 'open@*'")
-    bookworm.out("rm /srv/day.txt; systemctl stop 'tampered@*'")
+    bookworm.out("rm /etc/day.txt; systemctl stop 'tampered@*'")
     for host in (bookworm, trixie):
         assert pyinfra(host.name).status == 0
