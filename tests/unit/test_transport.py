@@ -2,84 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import paramiko
 import pytest
-from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_SUCCEEDED
 from pyinfra.api import Config, Inventory, State
 from pyinfra.api.exceptions import ConnectError
 from pyinfra.api.host import Host
 from pyinfra.connectors.ssh import SSHConnector
 
 from groundcrew import transport
-
-KEY = paramiko.RSAKey.generate(2048)
-
-
-class Server(paramiko.ServerInterface):
-    """Lets the listed users in by key and answers commands with the status that `exits` names."""
-
-    def __init__(self, users: set[str], exits: dict[str, int]) -> None:
-        self.users, self.exits = users, exits
-
-    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
-        known = username in self.users
-        return AUTH_SUCCESSFUL if known else AUTH_FAILED
-
-    def get_allowed_auths(self, username: str) -> str:
-        return "publickey"
-
-    def check_channel_request(self, kind: str, chanid: int) -> int:
-        return OPEN_SUCCEEDED
-
-    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
-        def answer() -> None:
-            channel.send_stderr(b"sudo: a password is required\n")
-            channel.send_exit_status(self.exits.get(command.decode(), 0))
-            channel.close()
-
-        threading.Timer(0.05, answer).start()
-        return True
-
-
-class Sshd:
-    """A listening server; its users and exit statuses can be changed while it runs."""
-
-    def __init__(self) -> None:
-        self.users: set[str] = set()
-        self.exits: dict[str, int] = {}
-        self.transports: list[paramiko.Transport] = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            server = paramiko.Transport(connection)
-            server.add_server_key(KEY)
-            server.start_server(event=threading.Event(), server=Server(self.users, self.exits))
-            self.transports.append(server)
-
-    def stop_listening(self) -> None:
-        # Closing alone leaves the thread in accept(), which would take one more connection.
-        with contextlib.suppress(OSError):
-            self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-
-    def close(self) -> None:
-        self.stop_listening()
-        for server in self.transports:
-            server.close()
+from tests.unit.sshd import KEY, Sshd
 
 
 @pytest.fixture
@@ -160,13 +96,15 @@ def test_once_the_usual_user_exists_it_is_used_again(sshd: Sshd, make_host: Any)
 
 
 def test_both_users_are_named_when_both_are_refused(sshd: Sshd, make_host: Any) -> None:
-    with pytest.raises(ConnectError, match=r"username=deploy.*bootstrap_user.*username=root"):
+    with pytest.raises(
+        ConnectError, match=r"refused deploy and root \(bootstrap_user\) with the key .*key\n"
+    ):
         connect(make_host(bootstrap_user="root"))
 
 
 def test_without_bootstrap_user_the_refusal_stands(sshd: Sshd, make_host: Any) -> None:
     sshd.users = {"root"}
-    with pytest.raises(ConnectError, match="username=deploy"):
+    with pytest.raises(ConnectError, match=r"refused deploy with the key .*key\n"):
         connect(make_host())
 
 
