@@ -9,6 +9,7 @@ from pyinfra import host as current_host
 from pyinfra import logger
 from pyinfra.api import FunctionCommand, Host, State, operation
 
+from groundcrew import terminal
 from groundcrew.results import json_report
 from groundcrew.results.result import Check, NotCheckedError, fail
 from groundcrew.results.table import table
@@ -90,7 +91,7 @@ def conclude(settings: VerifySettings, checks: Callable[[], Sequence[Check]]) ->
             json_report.record(settings.json_path, current_host.name, results)
         except OSError as error:
             results.append(fail("verify.json", f"cannot be written: {error}"))
-    logger.info(table(f"Verify {current_host.name}", results))
+    logger.info(table(f"Verify {current_host.name}", results, terminal.width()))
     if not json_report.passed(results):
         yield FunctionCommand(fail_host, (), {})
 
