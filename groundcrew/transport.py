@@ -18,7 +18,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from paramiko import AuthenticationException, SSHException
+from paramiko import AuthenticationException, PKey, SSHException, Transport
 from pyinfra import __version__, logger
 from pyinfra.api import Host
 from pyinfra.api.exceptions import ConnectError, PyinfraError
@@ -34,6 +34,7 @@ LOGIN_TIMEOUT = 10.0
 LOGIN_PATIENCE = 5.0
 SHELL_TIMEOUT = 30.0
 HELLO = "groundcrew-hello"
+SESSION_KEY = "groundcrew_key"
 
 EXPECTED: tuple[tuple[type, str, str], ...] = (
     (SSHClient, "connect", "hostname"),
@@ -42,6 +43,7 @@ EXPECTED: tuple[tuple[type, str, str], ...] = (
     (SSHConnector, "make_paramiko_kwargs", "self"),
     (SSHConnector, "run_shell_command", "command"),
     (SSHConnector, "put_file", "remote_filename"),
+    (Transport, "auth_publickey", "key"),
     (SSHConnector, "get_file", "remote_filename"),
 )
 
@@ -73,6 +75,7 @@ def install() -> None:
     _replace(SSHClient, "connect", _with_nodelay)
     _replace(SSHConnector, "_connect", _with_bootstrap_user)
     _replace(SSHConnector, "connect", _with_reason)
+    _replace(Transport, "auth_publickey", _noting_key)
     _replace(SSHConnector, "run_shell_command", _counting(COMMANDS))
     _replace(SSHConnector, "put_file", _counting(TRANSFERS))
     _replace(SSHConnector, "get_file", _counting(TRANSFERS))
@@ -98,6 +101,20 @@ def connected_user(host: Host) -> str | None:
     client = getattr(host.connector, "client", None)
     transport = client.get_transport() if client else None
     return transport.get_username() if transport else None
+
+
+def session_key(host: Host) -> PKey | None:
+    """The key that let the live connection in, without a certificate; None where none did."""
+    client = getattr(host.connector, "client", None)
+    connection = client.get_transport() if client else None
+    return getattr(connection, SESSION_KEY, None)
+
+
+def address(host: Host) -> str:
+    """The host's name or address as ~/.ssh/config has it, which may know it by an alias."""
+    name = str(host.data.get("ssh_hostname") or host.name)
+    aliases = get_ssh_config(host.data.get("ssh_config_file"))
+    return str(aliases.lookup(name).get("hostname", name)) if aliases else name
 
 
 def login_users(host: Host) -> list[str]:
@@ -204,6 +221,17 @@ def _with_bootstrap_user(connect: Callable[[SSHConnector], None]) -> Callable[..
     return connect_or_bootstrap
 
 
+def _noting_key(authenticate: Callable[..., Any]) -> Callable[..., Any]:
+    def authenticate_and_note(
+        self: Transport, username: str, key: PKey, *args: Any, **kw: Any
+    ) -> Any:
+        rest = authenticate(self, username, key, *args, **kw)
+        setattr(self, SESSION_KEY, key)
+        return rest
+
+    return authenticate_and_note
+
+
 def _with_reason(connect: Callable[[SSHConnector], None]) -> Callable[..., None]:
     def connect_or_explain(self: SSHConnector) -> None:
         try:
@@ -232,13 +260,11 @@ def _attempt(connector: SSHConnector) -> Attempt:
     data, host = connector.data, connector.host
     client = connector.client
     config = getattr(client, "_ssh_config", None) or {}
-    name = data["ssh_hostname"] or host.name
-    aliases = get_ssh_config(data["ssh_config_file"])
     usual, bootstrap = data["ssh_user"], host.data.get("bootstrap_user")
     users = [user for user in (usual or config.get("username"), bootstrap) if user]
     known_hosts = data["ssh_known_hosts_file"] or getattr(client, "_host_keys_filename", None)
     return Attempt(
-        address=(aliases.lookup(name).get("hostname", name) if aliases else name),
+        address=address(host),
         port=int(data["ssh_port"] or config.get("port") or 22),
         users=tuple(dict.fromkeys(users)),
         key=data["ssh_key"] or None,

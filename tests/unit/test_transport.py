@@ -40,7 +40,8 @@ def make_host(sshd: Sshd, tmp_path: Path) -> Any:
             "ssh_known_hosts_file": str(tmp_path / "known_hosts"),
             "ssh_config_file": str(tmp_path / "none"),
         }
-        inventory = Inventory(([("web1", {**connection, **data})], {}))
+        given = {key: value for key, value in {**connection, **data}.items() if value is not None}
+        inventory = Inventory(([("web1", given)], {}))
         State(inventory, Config())
         host = inventory.get_host("web1")
         assert host is not None
@@ -143,6 +144,30 @@ def test_a_server_that_stays_away_is_reported(
     sshd.stop_listening()
     with pytest.raises(transport.LoginError, match=r"as deploy: .*Unable to connect"):
         transport.second_login(host, "deploy")
+
+
+def test_the_key_that_let_the_run_in_is_known(sshd: Sshd, make_host: Any) -> None:
+    sshd.users = {"deploy"}
+    found = transport.session_key(connect(make_host()))
+    assert found is not None
+    assert found.get_base64() == KEY.get_base64()
+
+
+def test_an_alias_of_the_ssh_configuration_is_followed(
+    sshd: Sshd, make_host: Any, tmp_path: Path
+) -> None:
+    sshd.users = {"deploy"}
+    config = tmp_path / "config"
+    config.write_text(
+        f"Host shop-prod\n  HostName 127.0.0.1\n  Port {sshd.port}\n  IdentityFile {tmp_path}/key\n"
+    )
+    named = {"ssh_hostname": "shop-prod", "ssh_port": None, "ssh_key": None}
+    host = connect(make_host(ssh_config_file=str(config), **named))
+    assert transport.address(host) == "127.0.0.1"
+    transport.second_login(host, "deploy")
+    found = transport.session_key(host)
+    assert found is not None
+    assert found.get_base64() == KEY.get_base64()
 
 
 def test_commands_are_counted(sshd: Sshd, make_host: Any) -> None:
