@@ -17,6 +17,11 @@ DISABLED = {"keys": SHA1, "pubkeys": SHA1}
 
 
 def install() -> None:
-    """Takes them from every paramiko key of this process."""
+    """Takes them from every paramiko key of this process. RSA keys are still known by their name,
+    those of hosts in known_hosts too: one that is not known there would be taken for a new host."""
+    if SHA1[0] not in RSAKey.HASHES:
+        return
+    names = list(RSAKey.identifiers())
+    setattr(RSAKey, "identifiers", classmethod(lambda _: list(names)))  # noqa: B010 - typed as fixed
     for name in SHA1:
         RSAKey.HASHES.pop(name, None)

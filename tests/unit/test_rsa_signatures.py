@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import paramiko
@@ -109,3 +110,14 @@ def test_nothing_is_signed_with_sha1() -> None:
         with pytest.raises(KeyError):
             KEY.sign_ssh_data(b"data", name)
     assert KEY.sign_ssh_data(b"data", "rsa-sha2-256")
+
+
+def test_rsa_keys_of_hosts_are_still_known(tmp_path: Path) -> None:
+    """One that is passed over would make its host a new one, whose key is accepted."""
+    transport.install()
+    file = tmp_path / "known_hosts"
+    file.write_text(f"shop.example ssh-rsa {KEY.get_base64()}\n")
+    known = paramiko.HostKeys(str(file))
+    assert known.check("shop.example", KEY)
+    assert not known.check("shop.example", paramiko.RSAKey.generate(1024))
+    assert isinstance(paramiko.PKey.from_type_string("ssh-rsa", KEY.asbytes()), paramiko.RSAKey)
