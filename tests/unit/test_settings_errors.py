@@ -561,15 +561,3 @@ def test_names_of_applications_are_told_in_words(project: Project) -> None:
     found = {key: message for _, key, message in project.errors()}
     text = "an application's name is 1-24 of a-z, 0-9 and -, starting with a letter"
     assert found == {"app.My_Shop": f'{text}; did you mean "my-shop"?', "app.2go": text}
-
-
-@pytest.mark.parametrize(
-    ("entry", "hint"), [("config.wsgi", '"config.wsgi:application"'), ("my-app:app", None)]
-)
-def test_entries_as_people_write_them(project: Project, entry: str, hint: str | None) -> None:
-    project.app()
-    project.all = {"app": {"shop": {"entry": entry}}}
-    _, key, message = project.error()
-    assert key == "app.shop.entry"
-    assert message.startswith("expected MODULE:OBJECT, such as shop.wsgi:application")
-    assert hint is None or message.endswith(f"; did you mean {hint}?")
