@@ -345,6 +345,7 @@ def _request(target: Target) -> dict[str, Any]:
         "status": app.health.status,
         "interval": app.health.interval,
         "request_timeout": app.health.request_timeout,
+        "maintenance": target.paths.maintenance_flag,
         "checks": [
             {
                 "path": app.root + check.path,

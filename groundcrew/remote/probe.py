@@ -4,9 +4,10 @@ Runs on the host as `python3 -c SCRIPT` with a JSON payload on stdin: {"sockets"
 "release": directory of the release behind them, "port": number (without sockets, on 127.0.0.1),
 "tls": whether nginx speaks HTTPS, "scheme": visitors', "host": Host header, "path", "status",
 "timeout", "interval", "request_timeout", "successes", "hold": seconds, "checks": [{"path",
-"status", "contains": text or null, "own": whether the application answers it itself}], "units":
-[name], "on_success", "on_failure": shell command or null, "history": file, "good", "bad": what is
-noted there then (see groundcrew/remote/history.py), "run": as in groundcrew/remote/run_lock.py}.
+"status", "contains": text or null, "own": whether the application answers it itself}],
+"maintenance": file that switches it on, "units": [name], "on_success", "on_failure": shell command
+or null, "history": file, "good", "bad": what is noted there then (see
+groundcrew/remote/history.py), "run": as in groundcrew/remote/run_lock.py}.
 Each socket must answer; the probe gives up as soon as one of the
 units has failed. Once healthy, the application must stay so for `hold` seconds, and every check
 must be answered as it says; on a socket, where nginx has no say, a check fails by status 500 and
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import subprocess
 import sys
 import time
@@ -110,6 +112,9 @@ def probe(payload: dict[str, Any]) -> str | None:
 
 def failing_check(payload: dict[str, Any], path: str | None) -> str | None:
     """Why a page that must work does not, or None; one that just slips is asked twice."""
+    if path is None and os.path.exists(payload["maintenance"]):
+        # Visitors get its page; what the application answers was looked at on its sockets.
+        return None
     for check in payload["checks"]:
         if path and not check["own"]:
             continue

@@ -51,7 +51,7 @@ def directories(paths: AppPaths, app: AppSettings) -> list[Entry]:
     owner, build = paths.user, paths.build_user
     entries: list[Entry] = [
         Directory(paths.root),
-        Directory(paths.releases, mode="0755"),
+        Directory(paths.releases, mode="0711"),
         Directory(paths.environments, mode="0750", group=paths.build_group),
         Directory(paths.code, mode="0750", group=paths.build_group),
         Directory(paths.builds, mode="0711"),

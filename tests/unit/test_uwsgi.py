@@ -332,6 +332,7 @@ def test_the_probe_speaks_what_the_release_speaks(
             "hold": 0,
             "units": [],
             "checks": [],
+            "maintenance": "/nonexistent",
             "on_success": None,
             "on_failure": None,
             "history": None,
