@@ -31,9 +31,14 @@ class Attempt:
 
     known_hosts: str = "~/.ssh/known_hosts"
 
+    alias: str | None = None
+    """Its name in ~/.ssh/config, which says the rest."""
+
     @property
     def command(self) -> str:
         """The ssh command that tries the same."""
+        if self.alias:
+            return f"ssh {self.users[-1]}@{self.alias}" if self.users else f"ssh {self.alias}"
         port = f" -p {self.port}" if self.port != 22 else ""
         key = f" -i {self.key}" if self.key else ""
         user = f"{self.users[-1]}@" if self.users else ""
@@ -79,6 +84,11 @@ def _why(error: BaseException | None, said: str, attempt: Attempt) -> tuple[str,
             "there is no SSH key to log in with: no agent has one, and ~/.ssh has none",
             f"Name one with `ssh_key` ({SET_IN}), or make one with ssh-keygen and put its .pub "
             "on the host",
+        )
+    if isinstance(error, EOFError) and "reading a line" in said:
+        return (
+            "the host on the way (ProxyJump) is not in known_hosts, and nobody is there to ask",
+            f"Log in once by hand, and compare its fingerprint:\n  {attempt.command}",
         )
     if "StrictPolicy" in said:
         return (

@@ -5,6 +5,8 @@
 - A connection that fails says why and what to do; a shell that runs no commands, or prints before
   them, is a failure.
 - A host reached as root may have no sudo: there commands run without it.
+- Commands have Debian's mask (022): where root's is stricter, applications could not enter what
+  they need. What must be private is made so explicitly.
 - Commands are counted, for benchmarks, and timed: a slow host is given more time.
 - paramiko learns a key exchange that resists quantum computers (`groundcrew.post_quantum`), and
   unlearns signatures over SHA-1 (`groundcrew.rsa_signatures`).
@@ -24,7 +26,9 @@ from typing import Any
 from paramiko import AuthenticationException, PKey, SSHException, Transport
 from pyinfra import __version__, logger
 from pyinfra.api import Host
+from pyinfra.api.command import StringCommand
 from pyinfra.api.exceptions import ConnectError, PyinfraError
+from pyinfra.connectors.local import LocalConnector
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.sshuserclient.client import SSHClient, get_ssh_config
 
@@ -40,6 +44,7 @@ LOGIN_PATIENCE = 5.0
 # A login and sudo, measured against the shortest command.
 COMMANDS_PER_LOGIN = 4
 RECENT = 3
+UMASK = "022"
 SHELL_TIMEOUT = 30.0
 HELLO = "groundcrew-hello"
 SESSION_KEY = "groundcrew_key"
@@ -50,6 +55,7 @@ EXPECTED: tuple[tuple[type, str, str], ...] = (
     (SSHConnector, "_connect", "self"),
     (SSHConnector, "make_paramiko_kwargs", "self"),
     (SSHConnector, "run_shell_command", "command"),
+    (LocalConnector, "run_shell_command", "command"),
     (SSHConnector, "put_file", "remote_filename"),
     (Transport, "auth_publickey", "key"),
     (SSHConnector, "get_file", "remote_filename"),
@@ -85,7 +91,8 @@ def install() -> None:
     _replace(SSHConnector, "_connect", _with_bootstrap_user)
     _replace(SSHConnector, "connect", _with_reason)
     _replace(Transport, "auth_publickey", _noting_key)
-    _replace(SSHConnector, "run_shell_command", _counting(COMMANDS))
+    _replace(SSHConnector, "run_shell_command", lambda run: _counting(COMMANDS)(_with_umask(run)))
+    _replace(LocalConnector, "run_shell_command", _with_umask)
     _replace(SSHConnector, "put_file", _counting(TRANSFERS))
     _replace(SSHConnector, "get_file", _counting(TRANSFERS))
 
@@ -307,11 +314,13 @@ def _attempt(connector: SSHConnector) -> Attempt:
     data, host = connector.data, connector.host
     client = connector.client
     config = getattr(client, "_ssh_config", None) or {}
+    name = str(data["ssh_hostname"] or host.name)
     usual, bootstrap = data["ssh_user"], host.data.get("bootstrap_user")
     users = [user for user in (usual or config.get("username"), bootstrap) if user]
     known_hosts = data["ssh_known_hosts_file"] or getattr(client, "_host_keys_filename", None)
     return Attempt(
         address=address(host),
+        alias=name if name != address(host) else None,
         port=int(data["ssh_port"] or config.get("port") or 22),
         users=tuple(dict.fromkeys(users)),
         key=data["ssh_key"] or None,
@@ -337,6 +346,13 @@ def _use_sudo_unless_root(host: Host) -> None:
         host.data._sudo = False
     else:
         host.data.override_datas.pop("_sudo", None)
+
+
+def _with_umask(run: Callable[..., Any]) -> Callable[..., Any]:
+    def run_with_umask(self: Any, command: Any, *args: Any, **kwargs: Any) -> Any:
+        return run(self, StringCommand(f"umask {UMASK};", command), *args, **kwargs)
+
+    return run_with_umask
 
 
 def _counting(counter: str) -> Callable[[Any], Any]:
