@@ -11,12 +11,14 @@ from groundcrew import remote
 
 
 class ReleaseState(TypedDict):
-    """A release directory: built to its end, failed or taken back, hooks run, what it is."""
+    """A release directory: built to its end, failed or taken back, hooks run, what it is, whether
+    systemd holds its socket (None without a unit)."""
 
     built: bool
     bad: bool
     hooked: bool
     source: str
+    held: bool | None
 
 
 class UnitState(TypedDict):

@@ -329,10 +329,15 @@ def nginx_probe(
 
 def go_back(target: Target, release: str, previous: str) -> str:
     """Shell that leads back to the release before."""
-    if target.held:
+    if target.holds(previous) and target.holds(release):
         return f"{hold(target, previous, release)}; {switch(target, previous)}"
     units = " ".join(target.units(release))
-    return f"{switch(target, previous)} && rm -f {target.paths.fallback}; systemctl stop {units}"
+    # It was stopped for a release whose socket systemd holds.
+    again = f"systemctl start {' '.join(target.units(previous))}; " if target.holds(release) else ""
+    return (
+        f"{again}{switch(target, previous)} && rm -f {target.paths.fallback}; "
+        f"systemctl stop {units}"
+    )
 
 
 def _request(target: Target) -> dict[str, Any]:
@@ -433,7 +438,7 @@ def switch(
     way = " && ".join(
         [full_weight(target.units(release)), *_switch_steps(target, release, fallback)]
     )
-    if previous is None or target.held:
+    if previous is None or target.holds(release):
         return way
     units = " ".join(target.units(release))
     undo = [
@@ -458,7 +463,7 @@ def _switch_steps(target: Target, release: str, fallback: str | None) -> list[st
         f"printf %s {shlex.quote(boot_links(target, release))} > {conf}.new",
         f"mv {conf}.new {conf}",
     ]
-    if fallback and not target.held:
+    if fallback and not target.holds(release):
         steps.append(f"ln -sfn {target.sockets(fallback)[0]} {paths.fallback}")
     return [
         *steps,
@@ -539,8 +544,8 @@ def retire_payload(
         "live": live,
         "stop": {release: target.units(release) for release in stop},
         "sockets": [socket for release in stop for socket in target.sockets(release)],
-        "drain": 0 if target.held else drain_seconds(target),
-        "least": 0 if target.held else LEAST_DRAIN,
+        "drain": 0 if target.holds(live) else drain_seconds(target),
+        "least": 0 if target.holds(live) else LEAST_DRAIN,
         "fallback": paths.fallback,
         "remove": {
             release: {

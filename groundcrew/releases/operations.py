@@ -179,7 +179,7 @@ def start_first(plans: Sequence[ReleasePlan]) -> Commands:
     """
     for plan in plans:
         release = known(FIRST).get(plan.paths.name)
-        waits = plan.app.hooks.release or plan.target.held
+        waits = plan.app.hooks.release or (release and plan.target.holds(release))
         if release and not waits and rollout(plan.paths.name).candidates == {host.name}:
             yield shell(plan.target, commands.start(plan.target, release))
 
@@ -289,7 +289,7 @@ def hand_over(
     # Aside, and before anything of the release runs: where it fails, nothing has to be stopped.
     for program, payload in commands.publications(target, release, previous):
         yield remote.command(program, payload=payload)
-    if target.held:
+    if target.holds(release):
         held = previous and state["held"]
         check = f"{commands.same_protocol(target, release)}\n" if held else ""
         yield shell(target, check + commands.hold(target, release, previous))
@@ -401,7 +401,7 @@ def _retire(target: Target, release: str, state: AppState) -> Commands:
         if name.startswith(prefix) and unit["active"] in ("active", "activating", "reloading")
     }
     stop = sorted(running - {release})
-    let_go = state["socket_unit"] and not target.held
+    let_go = state["socket_unit"] and not target.holds(release)
     busy = {
         name.partition("@")[2].split(".")[0]
         for name, unit in state["units"].items()

@@ -32,13 +32,16 @@ class Target:
     counts: Mapping[str, int] = field(default_factory=dict)
     """Release -> its instances. Each keeps the number that it was made with (see `on`)."""
 
+    held: Mapping[str, bool] = field(default_factory=dict)
+    """Release -> whether systemd holds its socket (see `holds`)."""
+
     elsewhere: frozenset[str] = frozenset()
     """Workers and timers that another host runs for all."""
 
-    @property
-    def held(self) -> bool:
-        """Whether systemd holds the socket (strategy `restart`)."""
-        return self.app.release.strategy == "restart"
+    def holds(self, release: str) -> bool:
+        """Whether systemd holds the socket of a release (strategy `restart`). Each keeps the
+        strategy that it was made with."""
+        return self.held.get(release, self.app.release.strategy == "restart")
 
     def on(self, state: AppState) -> Target:
         """The same, with what the host knows of its releases."""
@@ -47,7 +50,9 @@ class Target:
         for unit in state["units"]:
             if match := pattern.fullmatch(unit):
                 counts[match[1]] = max(counts.get(match[1], 1), int(match[2] or 1))
-        return replace(self, counts=counts)
+        releases = state["releases"].items()
+        held = {name: item["held"] for name, item in releases if item["held"] is not None}
+        return replace(self, counts=counts, held=held)
 
     def instances(self, release: str) -> range:
         """The numbers of a release's instances, from 1."""
@@ -60,7 +65,7 @@ class Target:
     def sockets(self, release: str) -> list[str]:
         """The sockets that a release listens on, one for each instance."""
         return [
-            self.paths.held if self.held else self.paths.socket(release, number)
+            self.paths.held if self.holds(release) else self.paths.socket(release, number)
             for number in self.instances(release)
         ]
 
@@ -112,12 +117,10 @@ def lacks_single(target: Target, state: AppState, release: str) -> bool:
 
 def settled(target: Target, state: AppState, release: str) -> bool:
     """Whether the release serves, starts at boot, and nothing else of it is left to do."""
+    there = target.on(state)
     return (
         state["live"] == state["current"] == release
         and not state["damaged"]
-        and state["held"] == target.held
-        and all(
-            is_active(state, unit) and is_enabled(state, unit)
-            for unit in target.on(state).units(release)
-        )
+        and state["held"] == there.holds(release)
+        and all(is_active(state, unit) and is_enabled(state, unit) for unit in there.units(release))
     )

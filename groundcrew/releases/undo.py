@@ -40,7 +40,7 @@ def going_back(host: Host, target: Target, release: str, previous: str) -> Calla
 
     def go_back() -> bool:
         held = lock.run_of(host, target.paths)
-        if target.held:
+        if target.holds(previous):
             steps = [shell(commands.hold(target, previous, release))]
         else:
             steps = [shell(commands.start(target, previous))]

@@ -3,8 +3,9 @@
 Runs on the host as `python3 -c SCRIPT NAME`. Prints one line of JSON: {"live": release that serves,
 "current": release that /srv/NAME/current leads to, "held", "socket_unit", "fallback": bool,
 "damaged": whether the live release's code is not what was built, "releases": {ID: {"built", "bad",
-"hooked": bool, "source": text}}, "served": [releases, the last one last], "taken_back": {ID:
-{"time", "operator"}}, "units": {UNIT: {"active", "sub", "enabled", "restarts", "memory"}},
+"hooked": bool, "source": text, "held": whether systemd holds its socket, null without a unit}},
+"served": [releases, the last one last], "taken_back": {ID: {"time", "operator"}}, "units": {UNIT:
+{"active", "sub", "enabled", "restarts", "memory"}},
 "memory_available": bytes, "lock": text}. Standard library only, Python 3.9 or later.
 """
 
@@ -32,6 +33,12 @@ from groundcrew.remote.parts import PART, DamagedError, check, same_files
 PROPERTIES = ("Id", "ActiveState", "SubState", "UnitFileState", "NRestarts", "MemoryCurrent")
 
 
+def held(name: str, release: str) -> bool | None:
+    """Whether systemd holds the socket of a release; None where it has no unit."""
+    unit = text(SYSTEM / f"{name}@{release}.service")
+    return f"\nSockets={name}.socket\n" in unit if unit else None
+
+
 def releases(root: Path, past: History) -> dict[str, dict[str, Any]]:
     """Every release directory."""
     found = {}
@@ -42,6 +49,7 @@ def releases(root: Path, past: History) -> dict[str, dict[str, Any]]:
             "bad": folder.name in past["failed"] or folder.name in past["taken_back"],
             "hooked": (folder / "hooks-done").exists(),
             "source": str(known.get("source", "")),
+            "held": held(root.name, folder.name),
         }
     return found
 
@@ -87,13 +95,13 @@ def main() -> int:
     """Prints the state of the application named in argv[1]."""
     name = sys.argv[1]
     root = Path("/srv") / name
-    live, held = live_release(name)
+    live, is_held = live_release(name)
     past = read(root / "history.json")
     print(
         json.dumps(
             {
                 "live": live,
-                "held": held,
+                "held": is_held,
                 "current": link_name(root / "current"),
                 "socket_unit": (SYSTEM / f"{name}.socket").exists(),
                 "fallback": (UPSTREAMS / name / "previous.sock").is_symlink(),

@@ -269,7 +269,42 @@ def test_uwsgi_under_a_socket_that_systemd_holds(bookworm: LabHost) -> None:
     assert "another `server.type` cannot take over with `release.strategy: restart`" in run.stderr
     assert bookworm.live("hello") == live
     assert bookworm.get("/health", "hello.test").status_code == 200
-    good(pyinfra(bookworm.name, data={"apps": ["hello"], **UWSGI}))
+    good(pyinfra(bookworm.name, data={"apps": ["hello"], **UWSGI, **BRIEF}))
+
+
+def test_a_release_keeps_its_strategy_whatever_the_settings_say(bookworm: LabHost) -> None:
+    held: dict[str, Any] = {
+        "apps": ["hello"],
+        **BRIEF,
+        "app.hello.env.GREETING": "held",
+        "app.hello.release.strategy": "restart",
+    }
+    switched: dict[str, Any] = {"apps": ["hello"], **BRIEF, "app.hello.env.GREETING": "switched"}
+    good(pyinfra(bookworm.name, data={**switched, "again": "hello"}))
+    for left, kept, socket in ((held, switched, False), (switched, held, True)):
+        good(pyinfra(bookworm.name, data={**left, "again": "hello"}))
+        serves(bookworm, left)
+        good(rollback(bookworm, left))
+        serves(bookworm, kept)
+        run = good(pyinfra(bookworm.name, data=left))
+        assert run.changed == []
+        assert "stays live" in run.stderr
+        serves(bookworm, kept)
+        assert bookworm.run("systemctl is-active hello.socket").succeeded is socket
+        good(pyinfra(bookworm.name, data={**left, "again": "hello"}))
+        serves(bookworm, left)
+
+
+def rollback(host: LabHost, data: Mapping[str, Any]) -> Run:
+    """With the settings that the release that is left was made with."""
+    return pyinfra(host.name, playbook="playbooks/rollback.py", data={**data, "app": "hello"})
+
+
+def serves(host: LabHost, data: Mapping[str, Any]) -> None:
+    """Answers come, from the release with these settings."""
+    answer = host.get("/", "hello.test")
+    assert answer.status_code == 200
+    assert data["app.hello.env.GREETING"] in answer.text
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,8 @@ def state(live: str, served: list[str], bad: tuple[str, ...] = (), kept: str = "
     found["live"] = found["current"] = live
     found["served"] = served
     found["releases"] = {
-        name: {"built": True, "bad": name in bad, "hooked": True, "source": ""} for name in names
+        name: {"built": True, "bad": name in bad, "hooked": True, "source": "", "held": False}
+        for name in names
     }
     return found
 

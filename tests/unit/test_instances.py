@@ -200,3 +200,21 @@ def test_a_held_socket_keeps_its_protocol(
     done = subprocess.run(["sh", "-ec", text], capture_output=True, text=True, check=False)
     assert (done.returncode == 0) is good
     assert ("release it once with `switch`" in done.stderr) is not good
+
+
+def test_a_release_keeps_the_strategy_that_it_was_made_with() -> None:
+    """Whatever the settings say by now: its unit listens where it did."""
+    state = host()
+    release: Any = {"built": True, "bad": False, "hooked": True, "source": ""}
+    state["releases"] = {ONE: {**release, "held": True}, THREE: {**release, "held": False}}
+    for strategy in ("switch", "restart"):
+        there = Target(PATHS, app(release={"strategy": strategy}), 10).on(state)
+        assert there.sockets(ONE) == [PATHS.held]
+        assert there.sockets(THREE)[0] == PATHS.socket(THREE, 1)
+        assert there.holds("new") is (strategy == "restart")
+        assert settled(there, state, THREE)
+        # The one whose socket systemd holds never stopped; the other one was, for it.
+        assert f"systemctl start {PATHS.unit(THREE)}" in commands.go_back(there, ONE, THREE)
+        back = commands.go_back(there, THREE, ONE)
+        assert "systemctl start" not in back
+        assert PATHS.held in back

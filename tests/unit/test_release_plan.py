@@ -75,7 +75,7 @@ def state(
         "live": live,
         "current": live,
         "releases": {
-            name: {"built": built, "bad": bad, "hooked": False, "source": ""}
+            name: {"built": built, "bad": bad, "hooked": False, "source": "", "held": None}
             for name, (built, bad) in (releases or {}).items()
         },
         "units": {},
