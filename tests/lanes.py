@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path, PurePath
+from xml.etree import ElementTree
 
 SECOND = {
     "attacks",
@@ -52,15 +54,36 @@ def lane(path: PurePath) -> str:
     return "second" if name in SECOND else "first"
 
 
+def report(name: str) -> Path:
+    """Where a lane writes down what came of its tests."""
+    return Path(f".groundcrew/lane-{name}.xml")
+
+
 def command(name: str, paths: list[str]) -> list[str]:
     """pytest for one lane."""
-    return [sys.executable, "-m", "pytest", *paths, "--lane", name, "--durations=15"]
+    options = ["--lane", name, "--durations=15", f"--junitxml={report(name)}"]
+    return [sys.executable, "-m", "pytest", *paths, *options]
+
+
+def failed(file: Path) -> Iterator[str]:
+    """The tests of a lane that failed, each with the first line of why."""
+    if not file.exists():
+        yield f"{file.stem} did not end"
+        return
+    for case in ElementTree.parse(file).iter("testcase"):
+        for kind in ("failure", "error"):
+            found = case.find(kind)
+            if found is not None:
+                why = (found.get("message") or "").partition("\n")[0]
+                yield f"{case.get('classname')}::{case.get('name')}: {kind}: {why}"
 
 
 def main(paths: list[str]) -> int:
     """Run all lanes; the exit status of the first that failed. The second's output comes when the
-    first has ended."""
+    first has ended, and the failed tests of all at the very end."""
     log = Path(".groundcrew/second-lane.log")
+    for name in LANES:
+        report(name).unlink(missing_ok=True)
     with log.open("w") as file:
         second = subprocess.Popen(
             command("second", paths),
@@ -75,6 +98,9 @@ def main(paths: list[str]) -> int:
             second.wait()
     print(log.read_text(), flush=True)
     last = subprocess.run(command("quiet", paths), check=False).returncode
+    for name in LANES:
+        for line in failed(report(name)):
+            print(f"FAILED in lane {name}: {line}", flush=True)
     return first or second.returncode or last
 
 

@@ -204,8 +204,8 @@ def test_a_held_socket_keeps_its_protocol(
 
 def test_a_release_keeps_the_strategy_that_it_was_made_with() -> None:
     """Whatever the settings say by now: its unit listens where it did."""
-    state = host()
-    release: Any = {"built": True, "bad": False, "hooked": True, "source": ""}
+    state: Any = host()
+    release = {"built": True, "bad": False, "hooked": True, "source": ""}
     state["releases"] = {ONE: {**release, "held": True}, THREE: {**release, "held": False}}
     for strategy in ("switch", "restart"):
         there = Target(PATHS, app(release={"strategy": strategy}), 10).on(state)
