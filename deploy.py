@@ -35,7 +35,7 @@ base.apply(
 )
 if "web" in host.groups:
     python.begin(settings=settings.python)
-users.apply(settings=settings.users)
+users.apply(settings=settings.users, rsa_size=settings.ssh.required_rsa_size)
 ssh.apply(settings=wiring.ssh(settings), admins=wiring.admins(settings))
 firewall.apply(settings=wiring.firewall(settings))
 

@@ -7,11 +7,28 @@ from collections.abc import Sequence
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
-def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """One line per row, the columns aligned, two spaces between them."""
+FOLD = "    "
+"""Before the columns that found no room in a row's first line."""
+
+
+def columns(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
+    """One text per row, the columns aligned, two spaces between them.
+
+    Where they do not fit `width`, the last ones are on lines of their own below.
+    """
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    folds: list[list[int]] = [[]]
+    taken = 0
+    for index, needed in enumerate(widths):
+        if width is not None and folds[-1] and taken + 2 + needed > width:
+            folds.append([])
+            taken = len(FOLD) - 2
+        taken += needed + (2 if folds[-1] or len(folds) > 1 else 0)
+        folds[-1].append(index)
     return [
-        "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        f"\n{FOLD}".join(
+            "  ".join(f"{row[index]:{widths[index]}}" for index in fold).rstrip() for fold in folds
+        ).rstrip()
         for row in rows
     ]
 

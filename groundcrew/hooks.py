@@ -16,6 +16,7 @@ from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import BaseStateCallback, State
 
 from groundcrew import offline, profile, transport
+from groundcrew.console import inner
 from groundcrew.releases import lock, once, rollout
 from groundcrew.settings.host import HostBase
 from groundcrew.settings.load import load_all
@@ -58,6 +59,7 @@ def install(
     `reads` says which of the operator's secrets a playbook reads; one that is not named reads all.
     """
     check_data_arguments()
+    inner.install(PROJECT)
     transport.install()
     needs = {PROJECT / name: tuple(items) for name, items in (reads or {}).items()}
     playbooks = [PROJECT / name for name in without_hosts]
@@ -68,6 +70,7 @@ def install(
     def init(self: State, inventory: Inventory, config: Config | None, **kwargs: Any) -> None:
         load_all(inventory, model, PROJECT, of_run(needs))
         original(self, inventory, config, **kwargs)
+        inner.attach(self)
         profile.attach(self)
         self.add_callback_handler(_Releases())
         offline.run(playbooks)

@@ -2,7 +2,11 @@
 
 - TCP_NODELAY: paramiko leaves Nagle's algorithm on, which costs about 40 ms per command.
 - A bare host has no admin user yet: where `ssh_user` is refused, data `bootstrap_user` is tried.
+- A connection that fails says why and what to do; a shell that runs no commands, or prints before
+  them, is a failure.
 - A host reached as root may have no sudo: there commands run without it.
+- Commands have Debian's mask (022): where root's is stricter, applications could not enter what
+  they need. What must be private is made so explicitly.
 - Commands are counted, for benchmarks, and timed: a slow host is given more time.
 - paramiko learns a key exchange that resists quantum computers (`groundcrew.post_quantum`), and
   unlearns signatures over SHA-1 (`groundcrew.rsa_signatures`).
@@ -19,14 +23,17 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from paramiko import AuthenticationException, SSHException
+from paramiko import AuthenticationException, PKey, SSHException, Transport
 from pyinfra import __version__, logger
 from pyinfra.api import Host
-from pyinfra.api.exceptions import ConnectError
+from pyinfra.api.command import StringCommand
+from pyinfra.api.exceptions import ConnectError, PyinfraError
+from pyinfra.connectors.local import LocalConnector
 from pyinfra.connectors.ssh import SSHConnector
-from pyinfra.connectors.sshuserclient.client import SSHClient
+from pyinfra.connectors.sshuserclient.client import SSHClient, get_ssh_config
 
 from groundcrew import post_quantum, rsa_signatures
+from groundcrew.connecting import Attempt, shell_trouble, why
 
 COMMANDS = "groundcrew_commands"
 TRANSFERS = "groundcrew_transfers"
@@ -37,19 +44,38 @@ LOGIN_PATIENCE = 5.0
 # A login and sudo, measured against the shortest command.
 COMMANDS_PER_LOGIN = 4
 RECENT = 3
+UMASK = "022"
+SHELL_TIMEOUT = 30.0
+HELLO = "groundcrew-hello"
+SESSION_KEY = "groundcrew_key"
 
 EXPECTED: tuple[tuple[type, str, str], ...] = (
     (SSHClient, "connect", "hostname"),
+    (SSHConnector, "connect", "self"),
     (SSHConnector, "_connect", "self"),
     (SSHConnector, "make_paramiko_kwargs", "self"),
     (SSHConnector, "run_shell_command", "command"),
+    (LocalConnector, "run_shell_command", "command"),
     (SSHConnector, "put_file", "remote_filename"),
+    (Transport, "auth_publickey", "key"),
     (SSHConnector, "get_file", "remote_filename"),
 )
 
 
 class TransportError(RuntimeError):
     """pyinfra's SSH connector is not the one that this module was written for."""
+
+
+class UnreachableError(ConnectError):
+    """A host that cannot be worked with, and what to do about it: cause and advice, with a line
+    break between. pyinfra prints the cause; the report at the end has all of it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text.split("\n", 1)[0])
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class LoginError(Exception):
@@ -63,7 +89,10 @@ def install() -> None:
     rsa_signatures.install()
     _replace(SSHClient, "connect", _with_our_ways)
     _replace(SSHConnector, "_connect", _with_bootstrap_user)
-    _replace(SSHConnector, "run_shell_command", _counting(COMMANDS))
+    _replace(SSHConnector, "connect", _with_reason)
+    _replace(Transport, "auth_publickey", _noting_key)
+    _replace(SSHConnector, "run_shell_command", lambda run: _counting(COMMANDS)(_with_umask(run)))
+    _replace(LocalConnector, "run_shell_command", _with_umask)
     _replace(SSHConnector, "put_file", _counting(TRANSFERS))
     _replace(SSHConnector, "get_file", _counting(TRANSFERS))
 
@@ -88,6 +117,20 @@ def connected_user(host: Host) -> str | None:
     client = getattr(host.connector, "client", None)
     transport = client.get_transport() if client else None
     return transport.get_username() if transport else None
+
+
+def session_key(host: Host) -> PKey | None:
+    """The key that let the live connection in, without a certificate; None where none did."""
+    client = getattr(host.connector, "client", None)
+    connection = client.get_transport() if client else None
+    return getattr(connection, SESSION_KEY, None)
+
+
+def address(host: Host) -> str:
+    """The host's name or address as ~/.ssh/config has it, which may know it by an alias."""
+    name = str(host.data.get("ssh_hostname") or host.name)
+    aliases = get_ssh_config(host.data.get("ssh_config_file"))
+    return str(aliases.lookup(name).get("hostname", name)) if aliases else name
 
 
 def login_users(host: Host) -> list[str]:
@@ -232,12 +275,84 @@ def _with_bootstrap_user(connect: Callable[[SSHConnector], None]) -> Callable[..
     return connect_or_bootstrap
 
 
+def _noting_key(authenticate: Callable[..., Any]) -> Callable[..., Any]:
+    def authenticate_and_note(
+        self: Transport, username: str, key: PKey, *args: Any, **kw: Any
+    ) -> Any:
+        rest = authenticate(self, username, key, *args, **kw)
+        setattr(self, SESSION_KEY, key)
+        return rest
+
+    return authenticate_and_note
+
+
+def _with_reason(connect: Callable[[SSHConnector], None]) -> Callable[..., None]:
+    def connect_or_explain(self: SSHConnector) -> None:
+        try:
+            connect(self)
+        except PyinfraError as error:
+            # pyinfra shows a key that cannot be read as a crash, and explains nothing else.
+            raise UnreachableError(
+                why(_cause(error), str(error.args[0]), _attempt(self))
+            ) from error
+        trouble = _shell_trouble(self)
+        if trouble:
+            assert self.client is not None
+            self.client.close()
+            raise UnreachableError(trouble)
+
+    return connect_or_explain
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    """What paramiko or the network said."""
+    found = error.__context__
+    return _cause(found) if isinstance(found, PyinfraError) else found
+
+
+def _attempt(connector: SSHConnector) -> Attempt:
+    data, host = connector.data, connector.host
+    client = connector.client
+    config = getattr(client, "_ssh_config", None) or {}
+    name = str(data["ssh_hostname"] or host.name)
+    usual, bootstrap = data["ssh_user"], host.data.get("bootstrap_user")
+    users = [user for user in (usual or config.get("username"), bootstrap) if user]
+    known_hosts = data["ssh_known_hosts_file"] or getattr(client, "_host_keys_filename", None)
+    return Attempt(
+        address=address(host),
+        alias=name if name != address(host) else None,
+        port=int(data["ssh_port"] or config.get("port") or 22),
+        users=tuple(dict.fromkeys(users)),
+        key=data["ssh_key"] or None,
+        bootstrap=bool(bootstrap) and bootstrap != usual,
+        known_hosts=known_hosts or "~/.ssh/known_hosts",
+    )
+
+
+def _shell_trouble(connector: SSHConnector) -> str | None:
+    assert connector.client is not None
+    _, stdout, _ = connector.client.exec_command(f"echo {HELLO}", timeout=SHELL_TIMEOUT)
+    try:
+        lines = stdout.read().decode(errors="replace").splitlines()
+    except TimeoutError:
+        lines = []
+    printed = [line for line in lines if line != HELLO]
+    return shell_trouble(connected_user(connector.host) or "the user", printed, HELLO in lines)
+
+
 def _use_sudo_unless_root(host: Host) -> None:
     # Data set on a live host comes before group data and config.SUDO.
     if connected_user(host) == "root":
         host.data._sudo = False
     else:
         host.data.override_datas.pop("_sudo", None)
+
+
+def _with_umask(run: Callable[..., Any]) -> Callable[..., Any]:
+    def run_with_umask(self: Any, command: Any, *args: Any, **kwargs: Any) -> Any:
+        return run(self, StringCommand(f"umask {UMASK};", command), *args, **kwargs)
+
+    return run_with_umask
 
 
 def _counting(counter: str) -> Callable[[Any], Any]:

@@ -1,6 +1,12 @@
 """The running lab hosts: `bin/lab up web1`, then `pyinfra inventory/lab.py deploy.py`."""
 
+import sys as _sys
+from pathlib import Path as _Path
+
 from pyinfra.api.exceptions import InventoryError
+
+# Wherever pyinfra is started; inventory/group_data says where it should be.
+_sys.path.append(str(_Path(__file__).resolve().parents[1]))
 
 from groundcrew.lab import inventory as _lab
 from groundcrew.lab.process import LabError as _LabError

@@ -3,7 +3,13 @@
 What they are is in `inventory/vagrant.yml`, which the Vagrantfile reads as well.
 """
 
+import sys as _sys
+from pathlib import Path as _Path
+
 from pyinfra.api.exceptions import InventoryError
+
+# Wherever pyinfra is started; inventory/group_data says where it should be.
+_sys.path.append(str(_Path(__file__).resolve().parents[1]))
 
 from groundcrew.lab import vagrant as _vagrant
 from groundcrew.lab.process import LabError as _LabError

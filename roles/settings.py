@@ -19,7 +19,7 @@ from roles.python.settings import PythonSettings
 from roles.ssh.settings import SshSettings
 from roles.strict import STRICT
 from roles.tls.settings import TlsSettings
-from roles.users.settings import UsersSettings
+from roles.users.settings import UsersSettings, weak_keys
 from roles.verify.settings import VerifySettings
 
 
@@ -75,6 +75,8 @@ class HostSettings(HostBase):
         """What the roles need of each other and of the operator's machine."""
         yield from self.tls.conflicts(self.app, project)
         yield from names.conflicts(self.users, self.ssh, self.apps)
+        for path, reason in weak_keys(self.users, self.ssh.required_rsa_size):
+            yield ("users", *path), reason
         if self.app:
             yield from balancer.conflicts(self.nginx.balancer_check, self.app)
             yield from capacity.conflicts(self.base, self.nginx, self.app)

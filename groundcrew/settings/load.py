@@ -27,6 +27,8 @@ from groundcrew.settings.needs import ALL, Need, NotReadError
 from groundcrew.settings.passwords import Passwords, read_passwords
 from groundcrew.settings.validate import validate
 
+PROJECT = Path(__file__).resolve().parents[2]
+
 WEB_GROUP = "web"
 """Hosts in this group run applications."""
 
@@ -114,7 +116,12 @@ def load_all(
 
 
 def settings_for(host: Host) -> Loaded[Any]:
-    """The settings that load_all found for this host."""
+    """The settings that load_all found for this host. Ends what pyinfra does not run."""
+    if not _loaded:
+        raise SystemExit(
+            "groundcrew: pyinfra runs this file, in the project's directory:\n"
+            f"  cd {PROJECT} && . bin/_setup && pyinfra inventory/prod.py deploy.py"
+        )
     return _loaded[host.name]
 
 

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from groundcrew.settings import reserved, yaml
+from groundcrew.settings import patterns, reserved, yaml
 from groundcrew.settings.errors import Problem, nearest
 
-NAME = re.compile(r"^[a-z][a-z0-9-]{0,23}$")
+NAME = re.compile(patterns.PART)
 
 ACCOUNTS = ("-build", "-web")
 """Ends of the names of an application's other accounts (`AppPaths.build_user`, `socket_group`)."""
@@ -28,7 +28,11 @@ def read(project: Path, name: str) -> tuple[dict[str, Any] | None, list[Problem]
         return None, [Problem(f"app.{name}", layer, message)]
 
     if not NAME.match(name):
-        return wrong("an application's name is 1-24 of a-z, 0-9 and -, starting with a letter")
+        meant = patterns.instead(patterns.PART, name)
+        hint = f'; did you mean "{meant}"?' if meant else ""
+        return wrong(
+            f"an application's name is 1-24 of a-z, 0-9 and -, starting with a letter{hint}"
+        )
     if reserved.is_taken(name):
         return wrong(f'"{name}" is the name of a system user or directory; choose another')
     for end in ACCOUNTS:

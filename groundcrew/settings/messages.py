@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from groundcrew.settings import patterns
+
 _EXPECTED = {
     "number_type": "{expected}",
     "int_type": "an integer",
@@ -16,7 +18,7 @@ _EXPECTED = {
     "bool_type": "true or false",
     "bool_parsing": "true or false",
     "string_type": "a string",
-    "string_pattern_mismatch": "text that matches {pattern}",
+    "string_pattern_mismatch": "{words}",
     "string_too_long": "at most {max_length} characters",
     "greater_than": "more than {gt}",
     "greater_than_equal": "at least {ge}",
@@ -44,7 +46,10 @@ def describe(items: Sequence[Mapping[str, Any]], value: Any, *, secret: bool) ->
     texts: list[str] = []
     for item in items:
         phrase = _EXPECTED.get(item["type"])
-        text = _yaml(phrase.format(**item.get("ctx", {}))) if phrase else _sentence(item["msg"])
+        context = dict(item.get("ctx", {}))
+        if "pattern" in context:
+            context["words"] = patterns.in_words(context["pattern"])
+        text = _yaml(phrase.format(**context)) if phrase else _sentence(item["msg"])
         if item["loc"][-1] == "[key]":
             text = f"{text} as key"
         target = wanted if phrase else texts
@@ -55,7 +60,7 @@ def describe(items: Sequence[Mapping[str, Any]], value: Any, *, secret: bool) ->
             item["loc"][-1] == "[key]" or item["type"] == "invalid_key" for item in items
         )
         got = "" if in_a_key else f", got {given(value, secret=secret)}"
-        hint = _hint(value, wanted, secret=secret)
+        hint = _hint(value, wanted, secret=secret) or _instead(items, secret=secret)
         texts.insert(0, f"expected {' or '.join(wanted)}{got}{hint}")
     return "; ".join(texts)
 
@@ -82,6 +87,15 @@ def _hint(value: Any, wanted: Sequence[str], *, secret: bool) -> str:
     if "a list" in wanted and isinstance(value, str):
         return "; put it in [ ]"
     return ""
+
+
+def _instead(items: Sequence[Mapping[str, Any]], *, secret: bool) -> str:
+    found = {
+        patterns.instead(item.get("ctx", {}).get("pattern", ""), item.get("input"))
+        for item in items
+    }
+    meant = found.pop() if len(found) == 1 and not secret else None
+    return f'; did you mean "{meant}"?' if meant else ""
 
 
 def _yaml(text: str) -> str:

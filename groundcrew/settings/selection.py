@@ -5,7 +5,9 @@ pyinfra itself goes on with no hosts and reports success.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import ast
+import json
+from collections.abc import Collection, Iterable, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -43,8 +45,12 @@ def check(inventory: Inventory, project: Path) -> list[Problem]:
     if not len(inventory):
         missing = not Path(name).exists() and "inventory" in given
         message = "no such file, and no host of this name" if missing else "holds no hosts"
-        return [Problem(name, "inventory", message)]
+        return [
+            *([] if missing else no_lists(Path(name), None)),
+            Problem(name, "inventory", message),
+        ][:1]
     return [
+        *no_lists(Path(name), {*BUILT_IN_GROUPS, *_with_files(project, Path(name))}),
         *unknown_groups(inventory, project, Path(name)),
         *_unmatched(inventory, given.get("limit") or (), "--limit"),
         *_unmatched(inventory, given.get("exclude") or (), "--exclude"),
@@ -66,14 +72,52 @@ def _near(pattern: str, names: Iterable[str], inventory: Inventory) -> str:
     return nearest(pattern, {*names, *groups})
 
 
+def no_lists(file: Path, groups: Collection[str] | None) -> list[Problem]:
+    """Groups of an inventory that are something else than a list, which pyinfra passes over; of
+    these names only, where they are given: others may be helpers."""
+    try:
+        tree = ast.parse(file.read_text(encoding="utf-8")) if file.suffix == ".py" else None
+    except (OSError, ValueError, SyntaxError):
+        return []
+    found = []
+    for node in tree.body if tree else []:
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        for target in targets:
+            if not isinstance(target, ast.Name) or target.id.startswith("_"):
+                continue
+            if groups is not None and target.id not in groups:
+                continue
+            example = _as_list(node.value) if isinstance(node, ast.Assign) else None
+            if example:
+                text = f"a group is a list of hosts: {target.id} = {example}"
+                found.append(Problem(target.id, str(file), text))
+    return found
+
+
+def _as_list(value: ast.expr) -> str | None:
+    """What was meant by a value that is certainly no list."""
+    match value:
+        case ast.Constant(value=str(text)):
+            return json.dumps([part.strip() for part in text.split(",")])
+        case ast.Set(elts=items) if all(isinstance(item, ast.Constant) for item in items):
+            return f"[{', '.join(ast.unparse(item) for item in items)}]"
+        case ast.Dict(keys=keys):
+            names = [ast.unparse(key) for key in keys if key]
+            return f"[{', '.join(f'({name}, {{...}})' for name in names)}]"
+    return None
+
+
+def _with_files(project: Path, file: Path) -> set[str]:
+    folders = (project / "group_data", file.parent / "group_data")
+    return {path.stem for folder in folders for path in folder.glob("*.py")}
+
+
 def unknown_groups(inventory: Inventory, project: Path, file: Path) -> list[Problem]:
     """Groups with hosts that nothing here knows: usually a typo, and the host would stay bare.
 
     `file` is the inventory's: pyinfra makes a group of its name.
     """
-    known = {*BUILT_IN_GROUPS, file.stem}
-    for folder in (project / "group_data", file.parent / "group_data"):
-        known.update(path.stem for path in folder.glob("*.py"))
+    known = {*BUILT_IN_GROUPS, file.stem, *_with_files(project, file)}
     known.update(name for name, data in inventory.group_data.items() if data)
     return [
         Problem(

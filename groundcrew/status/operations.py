@@ -8,7 +8,7 @@ from pyinfra import host as current_host
 from pyinfra import logger
 from pyinfra.api import FunctionCommand, operation
 
-from groundcrew import json_file
+from groundcrew import json_file, terminal
 from groundcrew.facts.status import HostStatus, Status
 from groundcrew.operations.guard import refuse
 from groundcrew.status.tables import releases_table, status_table
@@ -61,7 +61,7 @@ def look(apps: Sequence[str], lines: int | None) -> HostStatus | None:
     return report
 
 
-def say(table: Callable[[str, HostStatus], list[str]], report: HostStatus) -> None:
+def say(table: Callable[[str, HostStatus, int], list[str]], report: HostStatus) -> None:
     """Prints in one go: other hosts print at the same time. Indented like pyinfra's own lines,
     whose first the logger indents."""
-    logger.info("\n    ".join(table(current_host.name, report)))
+    logger.info("\n    ".join(table(current_host.name, report, terminal.width())))

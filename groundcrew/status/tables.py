@@ -12,36 +12,39 @@ from pyinfra.api.output import format_text
 from groundcrew.columns import columns, size, span
 from groundcrew.facts.status import AppStatus, HostStatus, LogEntry, Note, UnitStatus
 from groundcrew.status.parts import Part, part
+from groundcrew.terminal import WIDEST
 
 INDENT = "  "
-WIDTH = 110
 FAILED = re.compile(r"^(?!live).*\b(failed|not)\b")
 
 
-def status_table(host: str, report: HostStatus) -> list[str]:
-    """Everything: the host, then each application."""
-    lines = [f"Status of {host}", *_indented([resources(report)])]
+def status_table(host: str, report: HostStatus, width: int | None = None) -> list[str]:
+    """Everything: the host, then each application; in `width` characters, where that is given."""
+    lines = [f"Status of {host}", *_indented(_wrapped(resources(report), width, 1))]
+    inner = None if width is None else width - 2 * len(INDENT)
     for name, app in report["apps"].items():
         body = [
-            *remarks(app),
+            *remarks(app, inner),
             "",
-            *unit_rows(name, app, report["time"]),
+            *unit_rows(name, app, report["time"], inner),
             "",
-            *release_rows(app),
+            *release_rows(app, inner),
             "",
-            *log_rows(app["log"]),
+            *log_rows(app["log"], inner),
             "",
-            *given(app),
+            *given(app, inner),
         ]
-        lines += ["", f"{INDENT}{name}: {headline(app)}", *_indented(body, 2)]
+        lines += ["", *_indented(headline(name, app, width)), *_indented(body, 2)]
     return lines
 
 
-def releases_table(host: str, report: HostStatus) -> list[str]:
+def releases_table(host: str, report: HostStatus, width: int | None = None) -> list[str]:
     """The kept releases of each application."""
     lines = [f"Releases on {host}"]
+    inner = None if width is None else width - 2 * len(INDENT)
     for name, app in report["apps"].items():
-        lines += ["", f"{INDENT}{name}: {headline(app)}", *_indented(release_rows(app), 2)]
+        rows = release_rows(app, inner)
+        lines += ["", *_indented(headline(name, app, width)), *_indented(rows, 2)]
     return lines
 
 
@@ -58,44 +61,48 @@ def resources(report: HostStatus) -> str:
     )
 
 
-def headline(app: AppStatus) -> str:
+def headline(name: str, app: AppStatus, width: int | None = None) -> list[str]:
     """The live release, since when, and by whom."""
     live = app["live"]
     if not live:
-        return format_text("no release is live", "red")
+        return [f"{name}: {format_text('no release is live', 'red')}"]
     release = app["releases"].get(live)
     entry = release["switched"] if release else None
     source = f" ({release['source']})" if release else ""
     since = f" since {_time(entry.get('time'))} UTC by {entry.get('operator')}" if entry else ""
-    return f"{format_text(live, 'green')}{source} is live{since}"
+    first, *more = _wrapped(f"{name}: {live}{source} is live{since}", width, 1)
+    return [first.replace(live, format_text(live, "green"), 1), *more]
 
 
-def given(app: AppStatus) -> list[str]:
+def given(app: AppStatus, width: int | None = None) -> list[str]:
     """The names of the variables that the live release gets, and what nginx's logs take."""
-    names = textwrap.wrap(
-        f"variables: {', '.join(app['variables']) or 'none'}", WIDTH, subsequent_indent=INDENT
-    )
+    names = _wrapped(f"variables: {', '.join(app['variables']) or 'none'}", width or WIDEST)
     return [*names, f"nginx's logs take {size(app['logs'])}"]
 
 
-def remarks(app: AppStatus) -> Iterator[str]:
+def remarks(app: AppStatus, width: int | None = None) -> Iterator[str]:
     """What is out of the ordinary."""
+    for text in _remarks(app):
+        for line in _wrapped(text, width):
+            yield format_text(line, "yellow")
+
+
+def _remarks(app: AppStatus) -> Iterator[str]:
     if app["live"] != app["current"]:
-        yield format_text(
+        yield (
             f"requests go to {app['live']}, but the link on disk leads to {app['current']}: the "
-            "next release mends it",
-            "yellow",
+            "next release mends it"
         )
     if app["maintenance"]:
-        yield format_text(f"maintenance is on, {_by(app['maintenance'])}", "yellow")
+        yield f"maintenance is on, {_by(app['maintenance'])}"
     if app["lock"]:
         held = app["lock"]["held"]
         text = "a run is at work" if held else "a run ended without giving its lock back"
         hint = "" if held else "; the next one goes on from there"
-        yield format_text(f"{text}, {_by(app['lock'])}{hint}", "yellow")
+        yield f"{text}, {_by(app['lock'])}{hint}"
 
 
-def unit_rows(name: str, app: AppStatus, now: int) -> list[str]:
+def unit_rows(name: str, app: AppStatus, now: int, width: int | None = None) -> list[str]:
     """The units of the live release, and what runs of others."""
     rows = [("UNIT", "STATE", "SINCE", "RESTARTS", "MEMORY", "TASKS", "CPU", "REMARK")]
     failed = [False]
@@ -119,7 +126,7 @@ def unit_rows(name: str, app: AppStatus, now: int) -> list[str]:
             )
         )
         failed.append(_is_bad(item, state, job))
-    return _painted(rows, ["red" if bad else None for bad in failed])
+    return _painted(rows, ["red" if bad else None for bad in failed], width)
 
 
 def timer_remark(timer: UnitStatus, job: UnitStatus | None, now: int) -> str:
@@ -136,7 +143,7 @@ def timer_remark(timer: UnitStatus, job: UnitStatus | None, now: int) -> str:
     return f"{last}; next in {span(max(0, due - now))}" if due else last
 
 
-def release_rows(app: AppStatus) -> list[str]:
+def release_rows(app: AppStatus, width: int | None = None) -> list[str]:
     """The kept releases, newest first."""
     rows = [("RELEASE", "STATE", "SOURCE", "BUILT (UTC)", "BY", "LAST")]
     colours: list[str | None] = [None]
@@ -158,10 +165,10 @@ def release_rows(app: AppStatus) -> list[str]:
             )
         )
         colours.append("green" if live else "red" if bad else None)
-    return _painted(rows, colours) if len(rows) > 1 else ["no release is kept"]
+    return _painted(rows, colours, width) if len(rows) > 1 else ["no release is kept"]
 
 
-def log_rows(log: Sequence[LogEntry]) -> list[str]:
+def log_rows(log: Sequence[LogEntry], width: int | None = None) -> list[str]:
     """The release log's entries, oldest first."""
     rows = [("TIME (UTC)", "WHO", "ACTION", "RELEASE", "SECONDS", "RESULT")]
     for entry in log:
@@ -170,7 +177,7 @@ def log_rows(log: Sequence[LogEntry]) -> list[str]:
         who, action, release = (str(value or "-") for value in values)
         rows.append((_time(entry.get("time")), who, action, release, _count(seconds), str(result)))
     colours = ["red" if FAILED.search(row[-1]) else None for row in rows]
-    return _painted(rows, colours) if len(rows) > 1 else ["the release log is empty"]
+    return _painted(rows, colours, width) if len(rows) > 1 else ["the release log is empty"]
 
 
 def _is_bad(item: Part, state: UnitStatus, job: UnitStatus | None) -> bool:
@@ -184,8 +191,10 @@ def _order(app: str, unit: str) -> tuple[int, str, str]:
     return ["web", "socket", "worker", "timer", "job"].index(item.kind), item.label, unit
 
 
-def _painted(rows: Sequence[Sequence[str]], colours: Sequence[str | None]) -> list[str]:
-    lines = columns(rows)
+def _painted(
+    rows: Sequence[Sequence[str]], colours: Sequence[str | None], width: int | None
+) -> list[str]:
+    lines = columns(rows, width)
     return [
         format_text(line, colour) if colour else line
         for line, colour in zip(lines, colours, strict=True)
@@ -193,7 +202,20 @@ def _painted(rows: Sequence[Sequence[str]], colours: Sequence[str | None]) -> li
 
 
 def _indented(lines: Sequence[str], depth: int = 1) -> list[str]:
-    return [INDENT * depth + line if line else "" for line in lines]
+    found = [part for line in lines for part in line.split("\n")]
+    return [INDENT * depth + line if line else "" for line in found]
+
+
+def _wrapped(text: str, width: int | None, depth: int = 0) -> list[str]:
+    if width is None:
+        return [text]
+    return textwrap.wrap(
+        text,
+        width - depth * len(INDENT),
+        subsequent_indent=INDENT,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
 
 
 def _count(value: int | None) -> str:

@@ -9,6 +9,7 @@ from pyinfra import host as current_host
 from pyinfra import logger
 from pyinfra.api import FunctionCommand, Host, State, operation
 
+from groundcrew import terminal
 from groundcrew.facts.resources import Resources
 from groundcrew.results import json_report
 from groundcrew.results.result import Check, Status, fail
@@ -44,7 +45,7 @@ def look(
             results.append(fail("preflight.json", f"cannot be written: {error}"))
     shown = results if every else [item for item in results if noteworthy(item)]
     if shown:
-        logger.info(table(f"Preflight {current_host.name}", shown))
+        logger.info(table(f"Preflight {current_host.name}", shown, terminal.width()))
     if not json_report.passed(results):
         yield FunctionCommand(_fail_host, (), {})
 

@@ -10,22 +10,26 @@ from pyinfra.connectors.ssh import SSHConnector
 
 from groundcrew import transport
 from groundcrew.operations import accounts
+from groundcrew.ssh_keys import weakness
 from roles.users import builders
 from roles.users.keys import operator_keys
 from roles.users.operations import access
-from roles.users.settings import UsersSettings
+from roles.users.settings import ANOTHER_KEY, UsersSettings
 
 
 @deploy("Users")
-def apply(settings: UsersSettings) -> None:
-    """Makes the administrators' accounts, with their keys and the right to become root."""
+def apply(settings: UsersSettings, rsa_size: int) -> None:
+    """Makes the administrators' accounts, with their keys and the right to become root.
+
+    `rsa_size` are the bits that sshd will want of RSA keys.
+    """
     connected = transport.connected_user(host)
     if connected in builders.removed(settings):
         raise OperationError(
             f"{host.name}: users.admins.{connected} is null, but this run is connected as "
             f"{connected}: it would lock itself out. Connect as another administrator (ssh_user)."
         )
-    keys = find_operator_keys(builders.without_keys(settings))
+    keys = find_operator_keys(builders.without_keys(settings), rsa_size)
     accounts.manage(name="Administrators' accounts", users=builders.users(settings))
     access(
         name="Authorized keys, sudo and PAM",
@@ -34,18 +38,24 @@ def apply(settings: UsersSettings) -> None:
     )
 
 
-def find_operator_keys(names: list[str]) -> tuple[str, ...]:
+def find_operator_keys(names: list[str], rsa_size: int) -> tuple[str, ...]:
     """The operator's own keys, for the administrators in `names`. Raises OperationError."""
     if not names:
         return ()
     connector = host.connector
     ssh = connector.make_paramiko_kwargs() if isinstance(connector, SSHConnector) else {}
-    found = operator_keys(ssh.get("pkey"), Path.home())
+    found = operator_keys(ssh.get("pkey"), Path.home(), transport.session_key(host))
     if found is None:
         raise OperationError(
             f"{host.name}: users.admins.{names[0]}.keys is empty, and there is no key of the "
             "operator's to use instead: no ssh_key, nothing in the SSH agent, no ~/.ssh/id_*.pub. "
             "Nobody could log in."
+        )
+    weak = {key: weakness(key, rsa_size) for key in found.keys}
+    if all(weak.values()):
+        raise OperationError(
+            f"{host.name}: your key {next(iter(weak.values()))} ({found.origin}): sshd would not "
+            f"let you in any more; {ANOTHER_KEY}. Nothing was changed."
         )
     host.log(f"{', '.join(names)}: authorized keys from {found.origin}")
     return found.keys

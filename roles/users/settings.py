@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import StringConstraints, field_validator
 
 from groundcrew.model import Settings
+from groundcrew.ssh_keys import weakness
 from roles.users.logins import LoginsSettings
 
 UserName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
 LogFile = Annotated[str, StringConstraints(pattern=r"^/var/log/[A-Za-z0-9._/-]+$")]
+ANOTHER_KEY = "make another one (ssh-keygen -t ed25519), or lower ssh.required_rsa_size"
 KEY_TYPES = (
     "ssh-ed25519",
     "sk-ssh-ed25519@openssh.com",
@@ -26,12 +29,16 @@ def read_key(key: str) -> str:
 
     Raises ValueError when the file is missing or does not hold a public key.
     """
+    if key.startswith("ssh-dss "):
+        raise ValueError("a DSA key, which sshd does not take: make another with ssh-keygen")
     if key.startswith(KEY_TYPES):
         return key.strip()
     file = Path(key).expanduser()
     if not file.is_file():
         raise ValueError(f"neither a public key nor a file on this machine: {key}")
     text = file.read_text(errors="replace").strip()
+    if text.startswith("ssh-dss "):
+        raise ValueError(f"a DSA key, which sshd does not take: {key}")
     if not text.startswith(KEY_TYPES) or "\n" in text:
         raise ValueError(f"not one SSH public key: {key}")
     return text
@@ -57,6 +64,14 @@ class AdminSettings(Settings):
         for key in keys:
             read_key(key)
         return keys
+
+
+def weak_keys(settings: UsersSettings, rsa_size: int) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Keys that sshd will refuse: below `users`, each with the reason."""
+    for name, admin in settings.admins.items():
+        for index, key in enumerate(admin.keys if admin else ()):
+            if reason := weakness(read_key(key), rsa_size):
+                yield ("admins", name, "keys", str(index)), f"{reason}: {ANOTHER_KEY}"
 
 
 class UsersSettings(Settings):

@@ -9,6 +9,7 @@ from pyinfra import host as current_host
 from pyinfra import logger
 from pyinfra.api import FunctionCommand, Host, State, operation
 
+from groundcrew import terminal, transport
 from groundcrew.results import json_report
 from groundcrew.results.result import Check, NotCheckedError, fail
 from groundcrew.results.table import table
@@ -73,7 +74,7 @@ def ssh_address(host: Host) -> str:
     """Where the operator's machine reaches the host."""
     if host.name.startswith("@local"):
         return "127.0.0.1"
-    return str(host.data.get("ssh_hostname") or host.name)
+    return transport.address(host)
 
 
 def conclude(settings: VerifySettings, checks: Callable[[], Sequence[Check]]) -> Commands:
@@ -90,7 +91,7 @@ def conclude(settings: VerifySettings, checks: Callable[[], Sequence[Check]]) ->
             json_report.record(settings.json_path, current_host.name, results)
         except OSError as error:
             results.append(fail("verify.json", f"cannot be written: {error}"))
-    logger.info(table(f"Verify {current_host.name}", results))
+    logger.info(table(f"Verify {current_host.name}", results, terminal.width()))
     if not json_report.passed(results):
         yield FunctionCommand(fail_host, (), {})
 

@@ -233,8 +233,9 @@ def test_status_shows_timers_and_workers(bookworm: LabHost) -> None:
         wanted = [
             r"worker mail 1 +active",
             r"worker mail 2 +active",
-            r"timer tick .*last run: success, \d+ s ago; next in",
-            r"timer wrong .*last run: exit-code, \d+ s ago; next in",
+            # What a line of 80 characters has no room for stands below it.
+            r"timer tick .*\n.*last run: success, \d+ s ago; next in",
+            r"timer wrong .*\n.*last run: exit-code, \d+ s ago; next in",
         ]
         for _ in range(10):
             text = look(bookworm, "status", app="hello")

@@ -25,7 +25,7 @@ MANIFEST = "source: {directory: src}\nentry: shop:app\n"
         ("my_shop.test", 'an underscore, which no certificate can be for; write "my-shop.test"'),
         ("www.*.test", "`*` stands for the first part of a name, and all of it"),
         (f"{'a' * 64}.test", "64 characters, 63 are allowed between two dots"),
-        ("shop..test", "expected text that matches"),
+        ("shop..test", "expected a host name in lower case"),
     ],
 )
 def test_a_domain(tmp_path: Path, given: str, message: str) -> None:
@@ -50,7 +50,7 @@ def test_what_is_a_domain(tmp_path: Path, given: str) -> None:
         ("shop.main", 'a module alone: write "shop.main:NAME"'),
         ("main.py", 'a module alone: write "main:NAME"'),
         ("my-shop:app", 'no "-" in its name: rename it, to "my_shop:app"'),
-        ("shop:app(1)", "expected text that matches"),
+        ("shop:app(1)", "expected MODULE:OBJECT, such as shop.wsgi:application"),
     ],
 )
 def test_an_entry(tmp_path: Path, given: str, message: str) -> None:

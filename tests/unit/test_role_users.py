@@ -10,6 +10,7 @@ from groundcrew.entries import Absent, Entry, File
 from roles.users import keys
 from roles.users.builders import SUDOERS, entries, users
 from roles.users.settings import UsersSettings
+from tests.unit.project import Project
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGGBO1GqMNxIi2ilIrBYJEPHY4bXAaZCYvSTV8cWlJzo me"
 
@@ -71,3 +72,57 @@ def test_the_operators_keys_come_from_the_run_the_agent_or_home(
     found = keys.operator_keys(session_key, tmp_path)
     assert found is not None
     assert found.keys[0].startswith(f"ssh-rsa {session_key.get_base64()}")
+
+
+def test_the_key_that_let_the_run_in_is_among_the_operators(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = RSAKey.generate(2048)
+    monkeypatch.setattr(keys, "agent_keys", lambda: ())
+    found = keys.operator_keys(None, tmp_path, used)
+    assert found is not None and found.keys == (keys.public_text(used),)
+    # Named by ~/.ssh/config only, beside the usual one.
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh/id_ed25519.pub").write_text(KEY)
+    found = keys.operator_keys(None, tmp_path, used)
+    assert found is not None and found.keys == (keys.public_text(used), KEY)
+    (tmp_path / ".ssh/id_rsa.pub").write_text(f"ssh-rsa {used.get_base64()} me@desk")
+    found = keys.operator_keys(None, tmp_path, used)
+    assert found is not None and found.keys == (KEY, f"ssh-rsa {used.get_base64()} me@desk")
+
+
+@pytest.mark.parametrize(("bits", "least", "refused"), [(2048, 3072, True), (2048, 2048, False)])
+def test_keys_that_sshd_will_refuse_are_refused_before(
+    project: Project, bits: int, least: int, refused: bool
+) -> None:
+    key = f"ssh-rsa {RSAKey.generate(bits).get_base64()} ann"
+    project.all = {
+        "users": {"admins": {"ann": {"keys": [KEY, key]}}},
+        "ssh": {"required_rsa_size": least},
+    }
+    if not refused:
+        assert project.settings().ssh.required_rsa_size == least
+        return
+    layer, name, message = project.error()
+    assert (layer, name) == ("inventory, group all", "users.admins.ann.keys.1")
+    assert message.startswith("is RSA with 2048 bits; ssh.required_rsa_size is 3072: make another")
+
+
+def test_dsa_keys_are_refused_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "id_dsa.pub").write_text("ssh-dss AAAAB3NzaC1kc3MAAACB me\n")
+    for key in ("ssh-dss AAAAB3NzaC1kc3MAAACB me", str(tmp_path / "id_dsa.pub")):
+        with pytest.raises(ValidationError, match="a DSA key, which sshd does not take"):
+            settings(ann={"keys": [key]})
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("Ann", "ann"), ("ann.lee", "ann-lee"), ("Jörg Müller", "jorg-muller")]
+)
+def test_a_name_that_is_none_is_told_in_words(project: Project, name: str, meant: str) -> None:
+    project.all = {"users": {"admins": {name: {"keys": [KEY]}}}}
+    _, key, message = project.error()
+    assert key == f"users.admins.{name}"
+    assert message == (
+        "expected a name of 1 to 32 lower-case letters, digits, _ and -, beginning with a letter "
+        f'or _ as key; did you mean "{meant}"?'
+    )

@@ -535,3 +535,29 @@ def test_everything_wrong_is_reported_at_once(project: Project) -> None:
         ("y", ("x",)),
         ("nginx.gzpi", ("web1", "web2", "x")),
     ]
+
+
+PART = "expected a name of 1 to 24 lower-case letters, digits and -, beginning with a letter"
+
+
+@pytest.mark.parametrize(
+    ("more", "key", "message"),
+    [
+        ("workers: {Send_Mail: {command: a}}", "workers.Send_Mail", 'did you mean "send-mail"?'),
+        ("timers: {9am: {command: a, schedule: daily}}", "timers.9am", f"{PART} as key"),
+    ],
+)
+def test_names_of_parts_are_told_in_words(
+    project: Project, more: str, key: str, message: str
+) -> None:
+    project.app(more=more + "\n")
+    _, found, text = project.error()
+    assert found == f"app.shop.{key}"
+    assert text.startswith(PART) and message in text
+
+
+def test_names_of_applications_are_told_in_words(project: Project) -> None:
+    project.groups["web"] = {"apps": ["My_Shop", "2go"]}
+    found = {key: message for _, key, message in project.errors()}
+    text = "an application's name is 1-24 of a-z, 0-9 and -, starting with a letter"
+    assert found == {"app.My_Shop": f'{text}; did you mean "my-shop"?', "app.2go": text}

@@ -232,6 +232,32 @@ def test_figures() -> None:
     assert columns([("a", "bb"), ("ccc", "")]) == ["a    bb", "ccc"]
 
 
+def test_columns_that_find_no_room_are_below() -> None:
+    rows = [("NAME", "STATE", "SINCE"), ("shop-with-a-name", "live", "now")]
+    assert columns(rows, 24) == [
+        "NAME              STATE\n    SINCE",
+        "shop-with-a-name  live\n    now",
+    ]
+    assert columns(rows, 30)[0] == "NAME              STATE  SINCE"
+
+
+def test_everything_fits_a_narrow_terminal() -> None:
+    timer = unit(sub="waiting", next=NOW + 3600, triggered=NOW - 600, memory=None)
+    found = report(
+        maintenance={"operator": "bob", "since": "2026-01-01T00:00:00Z"},
+        lock={"operator": "", "since": "", "held": False},
+        current=OLD,
+        units={f"shop@{LIVE}.service": unit(), f"shop.tidy@{LIVE}.timer": timer},
+        variables=[f"VARIABLE_{number}" for number in range(20)],
+    )
+    lines = status_table("web1", found, 76) + releases_table("web1", found, 76)
+    assert max(len(unstyle(line)) for line in lines) <= 76
+    # Nothing is lost.
+    wide = " ".join(" ".join(status_table("web1", found)).split())
+    narrow = unstyle(" ".join(" ".join(status_table("web1", found, 76)).split()))
+    assert sorted(narrow.split()) == sorted(unstyle(wide).split())
+
+
 def test_json_is_replaced_as_a_whole(tmp_path: Path) -> None:
     path = tmp_path / "new" / "status.json"
     json_file.replace(str(path), {"a": 1})

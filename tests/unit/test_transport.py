@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import threading
 import time
@@ -10,83 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import paramiko
 import pytest
-from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_SUCCEEDED
 from pyinfra.api import Config, Inventory, State
 from pyinfra.api.exceptions import ConnectError
 from pyinfra.api.host import Host
 from pyinfra.connectors.ssh import SSHConnector
 
 from groundcrew import transport
-
-KEY = paramiko.RSAKey.generate(2048)
-
-
-class Server(paramiko.ServerInterface):
-    """Lets the listed users in by key and answers commands with the status that `exits` names,
-    after `delay` seconds."""
-
-    def __init__(self, sshd: Sshd) -> None:
-        self.sshd = sshd
-
-    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
-        known = username in self.sshd.users
-        return AUTH_SUCCESSFUL if known else AUTH_FAILED
-
-    def get_allowed_auths(self, username: str) -> str:
-        return "publickey"
-
-    def check_channel_request(self, kind: str, chanid: int) -> int:
-        return OPEN_SUCCEEDED
-
-    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
-        def answer() -> None:
-            # Who asked may have gone.
-            with contextlib.suppress(OSError):
-                channel.send_stderr(b"sudo: a password is required\n")
-                channel.send_exit_status(self.sshd.exits.get(command.decode(), 0))
-                channel.close()
-
-        timer = threading.Timer(self.sshd.delay, answer)
-        timer.daemon = True
-        timer.start()
-        return True
-
-
-class Sshd:
-    """A listening server; its users, exit statuses and pace can be changed while it runs."""
-
-    def __init__(self) -> None:
-        self.users: set[str] = set()
-        self.exits: dict[str, int] = {}
-        self.delay = 0.05
-        self.transports: list[paramiko.Transport] = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            server = paramiko.Transport(connection)
-            server.add_server_key(KEY)
-            server.start_server(event=threading.Event(), server=Server(self))
-            self.transports.append(server)
-
-    def stop_listening(self) -> None:
-        # Closing alone leaves the thread in accept(), which would take one more connection.
-        with contextlib.suppress(OSError):
-            self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-
-    def close(self) -> None:
-        self.stop_listening()
-        for server in self.transports:
-            server.close()
+from tests.unit.sshd import KEY, Sshd
 
 
 @pytest.fixture
@@ -111,7 +41,8 @@ def make_host(sshd: Sshd, tmp_path: Path) -> Any:
             "ssh_known_hosts_file": str(tmp_path / "known_hosts"),
             "ssh_config_file": str(tmp_path / "none"),
         }
-        inventory = Inventory(([("web1", {**connection, **data})], {}))
+        given = {key: value for key, value in {**connection, **data}.items() if value is not None}
+        inventory = Inventory(([("web1", given)], {}))
         State(inventory, Config())
         host = inventory.get_host("web1")
         assert host is not None
@@ -167,13 +98,15 @@ def test_once_the_usual_user_exists_it_is_used_again(sshd: Sshd, make_host: Any)
 
 
 def test_both_users_are_named_when_both_are_refused(sshd: Sshd, make_host: Any) -> None:
-    with pytest.raises(ConnectError, match=r"username=deploy.*bootstrap_user.*username=root"):
+    with pytest.raises(
+        ConnectError, match=r"refused deploy and root \(bootstrap_user\) with the key .*key\n"
+    ):
         connect(make_host(bootstrap_user="root"))
 
 
 def test_without_bootstrap_user_the_refusal_stands(sshd: Sshd, make_host: Any) -> None:
     sshd.users = {"root"}
-    with pytest.raises(ConnectError, match="username=deploy"):
+    with pytest.raises(ConnectError, match=r"refused deploy with the key .*key\n"):
         connect(make_host())
 
 
@@ -254,6 +187,30 @@ def test_a_login_is_expected_to_take_what_it_took(sshd: Sshd, make_host: Any) ->
         host.run_shell_command("true")
     # Busier by now; the long one has a lot to do.
     assert 3.6 <= transport.login_seconds(host) < 5
+
+
+def test_the_key_that_let_the_run_in_is_known(sshd: Sshd, make_host: Any) -> None:
+    sshd.users = {"deploy"}
+    found = transport.session_key(connect(make_host()))
+    assert found is not None
+    assert found.get_base64() == KEY.get_base64()
+
+
+def test_an_alias_of_the_ssh_configuration_is_followed(
+    sshd: Sshd, make_host: Any, tmp_path: Path
+) -> None:
+    sshd.users = {"deploy"}
+    config = tmp_path / "config"
+    config.write_text(
+        f"Host shop-prod\n  HostName 127.0.0.1\n  Port {sshd.port}\n  IdentityFile {tmp_path}/key\n"
+    )
+    named = {"ssh_hostname": "shop-prod", "ssh_port": None, "ssh_key": None}
+    host = connect(make_host(ssh_config_file=str(config), **named))
+    assert transport.address(host) == "127.0.0.1"
+    transport.second_login(host, "deploy")
+    found = transport.session_key(host)
+    assert found is not None
+    assert found.get_base64() == KEY.get_base64()
 
 
 def test_commands_are_counted(sshd: Sshd, make_host: Any) -> None:

@@ -417,6 +417,19 @@ def test_host_header_of_a_wildcard() -> None:
     assert host_header(app(domains=[])) == "localhost"
 
 
+def test_the_table_fits_a_narrow_terminal_and_tears_no_word() -> None:
+    unit = "hello@20261128T094317Z-ff38368701de.service"
+    results = [
+        Check("hello: headers on missing page", Status.OK, "all 7 on status 404"),
+        Check("hello: unit", Status.OK, f"{unit} running, stable for 0.9 s, 0 restarts before"),
+    ]
+    lines = table("Verify web1", results, 76).splitlines()
+    # With what pyinfra puts before each line.
+    assert max(map(len, lines)) <= 80
+    assert any(unit in line for line in lines)
+    assert lines[1].endswith("ok    all 7 on status 404")
+
+
 def test_table_is_aligned_and_counts() -> None:
     text = table(
         "Verify web1", [Check("a", Status.OK, "fine"), Check("longer", Status.FAIL, "x " * 90)]

@@ -1,0 +1,133 @@
+"""What failed, collected while a run goes on."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+from pyinfra.api import Host
+from pyinfra.api.state import BaseStateCallback, State
+
+KEPT = 400
+"""Lines of a host's errors that are kept."""
+
+STYLE = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass
+class Failure:
+    """One host's."""
+
+    host: str
+    step: str
+    lines: tuple[str, ...]
+
+
+@dataclass
+class Running:
+    """What a host does at the moment."""
+
+    step: str
+    since: float = field(default_factory=time.monotonic)
+
+
+@dataclass
+class Story:
+    """What happened in this process's run."""
+
+    running: dict[str, Running] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+    interrupted: dict[str, str] | None = None
+    """The steps that hosts were at when the operator stopped the run."""
+
+    lines: dict[str, deque[str]] = field(default_factory=dict)
+    state: State | None = None
+
+    def failed(self, host: str, step: str, lines: tuple[str, ...] | None = None) -> None:
+        """Note a failure once; without `lines`, with what the host said last."""
+        if not any(item.host == host for item in self.failures):
+            said = tuple(self.lines.get(host, ())) if lines is None else lines
+            self.failures.append(Failure(host, step, said))
+
+    def complete(self) -> list[Failure]:
+        """All failures, those included of which pyinfra gives no notice."""
+        for host in sorted(
+            self.state.failed_hosts if self.state else (), key=lambda item: item.name
+        ):
+            running = self.running.get(host.name)
+            self.failed(host.name, running.step if running else "")
+        return self.failures
+
+
+STORY = Story()
+
+
+class Collector(BaseStateCallback):
+    """Listens to pyinfra's events. An operation inside another counts as part of it."""
+
+    @staticmethod
+    def host_before_connect(state: State, host: Host) -> None:  # noqa: ARG004
+        """The host begins."""
+        STORY.running.setdefault(host.name, Running("connecting"))
+
+    @staticmethod
+    def host_connect(state: State, host: Host) -> None:  # noqa: ARG004
+        """It is there."""
+        running = STORY.running.get(host.name)
+        if running and running.step == "connecting":
+            del STORY.running[host.name]
+
+    @staticmethod
+    def host_connect_error(state: State, host: Host, error: Exception) -> None:  # noqa: ARG004
+        """It is not."""
+        STORY.failed(host.name, "connecting", tuple(str(error).splitlines()))
+
+    @staticmethod
+    def operation_host_start(state: State, host: Host, op_hash: str) -> None:
+        """An operation begins, and what the host says from now on is about it."""
+        if host.executing_op_hash is None and op_hash in state.ops[host]:
+            name = ", ".join(sorted(state.get_op_meta(op_hash).names))
+            STORY.running[host.name] = Running(name)
+            STORY.lines[host.name] = deque(maxlen=KEPT)
+
+    @staticmethod
+    def operation_host_success(
+        state: State,  # noqa: ARG004
+        host: Host,
+        op_hash: str,  # noqa: ARG004
+        retry_count: int = 0,  # noqa: ARG004
+    ) -> None:
+        """It ended well."""
+        if host.nested_executing_op_hash is None:
+            STORY.running.pop(host.name, None)
+
+    @staticmethod
+    def operation_host_error(
+        state: State,
+        host: Host,
+        op_hash: str,
+        retry_count: int = 0,  # noqa: ARG004
+        max_retries: int = 0,  # noqa: ARG004
+    ) -> None:
+        """It did not."""
+        if host.nested_executing_op_hash is None:
+            ignored = state.get_op_data_for_host(host, op_hash).global_arguments["_ignore_errors"]
+            running = STORY.running.pop(host.name, None)
+            if not ignored:
+                STORY.failed(host.name, running.step if running else "")
+
+
+class Listener(logging.Handler):
+    """Keeps what hosts say when something is wrong, as pyinfra logs it: `[HOST] text`."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one line."""
+        if record.levelno < logging.WARNING:
+            return
+        text = STYLE.sub("", record.getMessage())
+        found = re.match(r"\s*\[([^\]]+)\] ?(.*)", text, re.DOTALL)
+        if found and found[1] in STORY.running:
+            STORY.lines.setdefault(found[1], deque(maxlen=KEPT)).extend(found[2].splitlines())

@@ -1,0 +1,73 @@
+"""Says what a run waits for, when that takes longer than a moment.
+
+On a terminal one line is rewritten; elsewhere (a CI job's log) a line comes now and then.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from groundcrew.console.failures import STORY, Running
+
+TICK = 0.2
+LONG = 5.0
+"""Seconds after which the time is told."""
+
+EVERY = 15.0
+"""Seconds between lines where they are not rewritten."""
+
+WHEEL = "-/|\\"
+
+
+def show(stop_event: Any, progress_queue: Sequence[str]) -> None:
+    """Run beside what is waited for, until `stop_event` is set; pyinfra starts it."""
+    if os.environ.get("PYINFRA_PROGRESS") == "off":
+        return
+    terminal = sys.stdout.isatty() and sys.stderr.isatty()
+    began = last = time.monotonic()
+    turns = 0
+    while not stop_event.is_set():
+        now = time.monotonic()
+        waited = progress_queue[-1] if progress_queue else ""
+        if terminal:
+            width = shutil.get_terminal_size().columns
+            turns += 1
+            line = text(STORY.running, waited, began, now)
+            shown = f"    {WHEEL[turns % len(WHEEL)]} {line}"[: max(width - 1, 1)]
+            # The next thing that is written clears the line first.
+            sys.stderr.write(f"{shown}\r")
+            sys.stderr.flush()
+            sys.stderr.write("\033[K")
+        elif now - last >= EVERY:
+            last = now
+            sys.stderr.write(f"    ... {text(STORY.running, waited, began, now)}\n")
+        stop_event.wait(timeout=TICK)
+
+
+def text(running: Mapping[str, Running], waited: str, began: float, now: float) -> str:
+    """What is waited for: the steps and their hosts, and how long already (pure)."""
+    steps: dict[str, list[str]] = {}
+    for host, item in running.items():
+        steps.setdefault(item.step, []).append(host)
+    if not steps:
+        return _since(waited, began, now)
+    since = min(item.since for item in running.values())
+    told = "; ".join(f"{step} ({_hosts(hosts)})" for step, hosts in steps.items())
+    return _since(told, since, now)
+
+
+def _since(told: str, began: float, now: float) -> str:
+    seconds = int(now - began)
+    if seconds < LONG:
+        return told
+    spent = f"{seconds} s" if seconds < 60 else f"{seconds // 60} min {seconds % 60} s"
+    return f"{spent}: {told}"
+
+
+def _hosts(hosts: Sequence[str]) -> str:
+    return ", ".join(hosts[:3]) + (f", {len(hosts) - 3} more" if len(hosts) > 3 else "")

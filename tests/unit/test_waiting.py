@@ -1,0 +1,93 @@
+"""While something takes long, a line says what."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import termios
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from groundcrew.console import failures, waiting
+from groundcrew.console.failures import Running
+from tests.unit.checkout import Checkout, Listener
+
+OPERATION = """\
+from pyinfra.operations import server
+server.shell(name='Base | a step with a name that no narrow terminal holds', commands=['sleep 7'],
+             _sudo=False)
+"""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "hosts", "line"),
+    [
+        (2, ["web1"], "Base | Debian packages (web1)"),
+        (31, ["web1"], "31 s: Base | Debian packages (web1)"),
+        (135, ["web1", "web2"], "2 min 15 s: Base | Debian packages (web1, web2)"),
+        (6, list("abcde"), "6 s: Base | Debian packages (a, b, c, 2 more)"),
+    ],
+)
+def test_the_step_its_hosts_and_the_time(seconds: int, hosts: list[str], line: str) -> None:
+    running = {host: Running("Base | Debian packages", 100.0) for host in hosts}
+    assert waiting.text(running, "", 0.0, 100.0 + seconds) == line
+
+
+def test_what_is_no_operation_has_pyinfras_words() -> None:
+    assert waiting.text({}, "{web1}", 100.0, 107.0) == "7 s: {web1}"
+
+
+def test_a_log_gets_a_line_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(waiting, "EVERY", 0.3)
+    monkeypatch.setattr(waiting, "LONG", 0.0)
+    monkeypatch.setattr(failures.STORY, "running", {"web1": Running("Base | x")})
+    stop = threading.Event()
+    threading.Timer(1.1, stop.set).start()
+    waiting.show(stop, [])
+    lines = capsys.readouterr().err.splitlines()
+    assert 2 <= len(lines) <= 3
+    assert all(line.endswith("s: Base | x (web1)") for line in lines)
+    monkeypatch.setenv("PYINFRA_PROGRESS", "off")
+    waiting.show(threading.Event(), [])
+    assert capsys.readouterr().err == ""
+
+
+def test_a_terminal_has_one_line_that_fits(tmp_path: Path) -> None:
+    listener = Listener()
+    checkout = Checkout(tmp_path, listener)
+    checkout.write("play.py", OPERATION)
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 50, 0, 0))
+    run = subprocess.Popen(
+        [str(Path(sys.executable).with_name("pyinfra")), "@local", "play.py", "-y"],
+        cwd=checkout.root,
+        env={key: value for key, value in os.environ.items() if key != "COLUMNS"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    output = b""
+    ended = False
+    while not ended:
+        ended = run.poll() is not None
+        with suppress(OSError):
+            while select.select([ours], [], [], 0.1)[0]:
+                output += os.read(ours, 65536)
+    assert run.returncode == 0, output.decode()
+    listener.socket.close()
+    lines = [part.replace("\x1b[K", "") for part in output.decode().split("\r")]
+    spun = [line for line in lines if line.strip(" \n")[:1] in waiting.WHEEL and line.strip()]
+    told = [line for line in spun if "s: Base | a step with a name" in line]
+    assert told
+    assert max(map(len, spun)) < 50
