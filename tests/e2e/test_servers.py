@@ -290,7 +290,7 @@ def test_a_release_keeps_its_strategy_whatever_the_settings_say(bookworm: LabHos
         assert run.changed == []
         assert "stays live" in run.stderr
         serves(bookworm, kept)
-        assert bookworm.run("systemctl is-active hello.socket").succeeded is socket
+        assert bookworm.shell.run("systemctl is-active hello.socket").succeeded is socket
         good(pyinfra(bookworm.name, data={**left, "again": "hello"}))
         serves(bookworm, left)
 
