@@ -54,10 +54,10 @@ if "web" in host.groups:
     python.finish()
     plans = wiring.release_plans(wiring.app_names(inventory), loaded)
     app.build(plans=list(plans.values()))
-    for name in host.loop(wiring.app_names(inventory)):
-        if name in plans:
-            app.release(plan=plans[name], batch_size=wiring.batch_size(name, inventory))
+    for names in host.loop(wiring.together(wiring.app_names(inventory))):
+        app.release(names=names, plans=plans, batch_sizes=wiring.batch_sizes(names, inventory))
     logrotate.apply(settings=settings.logrotate)
     tls.finish(settings=settings.tls, sites=sites)
+    app.finish()
 
 verify.apply(settings=settings.verify, **verify_arguments(loaded))

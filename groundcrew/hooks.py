@@ -17,7 +17,7 @@ from pyinfra.api.state import BaseStateCallback, State
 
 from groundcrew import offline, profile, transport
 from groundcrew.console import inner
-from groundcrew.releases import lock, once, rollout
+from groundcrew.releases import apart, lock, once, rollout
 from groundcrew.settings.host import HostBase
 from groundcrew.settings.load import load_all
 from groundcrew.settings.needs import Need, of_run
@@ -36,8 +36,18 @@ class _Releases(BaseStateCallback):
     def operation_host_error(
         state: State, host: Host, op_hash: str, retry_count: int = 0, max_retries: int = 0
     ) -> None:
-        del state, op_hash, retry_count, max_retries
-        once.host_failed(host.name)
+        del retry_count, max_retries
+        arguments = state.get_op_data_for_host(host, op_hash).global_arguments
+        if arguments["_ignore_errors"]:
+            step = ", ".join(sorted(state.get_op_meta(op_hash).names))
+            for name in apart.blamed(host):
+                apart.fail(host, name, step)
+                once.failed(host.name, name)
+                rollout.rollout(name).fail(host.name)
+                lock.give_up(host, name)
+            apart.begin(host, ())
+            return
+        once.failed(host.name)
         rollout.host_failed(host.name)
         # A host whose run failed must not look as if its operator had vanished.
         lock.release_all(host)

@@ -12,6 +12,6 @@ loaded = settings_for(host)
 
 plans = wiring.release_plans(wiring.asked_apps(inventory), loaded)
 app.build(plans=list(plans.values()))
-for name in host.loop(wiring.asked_apps(inventory)):
-    if name in plans:
-        app.release(plan=plans[name], batch_size=wiring.batch_size(name, inventory))
+for names in host.loop(wiring.together(wiring.asked_apps(inventory))):
+    app.release(names=names, plans=plans, batch_sizes=wiring.batch_sizes(names, inventory))
+app.finish()

@@ -5,8 +5,7 @@ pyinfra inventory/prod.py playbooks/rollback.py -y --data app=NAME [--data relea
 
 from pyinfra import host, inventory
 
-from groundcrew.releases import operations as releases
-from groundcrew.releases import rollback
+from groundcrew.releases import finishing, rollback
 from groundcrew.settings import settings_for
 from roles import wiring
 
@@ -18,11 +17,10 @@ for name in host.loop(wiring.one_app(inventory)):
         rollback.rollback(
             name=f"{name}: roll back", target=target, asked=loaded.settings.run.release
         )
-        releases.follow(
+        finishing.follow(
             name=f"{name}: workers and timers", target=target, release_of=rollback.live_release
         )
-        releases.retire(
+        finishing.retire(
             name=f"{name}: retire the release that was left",
-            target=target,
-            release_of=rollback.live_release,
+            targets=[(target, rollback.live_release)],
         )

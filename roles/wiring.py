@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -177,6 +177,21 @@ def maintenance_pages(settings: HostSettings) -> dict[str, bytes]:
         name: maintenance_page.page(item.maintenance, PROJECT)
         for name, item in settings.app.items()
     }
+
+
+TOGETHER = 4
+"""Applications whose releases are watched and drained at the same time: while that goes on, a host
+has two releases of each."""
+
+
+def together(names: Sequence[str]) -> list[list[str]]:
+    """The applications that are released together, group by group."""
+    return [list(names[start : start + TOGETHER]) for start in range(0, len(names), TOGETHER)]
+
+
+def batch_sizes(names: Iterable[str], inventory: Inventory) -> dict[str, int]:
+    """How many hosts switch at the same time, of each application."""
+    return {name: batch_size(name, inventory) for name in names}
 
 
 def batch_size(name: str, inventory: Inventory) -> int:

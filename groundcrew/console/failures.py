@@ -40,6 +40,9 @@ class Story:
 
     running: dict[str, Running] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
+    ignored: list[Failure] = field(default_factory=list)
+    """Those that the run went on after. They are told where the host has failed in the end."""
+
     interrupted: dict[str, str] | None = None
     """The steps that hosts were at when the operator stopped the run."""
 
@@ -53,13 +56,15 @@ class Story:
             self.failures.append(Failure(host, step, said))
 
     def complete(self) -> list[Failure]:
-        """All failures, those included of which pyinfra gives no notice."""
+        """All failures, those included of which pyinfra gives no notice; of a host's own, what the
+        run went on after is last: it is the cause."""
         for host in sorted(
             self.state.failed_hosts if self.state else (), key=lambda item: item.name
         ):
             running = self.running.get(host.name)
             self.failed(host.name, running.step if running else "")
-        return self.failures
+        hosts = {item.host for item in self.failures}
+        return [*self.failures, *(item for item in self.ignored if item.host in hosts)]
 
 
 STORY = Story()
@@ -116,8 +121,12 @@ class Collector(BaseStateCallback):
         if host.nested_executing_op_hash is None:
             ignored = state.get_op_data_for_host(host, op_hash).global_arguments["_ignore_errors"]
             running = STORY.running.pop(host.name, None)
-            if not ignored:
-                STORY.failed(host.name, running.step if running else "")
+            step = running.step if running else ""
+            if ignored:
+                lines = tuple(STORY.lines.get(host.name, ()))
+                STORY.ignored.append(Failure(host.name, step, lines))
+            else:
+                STORY.failed(host.name, step)
 
 
 class Listener(logging.Handler):

@@ -1,8 +1,9 @@
-"""The releases of an application, in one round trip."""
+"""The releases of applications, in one round trip."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TypedDict
 
 from pyinfra.api import FactBase, StringCommand
@@ -55,32 +56,37 @@ class AppState(TypedDict):
     lock: str
 
 
-class App(FactBase[AppState]):
-    """Releases and units of the application `app`."""
+def nothing() -> AppState:
+    """The state of an application that is not there."""
+    return {
+        "live": None,
+        "held": False,
+        "socket_unit": False,
+        "current": None,
+        "fallback": False,
+        "damaged": False,
+        "releases": {},
+        "served": [],
+        "taken_back": {},
+        "units": {},
+        "memory_available": 0,
+        "lock": "",
+    }
+
+
+class Apps(FactBase[dict[str, AppState]]):
+    """Releases and units of `apps`, by name."""
 
     @staticmethod
-    def default() -> AppState:
-        """Nothing is there."""
-        return {
-            "live": None,
-            "held": False,
-            "socket_unit": False,
-            "current": None,
-            "fallback": False,
-            "damaged": False,
-            "releases": {},
-            "served": [],
-            "taken_back": {},
-            "units": {},
-            "memory_available": 0,
-            "lock": "",
-        }
+    def default() -> dict[str, AppState]:
+        """Nothing is known."""
+        return {}
 
-    def command(self, app: str) -> StringCommand:
+    def command(self, apps: Sequence[str]) -> StringCommand:
         """One program run."""
-        return remote.command("app_state", app)
+        return remote.command("app_state", *apps)
 
-    def process(self, output: list[str]) -> AppState:
+    def process(self, output: list[str]) -> dict[str, AppState]:
         """The program prints one line of JSON."""
-        state: AppState = json.loads(output[-1])
-        return state
+        states: dict[str, AppState] = json.loads(output[-1])
+        return states

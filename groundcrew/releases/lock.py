@@ -8,6 +8,7 @@ wanted any more (see `groundcrew/remote/run_lock.py`).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import shlex
@@ -131,6 +132,12 @@ def release(host: Host, name: str) -> None:
     if locks is not None and name in locks.names:
         locks.names.discard(name)
         locks.ask("free", name)
+
+
+def give_up(host: Host, name: str) -> None:
+    """Give the lock back after a failure, which may be that the connection is gone."""
+    with contextlib.suppress(LockedError):
+        release(host, name)
 
 
 def release_all(host: Host) -> None:

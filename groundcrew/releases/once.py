@@ -11,6 +11,7 @@ from gevent.event import Event  # type: ignore[import-untyped]
 class Turn:
     """Who does it, whether it is over, and how it ended."""
 
+    app: str
     host: str
     over: Event = field(default_factory=Event)
     good: bool = False
@@ -24,13 +25,15 @@ class Turn:
 _turns: dict[str, Turn] = {}
 
 
-def turn(key: str, host: str) -> Turn:
-    """The turn of `key`; it is the caller's own if its host name is `host`."""
-    return _turns.setdefault(key, Turn(host))
+def turn(what: str, app: str, key: str, host: str) -> Turn:
+    """The turn to do `what` for the `key` of an application; it is the caller's own if its host
+    name is `host`."""
+    return _turns.setdefault(f"{what} {app} {key}", Turn(app, host))
 
 
-def host_failed(host: str) -> None:
-    """An operation failed on a host; what it had the turn for has failed, and nobody waits."""
+def failed(host: str, app: str | None = None) -> None:
+    """An operation failed on a host, for one application or for all; what it had the turn for has
+    failed, and nobody waits."""
     for mine in _turns.values():
-        if mine.host == host and not mine.over.is_set():
+        if mine.host == host and app in (None, mine.app) and not mine.over.is_set():
             mine.end(good=False)

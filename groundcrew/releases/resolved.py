@@ -37,7 +37,7 @@ def end(plans: Sequence[ReleasePlan], host: Host) -> None:
 
 
 def _turn(plan: ReleasePlan, host: Host) -> Turn:
-    return turn(f"resolve {plan.paths.name} {plan.environment_key}", host.name)
+    return turn("resolve", plan.paths.name, plan.environment_key, host.name)
 
 
 def _read(other: Host, plan: ReleasePlan, host: Host) -> str | None:

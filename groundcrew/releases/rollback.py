@@ -9,14 +9,9 @@ from groundcrew import remote
 from groundcrew.facts.apps import AppState
 from groundcrew.operations.guard import refuse
 from groundcrew.releases import commands
-from groundcrew.releases.operations import (
-    Commands,
-    app_state,
-    locked,
-    roll_out,
-    run_of,
-    shell,
-)
+from groundcrew.releases.apart import Commands
+from groundcrew.releases.run_state import app_state, locked, run_of, shell
+from groundcrew.releases.switching import roll_out
 from groundcrew.releases.target import Target, is_built, operator, settled
 
 

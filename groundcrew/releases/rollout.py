@@ -34,10 +34,12 @@ class Rollout:
         return self.canary == host
 
     def fail(self, host: str) -> None:
-        """Stop the rollout, and lead back the hosts that have switched."""
-        self.attempting.discard(host)
+        """Stop the rollout. Where the host was being switched, lead back those that have."""
         if self.failed is None:
             self.failed = host
+        if host not in self.attempting:
+            return
+        self.attempting.discard(host)
         if self.go_back:
             for other in list(self.switched):
                 self.lead_back(other)

@@ -9,8 +9,8 @@ from pyinfra.api import Host, StringCommand
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS
 
 from groundcrew import remote
-from groundcrew.facts.apps import App
-from groundcrew.releases import commands, lock
+from groundcrew.facts.apps import Apps
+from groundcrew.releases import apart, commands, lock
 from groundcrew.releases.target import Target, followers
 
 
@@ -39,6 +39,7 @@ def going_back(host: Host, target: Target, release: str, previous: str) -> Calla
         return StringCommand(lock.guarded(host, target.paths, text))
 
     def go_back() -> bool:
+        apart.fail(host, target.paths.name, "another host failed")
         held = lock.run_of(host, target.paths)
         if target.holds(previous):
             steps = [shell(commands.hold(target, previous, release))]
@@ -51,7 +52,8 @@ def going_back(host: Host, target: Target, release: str, previous: str) -> Calla
         steps.append(shell(commands.switch(target, previous)))
         if not all(run(step) for step in steps):
             return False
-        state = host.get_fact(App, app=target.paths.name, **arguments)
+        name = target.paths.name
+        state = host.get_fact(Apps, apps=(name,), **arguments)[name]
         old = [
             name
             for name in followers(state, target.paths, previous)

@@ -1,12 +1,12 @@
-"""Reports the releases of one application and what runs of them.
+"""Reports the releases of applications and what runs of them.
 
-Runs on the host as `python3 -c SCRIPT NAME`. Prints one line of JSON: {"live": release that serves,
-"current": release that /srv/NAME/current leads to, "held", "socket_unit", "fallback": bool,
-"damaged": whether the live release's code is not what was built, "releases": {ID: {"built", "bad",
-"hooked": bool, "source": text, "held": whether systemd holds its socket, null without a unit}},
-"served": [releases, the last one last], "taken_back": {ID: {"time", "operator"}}, "units": {UNIT:
-{"active", "sub", "enabled", "restarts", "memory"}},
-"memory_available": bytes, "lock": text}. Standard library only, Python 3.9 or later.
+Runs on the host as `python3 -c SCRIPT NAME...`. Prints one line of JSON: {NAME: {"live":
+release that serves, "current": release that /srv/NAME/current leads to, "held", "socket_unit",
+"fallback": bool, "damaged": whether the live release's code is not what was built, "releases": {ID:
+{"built", "bad", "hooked": bool, "source": text, "held": whether systemd holds its socket, null
+without a unit}}, "served": [releases, the last one last], "taken_back": {ID: {"time", "operator"}},
+"units": {UNIT: {"active", "sub", "enabled", "restarts", "memory"}}, "memory_available": bytes,
+"lock": text}}. Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -91,30 +91,30 @@ def memory_available() -> int:
     return 0
 
 
-def main() -> int:
-    """Prints the state of the application named in argv[1]."""
-    name = sys.argv[1]
+def state(name: str) -> dict[str, Any]:
+    """One application's."""
     root = Path("/srv") / name
     live, is_held = live_release(name)
     past = read(root / "history.json")
-    print(
-        json.dumps(
-            {
-                "live": live,
-                "held": is_held,
-                "current": link_name(root / "current"),
-                "socket_unit": (SYSTEM / f"{name}.socket").exists(),
-                "fallback": (UPSTREAMS / name / "previous.sock").is_symlink(),
-                "damaged": damaged(root, live),
-                "releases": releases(root, past),
-                "served": past["served"],
-                "taken_back": past["taken_back"],
-                "units": units(name),
-                "memory_available": memory_available(),
-                "lock": text(root / "lock").strip(),
-            }
-        )
-    )
+    return {
+        "live": live,
+        "held": is_held,
+        "current": link_name(root / "current"),
+        "socket_unit": (SYSTEM / f"{name}.socket").exists(),
+        "fallback": (UPSTREAMS / name / "previous.sock").is_symlink(),
+        "damaged": damaged(root, live),
+        "releases": releases(root, past),
+        "served": past["served"],
+        "taken_back": past["taken_back"],
+        "units": units(name),
+        "memory_available": memory_available(),
+        "lock": text(root / "lock").strip(),
+    }
+
+
+def main() -> int:
+    """Prints the state of the applications named in the arguments."""
+    print(json.dumps({name: state(name) for name in sys.argv[1:]}))
     return 0
 
 

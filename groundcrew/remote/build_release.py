@@ -19,7 +19,8 @@ in /srv/NAME/build. When it has ended, with every process that it has started, r
 has left into /srv/NAME/environments and /srv/NAME/code (see groundcrew/remote/seal.py), where only
 root can change it. A part that is there already is used again. The release's directory appears with
 all it has in one rename. On failure nothing of the release stays, and exit status is 1 with the
-failing command's last lines on stderr; the others are built to their end.
+failing command's last lines on stderr; the others are built to their end, and
+the last line on stdout names those that failed (see groundcrew/remote/several.py).
 Standard library only, Python 3.9 or later.
 """
 
@@ -45,6 +46,7 @@ from groundcrew.remote.requirements import pinned_hashes
 from groundcrew.remote.run_lock import RunIsGoneError, step
 from groundcrew.remote.sbom import SBOM, sbom
 from groundcrew.remote.seal import SealError, copy_content, lend, seal
+from groundcrew.remote.several import several
 
 RESOLVED = "requirements.lock"
 """What requirements that leave versions open have become, with hashes."""
@@ -450,29 +452,9 @@ def build(payload: dict[str, Any]) -> int:
     return 0
 
 
-def side_by_side(payloads: list[dict[str, Any]]) -> int:
-    """Builds each release in a process of its own; the worst exit status."""
-    statuses = []
-    for number, payload in enumerate(payloads):
-        if number >= (os.cpu_count() or 1):
-            statuses.append(os.wait()[1])
-        if os.fork() == 0:
-            status = 1
-            try:
-                status = build(payload)
-                sys.stdout.flush()
-                sys.stderr.flush()
-            finally:
-                os._exit(status)
-    while len(statuses) < len(payloads):
-        statuses.append(os.wait()[1])
-    return int(any(statuses))
-
-
 def main() -> int:
     """Builds what the payload on stdin describes."""
-    payloads = json.load(sys.stdin)
-    return build(payloads[0]) if len(payloads) == 1 else side_by_side(payloads)
+    return several(json.load(sys.stdin), build, os.cpu_count() or 1)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Asks an application for its health path until it answers as expected, or a deadline passes.
 
-Runs on the host as `python3 -c SCRIPT` with a JSON payload on stdin: {"sockets": [path],
+Runs on the host as `python3 -c SCRIPT` with a JSON payload on stdin, or with a list of them for
+several applications (see groundcrew/remote/several.py): {"name", "sockets": [path],
 "release": directory of the release behind them, "port": number (without sockets, on 127.0.0.1),
 "tls": whether nginx speaks HTTPS, "scheme": visitors', "host": Host header, "path", "status",
 "timeout", "interval", "request_timeout", "successes", "hold": seconds, "checks": [{"path",
@@ -33,6 +34,7 @@ from groundcrew.remote.app_client import Answer, NginxConnection, http_answer, s
 from groundcrew.remote.history import note
 from groundcrew.remote.printable import printable
 from groundcrew.remote.run_lock import RunIsGoneError, step, taken_over
+from groundcrew.remote.several import several
 
 EARLY = 5.0
 EARLY_INTERVAL = 0.05
@@ -205,15 +207,20 @@ def judge(payload: dict[str, Any]) -> int:
     return 1
 
 
-def main() -> int:
-    """Probes what the payload on stdin describes."""
-    payload = json.load(sys.stdin)
+def one(payload: dict[str, Any]) -> int:
+    """One application's probe; the exit status."""
     try:
         with step(payload["run"]):
             return judge(payload)
     except (RunIsGoneError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
+
+
+def main() -> int:
+    """Probes what the payload on stdin describes."""
+    payload = json.load(sys.stdin)
+    return several(payload, one) if isinstance(payload, list) else one(payload)
 
 
 if __name__ == "__main__":

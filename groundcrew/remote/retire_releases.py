@@ -1,6 +1,7 @@
 """Lets replaced releases finish what they have, then stops them, and removes what is not kept.
 
-Runs on the host as root, as `python3 -c SCRIPT` with a JSON payload on stdin: {"name", "live": the
+Runs on the host as root, as `python3 -c SCRIPT` with a JSON payload on stdin, a list of
+applications that are seen to side by side (see groundcrew/remote/several.py): {"name", "live": the
 release that stays, "stop": {release: [unit]}, "sockets": [sockets of those releases], "drain":
 seconds for which they may go on at the most, "least": seconds for which they do, "fallback": link,
 "remove": {release: {"units": [file], "sockets": [path]}}, "socket_unit": name of a socket unit that
@@ -25,6 +26,7 @@ from groundcrew.remote.app_files import SYSTEM, live_release, metadata, release_
 from groundcrew.remote.history import note
 from groundcrew.remote.parts import PART
 from groundcrew.remote.run_lock import RunIsGoneError, step, taken_over
+from groundcrew.remote.several import several
 
 LOOK = 0.2
 QUIET = 3
@@ -119,9 +121,8 @@ def systemctl(*arguments: str, check: bool = True) -> None:
     subprocess.run(["systemctl", *arguments], check=check, stdin=subprocess.DEVNULL)
 
 
-def main() -> int:
-    """Does what the payload on stdin describes."""
-    payload = json.load(sys.stdin)
+def retire(payload: dict[str, Any]) -> int:
+    """One application's; the exit status."""
     try:
         with step(payload["run"]):
             # A run that was cut off after the switch has not noted it.
@@ -136,6 +137,11 @@ def main() -> int:
         print(f"{payload['name']}: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def main() -> int:
+    """Does what the payload on stdin describes."""
+    return several(json.load(sys.stdin), retire)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from groundcrew.facts.apps import App, AppState
-from groundcrew.releases.operations import unneeded
+from groundcrew.facts.apps import AppState, nothing
+from groundcrew.releases.finishing import unneeded
 from groundcrew.releases.rollback import NoReleaseError, choose
 from groundcrew.remote import history
 
@@ -18,7 +18,7 @@ NEVER = "20260109T000000Z-dddddddddddd"
 
 
 def state(live: str, served: list[str], bad: tuple[str, ...] = (), kept: str = "") -> AppState:
-    found = App.default()
+    found = nothing()
     names = kept.split() or {*served, live, NEVER}
     found["live"] = found["current"] = live
     found["served"] = served

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from groundcrew.apps.model import AppSettings
 from groundcrew.apps.paths import AppPaths
 from groundcrew.apps.server import GunicornServer, UwsgiServer
-from groundcrew.facts.apps import App, AppState
+from groundcrew.facts.apps import AppState, nothing
 from groundcrew.releases import commands
-from groundcrew.releases.operations import too_little_memory
+from groundcrew.releases.switching import too_little_memory
 from groundcrew.releases.target import Target, followers, settled
 from groundcrew.status.parts import Part, part
 from roles.gunicorn import Gunicorn
@@ -43,7 +43,7 @@ def host(**units: dict[str, str]) -> AppState:
     """A host where release ONE has one instance and release THREE three, which is live."""
     names = [PATHS.unit(ONE), *(PATHS.unit(THREE, number) for number in (1, 2, 3))]
     state: Any = {
-        **App.default(),
+        **nothing(),
         "live": THREE,
         "current": THREE,
         "units": {name: unit() for name in names} | units,

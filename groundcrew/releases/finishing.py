@@ -1,0 +1,147 @@
+"""The steps after a release has come to serve: workers and timers follow, replaced releases end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pyinfra import host
+from pyinfra.api import operation
+
+from groundcrew.facts.apps import AppState
+from groundcrew.releases import apart, commands, lock, undo
+from groundcrew.releases.apart import Commands
+from groundcrew.releases.run_state import (
+    FOLLOWED,
+    app_state,
+    known,
+    locked,
+    run_of,
+    shell,
+    take_lock,
+)
+from groundcrew.releases.target import (
+    Target,
+    followers,
+    is_active,
+    is_enabled,
+    misplaced,
+    settled,
+)
+
+ReleaseOf = Callable[[AppState], str]
+"""Finds the release that is meant in the host's state."""
+
+
+@operation()
+@apart.own
+def leave(target: Target) -> Commands:
+    """Ends workers and timers that another host runs for all: on every host before any starts them.
+
+    + target: the application
+    """
+    units = misplaced(target, app_state(target))
+    if units:
+        yield from locked(target)
+        yield shell(target, commands.leave(units))
+
+
+@operation()
+@apart.own
+def follow(target: Target, release_of: ReleaseOf) -> Commands:
+    """Starts the release's workers and timers, and lets the old ones finish.
+
+    + target: the application
+    + release_of: finds the release in the host's state
+    """
+    state = app_state(target)
+    release = release_of(state)
+    wanted = [
+        name
+        for name in followers(state, target.paths, release)
+        if target.paths.part(name) not in target.elsewhere
+    ]
+    idle = [name for name in wanted if not (is_active(state, name) and is_enabled(state, name))]
+    old = [
+        name
+        for name in others(state, target, release)
+        if is_active(state, name) or is_enabled(state, name)
+    ]
+    if idle or old:
+        yield from locked(target)
+        single = [name for name in old if target.paths.part(name) in target.app.single_parts]
+        yield shell(target, commands.follow(idle, old, single))
+    elif host.state.is_executing:
+        known(FOLLOWED)[target.paths.name] = state
+
+
+def others(state: AppState, target: Target, release: str) -> list[str]:
+    """Workers and timers of all releases but one."""
+    releases = {name.partition("@")[2].split(".")[0] for name in state["units"]} - {release}
+    return [name for other in sorted(releases) for name in followers(state, target.paths, other)]
+
+
+@operation()
+def retire(targets: Sequence[tuple[Target, ReleaseOf]]) -> Commands:
+    """Drains and stops replaced releases, all applications at the same time, removes all but the
+    newest, and gives the locks back.
+
+    + targets: the applications, each with what finds its release in the host's state
+    """
+    wanted = [(target, of) for target, of in targets if target.paths.name not in apart.failed(host)]
+    if host.state.is_executing:
+        apart.begin(host, [target.paths.name for target, _ in wanted])
+    payloads = []
+    for target, release_of in wanted:
+        name = target.paths.name
+        state = known(FOLLOWED).pop(name, None) or app_state(target)
+        release = release_of(state)
+        payload = None
+        if not host.state.is_executing or settled(target, state, release):
+            payload = _to_retire(target, release, state)
+        if payload is None:
+            apart.good(host, name)
+        elif take_lock(target):
+            payloads.append({**payload, "run": run_of(target)})
+    if payloads:
+        yield apart.each("retire_releases", payloads, undo.connector_arguments(host))
+    if host.state.is_executing:
+        for target, _ in wanted:
+            lock.release(host, target.paths.name)
+    yield from apart.end(host)
+
+
+def _to_retire(target: Target, release: str, state: AppState) -> dict[str, Any] | None:
+    """What `retire_releases` is told of one application; None where there is nothing to do."""
+    target = target.on(state)
+    prefix = f"{target.paths.name}@"
+    running = {
+        name.removeprefix(prefix).split(".")[0]
+        for name, unit in state["units"].items()
+        if name.startswith(prefix) and unit["active"] in ("active", "activating", "reloading")
+    }
+    stop = sorted(running - {release})
+    let_go = state["socket_unit"] and not target.holds(release)
+    busy = {
+        name.partition("@")[2].split(".")[0]
+        for name, unit in state["units"].items()
+        if unit["active"] in ("active", "activating", "deactivating", "reloading")
+    }
+    surplus = [
+        name
+        for name in unneeded(state, release, target.app.release.keep)
+        if name not in busy - set(stop)
+    ]
+    noted = state["served"][-1:] == [release]
+    if not (stop or let_go or surplus) and noted:
+        return None
+    return commands.retire_payload(target, release, stop, surplus, let_go=let_go)
+
+
+def unneeded(state: AppState, live: str, keep: int) -> list[str]:
+    """Releases that are not kept: of those that are not live, the ones that have served last stay,
+    then the newest."""
+    places = {name: place for place, name in enumerate(state["served"])}
+    others = [name for name in state["releases"] if name != live]
+    others.sort(key=lambda name: (places.get(name, -1), name), reverse=True)
+    return others[keep - 1 :]

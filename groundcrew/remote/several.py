@@ -1,0 +1,48 @@
+"""The same work for several applications at the same time, each in a process of its own.
+
+Part of the programs that import it: it is sent with them. Standard library only, Python 3.9 or
+later.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, Optional
+
+Work = Callable[[dict[str, Any]], int]
+
+
+def several(payloads: list[dict[str, Any]], work: Work, at_once: Optional[int] = None) -> int:  # noqa: UP045 - Python 3.9
+    """Does `work` for every payload, `at_once` at a time, and prints as the last line the names of
+    those that failed: {"failed": [name]}. Exit status 1 where there are any."""
+    names: dict[int, str] = {}
+    failed: list[str] = []
+
+    def wait() -> None:
+        process, status = os.wait()
+        name = names.pop(process, None)
+        if name is not None and status != 0:
+            failed.append(name)
+
+    for payload in payloads:
+        if at_once is not None and len(names) >= at_once:
+            wait()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        process = os.fork()
+        if process == 0:
+            status = 1
+            try:
+                status = work(payload)
+                sys.stdout.flush()
+                sys.stderr.flush()
+            finally:
+                os._exit(status)
+        names[process] = payload["name"]
+    while names:
+        wait()
+    print(json.dumps({"failed": sorted(failed)}), flush=True)
+    return int(bool(failed))
