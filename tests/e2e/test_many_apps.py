@@ -1,0 +1,149 @@
+"""Twenty applications on one host, released in one run, and one among them that is broken."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.e2e.harness import LabHost, Run, Traffic, converged, pyinfra
+
+COMMAND = Path(__file__).with_name("sources") / "command"
+NAMES = [f"app{number:02}" for number in range(1, 21)]
+BROKEN = NAMES[3]
+"""Not the last one: those after it in the alphabet come after it in the run."""
+
+
+@pytest.fixture(scope="module")
+def many() -> Iterator[LabHost]:
+    """A host on which all are released in its first run."""
+    with converged("e2e-many", "bookworm", settings("one")) as host:
+        yield host
+
+
+def settings(greeting: str, **of_one: str) -> dict[str, Any]:
+    """All applications with this variable; `of_one` are settings of the one that may be broken."""
+    data: dict[str, Any] = {"apps": NAMES}
+    for name in NAMES:
+        data |= {
+            f"app.{name}.source.directory": str(COMMAND),
+            f"app.{name}.requirements": False,
+            f"app.{name}.server": {"type": "command", "command": "python serve.py unix:{socket}"},
+            f"app.{name}.domains": [f"{name}.test"],
+            f"app.{name}.health.path": "/",
+            f"app.{name}.health.timeout": 10,
+            f"app.{name}.env.INSTANCE": greeting,
+        }
+    for key, value in of_one.items():
+        data[f"app.{BROKEN}.{key.replace('__', '.')}"] = value
+    return data
+
+
+@contextmanager
+def visits(host: LabHost) -> Iterator[Traffic]:
+    """One client asks all applications, one after the other, all the time."""
+    counts = Traffic()
+    stop = threading.Event()
+
+    def ask() -> None:
+        session = requests.Session()
+        while not stop.is_set():
+            for name in NAMES:
+                counts.requests += 1
+                try:
+                    answer = session.get(
+                        f"http://{host.address}/", headers={"Host": f"{name}.test"}, timeout=10
+                    )
+                    if answer.status_code != 200:
+                        counts.failures.append(f"{name}: status {answer.status_code}")
+                except requests.RequestException as error:
+                    counts.failures.append(f"{name}: {error}")
+            time.sleep(0.1)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    try:
+        yield counts
+    finally:
+        stop.set()
+        thread.join(timeout=30)
+
+
+def greetings(host: LabHost) -> Mapping[str, str]:
+    return {name: host.get("/", f"{name}.test").json()["instance"] for name in NAMES}
+
+
+def releases(host: LabHost, data: Mapping[str, Any]) -> tuple[Run, Traffic]:
+    with visits(host) as counts:
+        run = pyinfra(host.name, playbook="playbooks/release.py", data=data)
+    return run, counts
+
+
+def test_all_are_released_in_the_first_run(many: LabHost) -> None:
+    assert set(greetings(many).values()) == {"one"}
+    assert pyinfra(many.name, data=settings("one")).changed == []
+
+
+def test_all_change_in_one_run(many: LabHost) -> None:
+    run, counts = releases(many, settings("two"))
+    assert run.status == 0, run.stderr
+    assert counts.failures == []
+    assert counts.requests > 200
+    assert set(greetings(many).values()) == {"two"}
+
+
+@pytest.mark.parametrize(
+    ("of_one", "step", "why"),
+    [
+        ({"hooks__build": ["echo no such thing >&2; false"]}, "build releases", "no such thing"),
+        (
+            {"server__command": "python nowhere.py {socket}"},
+            f"{BROKEN}: start, probe and switch",
+            "nowhere.py",
+        ),
+    ],
+    ids=["does not build", "does not start"],
+)
+def test_one_that_is_broken_stops_no_other(
+    many: LabHost, of_one: Mapping[str, Any], step: str, why: str
+) -> None:
+    greeting = step.split()[0]
+    data = settings(greeting, **of_one)
+    before = greetings(many)
+    run, counts = releases(many, data)
+    assert run.status == 1
+    assert counts.failures == []
+    assert greetings(many) == dict.fromkeys(NAMES, greeting) | {BROKEN: before[BROKEN]}
+    end = run.stderr[run.stderr.rindex("groundcrew: the run failed") :]
+    assert f"not released: {BROKEN} ({step})" in end
+    assert why in end
+    assert [name for name in NAMES if name in end] == [BROKEN]
+    # Nothing of the run is left: the next one needs to take over no lock, and mends the rest.
+    run = pyinfra(many.name, playbook="playbooks/release.py", data=settings(greeting))
+    assert run.status == 0, run.stderr
+    assert "took over the lock" not in run.stderr
+    assert set(greetings(many).values()) == {greeting}
+
+
+def test_one_that_does_not_stay_healthy_goes_back_alone(many: LabHost, tmp_path: Path) -> None:
+    """It answers well at first, and dies in the check window that all have together."""
+    source = tmp_path / "dies"
+    shutil.copytree(COMMAND, source)
+    code = source / "serve.py"
+    text = code.read_text()
+    dies = "import os, threading\nthreading.Timer(3, os._exit, [3]).start()\n"
+    code.write_text(text.replace("import signal\n", f"import signal\n{dies}", 1))
+    before = greetings(many)
+    data = settings("four", source__directory=str(source))
+    run = pyinfra(many.name, playbook="playbooks/release.py", data=data)
+    assert run.status == 1
+    assert greetings(many) == dict.fromkeys(NAMES, "four") | {BROKEN: before[BROKEN]}
+    assert f"not released: {BROKEN} (check window of {', '.join(NAMES[:4])})" in run.stderr
+    assert "has died" in run.stderr or "restarted" in run.stderr
