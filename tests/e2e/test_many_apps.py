@@ -114,7 +114,7 @@ def test_all_change_in_one_run(many: LabHost) -> None:
 def test_one_that_is_broken_stops_no_other(
     many: LabHost, of_one: Mapping[str, Any], step: str, why: str
 ) -> None:
-    greeting = step.split()[0]
+    greeting = step.split(maxsplit=1)[0]
     data = settings(greeting, **of_one)
     before = greetings(many)
     run, counts = releases(many, data)
