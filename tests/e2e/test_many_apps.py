@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 import time
@@ -13,10 +14,10 @@ from typing import Any
 import pytest
 import requests
 
-from tests.e2e.harness import LabHost, Run, Traffic, converged, pyinfra
+from tests.e2e.harness import ROOT, LabHost, Run, Traffic, converged, pyinfra
 
 COMMAND = Path(__file__).with_name("sources") / "command"
-NAMES = [f"app{number:02}" for number in range(1, 21)]
+NAMES = [f"many-{number:02}" for number in range(1, 21)]
 BROKEN = NAMES[3]
 """Not the last one: those after it in the alphabet come after it in the run."""
 
@@ -24,23 +25,32 @@ BROKEN = NAMES[3]
 @pytest.fixture(scope="module")
 def many() -> Iterator[LabHost]:
     """A host on which all are released in its first run."""
-    with converged("e2e-many", "bookworm", settings("one")) as host:
-        yield host
+    files = {name: ROOT / "apps" / f"{name}.yml" for name in NAMES}
+    for name, file in files.items():
+        file.write_text(json.dumps(manifest(name)))
+    try:
+        with converged("e2e-many", "bookworm", settings("one")) as host:
+            yield host
+    finally:
+        for file in files.values():
+            file.unlink()
+
+
+def manifest(name: str) -> dict[str, Any]:
+    """A manifest in JSON, which is YAML too."""
+    return {
+        "source": {"directory": str(COMMAND)},
+        "requirements": False,
+        "server": {"type": "command", "command": "python serve.py unix:{socket}"},
+        "domains": [f"{name}.test"],
+        "health": {"path": "/", "timeout": 10},
+    }
 
 
 def settings(greeting: str, **of_one: str) -> dict[str, Any]:
     """All applications with this variable; `of_one` are settings of the one that may be broken."""
     data: dict[str, Any] = {"apps": NAMES}
-    for name in NAMES:
-        data |= {
-            f"app.{name}.source.directory": str(COMMAND),
-            f"app.{name}.requirements": False,
-            f"app.{name}.server": {"type": "command", "command": "python serve.py unix:{socket}"},
-            f"app.{name}.domains": [f"{name}.test"],
-            f"app.{name}.health.path": "/",
-            f"app.{name}.health.timeout": 10,
-            f"app.{name}.env.INSTANCE": greeting,
-        }
+    data |= {f"app.{name}.env.INSTANCE": greeting for name in NAMES}
     for key, value in of_one.items():
         data[f"app.{BROKEN}.{key.replace('__', '.')}"] = value
     return data
