@@ -39,7 +39,7 @@ class _Releases(BaseStateCallback):
         del retry_count, max_retries
         arguments = state.get_op_data_for_host(host, op_hash).global_arguments
         if arguments["_ignore_errors"]:
-            step = ", ".join(sorted(state.get_op_meta(op_hash).names))
+            step = ", ".join(sorted(state.get_op_meta(op_hash).names)).rpartition(" | ")[2]
             for name in apart.blamed(host):
                 apart.fail(host, name, step)
                 once.failed(host.name, name)

@@ -51,13 +51,16 @@ def as_root(name: str, command: str, stdin: bytes = b"") -> bytes:
 
 
 def run(
-    command: list[str], stdin: bytes = b"", environment: dict[str, str] | None = None
+    command: list[str],
+    stdin: bytes = b"",
+    environment: dict[str, str] | None = None,
+    cwd: Path = ROOT,
 ) -> subprocess.CompletedProcess[bytes]:
     """A finished program. Raises BenchmarkError when it fails."""
     done = subprocess.run(
         command,
         check=False,
-        cwd=ROOT,
+        cwd=cwd,
         env={**os.environ, **(environment or {})},
         input=stdin,
         capture_output=True,

@@ -62,11 +62,11 @@ def release(source: Path, number: int) -> dict[str, float]:
         ended = time.time()
         steps = json.load(profile)["hosts"][lab.GROUNDCREW]["operations"]
     operations = {step["name"].partition(" | ")[2]: step for step in steps}
-    checked = operations[f"{APP}: canary"]
+    checked = operations[f"{APP}: start, probe and switch"]
     root = f"/srv/{APP}/current"
     question = (
-        f"stat -c %.Y {root}/venv/pyvenv.cfg {root}/release.json && "
-        f"stat -c %.Y /run/{APP}/current.sock && "
+        f"stat -c %.Y {root}/app {root}/release.json && "
+        f"stat -c %.Y /run/groundcrew/nginx/{APP}/current.sock && "
         f"systemctl show --property=InactiveExitTimestampMonotonic --value "
         f"{APP}@$(basename $(readlink {root})).service && cut -d' ' -f1 /proc/uptime && date +%s.%N"
     )

@@ -73,7 +73,7 @@ def hooks(plan: ReleasePlan) -> Commands:
 @operation()
 @apart.own
 def canary(plan: ReleasePlan) -> Commands:
-    """Switches one host to the release, before all others.
+    """Switches one host to the release, before all others; nothing where there are no others.
 
     + plan: the release
     """
@@ -81,6 +81,8 @@ def canary(plan: ReleasePlan) -> Commands:
         return
     state = app_state(plan.target)
     if settled(plan.target, state, plan.release_id(state)):
+        return
+    if rollout(plan.paths.name).candidates == {host.name}:
         return
     names = [other.name for other in host.state.inventory]
     if rollout(plan.paths.name).is_canary(host.name, names):

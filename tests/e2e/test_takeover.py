@@ -20,8 +20,16 @@ def deploy(host: LabHost, **data: object) -> Run:
     return pyinfra(host.name, data={"apps": ["hello", "httpbin", APP], **data})
 
 
+def removed(host: LabHost) -> Run:
+    data = {"app": APP, "purge": "yes"}
+    return pyinfra(host.name, playbook="playbooks/remove.py", data=data)
+
+
 @pytest.fixture
 def taken(bookworm: LabHost) -> Iterator[LabHost]:
+    # Tests before may have left the application there.
+    if bookworm.out(f"getent passwd {APP}; true"):
+        assert removed(bookworm).status == 0
     bookworm.out(
         f"useradd --create-home --uid 2015 --shell /bin/bash --groups sudo {APP} && "
         f"echo {APP}:long-ago | chpasswd && mkdir /srv/{APP} && "
@@ -30,8 +38,7 @@ def taken(bookworm: LabHost) -> Iterator[LabHost]:
     )
     yield bookworm
     bookworm.out(f"systemctl stop old-app 2>/dev/null; rm -rf /home/{APP}; true")
-    remove = {"app": APP, "purge": "yes"}
-    run = pyinfra(bookworm.name, playbook="playbooks/remove.py", data=remove)
+    run = removed(bookworm)
     assert run.status == 0, run.stderr
     bookworm.out(f"rm -rf /srv/{APP}; if id {APP} 2>/dev/null; then userdel {APP}; fi")
     assert pyinfra(bookworm.name).status == 0
