@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from functools import wraps
 from typing import Any, ParamSpec, Protocol, cast
 
+from paramiko import SSHException
 from pyinfra import host as current_host
 from pyinfra import logger
 from pyinfra.api import FunctionCommand, Host, State, StringCommand, operation
@@ -123,12 +124,17 @@ def _each(
     arguments: dict[str, Any],
 ) -> bool:
     command = remote.command(program, payload=payloads)
-    done, output = host.run_shell_command(
-        command,
-        print_output=state.print_output,
-        print_input=state.print_input,
-        **{**arguments, **command.connector_arguments},
-    )
+    try:
+        done, output = host.run_shell_command(
+            command,
+            print_output=state.print_output,
+            print_input=state.print_input,
+            **{**arguments, **command.connector_arguments},
+        )
+    except (OSError, SSHException) as error:
+        reason = str(error) or type(error).__name__
+        host.log_styled(f"the connection is gone: {reason}", log_func=logger.error, fg="red")
+        return False
     if not done and not state.print_output:
         print_host_combined_output(host, output)
     names = [item["name"] for item in payloads]

@@ -149,7 +149,7 @@ def test_failing_release_hook(bookworm: LabHost, source: Path) -> None:
     mended(bookworm, source)
 
 
-@pytest.mark.parametrize("step", ["build releases", "canary", "retire"])
+@pytest.mark.parametrize("step", ["build releases", "probe and switch", "retire"])
 def test_connection_cut_in_the_middle(bookworm: LabHost, source: Path, step: str) -> None:
     edit(source, "import platform", f"import platform  # cut at {step}")
     # Both applications, as nginx has them: a change of its own configuration reloads it, which
