@@ -98,7 +98,7 @@ def retire(targets: Sequence[tuple[Target, ReleaseOf]]) -> Commands:
         release = release_of(state)
         payload = None
         if not host.state.is_executing or settled(target, state, release):
-            payload = _to_retire(target, release, state)
+            payload = to_retire(target, release, state)
         if payload is None:
             apart.good(host, name)
         elif take_lock(target):
@@ -111,7 +111,7 @@ def retire(targets: Sequence[tuple[Target, ReleaseOf]]) -> Commands:
     yield from apart.end(host)
 
 
-def _to_retire(target: Target, release: str, state: AppState) -> dict[str, Any] | None:
+def to_retire(target: Target, release: str, state: AppState) -> dict[str, Any] | None:
     """What `retire_releases` is told of one application; None where there is nothing to do."""
     target = target.on(state)
     prefix = f"{target.paths.name}@"

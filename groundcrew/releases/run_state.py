@@ -22,6 +22,7 @@ DAMAGED = "groundcrew_damaged"
 SWITCHED = "groundcrew_switched"
 WATCHED = "groundcrew_watched"
 FOLLOWED = "groundcrew_followed"
+FITTING = "groundcrew_fitting"
 
 
 def app_state(target: Target) -> AppState:

@@ -16,14 +16,17 @@ from groundcrew.facts.apps import AppState
 from groundcrew.operations.guard import refuse
 from groundcrew.releases import apart, commands, undo
 from groundcrew.releases.apart import Commands
+from groundcrew.releases.finishing import to_retire
 from groundcrew.releases.once import turn
 from groundcrew.releases.plan import ReleasePlan
 from groundcrew.releases.rollout import rollout
 from groundcrew.releases.run_state import (
     DAMAGED,
+    FITTING,
     SWITCHED,
     WATCHED,
     app_state,
+    app_states,
     known,
     run_of,
     shell,
@@ -92,14 +95,15 @@ def canary(plan: ReleasePlan) -> Commands:
 
 @operation()
 @apart.own
-def batch(plan: ReleasePlan, together: Sequence[str]) -> Commands:
+def batch(plan: ReleasePlan, together: Sequence[ReleasePlan]) -> Commands:
     """Switches the host to the release, unless another host has failed.
 
     Called with `_parallel`, pyinfra runs it on that many hosts at a time.
 
     + plan: the release
-    + together: names of applications that are released together with this one: where no other host
-      waits for it, its check window is that of all of them (see `watch`)
+    + together: the releases that are released together with this one, itself among them. Where no
+      other host waits for it, its check window is that of all of them (see `watch`); where the host
+      has no memory for a second release of each, it is drained and stopped before the next one
     """
     if plan.paths.name in known(SWITCHED):
         host.noop("this host went first")
@@ -109,9 +113,38 @@ def batch(plan: ReleasePlan, together: Sequence[str]) -> Commands:
     if settled(plan.target, state, release):
         host.noop(f"release {release} is live")
         return
-    busy = [name for name in together if host.name in rollout(name).candidates]
+    busy = [other for other in together if host.name in rollout(other.paths.name).candidates]
+    crowd = host.state.is_executing and len(busy) > 1
+    fits = crowd and _fit(busy)
     alone = rollout(plan.paths.name).candidates == {host.name}
-    yield from roll_out(plan.target, release, state, later=alone and len(busy) > 1)
+    yield from roll_out(plan.target, release, state, later=alone and fits)
+    if crowd and not fits:
+        yield from _make_room(plan)
+
+
+def _fit(busy: Sequence[ReleasePlan]) -> bool:
+    """Whether the host has memory for a second release of each; found out once for all of them."""
+    names = ", ".join(plan.paths.name for plan in busy)
+    if names not in known(FITTING):
+        states = app_states(plan.paths.name for plan in busy)
+        wanted = sum(
+            instance_bytes(plan.target.on(state), state) * plan.app.instances
+            for plan in busy
+            if (state := states[plan.paths.name])["live"]
+        )
+        free = min(state["memory_available"] for state in states.values())
+        known(FITTING)[names] = wanted <= free
+    return bool(known(FITTING)[names])
+
+
+def _make_room(plan: ReleasePlan) -> Commands:
+    """Ends the replaced release at once."""
+    state = app_state(plan.target)
+    payload = to_retire(plan.target, plan.release_id(state), state)
+    if payload:
+        payload = {**payload, "run": run_of(plan.target)}
+        yield apart.each("retire_releases", [payload], undo.connector_arguments(host))
+        yield from apart.end(host)
 
 
 @operation()
@@ -208,14 +241,20 @@ def hand_over(
     yield remote.command("probe", payload=payload)
 
 
-def too_little_memory(target: Target, state: AppState, release: str) -> str | None:
-    """Why the new release cannot run beside the live one, if it cannot."""
-    units = target.units(str(state["live"]))
+def instance_bytes(target: Target, state: AppState) -> int:
+    """Bytes that an instance of the live release has, on average."""
+    release = str(state["live"])
+    units = target.units(release)
     told = [state["units"][unit]["memory"] for unit in units if unit in state["units"]]
     # Without memory accounting systemd says "[not set]", or the largest number there is.
     used = [int(text) for text in told if text.isdigit() and int(text) <= UNKNOWN]
+    return sum(used) // max(1, len(used))
+
+
+def too_little_memory(target: Target, state: AppState, release: str) -> str | None:
+    """Why the new release cannot run beside the live one, if it cannot."""
+    wanted = instance_bytes(target, state) * len(target.units(release))
     free = state["memory_available"]
-    wanted = sum(used) * len(target.units(release)) // max(1, len(used))
     if wanted <= free:
         return None
     return (

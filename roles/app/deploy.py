@@ -74,7 +74,7 @@ def release(
             switching.batch(
                 name=f"{name}: start, probe and switch",
                 plan=plan,
-                together=names,
+                together=here,
                 _parallel=batch_sizes[name],
                 _ignore_errors=True,
             )

@@ -20,6 +20,8 @@ COMMAND = Path(__file__).with_name("sources") / "command"
 NAMES = [f"many-{number:02}" for number in range(1, 21)]
 BROKEN = NAMES[3]
 """Not the last one: those after it in the alphabet come after it in the run."""
+SOME = NAMES[1:6]
+"""Of two groups that are released together, with the broken one in the middle."""
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +49,12 @@ def manifest(name: str) -> dict[str, Any]:
     }
 
 
-def settings(greeting: str, **of_one: str) -> dict[str, Any]:
-    """All applications with this variable; `of_one` are settings of the one that may be broken."""
+def settings(greeting: str, some: str | None = None, **of_one: Any) -> dict[str, Any]:
+    """All applications with this variable, or `some` with another one; `of_one` are settings of the
+    one that may be broken."""
     data: dict[str, Any] = {"apps": NAMES}
-    data |= {f"app.{name}.env.INSTANCE": greeting for name in NAMES}
+    for name in NAMES:
+        data[f"app.{name}.env.INSTANCE"] = some if some and name in SOME else greeting
     for key, value in of_one.items():
         data[f"app.{BROKEN}.{key.replace('__', '.')}"] = value
     return data
@@ -125,21 +129,22 @@ def test_one_that_is_broken_stops_no_other(
     many: LabHost, of_one: Mapping[str, Any], step: str, why: str
 ) -> None:
     greeting = step.split(maxsplit=1)[0]
-    data = settings(greeting, **of_one)
     before = greetings(many)
-    run, counts = releases(many, data)
+    run, counts = releases(many, settings("two", greeting, **of_one))
     assert run.status == 1
     assert counts.failures == []
-    assert greetings(many) == dict.fromkeys(NAMES, greeting) | {BROKEN: before[BROKEN]}
+    changed = dict.fromkeys(SOME, greeting)
+    assert greetings(many) == {**before, **changed, BROKEN: before[BROKEN]}
     end = run.stderr[run.stderr.rindex("groundcrew: the run failed") :]
     assert f"not released: {BROKEN} ({step})" in end
     assert why in end
     assert [name for name in NAMES if name in end] == [BROKEN]
     # Nothing of the run is left: the next one needs to take over no lock, and mends the rest.
-    run = pyinfra(many.name, playbook="playbooks/release.py", data=settings(greeting))
+    mended = settings("two", greeting)
+    run = pyinfra(many.name, playbook="playbooks/release.py", data=mended)
     assert run.status == 0, run.stderr
     assert "took over the lock" not in run.stderr
-    assert set(greetings(many).values()) == {greeting}
+    assert greetings(many) == {**before, **changed}
 
 
 def test_one_that_does_not_stay_healthy_goes_back_alone(many: LabHost, tmp_path: Path) -> None:
@@ -151,9 +156,10 @@ def test_one_that_does_not_stay_healthy_goes_back_alone(many: LabHost, tmp_path:
     dies = "import os, threading\nthreading.Timer(3, os._exit, [3]).start()\n"
     code.write_text(text.replace("import signal\n", f"import signal\n{dies}", 1))
     before = greetings(many)
-    data = settings("four", source__directory=str(source))
+    data = settings("two", "four", source__directory=str(source))
     run = pyinfra(many.name, playbook="playbooks/release.py", data=data)
     assert run.status == 1
-    assert greetings(many) == dict.fromkeys(NAMES, "four") | {BROKEN: before[BROKEN]}
+    changed = dict.fromkeys(SOME, "four")
+    assert greetings(many) == {**before, **changed, BROKEN: before[BROKEN]}
     assert f"not released: {BROKEN} (check window of {', '.join(NAMES[:4])})" in run.stderr
     assert "has died" in run.stderr or "restarted" in run.stderr

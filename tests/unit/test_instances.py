@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from groundcrew.apps.model import AppSettings
 from groundcrew.apps.paths import AppPaths
 from groundcrew.apps.server import GunicornServer, UwsgiServer
 from groundcrew.facts.apps import AppState, nothing
-from groundcrew.releases import commands
+from groundcrew.releases import commands, switching
 from groundcrew.releases.switching import too_little_memory
 from groundcrew.releases.target import Target, followers, settled
 from groundcrew.status.parts import Part, part
@@ -218,3 +219,29 @@ def test_a_release_keeps_the_strategy_that_it_was_made_with() -> None:
         back = commands.go_back(there, THREE, ONE)
         assert "systemctl start" not in back
         assert PATHS.held in back
+
+
+@pytest.mark.parametrize(("each", "fits"), [(300, True), (600, False)])
+def test_applications_are_released_together_where_memory_is_for_all(
+    monkeypatch: pytest.MonkeyPatch, each: int, fits: bool
+) -> None:
+    def plan(name: str) -> Any:
+        there = Target(AppPaths(name), app(), 10)
+        return SimpleNamespace(paths=there.paths, target=there, app=there.app)
+
+    def states(names: Any) -> dict[str, Any]:
+        return {
+            name: {
+                **nothing(),
+                "live": None if name == "new" else ONE,
+                "units": {AppPaths(name).unit(ONE): unit(memory=str(each << 20))},
+                "memory_available": 1 << 30,
+            }
+            for name in names
+        }
+
+    known: dict[str, Any] = {}
+    monkeypatch.setattr(switching, "app_states", states)
+    monkeypatch.setattr(switching, "known", lambda kind: known.setdefault(kind, {}))
+    # Three would need more; a first release needs no room beside another one.
+    assert switching._fit([plan("shop"), plan("blog"), plan("new")]) is fits
