@@ -1,7 +1,8 @@
 """Releases in a row under steady load: not one failed request, for every kind of server.
 
-A quarter of the releases in a normal run; `bin/test --full` does all of them. The figures are added
-to `.groundcrew/release-load.jsonl`.
+A normal run makes half of the releases, of half of the kinds of server; `bin/test --full` makes all
+of them, with requests in flight that take 20 seconds. The figures are added to
+`.groundcrew/release-load.jsonl`.
 """
 
 from __future__ import annotations
@@ -21,12 +22,22 @@ from tests.e2e.harness import ROOT, LabHost, pyinfra
 
 RATE = 240
 QUIET = 15
-RELEASES = 20 if os.environ.get("GROUNDCREW_FULL") else 5
+FULL = bool(os.environ.get("GROUNDCREW_FULL"))
+RELEASES = 10 if FULL else 5
+SLOW = 2 if FULL else 0
+"""Clients that ask for what takes 20 seconds."""
+COMMAND = "uvicorn --uds {socket} --timeout-graceful-shutdown 25 hello_asgi:app"
 SERVERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "gunicorn-sync": ("hello", {"worker_class": "sync", "workers": 4}),
+    "gunicorn-sync": ("hello", {"worker_class": "sync", "workers": 4 + SLOW}),
     "gunicorn-uvicorn": ("hello-asgi", {"worker_class": "uvicorn", "workers": 2}),
-    "uwsgi": ("hello", {"type": "uwsgi", "processes": 4}),
+    "uwsgi": ("hello", {"type": "uwsgi", "processes": 4 + SLOW}),
 }
+if FULL:
+    SERVERS |= {
+        "gunicorn-gthread": ("hello", {"worker_class": "gthread", "workers": 2, "threads": 4}),
+        "uvicorn": ("hello-asgi", {"type": "uvicorn", "workers": 2}),
+        "command": ("hello-asgi", {"type": "command", "command": COMMAND}),
+    }
 
 
 def percentile(samples: list[float], share: float) -> float:
@@ -39,6 +50,9 @@ def test_releases_under_load(bookworm: LabHost, tmp_path: Path, server: str) -> 
     app, settings = SERVERS[server]
     source = tmp_path / app
     shutil.copytree(ROOT / "examples" / app, source)
+    if server == "command":
+        # What brings its own server has it among its requirements.
+        (source / "requirements.txt").write_text("starlette\nuvicorn\n")
     data = {
         "apps": [app],
         "app": {
@@ -55,7 +69,7 @@ def test_releases_under_load(bookworm: LabHost, tmp_path: Path, server: str) -> 
 
     load = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("load.py")), bookworm.address, f"{app}.test",
-         "3000", str(RATE)],
+         "3000", str(RATE), str(SLOW)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -69,7 +83,7 @@ def test_releases_under_load(bookworm: LabHost, tmp_path: Path, server: str) -> 
         assert run.status == 0, run.stderr
         seen.add(bookworm.live(app))
     ended = time.time()
-    out, _ = load.communicate(timeout=60)
+    out, _ = load.communicate(timeout=90)
     result = json.loads(out)
 
     quiet = [took for at, took in result["samples"] if at < started]
@@ -79,6 +93,7 @@ def test_releases_under_load(bookworm: LabHost, tmp_path: Path, server: str) -> 
         "server": server,
         "releases": RELEASES,
         "requests": len(result["samples"]),
+        "slow": result["slow"],
         "failed": len(result["failures"]),
         "requests_per_second": round(rate),
         "p99_quiet_ms": round(1000 * percentile(quiet, 0.99), 1),

@@ -157,7 +157,7 @@ def test_a_release_under_https_drops_nothing(lab: Site, tmp_path: Path) -> None:
     changed = data(LAB, source={"directory": str(source)})
     load = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("load.py")), lab.host.address, lab.name,
-         "3000", "50", str(lab.ca)],
+         "3000", "50", "0", str(lab.ca)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     before = lab.host.live("hello")
