@@ -78,6 +78,10 @@ class Application:
         }
 
 
+Figures = dict[str, dict[str, dict[str, list[Figure]]]]
+"""By application, version, and what has changed."""
+
+
 def parser() -> argparse.ArgumentParser:
     """The options."""
     top = command.parser(
@@ -87,6 +91,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--before", metavar="COMMIT", help="another version, to compare with")
     top.add_argument("--repeat", type=int, default=3, help="releases of a changed line and setting")
+    top.add_argument("--hosts", type=int, help="a changed line on so many hosts, and nothing else")
     top.add_argument("--kinds", type=int, default=len(KINDS), help="only the first so many")
     return top
 
@@ -120,30 +125,34 @@ class Version:
     def pyinfra(self, app: Application, playbook: str, *arguments: str) -> float:
         """The seconds of a run."""
         pyinfra = str(self.root / ".venv" / "bin" / "pyinfra")
-        command = [pyinfra, "inventory/lab.py", playbook, "-y", "--limit", HOST]
+        command = [pyinfra, "inventory/lab.py", playbook, "-y", "--limit", f"{HOST}*"]
         command += ["--data", f'apps=["{APP}"]', "--data", f"app={json.dumps({APP: app.settings})}"]
         began = time.time()
         lab.run([*command, *arguments], cwd=self.root)
         return time.time() - began
 
-    def ask(self, text: str) -> list[float]:
-        """Numbers that shell prints as root on the host."""
+    def ask(self, text: str, host: str = HOST) -> list[float]:
+        """Numbers that shell prints as root on a host."""
         done = lab.run(
-            ["bin/lab", "ssh", "--user", lab.ADMIN, HOST, "sudo", "-n", "sh", "-c", f"'{text}'"],
+            ["bin/lab", "ssh", "--user", lab.ADMIN, host, "sudo", "-n", "sh", "-c", f"'{text}'"],
             cwd=self.root,
         )
         return [float(word) for word in done.stdout.decode().split()]
 
+    def switched(self, host: str = HOST) -> float:
+        """When the host got the release that is live, in Unix time."""
+        # The link by that nginx finds it; where that is depends on the version.
+        links = f"/run/groundcrew/nginx/{APP}/current.sock /run/{APP}/current.sock"
+        return self.ask(f"stat -c %.Y {links} 2>/dev/null | tail -n 1", host)[0]
+
     def measured(self, app: Application, playbook: str, *arguments: str) -> Figure:
         """One run, looked at on the host."""
         size = f"du -s --block-size=1 /srv/{APP} | cut -f1"
-        # The link by that nginx finds the live release; where it is depends on the version.
-        link = f"stat -c %.Y /run/groundcrew/nginx/{APP}/current.sock /run/{APP}/current.sock"
         [before] = self.ask(size)
         began = time.time()
         whole = self.pyinfra(app, playbook, *arguments)
         [after] = self.ask(size)
-        [switched] = self.ask(f"{link} 2>/dev/null | tail -n 1")
+        switched = self.switched()
         live = switched - began if switched > began else None
         return Figure(live, whole, int(after - before))
 
@@ -171,19 +180,43 @@ def measure_kind(version: Version, kind: Kind, repeat: int) -> dict[str, list[Fi
     return found
 
 
+def measure_hosts(version: Version, hosts: Sequence[str], repeat: int) -> list[Figure]:
+    """A changed line of the tiny application on several hosts: live on the last of them."""
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / APP
+        shutil.copytree(lab.ROOT / "examples" / APP, source)
+        app = Application(KINDS[0], source)
+        for number in range(repeat + 1):
+            app.write(number)
+            began = time.time()
+            whole = version.pyinfra(app, "playbooks/release.py" if number else "deploy.py")
+            if number:
+                live = max(version.switched(host) for host in hosts) - began
+                found.append(Figure(live, whole, 0))
+    return found
+
+
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Measures everything and prints it. Raises BenchmarkError."""
     about = machine.describe()
     print(", ".join(f"{key} {value}" for key, value in about.items()))
-    figures: dict[str, dict[str, dict[str, list[Figure]]]] = {}
+    figures: Figures = {}
+    hosts = [f"{HOST}-{number}" for number in range(1, options.hosts + 1)] if options.hosts else []
     with checkouts(options.before) as trees:
         versions = {name: Version(root) for name, root in trees.items()}
-        for kind in KINDS[: options.kinds]:
+        for name, version in versions.items() if hosts else ():
+            say(f"{len(hosts)} hosts: {name}")
+            version.lab("reset", "--suite", options.suite, *hosts)
+            found = {CHANGES[0]: measure_hosts(version, hosts, options.repeat)}
+            figures.setdefault(f"tiny, {len(hosts)} hosts", {})[name] = found
+            version.lab("down", *hosts)
+        for kind in KINDS[: 0 if hosts else options.kinds]:
             for name, version in versions.items():
                 say(f"{kind.title}: {name}")
                 version.lab("reset", "--suite", options.suite, HOST)
-                found = measure_kind(version, kind, options.repeat)
-                figures.setdefault(kind.title, {})[name] = found
+                of_kind = measure_kind(version, kind, options.repeat)
+                figures.setdefault(kind.title, {})[name] = of_kind
                 version.lab("down", HOST)
     for line in lines(figures):
         print(line)
@@ -208,7 +241,7 @@ def lines(figures: Mapping[str, Mapping[str, Mapping[str, Sequence[Figure]]]]) -
     yield f"| application | what changed | {' | '.join(cells)} |"
     yield f"| --- | --- |{' ---: |' * len(cells)}"
     for kind, by_version in figures.items():
-        for change in CHANGES:
+        for change in [item for item in CHANGES if all(item in by_version[name] for name in names)]:
             row = [cell for name in names for cell in shown(by_version[name][change])]
             yield f"| {kind} | {change} | {' | '.join(row)} |"
 
