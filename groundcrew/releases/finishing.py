@@ -11,8 +11,10 @@ from pyinfra.api import operation
 from groundcrew.facts.apps import AppState
 from groundcrew.releases import apart, commands, lock, undo
 from groundcrew.releases.apart import Commands
+from groundcrew.releases.rollout import rollout
 from groundcrew.releases.run_state import (
     FOLLOWED,
+    STARTED,
     app_state,
     known,
     locked,
@@ -25,6 +27,7 @@ from groundcrew.releases.target import (
     followers,
     is_active,
     is_enabled,
+    is_worker,
     misplaced,
     settled,
 )
@@ -69,6 +72,8 @@ def follow(target: Target, release_of: ReleaseOf) -> Commands:
     ]
     if idle or old:
         yield from locked(target)
+        if host.state.is_executing:
+            known(STARTED)[target.paths.name] = [name for name in idle if is_worker(target, name)]
         single = [name for name in old if target.paths.part(name) in target.app.single_parts]
         yield shell(target, commands.follow(idle, old, single))
     elif host.state.is_executing:
@@ -98,21 +103,30 @@ def retire(targets: Sequence[tuple[Target, ReleaseOf]]) -> Commands:
         release = release_of(state)
         payload = None
         if not host.state.is_executing or settled(target, state, release):
-            payload = to_retire(target, release, state)
+            payload = to_retire(target, release, state, known(STARTED).pop(name, ()))
         if payload is None:
             apart.good(host, name)
         elif take_lock(target):
             payloads.append({**payload, "run": run_of(target)})
+            if payload["watch"]:
+                # Should they not stay up, the release goes back.
+                rollout(name).attempting.add(host.name)
     if payloads:
         yield apart.each("retire_releases", payloads, undo.connector_arguments(host))
     if host.state.is_executing:
+        bad = apart.blamed(host)
         for target, _ in wanted:
-            lock.release(host, target.paths.name)
+            if target.paths.name not in bad:
+                rollout(target.paths.name).attempting.discard(host.name)
+                lock.release(host, target.paths.name)
     yield from apart.end(host)
 
 
-def to_retire(target: Target, release: str, state: AppState) -> dict[str, Any] | None:
-    """What `retire_releases` is told of one application; None where there is nothing to do."""
+def to_retire(
+    target: Target, release: str, state: AppState, watch: Sequence[str] = ()
+) -> dict[str, Any] | None:
+    """What `retire_releases` is told of one application; None where there is nothing to do.
+    `watch` are workers that have just been started."""
     target = target.on(state)
     prefix = f"{target.paths.name}@"
     running = {
@@ -133,9 +147,9 @@ def to_retire(target: Target, release: str, state: AppState) -> dict[str, Any] |
         if name not in busy - set(stop)
     ]
     noted = state["served"][-1:] == [release]
-    if not (stop or let_go or surplus) and noted:
+    if not (stop or let_go or surplus or watch) and noted:
         return None
-    return commands.retire_payload(target, release, stop, surplus, let_go=let_go)
+    return commands.retire_payload(target, release, stop, surplus, let_go=let_go, watch=watch)
 
 
 def unneeded(state: AppState, live: str, keep: int) -> list[str]:

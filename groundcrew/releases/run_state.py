@@ -22,6 +22,7 @@ DAMAGED = "groundcrew_damaged"
 SWITCHED = "groundcrew_switched"
 WATCHED = "groundcrew_watched"
 FOLLOWED = "groundcrew_followed"
+STARTED = "groundcrew_started"
 FITTING = "groundcrew_fitting"
 
 

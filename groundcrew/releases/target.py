@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from groundcrew.apps.model import AppSettings
 from groundcrew.apps.paths import AppPaths
 from groundcrew.facts.apps import AppState
+from groundcrew.status.parts import part
 
 
 def operator() -> str:
@@ -96,6 +97,11 @@ def followers(state: AppState, paths: AppPaths, release: str) -> list[str]:
             if timer or not job:
                 found.append(unit)
     return sorted(found)
+
+
+def is_worker(target: Target, unit: str) -> bool:
+    """Whether the unit is one of the application's workers', not a timer or what it runs."""
+    return part(target.paths.name, unit).kind == "worker"
 
 
 def misplaced(target: Target, state: AppState) -> list[str]:

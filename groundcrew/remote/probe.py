@@ -32,9 +32,9 @@ from typing import Any
 
 from groundcrew.remote.app_client import Answer, NginxConnection, http_answer, socket_answer
 from groundcrew.remote.history import note
-from groundcrew.remote.printable import printable
 from groundcrew.remote.run_lock import RunIsGoneError, step, taken_over
 from groundcrew.remote.several import several
+from groundcrew.remote.unit_health import journal, trouble
 
 EARLY = 5.0
 EARLY_INTERVAL = 0.05
@@ -66,40 +66,6 @@ def ask(
         return None, f"{type(error).__name__}: {error}"
     finally:
         nginx.close()
-
-
-def failed(units: list[str]) -> str | None:
-    """Why a unit will not become healthy any more, or None."""
-    if not units:
-        return None
-    properties = "--property=Id,ActiveState,SubState,NRestarts,Result"
-    shown = subprocess.run(
-        ["systemctl", "show", properties, *units], capture_output=True, text=True, check=False
-    ).stdout
-    for block in shown.strip().split("\n\n"):
-        state = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        unit, active, result = (state.get(key, "") for key in ("Id", "ActiveState", "Result"))
-        if state.get("SubState", "").startswith("auto-restart"):
-            # Not counted as a restart before it happens; until then the release before answers.
-            return f"unit {unit} has died ({result})"
-        if active in ("failed", "inactive"):
-            return f"unit {unit} is {active} ({result})"
-        if int(state.get("NRestarts") or 0) > 0:
-            return f"unit {unit} was restarted {state['NRestarts']} times ({result})"
-    return None
-
-
-def journal(units: list[str], lines: int = 40) -> str:
-    """The units' last lines."""
-    done = subprocess.run(
-        ["journalctl", "--no-pager", "--output=cat", f"--lines={lines}"]
-        + [f"--unit={unit}" for unit in units],
-        capture_output=True,
-        text=True,
-        check=False,
-        errors="replace",
-    )
-    return printable(done.stdout)
 
 
 def probe(payload: dict[str, Any]) -> str | None:
@@ -158,7 +124,7 @@ def until_healthy(payload: dict[str, Any], path: str | None, started: float) -> 
         if good >= payload["successes"]:
             print(f"healthy after {time.monotonic() - started:.1f} s: {payload['path']} {answer}")
             return None
-        reason = failed(payload["units"]) if found is None else None
+        reason = trouble(payload["units"]) if found is None else None
         if reason:
             # systemd gives a start as long as the probe, and began a moment earlier.
             late = f"not healthy within {payload['timeout']} s: " if "(timeout)" in reason else ""
@@ -180,7 +146,7 @@ def hold(payload: dict[str, Any]) -> str | None:
             raise RunIsGoneError
         found, answer = ask(payload, None)
         failures = 0 if found and found.status == payload["status"] else failures + 1
-        reason = failed(payload["units"])
+        reason = trouble(payload["units"])
         if failures >= 2 or reason:
             after = f"{time.monotonic() - started:.1f} s after the first healthy answer"
             return f"{reason or 'unhealthy'} {after}: {payload['path']} gave {answer}"

@@ -3,12 +3,14 @@
 Runs on the host as root, as `python3 -c SCRIPT` with a JSON payload on stdin, a list of
 applications that are seen to side by side (see groundcrew/remote/several.py): {"name", "live": the
 release that stays, "stop": {release: [unit]}, "sockets": [sockets of those releases], "drain":
-seconds for which they may go on at the most, "least": seconds for which they do, "fallback": link,
+seconds for which they may go on at the most, "least": seconds for which they do, "watch": workers
+that were just started, "window": seconds for which they must stay up, "fallback": link,
 "remove": {release: {"units": [file], "sockets": [path]}}, "socket_unit": name of a socket unit that
 is not needed any more or null, "held": its socket, "run": as in groundcrew/remote/run_lock.py}.
 
-Stopped is only what is not live: which release that is, is looked up right before. Once another run
-has taken over, nothing more is done. Standard library only, Python 3.9 or later.
+Stopped is only what is not live: which release that is, is looked up right before. Where a worker
+does not stay up, nothing is stopped and exit status is 1. Once another run has taken over, nothing
+more is done. Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from groundcrew.remote.history import note
 from groundcrew.remote.parts import PART
 from groundcrew.remote.run_lock import RunIsGoneError, step, taken_over
 from groundcrew.remote.several import several
+from groundcrew.remote.unit_health import journal, trouble
 
 LOOK = 0.2
 QUIET = 3
@@ -46,13 +49,31 @@ def connections(sockets: list[str]) -> int:
     return count
 
 
+class WorkerError(Exception):
+    """A worker of the new release does not stay up; the message says which."""
+
+
+def watch(payload: dict[str, Any]) -> None:
+    """Looks at the new release's workers. Raises WorkerError."""
+    reason = trouble(payload["watch"])
+    if reason:
+        print(journal(payload["watch"]), file=sys.stderr)
+        raise WorkerError(reason)
+
+
 def drain(payload: dict[str, Any]) -> float:
-    """Waits until nothing uses the replaced releases any more, or the time is over; the seconds."""
-    started, quiet = time.monotonic(), 0
+    """Waits until nothing uses the replaced releases any more, or the time is over, and until the
+    workers have been up for their time; the seconds. Raises WorkerError."""
+    started, quiet, looked = time.monotonic(), 0, 0.0
     while True:
         waited = time.monotonic() - started
         quiet = 0 if connections(payload["sockets"]) else quiet + 1
-        if waited >= payload["drain"] or (quiet >= QUIET and waited >= payload["least"]):
+        watched = not payload["watch"] or waited >= payload["window"]
+        if payload["watch"] and (watched or waited - looked >= 1):
+            watch(payload)
+            looked = waited
+        drained = waited >= payload["drain"] or (quiet >= QUIET and waited >= payload["least"])
+        if drained and watched:
             return waited
         if taken_over(payload["run"]):
             raise RunIsGoneError
@@ -129,11 +150,13 @@ def retire(payload: dict[str, Any]) -> int:
             note(Path(f"/srv/{payload['name']}/history.json"), {"live": payload["live"]})
             if payload["stop"]:
                 stop(payload)
+            elif payload["watch"]:
+                drain(payload)
             if payload["socket_unit"]:
                 let_go(payload)
             if payload["remove"]:
                 remove(payload)
-    except (RunIsGoneError, OSError, subprocess.CalledProcessError) as error:
+    except (RunIsGoneError, WorkerError, OSError, subprocess.CalledProcessError) as error:
         print(f"{payload['name']}: {error}", file=sys.stderr)
         return 1
     return 0

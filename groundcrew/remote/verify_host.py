@@ -99,6 +99,22 @@ def background_units(request: Data) -> list[str]:
     return found
 
 
+def followers(request: Data) -> Data:
+    """Application -> its live release's workers and timers, each with its state now, and for how
+    many seconds; with a timer the state of its job."""
+    found: Data = {}
+    for name, app in releases(request).items():
+        patterns = [
+            f"{name}.*@{app['release']}{end}" for end in (".service", ".*.service", ".timer")
+        ]
+        names = sorted({path.name for pattern in patterns for path in SYSTEM.glob(pattern)})
+        found[name] = unit_states(names) if app["release"] else {}
+        for state in found[name].values():
+            entered = int(state.get("ActiveEnterTimestampMonotonic") or 0) / 1e6
+            state["seconds"] = time.clock_gettime(time.CLOCK_MONOTONIC) - entered
+    return found
+
+
 def leftovers(request: Data) -> list[str]:
     """Applications that have units here though the settings do not name them."""
     known = {app["name"] for app in request["apps"]}
@@ -112,7 +128,11 @@ def leftovers(request: Data) -> list[str]:
 
 def units(request: Data) -> Data:
     """Unit -> its state now."""
-    names = unit_names(request)
+    return unit_states(unit_names(request))
+
+
+def unit_states(names: list[str]) -> Data:
+    """The state of each of these units now."""
     if not names:
         return {}
     blocks = run("systemctl", "show", f"--property={UNIT_PROPERTIES}", *names).stdout
@@ -386,6 +406,7 @@ SECTIONS: dict[str, Callable[[Data], Any]] = {
     "maintenance": maintenance,
     "processes": processes,
     "exposure": exposure,
+    "followers": followers,
     "leftovers": leftovers,
     "sockets": sockets,
     "reuse": reuse,

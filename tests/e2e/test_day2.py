@@ -229,7 +229,8 @@ def test_status_shows_timers_and_workers(bookworm: LabHost) -> None:
         },
     }
     try:
-        assert pyinfra(bookworm.name, data=data).status == 0
+        release = pyinfra(bookworm.name, playbook="playbooks/release.py", data=data)
+        assert release.status == 0, release.stderr
         wanted = [
             r"worker mail 1 +active",
             r"worker mail 2 +active",
@@ -244,6 +245,10 @@ def test_status_shows_timers_and_workers(bookworm: LabHost) -> None:
                 break
             time.sleep(1)
         assert missing == [], text
+        verified = pyinfra(bookworm.name, playbook="playbooks/verify.py", data=data)
+        assert verified.status == 1
+        assert "timer wrong: its last run failed (exit-code)" in " ".join(verified.stderr.split())
+        assert "timer tick" not in verified.stderr
     finally:
         assert pyinfra(bookworm.name).status == 0
 

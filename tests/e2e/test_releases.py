@@ -270,6 +270,28 @@ def test_workers_and_timers_follow_the_release(bookworm: LabHost, source: Path) 
     assert left == ""
 
 
+def test_a_worker_that_does_not_stay_up_takes_the_release_back(
+    bookworm: LabHost, source: Path
+) -> None:
+    def worker(command: str) -> dict[str, Any]:
+        return {"app.hello.workers": {"mail": {"command": command}}, "app.hello.release.drain": 2}
+
+    version(source, "with a worker that works")
+    good(release(bookworm, source, worker("sleep infinity")))
+    live = bookworm.live("hello")
+    version(source, "with one that does not")
+    with traffic(bookworm, "/", "hello.test") as counts:
+        run = release(bookworm, source, worker("sh -c 'sleep 2; echo no such queue; exit 3'"))
+    assert run.status == 1
+    assert counts.failures == []
+    assert "no such queue" in run.stderr
+    assert "is back on the release before" in run.stderr
+    assert bookworm.live("hello") == live
+    running = bookworm.out("systemctl list-units --plain --no-legend --state=active 'hello.*'")
+    assert [line.split()[0] for line in running.splitlines()] == [f"hello.mail@{live}.1.service"]
+    good(release(bookworm, source))
+
+
 def test_static_files_of_the_release_before_stay_reachable(bookworm: LabHost, source: Path) -> None:
     more = {"app.hello.static": {"path": "static"}}
 

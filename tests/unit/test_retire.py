@@ -41,6 +41,8 @@ class Host:
             "sockets": [str(self.socket)],
             "drain": 5,
             "least": 0.3,
+            "watch": [],
+            "window": 1.5,
             "fallback": str(self.root / "nginx/shop/previous.sock"),
             "remove": {},
             "socket_unit": None,
@@ -138,3 +140,29 @@ def test_a_link_that_leads_to_no_release_is_no_live_one(host: Host, link: str) -
     path.unlink()
     path.symlink_to(link)
     assert app_files.live_release("shop") == (None, False)
+
+
+def test_a_worker_that_does_not_stay_up_keeps_the_old_release(
+    host: Host, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = iter([None, "unit shop.mail@x.1.service was restarted 1 times (exit-code)"])
+    monkeypatch.setattr(retire_releases, "trouble", lambda _: next(answers))
+    monkeypatch.setattr(retire_releases, "journal", lambda _: "no such queue")
+    monkeypatch.setattr(retire_releases, "note", lambda *_: None)
+    assert retire_releases.retire(host.payload(watch=["shop.mail@x.1.service"])) == 1
+    assert host.stopped == []
+    told = capsys.readouterr().err
+    assert "no such queue" in told
+    assert "shop: unit shop.mail@x.1.service was restarted 1 times" in told
+
+
+def test_workers_are_watched_for_the_window_where_nothing_is_to_drain(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[float] = []
+    monkeypatch.setattr(retire_releases, "note", lambda *_: None)
+    monkeypatch.setattr(retire_releases, "trouble", lambda _: looks.append(time.monotonic()))
+    began = time.monotonic()
+    assert retire_releases.retire(host.payload(stop={}, watch=["shop.mail@x.1.service"])) == 0
+    assert looks[-1] - began >= 1.5
+    assert len(looks) >= 2

@@ -78,6 +78,14 @@ def report() -> dict[str, Any]:
             "nftables-groundcrew.service": 1.4,
             "shop.mail@r1.1.service": 1.0,
         },
+        "followers": {
+            "shop": {
+                "shop.mail@r1.1.service": {**running, "seconds": 5.0},
+                "shop.tick@r1.timer": {"ActiveState": "active", "SubState": "waiting"},
+                "shop.tick@r1.service": {"ActiveState": "inactive", "Result": "success"},
+                "shop.release-hooks@r1.service": {"ActiveState": "inactive", "Result": "success"},
+            }
+        },
         "leftovers": [],
         "sockets": {"shop": {"status": 200}},
         "reuse": {"shop": {"new": 0, "kept": 1}},
@@ -439,3 +447,38 @@ def test_table_is_aligned_and_counts() -> None:
     assert lines[1].index("ok") == lines[2].index("fail")
     assert lines[-1].strip() == "1 ok, 1 failed, 0 not applicable"
     assert max(len(line) for line in lines) < 130
+
+
+@pytest.mark.parametrize(
+    ("unit", "state", "said"),
+    [
+        (
+            "shop.mail@r1.1.service",
+            {"ActiveState": "activating", "SubState": "auto-restart", "Result": "exit-code"},
+            "worker mail 1: is activating (auto-restart, exit-code)",
+        ),
+        (
+            "shop.mail@r1.1.service",
+            {"NRestarts": "7", "seconds": 4.0},
+            "worker mail 1: was restarted 7 times, last 4 s ago",
+        ),
+        ("shop.mail@r1.1.service", {"NRestarts": "7", "seconds": 4000.0}, None),
+        (
+            "shop.tick@r1.timer",
+            {"ActiveState": "failed", "SubState": "failed"},
+            "is failed (failed)",
+        ),
+        ("shop.tick@r1.service", {"Result": "exit-code"}, "its last run failed (exit-code)"),
+        ("shop.release-hooks@r1.service", {"Result": "exit-code"}, None),
+    ],
+)
+def test_workers_and_timers(unit: str, state: dict[str, Any], said: str | None) -> None:
+    data = report()
+    data["followers"]["shop"][unit] |= state
+    found = result(good(report=data), "shop: workers and timers")
+    if said is None:
+        assert found.status is Status.OK
+        assert found.detail == "1 workers running, 1 timers waiting"
+    else:
+        assert found.status is Status.FAIL
+        assert said in found.detail

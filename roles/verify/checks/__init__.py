@@ -32,6 +32,7 @@ from roles.verify.seen import Seen
 
 CHECKS: Mapping[str, Callable[[Seen], Iterator[Check]]] = {
     "units": units.check,
+    "workers and timers": units.followers,
     "no root process": processes.check,
     "sockets": sandbox.check_socket,
     "sandbox": sandbox.check,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from groundcrew.results.result import Check, fail, judge
+from groundcrew.status.parts import part
 from roles.verify.seen import Seen
 
 
@@ -24,6 +25,55 @@ def check(seen: Seen) -> Iterator[Check]:
             [f"{unit}: {problem}" for problem in problems],
             f"{unit} running, stable for {seconds}, {restarts} restarts before",
         )
+
+
+FLAPPING = 60
+"""Seconds for which a worker that was restarted must be up before it counts as running."""
+
+
+def followers(seen: Seen) -> Iterator[Check]:
+    """Workers run and stay up, timers wait for their time, and their last run went well."""
+    for name, states in seen.section("followers").items():
+        parts = {unit: part(name, unit) for unit in states}
+        problems = [
+            f"{parts[unit].label}: {problem}"
+            for unit, state in states.items()
+            for problem in _FOLLOWERS[parts[unit].kind](unit, state, states)
+        ]
+        kinds = [item.kind for item in parts.values()]
+        workers, timers = kinds.count("worker"), kinds.count("timer")
+        if workers or timers:
+            fine = f"{workers} workers running, {timers} timers waiting"
+            yield judge(f"{name}: workers and timers", problems, fine)
+
+
+States = Mapping[str, Mapping[str, Any]]
+
+
+def _worker(unit: str, state: Mapping[str, Any], states: States) -> Iterator[str]:
+    del states
+    active, sub, result = (state.get(key) for key in ("ActiveState", "SubState", "Result"))
+    if (active, sub) != ("active", "running"):
+        yield f"is {active} ({sub}, {result}): journalctl -u {unit}"
+    elif int(state.get("NRestarts") or 0) > 0 and state["seconds"] < FLAPPING:
+        ago = f"{state['seconds']:.0f} s ago"
+        yield f"was restarted {state['NRestarts']} times, last {ago}: journalctl -u {unit}"
+
+
+def _timer(unit: str, state: Mapping[str, Any], states: States) -> Iterator[str]:
+    del unit, states
+    if state.get("ActiveState") != "active":
+        yield f"is {state.get('ActiveState')} ({state.get('SubState')})"
+
+
+def _job(unit: str, state: Mapping[str, Any], states: States) -> Iterator[str]:
+    # Release hooks look like one, but no timer runs them.
+    timed = unit.removesuffix(".service") + ".timer" in states
+    if timed and state.get("Result") not in ("success", "", None):
+        yield f"its last run failed ({state['Result']}): journalctl -u {unit}"
+
+
+_FOLLOWERS = {"worker": _worker, "timer": _timer, "job": _job}
 
 
 def unit_problems(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
