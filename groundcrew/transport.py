@@ -1,6 +1,7 @@
 """What groundcrew changes in pyinfra's SSH connections; nothing else touches pyinfra's transport.
 
 - TCP_NODELAY: paramiko leaves Nagle's algorithm on, which costs about 40 ms per command.
+- A command's channel is opened while the one before runs (`groundcrew.spare_channel`).
 - A bare host has no admin user yet: where `ssh_user` is refused, data `bootstrap_user` is tried.
 - A connection that fails says why and what to do; a shell that runs no commands, or prints before
   them, is a failure.
@@ -32,7 +33,7 @@ from pyinfra.connectors.local import LocalConnector
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.sshuserclient.client import SSHClient, get_ssh_config
 
-from groundcrew import post_quantum, rsa_signatures
+from groundcrew import post_quantum, rsa_signatures, spare_channel
 from groundcrew.connecting import Attempt, shell_trouble, why
 
 COMMANDS = "groundcrew_commands"
@@ -87,6 +88,7 @@ def install() -> None:
     _check_pyinfra()
     post_quantum.install()
     rsa_signatures.install()
+    spare_channel.install()
     _replace(SSHClient, "connect", _with_our_ways)
     _replace(SSHConnector, "_connect", _with_bootstrap_user)
     _replace(SSHConnector, "connect", _with_reason)
@@ -248,6 +250,9 @@ def _with_bootstrap_user(connect: Callable[[SSHConnector], None]) -> Callable[..
     def timed(self: SSHConnector) -> None:
         started = time.monotonic()
         connect(self)
+        connection = self.client.get_transport() if self.client else None
+        if connection is not None:
+            spare_channel.give(connection)
         data = self.host.connector_data
         data[LOGIN_SECONDS] = time.monotonic() - started
         data.pop(RECENT_SECONDS, None)

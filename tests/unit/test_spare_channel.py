@@ -1,0 +1,111 @@
+"""A connection opens the channel of its next command while the one before runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import paramiko
+import pytest
+from paramiko import Transport
+
+from groundcrew import spare_channel
+from tests.unit.sshd import Sshd
+
+
+@pytest.fixture
+def sshd() -> Iterator[Sshd]:
+    server = Sshd()
+    server.users = {"deploy"}
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def client(sshd: Sshd) -> Iterator[paramiko.SSHClient]:
+    spare_channel.install()
+    found = paramiko.SSHClient()
+    found.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+    found.connect(
+        "127.0.0.1",
+        sshd.port,
+        "deploy",
+        pkey=paramiko.RSAKey.generate(2048),
+        allow_agent=False,
+        look_for_keys=False,
+    )
+    yield found
+    found.close()
+
+
+def echo(client: paramiko.SSHClient, text: str) -> str:
+    _, stdout, _ = client.exec_command(f"echo {text}")
+    return str(stdout.read().decode()).strip()
+
+
+def transport(client: paramiko.SSHClient) -> Transport:
+    found = client.get_transport()
+    assert found is not None
+    return found
+
+
+def spare(client: paramiko.SSHClient) -> spare_channel.Spare:
+    found: spare_channel.Spare = getattr(transport(client), spare_channel.SPARE)
+    return found
+
+
+def opened(client: paramiko.SSHClient) -> paramiko.Channel | None:
+    """The spare channel, once it is there."""
+    thread = spare(client).opening
+    if thread is not None:
+        thread.join()
+    return spare(client).channel
+
+
+def test_the_next_command_has_the_channel_that_was_opened_before(
+    client: paramiko.SSHClient,
+) -> None:
+    spare_channel.give(transport(client))
+    assert echo(client, "one") == "one"
+    assert opened(client) is None
+    assert echo(client, "two") == "two"
+    waiting = opened(client)
+    assert waiting is not None
+    _, stdout, _ = client.exec_command("echo three")
+    assert stdout.channel is waiting
+    assert stdout.read() == b"three\n"
+    assert opened(client) is not waiting
+
+
+def test_a_connection_without_one_is_as_before(client: paramiko.SSHClient) -> None:
+    for text in ("one", "two", "three"):
+        assert echo(client, text) == text
+    assert not hasattr(transport(client), spare_channel.SPARE)
+
+
+def test_a_server_that_grants_no_more_is_asked_when_it_is_needed(
+    client: paramiko.SSHClient, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object) -> int:
+        return int(paramiko.common.OPEN_FAILED_RESOURCE_SHORTAGE)
+
+    spare_channel.give(transport(client))
+    echo(client, "one")
+    with monkeypatch.context() as patch:
+        patch.setattr("tests.unit.sshd.Server.check_channel_request", refuses)
+        spare(client).begin(lambda: Transport.open_session.__wrapped__(transport(client)))  # type: ignore[attr-defined]
+        assert opened(client) is None
+    assert echo(client, "two") == "two"
+
+
+def test_a_connection_that_is_gone_is_told_as_ever(client: paramiko.SSHClient, sshd: Sshd) -> None:
+    spare_channel.give(transport(client))
+    echo(client, "one")
+    echo(client, "two")
+    opened(client)
+    sshd.close()
+    deadline = time.monotonic() + 5
+    while transport(client).is_active() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    with pytest.raises((paramiko.SSHException, OSError)):
+        echo(client, "three")
