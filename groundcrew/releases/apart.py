@@ -17,6 +17,7 @@ from pyinfra import host as current_host
 from pyinfra import logger
 from pyinfra.api import FunctionCommand, Host, State, StringCommand, operation
 from pyinfra.api.util import print_host_combined_output
+from pyinfra.connectors.util import CommandOutput
 
 from groundcrew import remote
 from groundcrew.apps.paths import AppPaths
@@ -135,10 +136,11 @@ def _each(
         reason = str(error) or type(error).__name__
         host.log_styled(f"the connection is gone: {reason}", log_func=logger.error, fg="red")
         return False
-    if not done and not state.print_output:
-        print_host_combined_output(host, output)
     names = [item["name"] for item in payloads]
     bad = [] if done else failed_names(output.stdout_lines, names)
+    if not done and not state.print_output:
+        told = [line for line in output if not line.line.startswith('{"failed": ')]
+        print_host_combined_output(host, CommandOutput(told))
     for name in names:
         if name not in bad:
             good(host, name)

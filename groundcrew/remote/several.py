@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any, Optional
 
@@ -37,9 +38,11 @@ def several(payloads: list[dict[str, Any]], work: Work, at_once: Optional[int] =
             status = 1
             try:
                 status = work(payload)
+            except BaseException:
+                traceback.print_exc()
+            finally:
                 sys.stdout.flush()
                 sys.stderr.flush()
-            finally:
                 os._exit(status)
         names[process] = payload["name"]
     while names:

@@ -71,7 +71,7 @@ def test_somebody_else_s_account_is_refused_or_taken_over_when_that_is_said(
     assert run.status == 0, run.stderr
     assert taken.out(f"getent passwd {APP}").endswith(f"/srv/{APP}/shared/home:/usr/sbin/nologin")
     # Neither sudo nor the password is left, and all files are where they were.
-    assert taken.out(f"id -Gn {APP}") == APP
+    assert taken.out(f"id -Gn {APP}") == f"{APP} {APP}-build"
     assert taken.out(f"passwd --status {APP}").split()[1] == "L"
     assert taken.out(f"cat /srv/{APP}/orders.db; ls -a /home/{APP}").startswith("precious")
     assert taken.get("/", f"{APP}.test").status_code == 200

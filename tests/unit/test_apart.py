@@ -153,3 +153,4 @@ def test_work_is_done_side_by_side_and_those_that_fail_are_named() -> None:
     assert json.loads(lines[-1]) == {"failed": ["bad", "dies"]}
     assert done.returncode == 1
     assert "several" in remote.source("build_release")
+    assert "OSError: no" in done.stderr
