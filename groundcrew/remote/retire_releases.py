@@ -41,7 +41,8 @@ def connections(sockets: list[str]) -> int:
     """How many connections there are on these sockets, waiting ones too."""
     wanted = set(sockets)
     count = 0
-    for line in Path("/proc/net/unix").read_text().splitlines()[1:]:
+    # Anybody may give a socket a name of any bytes.
+    for line in Path("/proc/net/unix").read_text(errors="replace").splitlines()[1:]:
         fields = line.split()
         # State 01 is a socket that listens.
         if len(fields) == 8 and fields[7] in wanted and fields[5] in ("02", "03"):

@@ -166,3 +166,10 @@ def test_workers_are_watched_for_the_window_where_nothing_is_to_drain(
     assert retire_releases.retire(host.payload(stop={}, watch=["shop.mail@x.1.service"])) == 0
     assert looks[-1] - began >= 1.5
     assert len(looks) >= 2
+
+
+def test_sockets_with_names_of_any_bytes_are_in_nobodys_way(host: Host) -> None:
+    with socket.socket(socket.AF_UNIX) as hostile:
+        hostile.bind(b"\0\xff\xfe\n")
+        hostile.listen()
+        assert retire_releases.connections([str(host.socket)]) == 0
