@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +32,14 @@ def strict() -> Iterator[StrictHost]:
     host = StrictHost()
     yield host
     host.ended()
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A copy of the example that a test may change."""
+    copy = tmp_path / "hello"
+    shutil.copytree(harness.GOOD, copy)
+    return copy
 
 
 @pytest.fixture(params=["bookworm", "trixie"])

@@ -20,6 +20,10 @@ import testinfra
 ROOT = Path(__file__).resolve().parents[2]
 KEY = ROOT / ".groundcrew" / "lab" / "id_ed25519"
 PYINFRA = [sys.executable, "-m", "pyinfra"]
+GOOD = ROOT / "examples" / "hello"
+"""The example, of which tests make releases."""
+
+ROLLBACK = "playbooks/rollback.py"
 RUNS: list[Run] = []
 """The runs of this test session; the report of a failed test shows the last one."""
 
@@ -114,6 +118,18 @@ def start_pyinfra(
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+def good(run: Run) -> Run:
+    """The run, which must have ended well."""
+    assert run.status == 0, run.stderr
+    return run
+
+
+def version(source: Path, text: str) -> None:
+    """Another version of the example, told by its page."""
+    path = source / "templates" / "page.html"
+    path.write_text((GOOD / "templates" / "page.html").read_text() + f"<!-- {text} -->")
 
 
 def lab(*arguments: str) -> str:

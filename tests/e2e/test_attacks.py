@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import textwrap
 import time
 from collections.abc import Iterator, Mapping
@@ -17,19 +16,16 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.harness import ROOT, LabHost, Run, inside, pyinfra, traffic
+from tests.e2e.harness import LabHost, Run, inside, pyinfra, traffic
 
-GOOD = ROOT / "examples" / "hello"
 METADATA = "169.254.169.254"
 NOBODYS = "/etc/profile.d/pwned.sh"
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Path:
-    copy = tmp_path / "hello"
-    shutil.copytree(GOOD, copy)
-    (copy / "version").write_text(str(time.time()))
-    return copy
+def source(source: Path) -> Path:
+    (source / "version").write_text(str(time.time()))
+    return source
 
 
 @pytest.fixture(autouse=True)

@@ -13,10 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.harness import ROOT, LabHost, Run, pyinfra
+from tests.e2e.harness import GOOD, LabHost, good, pyinfra
 from tests.environment_values import VALUES
 
-GOOD = ROOT / "examples" / "hello"
 DUMP = (
     "import base64, json, os, pathlib, sys; "
     "pathlib.Path(os.environ['HOME'], sys.argv[1]).write_text(json.dumps("
@@ -75,11 +74,6 @@ def data(folder: Path, **more: Any) -> dict[str, Any]:
         "app.hello.release.check_window": 1,
         **{f"app.hello.{key.replace('__', '.')}": value for key, value in more.items()},
     }
-
-
-def good(run: Run) -> Run:
-    assert run.status == 0, run.stderr
-    return run
 
 
 def environment(host: LabHost, path: str) -> dict[str, bytes]:

@@ -15,9 +15,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.e2e.harness import ROOT, LabHost, Run, pyinfra
+from tests.e2e.harness import GOOD, LabHost, Run, pyinfra
 
-GOOD = ROOT / "examples" / "hello"
 INSIDE = (
     "python3 -c \"import http.client; c = http.client.HTTPConnection('127.0.0.1'); "
     "c.request('GET', '/', headers={'Host': 'hello.test'}); print(c.getresponse().status)\""

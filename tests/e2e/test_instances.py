@@ -16,8 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.harness import LabHost, Run, pyinfra
-from tests.e2e.test_release_faults import GOOD
+from tests.e2e.harness import GOOD, LabHost, good, pyinfra
 
 RATE = 120
 TELL = """
@@ -53,11 +52,6 @@ def settings(source: Path, instances: int, **more: Any) -> dict[str, Any]:
         "app.hello.release.drain": 0,
         **more,
     }
-
-
-def good(run: Run) -> Run:
-    assert run.status == 0, run.stderr
-    return run
 
 
 def units(host: LabHost) -> list[str]:

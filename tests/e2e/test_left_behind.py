@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import subprocess
 import time
@@ -14,23 +13,19 @@ from typing import Any
 import pytest
 import requests
 
-from tests.e2e.harness import ROOT, LabHost, Run, inside, pyinfra, start_pyinfra, traffic
+from tests.e2e.harness import (
+    ROLLBACK,
+    LabHost,
+    Run,
+    good,
+    inside,
+    pyinfra,
+    start_pyinfra,
+    traffic,
+    version,
+)
 
-GOOD = ROOT / "examples" / "hello"
-ROLLBACK = "playbooks/rollback.py"
 RELEASE = "playbooks/release.py"
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    copy = tmp_path / "hello"
-    shutil.copytree(GOOD, copy)
-    return copy
-
-
-def version(source: Path, text: str) -> None:
-    path = source / "templates" / "page.html"
-    path.write_text((GOOD / "templates" / "page.html").read_text() + f"<!-- {text} -->")
 
 
 def data(source: Path, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -44,11 +39,6 @@ def data(source: Path, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
 
 def release(host: LabHost, source: Path, more: Mapping[str, Any] | None = None) -> Run:
     return pyinfra(host.name, data=data(source, more), playbook=RELEASE)
-
-
-def good(run: Run) -> Run:
-    assert run.status == 0, run.stderr
-    return run
 
 
 def rollback(host: LabHost, **more: Any) -> Run:

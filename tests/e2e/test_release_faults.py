@@ -10,17 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.harness import ROOT, LabHost, Run, pyinfra, start_pyinfra, traffic
-
-GOOD = ROOT / "examples" / "hello"
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    """A copy of the example that a test may break."""
-    copy = tmp_path / "hello"
-    shutil.copytree(GOOD, copy)
-    return copy
+from tests.e2e.harness import GOOD, LabHost, Run, pyinfra, start_pyinfra, traffic
 
 
 def release(host: LabHost, source: Path, data: Mapping[str, Any] | None = None) -> Run:

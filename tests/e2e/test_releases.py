@@ -13,10 +13,17 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.harness import ROOT, LabHost, Run, pyinfra, start_pyinfra, traffic
-
-GOOD = ROOT / "examples" / "hello"
-ROLLBACK = "playbooks/rollback.py"
+from tests.e2e.harness import (
+    GOOD,
+    ROLLBACK,
+    LabHost,
+    Run,
+    good,
+    pyinfra,
+    start_pyinfra,
+    traffic,
+    version,
+)
 
 # Seconds into a release; a quarter of them in a normal run.
 MOMENTS = [1.5, 4, 9, 0.5, 2, 2.5, 3, 5, 6.5, 11]
@@ -41,19 +48,6 @@ note("finished its job")
 """
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    copy = tmp_path / "hello"
-    shutil.copytree(GOOD, copy)
-    return copy
-
-
-def version(source: Path, text: str) -> None:
-    """Another version of the application, told by its page."""
-    path = source / "templates" / "page.html"
-    path.write_text((GOOD / "templates" / "page.html").read_text() + f"<!-- {text} -->")
-
-
 def data(source: Path, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
     return {
         "apps": ["hello"],
@@ -67,11 +61,6 @@ def data(source: Path, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
 
 def release(host: LabHost, source: Path, more: Mapping[str, Any] | None = None) -> Run:
     return pyinfra(host.name, data=data(source, more), playbook="playbooks/release.py")
-
-
-def good(run: Run) -> Run:
-    assert run.status == 0, run.stderr
-    return run
 
 
 def log(host: LabHost) -> list[dict[str, Any]]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.harness import ROOT, LabHost, Run, pyinfra, traffic
+from tests.e2e.harness import GOOD, LabHost, Run, pyinfra, traffic
 
-GOOD = ROOT / "examples" / "hello"
 BROKEN_HERE = """
 import pathlib
 if pathlib.Path("/etc/broken-here").exists():
@@ -35,13 +33,6 @@ def three() -> Iterator[list[LabHost]]:
 
 def names(hosts: list[LabHost]) -> str:
     return ",".join(host.name for host in hosts)
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    copy = tmp_path / "hello"
-    shutil.copytree(GOOD, copy)
-    return copy
 
 
 def release(hosts: list[LabHost], source: Path, text: str, *options: str, **more: Any) -> Run:

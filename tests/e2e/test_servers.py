@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -15,8 +14,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.e2e.harness import LabHost, Run, Traffic, pyinfra
-from tests.e2e.test_release_faults import GOOD, edit, fails
+from tests.e2e.harness import LabHost, Run, Traffic, good, pyinfra
+from tests.e2e.test_release_faults import edit, fails
 
 UWSGI = {"app.hello.server.type": "uwsgi"}
 BRIEF = {"app.hello.release.check_window": 1}
@@ -98,18 +97,6 @@ KINDS = {
         more={"source.directory": str(COMMAND), "requirements": False, "checks": []},
     ),
 }
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    copy = tmp_path / "hello"
-    shutil.copytree(GOOD, copy)
-    return copy
-
-
-def good(run: Run) -> Run:
-    assert run.status == 0, run.stderr
-    return run
 
 
 def processes(host: LabHost, unit: str) -> list[int]:
