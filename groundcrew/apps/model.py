@@ -64,6 +64,11 @@ class AppSettings(Settings):
     """The WSGI or ASGI callable: `package.module:name`, or `package.module:factory()`. Required
     unless the server is a `command`."""
 
+    app_dir: RelativePath = "."
+    """Directory of the source in which the server, workers, timers and hooks run, and from which
+    `entry` is imported: `backend`, where a front end lies beside it. All other paths
+    (`requirements`, `static.path`, ...) are relative to the source."""
+
     requirements: RelativePath | Literal[False] | None = Field(None, union_mode="left_to_right")
     """File inside the source that names what it needs: a requirements file, `pyproject.toml` (its
     `project.dependencies`) or `uv.lock` (exported as locked). Default: the first that is there of

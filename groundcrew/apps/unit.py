@@ -115,6 +115,7 @@ def _unit(paths: AppPaths, release: str, app: AppSettings, **context: Any) -> st
         release=release,
         folder=paths.release(release),
         checkout=app.checkout,
+        app_dir=app.app_dir,
         sandbox=sandbox(paths, app, context.get("directives")),
         **{**defaults, **context},
     )

@@ -94,6 +94,7 @@ def build_payload(
         "keep_cache": plan.toolchain.keep_cache,
         "compile": plan.toolchain.compile,
         "variables": dict(plan.toolchain.environment),
+        "app_dir": plan.app.app_dir,
         "environment_hooks": list(plan.app.hooks.environment),
         "hooks": list(plan.app.hooks.build),
         "hook_variables": plan.hook_variables,

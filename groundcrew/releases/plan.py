@@ -145,6 +145,7 @@ class ReleasePlan:
             "frontend": self.frontend.key if self.frontend else None,
             "served": self._served(),
             "version": dict(self.version),
+            "app_dir": self.app.app_dir if self.app.app_dir != "." else None,
         }
         return {key: value for key, value in parts.items() if value}
 
@@ -169,7 +170,7 @@ class ReleasePlan:
             "build_apt": self.app.build_apt,
             "install": self.requirements.install is not None,
             "compile": self.toolchain.compile,
-            "hooks": self.app.hooks.environment,
+            "hooks": self._in_app_dir(self.app.hooks.environment),
         }
         return _key(parts)
 
@@ -198,11 +199,17 @@ class ReleasePlan:
             "environment": [self.environment_key, self.source_key],
             "bundle": self.bundle.digest,
             "frontend": self.frontend.key if self.frontend else None,
-            "hooks": [hooks, self.hook_variables, dict(self.version)] if hooks else None,
+            "hooks": self._in_app_dir([hooks, self.hook_variables, dict(self.version)])
+            if hooks
+            else None,
             "shared": self.app.kept,
             "directories": self.directories,
         }
         return _key(parts)
+
+    def _in_app_dir(self, hooks: Any) -> Any:
+        """What names hooks, with the directory in which they run where it is not the source's."""
+        return [hooks, self.app.app_dir] if hooks and self.app.app_dir != "." else hooks
 
     @property
     def hook_variables(self) -> dict[str, str]:

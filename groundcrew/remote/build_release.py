@@ -7,12 +7,13 @@ that are built side by side, as many at a time as there are processors:
 whether requirements are found in the source, "python": {"interpreter", "wanted", "requires",
 "mirror"}, "requirements": as in groundcrew/releases/requirements.py, "frontend": as in
 groundcrew/releases/frontend.py or null, "apt": as in groundcrew/remote/build_packages.py,
-"exclude_newer": [options], "keep_cache": bool, "compile": bool, "variables": {...},
-"environment_hooks": [...], "hooks": [...], "hook_variables": {...}, "hook_timeout": seconds,
-"shared": [relative paths], "directories": [relative paths], "metadata": {...}, "frontend_lock":
-directory of a front end's lockfile or null, "resolved": what another host has made of the
-requirements or null, "limits": {directive: value}, "steps": text of build_steps.py, "run": as in
-groundcrew/remote/run_lock.py, "on_failure": shell command}, ...]
+"exclude_newer": [options], "keep_cache": bool, "compile": bool, "variables": {...}, "app_dir":
+directory of the source in which hooks run, "environment_hooks": [...], "hooks": [...],
+"hook_variables": {...}, "hook_timeout": seconds, "shared": [relative paths], "directories":
+[relative paths], "metadata": {...}, "frontend_lock": directory of a front end's lockfile or null,
+"resolved": what another host has made of the requirements or null, "limits": {directive: value},
+"steps": text of build_steps.py, "run": as in groundcrew/remote/run_lock.py, "on_failure": shell
+command}, ...]
 
 Everything that runs foreign code runs as the build user, in a unit that sees nothing else of /srv,
 in /srv/NAME/build. When it has ended, with every process that it has started, root copies what it
@@ -144,7 +145,7 @@ class Build:
                 for key in (
                     *("uv", "requirements", "resolved", "exclude_newer", "compile", "frontend"),
                     *("environment_hooks", "hooks", "hook_variables", "hook_timeout"),
-                    "directories",
+                    *("directories", "app_dir"),
                 )
             },
         }

@@ -4,10 +4,11 @@ Runs on the host as `python3 -IS FILE` with a JSON payload on stdin: {"name", "d
 "release": directory of the release, "environment_directory", "variables": {...}, "python":
 interpreter, "uv", "archive": path or null, "requirements": as in
 groundcrew/releases/requirements.py, "resolved": what another host has made of them or null,
-"exclude_newer": [options], "relocatable", "compile": bool, "environment_hooks": [command], "hooks":
-[command], "hook_variables": {...}, "hook_timeout": seconds, "shared": {relative path: where it
-leads}, "directories": [relative paths], "frontend": as in groundcrew/releases/frontend.py or null,
-"node": directory of its programs or null, "cache"}.
+"exclude_newer": [options], "relocatable", "compile": bool, "app_dir": directory of the source in
+which hooks run, "environment_hooks": [command], "hooks": [command], "hook_variables": {...},
+"hook_timeout": seconds, "shared": {relative path: where it leads}, "directories": [relative paths],
+"frontend": as in groundcrew/releases/frontend.py or null, "node": directory of its programs or
+null, "cache"}.
 
 The steps are the functions in STEPS. On failure exit status is 1, the failing command's last lines
 and the reason are on standard error. Standard library only, Python 3.9 or later.
@@ -104,6 +105,8 @@ class Steps:
             # Bundles carry no times, and what packs the files again (wheels are zips) needs some.
             unpack = ["tar", "-xzf", self.payload["archive"], "--no-same-owner", "--touch"]
             self.run("unpack the source", unpack)
+        if not (self.app / self.payload["app_dir"]).is_dir():
+            raise BuildError(f"app_dir: the source has no directory {self.payload['app_dir']}")
 
     def link_shared(self) -> None:
         """Directories that outlive the release, linked into it."""
@@ -205,7 +208,13 @@ class Steps:
     def hook(self, command: str, variables: dict[str, str]) -> None:
         """One of them."""
         shell = ["sh", "-c", command]
-        self.run(f"hook: {command}", shell, self.payload["hook_timeout"], more=variables)
+        self.run(
+            f"hook: {command}",
+            shell,
+            self.payload["hook_timeout"],
+            at=self.app / self.payload["app_dir"],
+            more=variables,
+        )
 
     def compile(self) -> None:
         """Byte code of the application's own files: the release is read-only when it runs."""

@@ -29,6 +29,8 @@ def problems(app: AppSettings, project: Path) -> Iterator[Found]:
     package = _package(app)
     if package and app.requirements:
         yield ("requirements",), f"{package} brings no requirements file; use lock"
+    if package and app.app_dir != ".":
+        yield ("app_dir",), f"{package} brings no source; leave it out"
     if package and app.install:
         yield ("install",), f"{package} is installed as it is"
     if package and isinstance(app.source, (FileSource, UrlSource)) and app.source.exclude:
@@ -85,8 +87,11 @@ def _missing(app: AppSettings, project: Path) -> Iterator[Found]:
             directory = project / Path(name).expanduser()
             if not directory.is_dir():
                 yield ("source", "directory"), f"no directory {directory}"
-            elif app.requirements and not (directory / app.requirements).is_file():
+                return
+            if app.requirements and not (directory / app.requirements).is_file():
                 yield ("requirements",), f"no file {directory / app.requirements}"
+            if not (directory / app.app_dir).is_dir():
+                yield ("app_dir",), f"no directory {directory / app.app_dir}"
         case FileSource(file=name):
             yield from _no_file(("source", "file"), name, project)
         case GitSource(deploy_key=str(name)):

@@ -220,6 +220,45 @@ def test_what_a_project_says_it_needs(project: Project) -> None:
     assert project.deploy("pyproject", "locked").changed == []
 
 
+def test_an_application_in_a_directory_of_its_repository(project: Project) -> None:
+    """Server, worker and hooks run there; all other paths are the source's own."""
+    project.source("repository/backend/app.py", "backend")
+    project.write("repository/backend/requirements.txt", "itsdangerous==2.2.0\n")
+    project.write("repository/backend/public/logo.txt", "a logo\n")
+    project.write("repository/frontend/readme.txt", "another part\n")
+    manifest: dict[str, Any] = {
+        "source": {"directory": "repository", "exclude": ["/frontend/"]},
+        "app_dir": "backend",
+        "requirements": "backend/requirements.txt",
+        "static": {"path": "backend/public", "url": "/static/"},
+        "hooks": {"build": ["pwd > built"], "release": ["pwd > $HOME/released"]},
+        "workers": {"mail": {"command": "sh -c 'pwd > $HOME/worker; sleep infinity'"}},
+    }
+    project.app("monorepo", **manifest)
+    assert project.deploy("monorepo").status == 0
+    found = project.says("monorepo")
+    assert found["source"] == "backend"
+    assert found["packages"]["itsdangerous"] == "2.2.0"
+    assert project.host.get("/static/logo.txt", "monorepo.test").text == "a logo\n"
+    home = "/srv/monorepo/shared/home"
+    lines = project.host.out(
+        f"cat /srv/monorepo/current/app/backend/built {home}/released {home}/worker"
+    ).splitlines()
+    assert [line.rpartition("/app/")[2] for line in lines] == ["backend"] * 3
+    # What is excluded makes no release.
+    project.write("repository/frontend/readme.txt", "changed\n")
+    assert project.deploy("monorepo").changed == []
+    # In an archive it is found out where that is unpacked.
+    archive = project.root / "repository.tar.gz"
+    subprocess.run(["tar", "-czf", archive, "-C", project.root, "repository"], check=True)
+    gone = {**manifest, "source": {"file": str(archive)}, "app_dir": "back"}
+    project.app("monorepo", **gone)
+    run = project.deploy("monorepo")
+    assert run.status == 1
+    assert "app_dir: the source has no directory back" in run.stderr
+    assert project.says("monorepo")["source"] == "backend"
+
+
 REGISTRY = "https://registry.npmjs.org"
 
 

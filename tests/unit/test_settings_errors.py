@@ -153,10 +153,12 @@ def test_a_key_of_another_kind_of_source(project: Project) -> None:
 def test_files_that_a_manifest_names_must_be_there(project: Project) -> None:
     project.app(text="entry: a:b\nsource: {directory: gone}\n")
     project.app("two", text="entry: a:b\nport: 81\nsource: {directory: src}\nrequirements: r.txt\n")
+    project.app("ten", text="entry: a:b\nport: 83\nsource: {directory: src}\napp_dir: backend\n")
     project.app("six", text="entry: a:b\nport: 82\nsource: {directory: src}\nlock: six.lock\n")
     assert project.errors() == [
         (MANIFEST, "app.shop.source.directory", f"no directory {project.root}/gone"),
         ("apps/six.yml", "app.six.lock", f"no file {project.root}/six.lock"),
+        ("apps/ten.yml", "app.ten.app_dir", f"no directory {project.root}/src/backend"),
         ("apps/two.yml", "app.two.requirements", f"no file {project.root}/src/r.txt"),
     ]
 
@@ -180,6 +182,11 @@ def test_files_that_a_manifest_names_must_be_there(project: Project) -> None:
             "source: {pypi: shop, version: '1'}\nrequirements: pyproject.toml",
             "requirements",
             "a package from an index brings no requirements file; use lock",
+        ),
+        (
+            "source: {pypi: shop, version: '1'}\napp_dir: backend",
+            "app_dir",
+            "a package from an index brings no source; leave it out",
         ),
         (
             "source: {pypi: shop, version: '1'}\nextras: [pg]",
