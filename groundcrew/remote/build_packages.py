@@ -1,5 +1,7 @@
 """Debian packages that only builds need: installed before one, removed after the last.
 
+What a build has linked with stays: a library that came with them and that its result names.
+
 Part of the build on the host; standard library only, Python 3.9 or later. Removed is only what was
 installed for builds and nothing else needs by now. A list on the host names it, so that what a run
 that was cut off has left is removed by the next one.
@@ -8,8 +10,10 @@ that was cut off has left is removed by the next one.
 from __future__ import annotations
 
 import fcntl
+import mmap
 import os
 import re
+import stat
 import subprocess
 import time
 from collections.abc import Iterator
@@ -23,6 +27,8 @@ STATE = Path("/var/lib/groundcrew")
 REGISTER = STATE / "build-packages"
 IN_USE = STATE / "build-packages.lock"
 INSTALLING = STATE / "build-packages.install.lock"
+LIBRARY = re.compile(r"lib[^/]+\.so\.[0-9.]+")
+ELF = b"\x7fELF"
 # Others lived without them before.
 AUTOREMOVE = (
     "autoremove",
@@ -40,7 +46,8 @@ def build_packages(asked: dict[str, Any]) -> Iterator[None]:
     """Has the packages installed meanwhile.
 
     `asked`: {"packages", "declared": what the host has for other reasons, "stamp": file as old as
-    the package lists, "fresh": seconds, "update", "install", "purge": shell}. Raises PackagesError.
+    the package lists, "fresh": seconds, "update", "install", "purge": shell, "results": directories
+    that the build makes}. Raises PackagesError.
     """
     if not asked["packages"] and not REGISTER.exists():
         yield
@@ -52,6 +59,8 @@ def build_packages(asked: dict[str, Any]) -> Iterator[None]:
             if asked["packages"]:
                 _install(asked)
             yield
+            if asked["packages"]:
+                _keep_linked(asked["results"])
         finally:
             fcntl.flock(in_use, fcntl.LOCK_UN)
             # Where another build goes on, that one does it at its end.
@@ -74,6 +83,44 @@ def _install(asked: dict[str, Any]) -> None:
         new = set(re.findall(r"^Inst (\S+) \(", simulated, re.MULTILINE))
         REGISTER.write_text("".join(f"{name}\n" for name in sorted(_registered() | new)))
         _run(["sh", "-c", asked["install"], "sh", *missing])
+
+
+def _keep_linked(results: list[str]) -> None:
+    """Packages with shared libraries that files in `results` name are no longer only builds'."""
+    libraries = {}
+    for package in sorted(_installed(sorted(_registered()))):
+        for path in _run(["dpkg-query", "--listfiles", package]).splitlines():
+            name = path.rpartition("/")[2]
+            if LIBRARY.fullmatch(name):
+                libraries[name.encode() + b"\0"] = package
+    if not libraries:
+        return
+    found = {package for path in _programs(results) for package in _named(path, libraries)}
+    if found:
+        names = sorted(found)
+        print(f"--> keep {', '.join(names)}: what was built is linked with it", flush=True)
+        _run(["apt-mark", "manual", *names])
+
+
+def _programs(folders: list[str]) -> Iterator[str]:
+    """What may be a shared library or a program below `folders`; no link is followed."""
+    for folder in folders:
+        for place, _, names in os.walk(folder):
+            for name in names:
+                path = os.path.join(place, name)
+                state = os.lstat(path)
+                likely = ".so" in name or state.st_mode & 0o111
+                if stat.S_ISREG(state.st_mode) and likely and state.st_size > len(ELF):
+                    yield path
+
+
+def _named(path: str, libraries: dict[bytes, str]) -> set[str]:
+    """The packages whose libraries a file names, where it is in the format for programs."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+        if file.read(len(ELF)) != ELF:
+            return set()
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return {package for name, package in libraries.items() if content.find(name) >= 0}
 
 
 def _remove(asked: dict[str, Any]) -> None:

@@ -237,7 +237,8 @@ class Build:
             have[base] = True
         self.work.mkdir(mode=0o711)
         try:
-            packages = self.payload["apt"]
+            results = [str(path) for path in have]
+            packages = {**self.payload["apt"], "results": results}
             if all(have.values()):
                 packages = {**packages, "packages": []}
             with build_packages(packages):

@@ -324,19 +324,28 @@ def test_what_only_builds_need_goes_after_them(project: Project) -> None:
     downloaded = host.out(archives)
     packages = host.out("dpkg-query --show --showformat='${Package}\\n'")
     project.write("compiled/app.py", COMPILED)
-    project.write("compiled/fast.c", '#include <stdio.h>\nint main(void) { return !puts("42"); }\n')
+    program = (
+        "#include <stdio.h>\n#include <libpq-fe.h>\n"
+        'int main(void) { return !(PQlibVersion() && puts("42")); }\n'
+    )
+    project.write("compiled/fast.c", program)
     project.app(
         "compiled",
         source={"directory": "compiled"},
-        build_apt=["tcc", "libc6-dev", "openssl"],
-        hooks={"build": ["tcc -o fast fast.c"]},
+        build_apt=["tcc", "libc6-dev", "libpq-dev", "openssl"],
+        hooks={"build": ["tcc -I/usr/include/postgresql -o fast fast.c -lpq"]},
     )
     assert "openssl" in packages.splitlines()
     data = {"python.keep_cache": False}
     run = project.deploy("compiled", data=data)
     assert run.status == 0, run.stderr
     assert host.get("/", "compiled.test").text == "42\nNone"
-    assert host.out("dpkg-query --show --showformat='${Package}\\n'") == packages
+    # But for the library that the program is linked with, and what that depends on.
+    left = host.out("dpkg-query --show --showformat='${Package}\\n'").splitlines()
+    more = set(left) - set(packages.splitlines())
+    assert "libpq5" in more
+    assert [name for name in more if "-dev" in name or name == "tcc"] == []
+    assert set(packages.splitlines()) <= set(left)
     assert set(host.out(archives).split()) <= set(downloaded.split())
     assert host.out("ls -A /srv/compiled/cache /var/lib/groundcrew/build-packages*") == (
         "/var/lib/groundcrew/build-packages.install.lock\n"
