@@ -97,8 +97,9 @@ class AppSettings(Settings):
     """Debian packages that the application needs."""
 
     build_apt: tuple[DebianPackage, ...] = ()
-    """Debian packages that only its build needs (`[gcc, libpq-dev]`): installed before a build, and
-    removed after it unless something else needs them."""
+    """Debian packages that only its build needs (`[gcc, libc6-dev, python3-dev]`): installed before
+    a build, and removed after it, but for what something else needs and for libraries that the
+    result is linked with."""
 
     adopt: bool = False
     """Whether users and groups of the host that are named like the application's, and that a run
