@@ -269,11 +269,11 @@ def test_a_failed_release_is_named_and_marked(bookworm: LabHost, tmp_path: Path)
     assert app["releases"][bad]["bad"]
     assert bad != app["live"]
     assert app["log"][-1]["release"] == bad
-    line = next(
-        line for line in look(bookworm, "releases", app="hello").splitlines() if bad in line
-    )
-    assert " bad " in line
-    assert "not healthy" in line
+    lines = look(bookworm, "releases", app="hello").splitlines()
+    index = next(number for number, line in enumerate(lines) if bad in line)
+    assert " bad " in lines[index]
+    # What a line of 80 characters has no room for stands below it.
+    assert "not healthy" in lines[index + 1]
     text = look(bookworm, "logs", app="hello", lines=200)
     assert "raise OSError(7)" in text
     assert pyinfra(bookworm.name).status == 0
