@@ -261,8 +261,15 @@ def publications(
     return [(program, payload) for program, payload in found if payload]
 
 
-def socket_probe(target: Target, release: str, undo: str | None, run: Run = None) -> dict[str, Any]:
-    """Payload of the probe on the release's own sockets; `undo` is run when it fails."""
+def socket_probe(
+    target: Target,
+    release: str,
+    undo: str | None,
+    run: Run = None,
+    serves: str | None = None,
+) -> dict[str, Any]:
+    """Payload of the probe on the release's own sockets; `undo` is run when it fails, and `serves`
+    is what does then."""
     units = target.units(release)
     steps = [
         undo,
@@ -278,6 +285,7 @@ def socket_probe(target: Target, release: str, undo: str | None, run: Run = None
         "successes": target.app.health.successes,
         "hold": 0,
         "units": units,
+        "serves": serves,
         "on_success": None,
         "on_failure": "; ".join(step for step in steps if step),
         "history": None,
@@ -319,6 +327,7 @@ def nginx_probe(
         "successes": 1,
         "hold": target.app.release.check_window if previous else 0,
         "units": target.units(release),
+        "serves": previous,
         "on_success": log_entry(target, action, release, "live"),
         "on_failure": "; ".join(steps),
         "history": target.paths.history,

@@ -216,7 +216,9 @@ def hand_over(
         check = f"{commands.same_protocol(target, release)}\n" if held else ""
         yield shell(target, check + commands.hold(target, release, previous))
         back = commands.go_back(target, release, previous) if previous else ""
-        yield remote.command("probe", payload=commands.socket_probe(target, release, back, run))
+        yield remote.command(
+            "probe", payload=commands.socket_probe(target, release, back, run, previous)
+        )
     else:
         problem = too_little_memory(target, state, release) if previous else None
         if problem:
@@ -229,7 +231,9 @@ def hand_over(
         if anew or not runs_already:
             beside = previous is not None
             yield shell(target, commands.start(target, release, beside=beside, anew=anew))
-        yield remote.command("probe", payload=commands.socket_probe(target, release, "", run))
+        yield remote.command(
+            "probe", payload=commands.socket_probe(target, release, "", run, previous)
+        )
     runs = previous and is_active(state, target.paths.unit(previous))
     fallback = previous if runs else None
     yield shell(target, commands.switch(target, release, fallback, previous))

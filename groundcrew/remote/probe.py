@@ -6,7 +6,8 @@ several applications (see groundcrew/remote/several.py): {"name", "sockets": [pa
 "tls": whether nginx speaks HTTPS, "scheme": visitors', "host": Host header, "path", "status",
 "timeout", "interval", "request_timeout", "successes", "hold": seconds, "checks": [{"path",
 "status", "contains": text or null, "own": whether the application answers it itself}],
-"maintenance": file that switches it on, "units": [name], "on_success", "on_failure": shell command
+"maintenance": file that switches it on, "units": [name], "serves": release that still
+does when this one fails or null, "on_success", "on_failure": shell command
 or null, "history": file, "good", "bad": what is noted there then (see
 groundcrew/remote/history.py), "run": as in groundcrew/remote/run_lock.py}.
 Each socket must answer; the probe gives up as soon as one of the
@@ -34,7 +35,7 @@ from groundcrew.remote.app_client import Answer, NginxConnection, http_answer, s
 from groundcrew.remote.history import note
 from groundcrew.remote.run_lock import RunIsGoneError, step, taken_over
 from groundcrew.remote.several import several
-from groundcrew.remote.unit_health import journal, trouble
+from groundcrew.remote.unit_health import journal, own_words, trouble
 
 EARLY = 5.0
 EARLY_INTERVAL = 0.05
@@ -62,6 +63,8 @@ def ask(
         return answer, f"status {answer.status}"
     except TimeoutError:
         return None, f"no answer within {timeout} s"
+    except (FileNotFoundError, ConnectionRefusedError):
+        return None, "nobody listens yet"
     except (OSError, http.client.HTTPException) as error:
         return None, f"{type(error).__name__}: {error}"
     finally:
@@ -163,13 +166,19 @@ def judge(payload: dict[str, Any]) -> int:
         if payload["on_success"]:
             return subprocess.run(["sh", "-c", payload["on_success"]], check=False).returncode
         return 0
-    if payload["units"]:
-        print(journal(payload["units"]), file=sys.stderr)
+    said = journal(payload["units"]) if payload["units"] else ""
+    if said:
+        print(said, file=sys.stderr)
     if payload["on_failure"]:
         subprocess.run(["sh", "-c", payload["on_failure"]], check=False)
     if with_history and payload["bad"]:
         note(Path(payload["history"]), payload["bad"])
     print(reason, file=sys.stderr)
+    words = own_words(said)
+    if words:
+        print(f"the application says: {words}", file=sys.stderr)
+    if payload["serves"]:
+        print(f"{payload['serves']} still serves", file=sys.stderr)
     return 1
 
 

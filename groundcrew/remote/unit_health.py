@@ -6,6 +6,7 @@ later.
 
 from __future__ import annotations
 
+import re
 import subprocess
 from typing import Optional
 
@@ -44,3 +45,27 @@ def journal(units: list[str], lines: int = 40) -> str:
         errors="replace",
     )
     return printable(done.stdout)
+
+
+TRACEBACK = "Traceback (most recent call last):"
+TELLING = re.compile(
+    r"Failed to find attribute .*|Failed to parse .*|.*Error loading ASGI app\. .*"
+    r"|.*no python application found.*|.*: error: .*|.*: not found$"
+)
+"""What servers and shells say in a line of its own."""
+KILLED = "killed by the OOM killer"
+
+
+def own_words(text: str) -> Optional[str]:  # noqa: UP045 - Python 3.9
+    """The line of a journal that tells best why an application ended: the last exception, or what
+    its server says; None where neither is there."""
+    lines = text.splitlines()
+    if KILLED in text:
+        return "it was killed: it needs more memory than `limits.memory_max`, or the host, has"
+    for start in range(len(lines) - 1, -1, -1):
+        if TRACEBACK in lines[start]:
+            after = (line for line in lines[start + 1 :] if line and not line[0].isspace())
+            found = next(after, None)
+            if found is not None:
+                return found
+    return next((line for line in reversed(lines) if TELLING.match(line.strip())), None)

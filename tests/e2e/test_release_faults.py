@@ -25,7 +25,7 @@ def release(host: LabHost, source: Path, data: Mapping[str, Any] | None = None) 
     return pyinfra(host.name, data=settings, playbook="playbooks/release.py")
 
 
-def fails(host: LabHost, source: Path, *shown: str, data: Mapping[str, Any] | None = None) -> None:
+def fails(host: LabHost, source: Path, *shown: str, data: Mapping[str, Any] | None = None) -> Run:
     """The release fails, says why, and the live one serves every request meanwhile."""
     before = host.live("hello")
     with traffic(host, "/", "hello.test") as counts:
@@ -40,6 +40,7 @@ def fails(host: LabHost, source: Path, *shown: str, data: Mapping[str, Any] | No
     units = host.out("systemctl list-units --plain --no-legend --state=active 'hello@*'")
     assert units.split()[0] == f"hello@{before}.service"
     assert len(units.splitlines()) == 1
+    return run
 
 
 def edit(source: Path, old: str, new: str) -> None:
@@ -80,7 +81,15 @@ def test_a_changed_application_replaces_the_old_without_a_failed_request(
 
 def test_import_error(bookworm: LabHost, source: Path) -> None:
     edit(source, "import platform", "import platform\nimport nowhere_to_be_found")
-    fails(bookworm, source, "No module named 'nowhere_to_be_found'")
+    end = (
+        "the application says: ModuleNotFoundError: No module named 'nowhere_to_be_found'",
+        f"{bookworm.live('hello')} still serves",
+    )
+    run = fails(bookworm, source, *end)
+    # They are the last words of the run, too.
+    report = run.stderr[run.stderr.rindex("groundcrew: the run failed") :]
+    told = " ".join(report.split())
+    assert all(text in told for text in end), report
     mended(bookworm, source)
 
 

@@ -1,0 +1,53 @@
+"""Why an application ended, in its own words."""
+
+from __future__ import annotations
+
+import pytest
+
+from groundcrew.remote.unit_health import own_words
+
+GUNICORN = """\
+[2026-01-01 10:00:00 +0000] [7] [ERROR] Exception in worker process
+Traceback (most recent call last):
+  File "/srv/shop/releases/x/app/shop.py", line 3, in <module>
+    import flask
+ModuleNotFoundError: No module named 'flask'
+[2026-01-01 10:00:00 +0000] [7] [INFO] Worker exiting (pid: 7)
+shop@x.service: Main process exited, code=exited, status=3/NOTIMPLEMENTED
+"""
+CHAINED = """\
+Traceback (most recent call last):
+  File "a.py", line 1, in <module>
+KeyError: 'DATABASE_URL'
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "b.py", line 2, in <module>
+django.core.exceptions.ImproperlyConfigured: DATABASE_URL is not set
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (GUNICORN, "ModuleNotFoundError: No module named 'flask'"),
+        (CHAINED, "django.core.exceptions.ImproperlyConfigured: DATABASE_URL is not set"),
+        ("Started\nFailed to find attribute 'application' in 'shop'.\nWorker failed to boot",
+         "Failed to find attribute 'application' in 'shop'."),
+        ('ERROR:    Error loading ASGI app. Could not import module "shop".\nStopped',
+         'ERROR:    Error loading ASGI app. Could not import module "shop".'),
+        ('Error loading ASGI app. Could not import module "shop".',
+         'Error loading ASGI app. Could not import module "shop".'),
+        ("--- no python application found, check your startup logs ---",
+         "--- no python application found, check your startup logs ---"),
+        ("sh: 1: nowhere: not found", "sh: 1: nowhere: not found"),
+        ("x.service: A process of this unit has been killed by the OOM killer.",
+         "it was killed: it needs more memory than `limits.memory_max`, or the host, has"),
+        ("listening on 8000", None),
+        ("Traceback (most recent call last):\n  File", None),
+        ("", None),
+    ],
+)  # fmt: skip
+def test_own_words(text: str, words: str | None) -> None:
+    assert own_words(text) == words
