@@ -167,8 +167,13 @@ def test_a_damaged_file_is_built_again(bookworm: LabHost, source: Path, part: st
     }[part]
     inside(bookworm, f": > $(readlink -f {file}); find -L {folder} -name __pycache__ | head -0")
     inside(bookworm, f"find -L {folder}/app {folder}/venv -name '{Path(file).stem}*.pyc' -delete")
-    inside(bookworm, f"systemctl restart --no-block hello@{live}.service; sleep 3")
-    assert bookworm.get("/", "hello.test").status_code == 502
+    inside(bookworm, f"systemctl restart --no-block hello@{live}.service")
+    for _ in range(20):
+        time.sleep(1)
+        broken = bookworm.get("/", "hello.test").status_code
+        if broken == 502:
+            break
+    assert broken == 502
     good(release(bookworm, source))
     assert f"whole {part}" in page(bookworm)
     assert release(bookworm, source).changed == []
