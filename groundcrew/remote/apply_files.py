@@ -209,7 +209,14 @@ def make_directory(entry: Entry, place: Place) -> None:
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
         directory = os.open(place.name, flags, dir_fd=place.folder)
     except OSError:
-        raise ChangeError(f"{entry['path']} exists and is not a directory") from None
+        path = entry["path"]
+        kind = stat.S_IFMT(os.lstat(place.name, dir_fd=place.folder).st_mode)
+        if kind == stat.S_IFLNK:
+            raise ChangeError(
+                f"{path} is a link, which is not followed here; to have it on another disk, make it "
+                f"a directory and mount there: mount --bind WHERE_IT_IS {path}, and in /etc/fstab"
+            ) from None
+        raise ChangeError(f"{path} exists and is not a directory") from None
     try:
         os.fchown(directory, uid, gid)
         os.fchmod(directory, int(entry["mode"], 8))

@@ -186,6 +186,10 @@ def test_a_validator_cannot_print_a_secret(tmp_path: Path) -> None:
         (File("conf", "x", user="no-such-user", group=GROUP), "no such user: no-such-user"),
         (File("dir", "x", user=USER, group=GROUP), "is a directory"),
         (Directory("plain", user=USER, group=GROUP), "is not a directory"),
+        (
+            Directory("link", user=USER, group=GROUP),
+            "is a link, which is not followed here; to have",
+        ),
         (Link("dir", "elsewhere"), "is a directory"),
     ],
 )
@@ -195,6 +199,7 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "dir").mkdir()
     (tmp_path / "plain").write_text("plain")
+    (tmp_path / "link").symlink_to("dir")
     before = tree(tmp_path)
     result = apply(file(tmp_path / "first", "x"), entry)
     assert result.returncode == 1
