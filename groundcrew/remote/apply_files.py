@@ -213,8 +213,8 @@ def make_directory(entry: Entry, place: Place) -> None:
         kind = stat.S_IFMT(os.lstat(place.name, dir_fd=place.folder).st_mode)
         if kind == stat.S_IFLNK:
             raise ChangeError(
-                f"{path} is a link, which is not followed here; to have it on another disk, make it "
-                f"a directory and mount there: mount --bind WHERE_IT_IS {path}, and in /etc/fstab"
+                f"{path} is a link, which is not followed here; to have it on another disk, make "
+                f"it a directory and mount there: mount --bind PLACE {path}, and in /etc/fstab"
             ) from None
         raise ChangeError(f"{path} exists and is not a directory") from None
     try:
