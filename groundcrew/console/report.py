@@ -14,7 +14,7 @@ SHOWN = 8
 HOSTS_SHOWN = 5
 
 NOISE = re.compile(
-    r"Error(: executed \d+ commands?.*)?|Error in nested operation"
+    r"Error( \(ignored\))?(: executed \d+ commands?.*)?|Error in nested operation"
     r"|Traceback \(most recent call last\):?|Error: could not (load|process) fact: .*"
 )
 

@@ -37,6 +37,8 @@ from groundcrew.remote.run_lock import RunIsGoneError, step, taken_over
 from groundcrew.remote.several import several
 from groundcrew.remote.unit_health import journal, own_words, trouble
 
+READ, SHOWN = 400, 40
+"""Lines of the units' journal: what is looked through for why they ended, and what is shown."""
 EARLY = 5.0
 EARLY_INTERVAL = 0.05
 
@@ -166,9 +168,9 @@ def judge(payload: dict[str, Any]) -> int:
         if payload["on_success"]:
             return subprocess.run(["sh", "-c", payload["on_success"]], check=False).returncode
         return 0
-    said = journal(payload["units"]) if payload["units"] else ""
+    said = journal(payload["units"], READ) if payload["units"] else ""
     if said:
-        print(said, file=sys.stderr)
+        print("\n".join(said.splitlines()[-SHOWN:]), file=sys.stderr)
     if payload["on_failure"]:
         subprocess.run(["sh", "-c", payload["on_failure"]], check=False)
     if with_history and payload["bad"]:

@@ -53,6 +53,10 @@ TELLING = re.compile(
     r"|.*no python application found.*|.*: error: .*|.*: not found$"
 )
 """What servers and shells say in a line of its own."""
+SERVERS = re.compile(
+    r"gunicorn\.errors\.|SystemExit|KeyboardInterrupt|asyncio\.\w*\.?CancelledError"
+)
+"""Exceptions of a server that ends, which say nothing of why."""
 KILLED = "killed by the OOM killer"
 
 
@@ -66,6 +70,6 @@ def own_words(text: str) -> Optional[str]:  # noqa: UP045 - Python 3.9
         if TRACEBACK in lines[start]:
             after = (line for line in lines[start + 1 :] if line and not line[0].isspace())
             found = next(after, None)
-            if found is not None:
+            if found is not None and not SERVERS.match(found):
                 return found
     return next((line for line in reversed(lines) if TELLING.match(line.strip())), None)

@@ -15,6 +15,17 @@ ModuleNotFoundError: No module named 'flask'
 [2026-01-01 10:00:00 +0000] [7] [INFO] Worker exiting (pid: 7)
 shop@x.service: Main process exited, code=exited, status=3/NOTIMPLEMENTED
 """
+HALT = """\
+Traceback (most recent call last):
+  File "arbiter.py", line 1, in halt
+SystemExit: 3
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "arbiter.py", line 2, in stop
+gunicorn.errors.HaltServer: <HaltServer 'Worker failed to boot.' 3>
+"""
 CHAINED = """\
 Traceback (most recent call last):
   File "a.py", line 1, in <module>
@@ -33,6 +44,7 @@ django.core.exceptions.ImproperlyConfigured: DATABASE_URL is not set
     [
         (GUNICORN, "ModuleNotFoundError: No module named 'flask'"),
         (CHAINED, "django.core.exceptions.ImproperlyConfigured: DATABASE_URL is not set"),
+        (GUNICORN + HALT, "ModuleNotFoundError: No module named 'flask'"),
         ("Started\nFailed to find attribute 'application' in 'shop'.\nWorker failed to boot",
          "Failed to find attribute 'application' in 'shop'."),
         ('ERROR:    Error loading ASGI app. Could not import module "shop".\nStopped',
