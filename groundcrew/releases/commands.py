@@ -554,7 +554,8 @@ def retire_payload(
         "stop": {release: target.units(release) for release in stop},
         "sockets": [socket for release in stop for socket in target.sockets(release)],
         "drain": 0 if target.holds(live) else drain_seconds(target),
-        "least": 0 if target.holds(live) else LEAST_DRAIN,
+        # The check window comes before.
+        "least": 0 if target.holds(live) else max(0, LEAST_DRAIN - target.app.release.check_window),
         "watch": list(watch),
         "window": target.app.release.check_window,
         "fallback": paths.fallback,
