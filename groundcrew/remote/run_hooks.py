@@ -31,7 +31,7 @@ MARGIN = 60
 def state(unit: str) -> dict[str, str]:
     """What systemd says of the unit."""
     shown = subprocess.run(
-        ["systemctl", "show", "--property=ActiveState,InvocationID,Result", unit],
+        ["systemctl", "show", "--property=ActiveState,InvocationID,Job,Result", unit],
         capture_output=True,
         text=True,
         check=False,
@@ -82,7 +82,8 @@ def run(payload: dict[str, Any]) -> int:
         if done.exists():
             print("\n".join(keep(payload["log"], invocation)))
             return 0
-        if now.get("ActiveState") in ("failed", "inactive"):
+        # On a busy host its start may still be waiting for its turn.
+        if now.get("ActiveState") in ("failed", "inactive") and not now.get("Job"):
             # Its last act, the file, may have come between the two looks.
             if done.exists():
                 continue

@@ -76,7 +76,8 @@ def test_an_override_changes_one_key_alone(bookworm: LabHost, workers: int) -> N
     assert run.status == 0, run.stderr
     changed = {name.split(":")[0] for name in run.changed}
     files = "app | environments, server configurations and units"
-    assert changed == {"app | build releases", files, "app | hello"}
+    retired = "app | retire replaced releases of hello, httpbin"
+    assert changed == {"app | build releases", files, "app | hello", retired}
     assert bookworm.live("httpbin") == before
     running = bookworm.out(f"pgrep -c -u hello -f {bookworm.live('hello')}")
     assert int(running) == workers + 1
