@@ -31,7 +31,7 @@ from groundcrew.releases.run_state import (
     shell,
     take_lock,
 )
-from groundcrew.releases.target import is_built, lacks_single, misplaced, settled
+from groundcrew.releases.target import is_active, is_built, lacks_single, misplaced, settled
 from groundcrew.releases.undo import connector_arguments
 
 
@@ -88,7 +88,11 @@ def _begin_build(plan: ReleasePlan, payloads: list[dict[str, Any]]) -> Commands:
         known(RELEASE)[name] = release
         if state["live"] is None:
             known(FIRST)[name] = release
-        if state["damaged"]:
+        # One that keeps dying looks well at moments, and may die of what is built again now.
+        dead = state["live"] == release and not all(
+            is_active(state, unit) for unit in plan.target.on(state).units(release)
+        )
+        if state["damaged"] or dead:
             known(DAMAGED)[name] = release
     if not plan.is_of(release):
         host.noop(f"{name}: {release} is led back to, not built")

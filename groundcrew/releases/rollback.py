@@ -62,6 +62,9 @@ def rollback(target: Target, asked: str | None) -> Commands:
         host.noop(f"release {release} is live")
         return
     left = state["live"]
+    if host.state.is_executing:
+        source = state["releases"][release]["source"]
+        host.log(f"{target.paths.name}: from {left} back to {release} ({source})")
     yield from roll_out(target, release, state, action="rollback")
     if left:
         changes = {"taken_back": left, "operator": operator(), "live": release}
@@ -86,7 +89,13 @@ def restart(target: Target) -> Commands:
         return
     yield from locked(target)
     for unit, probe in commands.restarts(target.on(state), live, run_of(target)):
-        yield shell(target, f"systemctl reload-or-restart {unit}")
+        # A reload keeps the sockets: where one is none any more, only a restart makes it again.
+        socket = probe["sockets"][0]
+        yield shell(
+            target,
+            f"if [ -S {socket} ]; then systemctl reload-or-restart {unit}; "
+            f"else systemctl restart {unit}; fi",
+        )
         yield remote.command("probe", payload=probe)
 
 

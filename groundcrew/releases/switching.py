@@ -110,7 +110,7 @@ def batch(plan: ReleasePlan, together: Sequence[ReleasePlan]) -> Commands:
         return
     state = app_state(plan.target)
     release = plan.release_id(state)
-    if settled(plan.target, state, release):
+    if plan.paths.name not in known(DAMAGED) and settled(plan.target, state, release):
         host.noop(f"release {release} is live")
         return
     busy = [other for other in together if host.name in rollout(other.paths.name).candidates]

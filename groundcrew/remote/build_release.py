@@ -31,7 +31,6 @@ import json
 import os
 import pwd
 import re
-import shutil
 import stat
 import subprocess
 import sys
@@ -40,6 +39,7 @@ from typing import Any
 
 from groundcrew.remote.build_packages import PackagesError, build_packages
 from groundcrew.remote.build_unit import StepsFailedError, Unit, end
+from groundcrew.remote.discard import discard
 from groundcrew.remote.interpreter import InterpreterError, find_interpreter
 from groundcrew.remote.node import NodeError, install_node
 from groundcrew.remote.parts import PART, DamagedError, check, folders, mark
@@ -208,7 +208,7 @@ class Build:
         """What a build has left, which must have the directory `folder`, becomes a part: root's,
         under its name with all it has."""
         partial = part.with_name(f".{part.name}.new")
-        shutil.rmtree(partial, ignore_errors=True)
+        discard(partial)
         try:
             seal(str(source), str(partial), self.gid, self.gid)
             if folder not in {item.name for item in folders(partial)}:
@@ -218,7 +218,7 @@ class Build:
         except SealError as error:
             raise BuildError(str(error)) from None
         finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            discard(partial)
 
     def make(self) -> None:
         """Build the release; nothing of it stays when a step fails."""
@@ -246,10 +246,10 @@ class Build:
             self.assemble(base, environment, code)
         finally:
             end(self.unit.name)
-            shutil.rmtree(self.work, ignore_errors=True)
+            discard(self.work)
             if not self.payload["keep_cache"]:
                 for item in self.cache.iterdir():
-                    remove(item)
+                    discard(item)
 
     def make_parts(self, base: Path, environment: Path, code: Path, have: dict[Path, bool]) -> None:
         """Those that are not there yet."""
@@ -290,7 +290,7 @@ class Build:
     def assemble(self, base: Path, environment: Path, code: Path) -> None:
         """The release's own directory, which appears with all it has."""
         partial = self.directory.with_name(f".{self.directory.name}.new")
-        shutil.rmtree(partial, ignore_errors=True)
+        discard(partial)
         partial.mkdir(mode=0o750)
         try:
             lend(str(code / "app"), str(partial / "app"), 0, self.gid)
@@ -310,7 +310,7 @@ class Build:
             os.chown(partial, 0, self.reader)
             replace(partial, self.directory)
         finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            discard(partial)
         # Onto the disk soon, but nobody waits for what apt has just written too.
         quiet = subprocess.DEVNULL
         subprocess.Popen(["sync"], stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
@@ -361,29 +361,21 @@ class Build:
                 leftover = item.name.startswith(".") or folder.name == "build"
                 if leftover or not (item / "release.json").exists():
                     print(f"--> remove {shown(item.name)}, which was never finished", flush=True)
-                    remove(item)
+                    discard(item)
         for folder in (self.root / "environments", self.root / "code"):
             for item in folder.iterdir():
                 if not PART.fullmatch(item.name):
-                    remove(item)
+                    discard(item)
 
 
 def replace(partial: Path, path: Path) -> None:
     """Puts a finished directory in its place, and what was there aside and away."""
     aside = path.with_name(f".{path.name}.old")
-    shutil.rmtree(aside, ignore_errors=True)
+    discard(aside)
     if path.exists():
         path.rename(aside)
     partial.rename(path)
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def remove(path: Path) -> None:
-    """Removes a file, a link or a tree; links are not followed."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    discard(aside)
 
 
 def shown(name: str) -> str:
@@ -450,7 +442,7 @@ def build(payload: dict[str, Any]) -> int:
         return 1
     finally:
         if payload["archive"]:
-            shutil.rmtree(os.path.dirname(payload["archive"]), ignore_errors=True)
+            discard(os.path.dirname(payload["archive"]))
     return 0
 
 

@@ -21,6 +21,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,8 @@ from typing import Any
 from groundcrew.remote.requirements import UV_EXPORT, combine, only_pins
 
 LINES_SHOWN = 40
+LAST_WORDS = 1.0
+"""Seconds for the output of a command that has ended."""
 RESOLVED = "requirements.lock"
 """What requirements that leave versions open have become, with hashes."""
 FEW = 200
@@ -83,13 +86,18 @@ class Steps:
         last: deque[str] = deque(maxlen=LINES_SHOWN)
         signal.signal(signal.SIGALRM, lambda *_: os.killpg(process.pid, signal.SIGKILL))
         signal.alarm(int(timeout or 0))
-        assert process.stdout is not None
+        stdout = process.stdout
+        assert stdout is not None
+        reader = threading.Thread(
+            target=lambda: last.extend(line.rstrip("\n") for line in stdout), daemon=True
+        )
+        reader.start()
         try:
-            for line in process.stdout:
-                last.append(line.rstrip("\n"))
             status = process.wait()
         finally:
             signal.alarm(0)
+        # What it has left running may keep the pipe open; the unit ends that with everything else.
+        reader.join(LAST_WORDS)
         if status != 0:
             print("\n".join(last), file=sys.stderr, flush=True)
             reason = f"exit status {status}" if status >= 0 else f"signal {-status}"

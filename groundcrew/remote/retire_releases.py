@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import glob
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from groundcrew.remote.app_files import SYSTEM, live_release, metadata, release_folders
+from groundcrew.remote.discard import discard
 from groundcrew.remote.history import note
 from groundcrew.remote.parts import PART
 from groundcrew.remote.run_lock import RunIsGoneError, step, taken_over
@@ -104,14 +104,14 @@ def remove(payload: dict[str, Any]) -> None:
     for release, item in payload["remove"].items():
         if release == live:
             continue
-        shutil.rmtree(root / "releases" / release, ignore_errors=True)
+        discard(root / "releases" / release)
         for path in item["sockets"]:
             Path(path).unlink(missing_ok=True)
         for pattern in (f"{name}@{release}.*", f"{name}.*@{release}.*"):
             for unit in SYSTEM.glob(pattern):
                 unit.unlink(missing_ok=True)
             for folder in glob.glob(f"{PROPERTIES}/{pattern}"):
-                shutil.rmtree(folder, ignore_errors=True)
+                discard(folder)
     systemctl("daemon-reload")
     remove_parts(root)
 
@@ -126,7 +126,7 @@ def remove_parts(root: Path) -> None:
     for kind, names in used.items():
         for part in (root / kind).iterdir() if (root / kind).is_dir() else ():
             if PART.fullmatch(part.name) and part.name not in names:
-                shutil.rmtree(part, ignore_errors=True)
+                discard(part)
 
 
 def let_go(payload: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from pyinfra.api import FunctionCommand, Host, State, operation
 
 from groundcrew import terminal, transport
 from groundcrew.results import json_report
-from groundcrew.results.result import Check, NotCheckedError, fail
+from groundcrew.results.result import Check, NotCheckedError, Status, fail
 from groundcrew.results.table import table
 from roles.verify.checks import run_checks
 from roles.verify.checks.firewall import cannot_see, closed_ports, open_ports, probed_addresses
@@ -93,10 +93,14 @@ def conclude(settings: VerifySettings, checks: Callable[[], Sequence[Check]]) ->
             results.append(fail("verify.json", f"cannot be written: {error}"))
     logger.info(table(f"Verify {current_host.name}", results, terminal.width()))
     if not json_report.passed(results):
-        yield FunctionCommand(fail_host, (), {})
+        bad = (f"{item.name}: {item.detail}" for item in results if item.status is Status.FAIL)
+        yield FunctionCommand(fail_host, tuple(bad), {})
 
 
-def fail_host(state: State, host: Host) -> bool:
-    """Marks a host as failed; also where pyinfra would not (--no-wait), so that it exits 1."""
+def fail_host(state: State, host: Host, *told: str) -> bool:
+    """Says why, and marks a host as failed; also where pyinfra would not (--no-wait), so that it
+    exits 1."""
+    for line in told:
+        host.log_styled(line, log_func=logger.error, fg="red")
     state.failed_hosts.add(host)
     return False

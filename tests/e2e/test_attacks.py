@@ -353,3 +353,27 @@ def test_back_to_the_manifest(bookworm: LabHost) -> None:
     run = pyinfra(bookworm.name)
     assert run.status == 0, run.stderr
     assert pyinfra(bookworm.name).changed == []
+
+
+DEEP = """
+import os
+for _ in range(3000):
+    os.mkdir("directory")
+    os.chdir("directory")
+"""
+
+
+def test_a_tree_of_any_depth_and_a_process_that_stays_are_in_no_ones_way(
+    bookworm: LabHost, source: Path
+) -> None:
+    (source / "deep.py").write_text(DEEP)
+    began = time.monotonic()
+    run = release(bookworm, source, build="setsid sleep 300 & python3 deep.py\n")
+    # Too deep for a release; the process that holds the build's output open is not waited for.
+    assert run.status == 1
+    assert time.monotonic() - began < 100
+    assert inside(bookworm, "pgrep -u hello-build sleep || true") == ""
+    assert inside(bookworm, "ls -A /srv/hello/build") == ""
+    (source / "deep.py").unlink()
+    run = release(bookworm, source)
+    assert run.status == 0, run.stderr
