@@ -348,13 +348,6 @@ def test_values_in_hooks_are_values(bookworm: LabHost, source: Path) -> None:
     assert inside(bookworm, "ls /srv/hello/shared/home/ran 2>/dev/null || true") == ""
 
 
-def test_back_to_the_manifest(bookworm: LabHost) -> None:
-    """Leaves the host as the other tests expect it."""
-    run = pyinfra(bookworm.name)
-    assert run.status == 0, run.stderr
-    assert pyinfra(bookworm.name).changed == []
-
-
 DEEP = """
 import os
 for _ in range(3000):
@@ -368,7 +361,8 @@ def test_a_tree_of_any_depth_and_a_process_that_stays_are_in_no_ones_way(
 ) -> None:
     (source / "deep.py").write_text(DEEP)
     began = time.monotonic()
-    run = release(bookworm, source, build="setsid sleep 300 & python3 deep.py\n")
+    hooks = {"app.hello.hooks.build": ["setsid sleep 300 & python3 deep.py"]}
+    run = release(bookworm, source, more=hooks)
     # Too deep for a release; the process that holds the build's output open is not waited for.
     assert run.status == 1
     assert time.monotonic() - began < 100
@@ -377,3 +371,10 @@ def test_a_tree_of_any_depth_and_a_process_that_stays_are_in_no_ones_way(
     (source / "deep.py").unlink()
     run = release(bookworm, source)
     assert run.status == 0, run.stderr
+
+
+def test_back_to_the_manifest(bookworm: LabHost) -> None:
+    """Leaves the host as the other tests expect it."""
+    run = pyinfra(bookworm.name)
+    assert run.status == 0, run.stderr
+    assert pyinfra(bookworm.name).changed == []
