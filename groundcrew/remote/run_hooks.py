@@ -39,22 +39,29 @@ def state(unit: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
 
 
-def journal(invocation: str) -> list[str]:
-    """What one run of the unit has written."""
+def journal(unit: str, invocation: str, since: float) -> list[str]:
+    """What one run of the unit has written. On a busy host journald may look at a process when it
+    is gone, and know its unit but not which run of it that was."""
     subprocess.run(["journalctl", "--sync"], check=False)
-    done = subprocess.run(
-        ["journalctl", "--no-pager", "--output=cat", f"_SYSTEMD_INVOCATION_ID={invocation}"],
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    return printable(done.stdout).splitlines()
+    for match in (
+        [f"_SYSTEMD_INVOCATION_ID={invocation}"],
+        [f"--since=@{int(since)}", f"_SYSTEMD_UNIT={unit}"],
+    ):
+        done = subprocess.run(
+            ["journalctl", "--no-pager", "--quiet", "--output=cat", *match],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if done.stdout:
+            return printable(done.stdout).splitlines()
+    return []
 
 
-def keep(path: str, invocation: str) -> list[str]:
+def keep(path: str, unit: str, invocation: str, since: float) -> list[str]:
     """What the hooks have written, also put into the release's directory, which is root's."""
-    lines = journal(invocation)
+    lines = journal(unit, invocation, since)
     Path(path).unlink(missing_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     with os.fdopen(os.open(path, flags, 0o640), "w", encoding="utf-8") as file:
@@ -67,8 +74,10 @@ def run(payload: dict[str, Any]) -> int:
     unit, done = payload["unit"], Path(payload["done"])
     if done.exists():
         return 0
+    since = time.time()
     now = state(unit)
     if now.get("ActiveState") in ("activating", "deactivating"):
+        since -= payload["timeout"]
         print("the hooks of a run that is gone are at work: waiting for their end", flush=True)
     else:
         subprocess.run(["systemctl", "daemon-reload"], check=True)
@@ -80,7 +89,7 @@ def run(payload: dict[str, Any]) -> int:
         now = state(unit)
         invocation = now.get("InvocationID") or invocation
         if done.exists():
-            print("\n".join(keep(payload["log"], invocation)))
+            print("\n".join(keep(payload["log"], unit, invocation, since)))
             return 0
         # On a busy host its start may still be waiting for its turn.
         if now.get("ActiveState") in ("failed", "inactive") and not now.get("Job"):
@@ -91,7 +100,7 @@ def run(payload: dict[str, Any]) -> int:
         if taken_over(payload["run"]):
             raise RunIsGoneError
         time.sleep(LOOK)
-    lines = keep(payload["log"], invocation)
+    lines = keep(payload["log"], unit, invocation, since)
     print("\n".join(lines[-LINES_SHOWN:]), file=sys.stderr)
     subprocess.run(["sh", "-c", payload["on_failure"]], check=False)
     began = [line for line in lines if line.startswith("--> hook: ")]
