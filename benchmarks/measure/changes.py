@@ -118,9 +118,14 @@ class Version:
 
     root: Path
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Each imports its own modules."""
+        return {"PYTHONPATH": str(self.root)}
+
     def lab(self, *arguments: str) -> None:
         """bin/lab of that checkout."""
-        lab.run(["bin/lab", *arguments], cwd=self.root)
+        lab.run(["bin/lab", *arguments], environment=self.environment, cwd=self.root)
 
     def pyinfra(self, app: Application, playbook: str, *arguments: str) -> float:
         """The seconds of a run."""
@@ -128,13 +133,14 @@ class Version:
         command = [pyinfra, "inventory/lab.py", playbook, "-y", "--limit", f"{HOST}*"]
         command += ["--data", f'apps=["{APP}"]', "--data", f"app={json.dumps({APP: app.settings})}"]
         began = time.time()
-        lab.run([*command, *arguments], cwd=self.root)
+        lab.run([*command, *arguments], environment=self.environment, cwd=self.root)
         return time.time() - began
 
     def ask(self, text: str, host: str = HOST) -> list[float]:
         """Numbers that shell prints as root on a host."""
         done = lab.run(
             ["bin/lab", "ssh", "--user", lab.ADMIN, host, "sudo", "-n", "sh", "-c", f"'{text}'"],
+            environment=self.environment,
             cwd=self.root,
         )
         return [float(word) for word in done.stdout.decode().split()]
