@@ -20,13 +20,6 @@ from tests.unit.sshd import KEY, Sshd
 
 
 @pytest.fixture
-def sshd() -> Iterator[Sshd]:
-    server = Sshd()
-    yield server
-    server.close()
-
-
-@pytest.fixture
 def checkout(tmp_path: Path, sshd: Sshd) -> Iterator[Checkout]:
     """Its host is the server of this process, which lets nobody in unless a test says so."""
     listener = Listener()

@@ -14,15 +14,8 @@ from tests.unit.sshd import Sshd
 
 
 @pytest.fixture
-def sshd() -> Iterator[Sshd]:
-    server = Sshd()
-    server.users = {"deploy"}
-    yield server
-    server.close()
-
-
-@pytest.fixture
 def client(sshd: Sshd) -> Iterator[paramiko.SSHClient]:
+    sshd.users = {"deploy"}
     spare_channel.install()
     found = paramiko.SSHClient()
     found.set_missing_host_key_policy(paramiko.AutoAddPolicy())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,6 @@ from pyinfra.connectors.ssh import SSHConnector
 
 from groundcrew import transport
 from tests.unit.sshd import KEY, Sshd
-
-
-@pytest.fixture
-def sshd() -> Iterator[Sshd]:
-    server = Sshd()
-    yield server
-    server.close()
 
 
 @pytest.fixture
