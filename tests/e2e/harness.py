@@ -243,26 +243,27 @@ class Traffic:
 
 @contextmanager
 def traffic(
-    host: LabHost, path: str, domain: str, *, pause: float = 0.02, patience: float = 10
+    host: LabHost, path: str, *domains: str, pause: float = 0.02, patience: float = 10
 ) -> Iterator[Traffic]:
-    """One client asks for a page all the time; whatever is not a 200 in `patience` seconds is a
-    failure."""
+    """One client asks the domains for a page all the time, one after the other; whatever is not a
+    200 in `patience` seconds is a failure."""
     counts = Traffic()
     stop = threading.Event()
 
     def ask() -> None:
         session = requests.Session()
         while not stop.is_set():
-            counts.requests += 1
-            try:
-                answer = session.get(
-                    f"http://{host.address}{path}", headers={"Host": domain}, timeout=patience
-                )
-                counts.bodies.add(answer.text)
-                if answer.status_code != 200:
-                    counts.failures.append(f"status {answer.status_code}")
-            except requests.RequestException as error:
-                counts.failures.append(str(error))
+            for domain in domains:
+                counts.requests += 1
+                try:
+                    answer = session.get(
+                        f"http://{host.address}{path}", headers={"Host": domain}, timeout=patience
+                    )
+                    counts.bodies.add(answer.text)
+                    if answer.status_code != 200:
+                        counts.failures.append(f"{domain}: status {answer.status_code}")
+                except requests.RequestException as error:
+                    counts.failures.append(f"{domain}: {error}")
             time.sleep(pause)
 
     thread = threading.Thread(target=ask, daemon=True)

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import threading
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
-from tests.e2e.harness import ROOT, LabHost, Run, Traffic, converged, pyinfra
+from tests.e2e.harness import ROOT, LabHost, Run, Traffic, converged, pyinfra, traffic
 
 COMMAND = Path(__file__).with_name("sources") / "command"
 NAMES = [f"many-{number:02}" for number in range(1, 21)]
@@ -60,42 +56,13 @@ def settings(greeting: str, some: str | None = None, **of_one: Any) -> dict[str,
     return data
 
 
-@contextmanager
-def visits(host: LabHost) -> Iterator[Traffic]:
-    """One client asks all applications, one after the other, all the time."""
-    counts = Traffic()
-    stop = threading.Event()
-
-    def ask() -> None:
-        session = requests.Session()
-        while not stop.is_set():
-            for name in NAMES:
-                counts.requests += 1
-                try:
-                    answer = session.get(
-                        f"http://{host.address}/", headers={"Host": f"{name}.test"}, timeout=10
-                    )
-                    if answer.status_code != 200:
-                        counts.failures.append(f"{name}: status {answer.status_code}")
-                except requests.RequestException as error:
-                    counts.failures.append(f"{name}: {error}")
-            time.sleep(0.1)
-
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    try:
-        yield counts
-    finally:
-        stop.set()
-        thread.join(timeout=30)
-
-
 def greetings(host: LabHost) -> Mapping[str, str]:
     return {name: host.get("/", f"{name}.test").json()["instance"] for name in NAMES}
 
 
 def releases(host: LabHost, data: Mapping[str, Any]) -> tuple[Run, Traffic]:
-    with visits(host) as counts:
+    domains = [f"{name}.test" for name in NAMES]
+    with traffic(host, "/", *domains, pause=0.1) as counts:
         run = pyinfra(host.name, playbook="playbooks/release.py", data=data)
     return run, counts
 
