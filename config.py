@@ -1,16 +1,19 @@
 """Read by pyinfra at the start of every run, whatever it runs."""
 
 import importlib.metadata
+import pathlib
 import re
 import sys
 
-# Before anything is imported that another pyinfra, or another Python, would not have.
-found = importlib.metadata.version("pyinfra")
-numbers = [int(number) for number in re.findall(r"\d+", found)]
+# Checked before importing anything that another pyinfra or another Python may not have.
+version = importlib.metadata.version("pyinfra")
+setup = ". bin/_setup" if pathlib.Path("bin/_setup").exists() else "pip install -r requirements.txt"
+numbers = [int(number) for number in re.findall(r"\d+", version)]
 if numbers < [3, 10] or sys.version_info < (3, 11):
     sys.exit(
-        f"groundcrew: this is pyinfra {found} with Python {sys.version.split()[0]} ({sys.prefix}); "
-        "pyinfra 3.10 and Python 3.11 or later are needed. In the project's directory: . bin/_setup"
+        f"groundcrew: this is pyinfra {version} with Python {sys.version.split()[0]} "
+        f"({sys.prefix}); pyinfra 3.10 and Python 3.11 or later are needed. In the "
+        f"project's directory: {setup}"
     )
 try:
     import pathspec  # noqa: F401
@@ -18,32 +21,42 @@ try:
 except ImportError as error:
     sys.exit(
         f"groundcrew: {error} in {sys.prefix}: this pyinfra lacks the project's packages. In the "
-        "project's directory: . bin/_setup"
+        f"project's directory: {setup}"
     )
 
 from pyinfra import config
 
-from groundcrew import hooks
+from groundcrew import startup
+from groundcrew.roles.settings import HostSettings
 from groundcrew.settings.needs import Need
-from roles.settings import HostSettings
 
 config.REQUIRE_PYINFRA_VERSION = ">=3.10,<4"
 config.SUDO = True
-# One failed host stops the run: the others must not go on without it.
+# One failed host stops the run on all hosts.
 config.FAIL_PERCENT = 0
 
-hooks.install(
+startup.install(
     HostSettings,
-    without_hosts=["playbooks/settings.py"],
-    # The other files read all of your secrets: deploy.py, playbooks/release.py, those of your own.
+    without_hosts=["playbooks/client.py", "playbooks/settings.py"],
+    # Files that are not listed read all of your secrets: deploy.py, playbooks/release.py, your own.
     reads={
+        "playbooks/alert_test.py": (),
         "playbooks/audit.py": (),
+        "playbooks/backup.py": (),
+        "playbooks/backup_key.py": (),
+        "playbooks/backups.py": (),
+        "playbooks/checklist.py": (),
+        "playbooks/client.py": (),
+        "playbooks/drill.py": (),
         "playbooks/logs.py": (),
         "playbooks/maintenance.py": (),
         "playbooks/preflight.py": (),
+        "playbooks/promote.py": (),
         "playbooks/releases.py": (),
         "playbooks/remove.py": (Need.PASSWORDS, Need.KEYS),
+        "playbooks/renew.py": (),
         "playbooks/restart.py": (),
+        "playbooks/restore.py": (),
         "playbooks/rollback.py": (),
         "playbooks/sbom.py": (),
         "playbooks/settings.py": (),

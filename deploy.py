@@ -2,62 +2,112 @@
 
 from pyinfra import host, inventory
 
-from groundcrew.settings import settings_for
-from roles import (
+from groundcrew.bindings import operations as servers
+from groundcrew.roles import (
     app,
+    backup,
     base,
-    fail2ban,
+    combined,
     firewall,
     logrotate,
+    monitoring,
     nginx,
     preflight,
     python,
+    releases,
+    renewal,
     ssh,
     tls,
     users,
     verify,
-    wiring,
 )
-from roles.plan import verify_arguments, wanted
+from groundcrew.roles.promises import verify_arguments, wanted
+from groundcrew.settings import settings_for
 
-loaded = settings_for(host)
+loaded = combined.sized(settings_for(host))
 settings = loaded.settings
+brought = settings.brought
 
-# Every host, before any is changed.
+# On every host, before any host is changed.
 preflight.apply(settings=settings.preflight, wanted=wanted(settings))
 
 # Every host.
 base.apply(
-    settings=settings.base,
-    packages=wiring.packages(settings),
-    files_of_others=fail2ban.entries(settings.fail2ban),
-    services=fail2ban.services(settings.fail2ban),
+    settings=settings.base.with_sysctl(brought.sysctl),
+    # Those of all roles at once. fail2ban is packages, files and a service, and nothing more.
+    packages=brought.packages,
+    first_files=brought.first_files,
+    files_of_others=brought.files,
+    services=brought.services,
 )
 if "web" in host.groups:
     python.begin(settings=settings.python)
 users.apply(settings=settings.users, rsa_size=settings.ssh.required_rsa_size)
-ssh.apply(settings=wiring.ssh(settings), admins=wiring.admins(settings))
-firewall.apply(settings=wiring.firewall(settings))
+ssh.apply(settings=combined.ssh(settings), admins=settings.admins)
+firewall.apply(settings=combined.firewall(settings))
+
+# Databases and logins, before the applications that need them.
+place = settings.place
+if brought.states_first:
+    servers.contents(
+        name="servers | databases and logins",
+        states=brought.states_first,
+        given=[*place.provides, *place.replicas],
+    )
+if place.uses or place.follows:
+    servers.logins(name="servers | logins of other hosts", bindings=[*place.uses, *place.follows])
+if brought.states_last:
+    servers.contents(name="servers | replicas", states=brought.states_last)
+
+# Before releases, which may ask for a backup.
+if settings.backed_up:
+    backup.prepare(
+        settings=settings.backup,
+        host_name=host.name,
+        apps=settings.app,
+        sources=brought.backups,
+        secrets=combined.role_secrets(loaded),
+    )
+    if settings.run.prepare:
+        backup.log_in(settings=settings.backup, host_name=host.name)
 
 # Hosts that run applications.
 if "web" in host.groups:
-    app.prepare(apps=settings.app, pages=wiring.maintenance_pages(settings))
-    sites = wiring.tls_sites(settings)
+    app.prepare(apps=settings.app, pages=combined.maintenance_pages(settings))
+    sites = combined.tls_sites(settings)
     tls.begin(sites=sites)
     nginx.apply(
-        settings=settings.nginx,
+        settings=combined.web(settings),
         apps=settings.app,
         passwords=loaded.passwords,
         profile=settings.tls.profile,
-        certificates=wiring.certificates(loaded),
+        certificates=combined.certificates(loaded),
     )
     python.finish()
-    plans = wiring.release_plans(wiring.app_names(inventory), loaded)
-    app.build(plans=list(plans.values()))
-    for names in host.loop(wiring.together(wiring.app_names(inventory))):
-        app.release(names=names, plans=plans, batch_sizes=wiring.batch_sizes(names, inventory))
-    logrotate.apply(settings=settings.logrotate)
+    if not settings.run.prepare:
+        plans = releases.release_plans(releases.app_names(inventory), loaded)
+        app.build(plans=list(plans.values()))
+        for names in host.loop(releases.together(releases.app_names(inventory))):
+            app.release(
+                names=names, plans=plans, batch_sizes=releases.batch_sizes(names, inventory)
+            )
     tls.finish(settings=settings.tls, sites=sites)
     app.finish()
+renewal.apply(
+    settings=settings.renewal,
+    units=brought.renewals,
+    apps=releases.renewals(settings.apps, loaded),
+)
+if settings.backed_up and not settings.run.prepare:
+    backup.apply(settings=settings.backup, host_name=host.name, sources=brought.backups)
+if "monitoring" in host.groups:
+    monitoring.apply(
+        settings=settings.monitoring,
+        place=settings.place,
+        secrets=combined.role_secrets(loaded),
+    )
+if brought.logs:
+    logrotate.apply(settings=settings.logrotate, logs=brought.logs)
 
-verify.apply(settings=settings.verify, **verify_arguments(loaded))
+if not settings.run.prepare:
+    verify.apply(settings=settings.verify, **verify_arguments(loaded))

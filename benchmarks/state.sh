@@ -31,7 +31,7 @@ state() {
     systemctl list-units --plain --no-legend --type=service,timer,socket --state=active |
         awk '$1 !~ /^(user|session|systemd-timedated)/ && $4 != "exited" { print "active", $1, $4 }'
     nft --stateless --terse list table inet groundcrew | sed 's/^/nftables /'
-    sed -n 's/^\([a-z].*\) = .*/\1/p' etc/sysctl.d/90-groundcrew.conf |
+    sed -n 's/^\([a-z].*\) = .*/\1/p' etc/sysctl.d/99-zz-groundcrew.conf |
         xargs sysctl --ignore 2>/dev/null | sed 's/^/kernel /'
     sshd=$(command -v sshd || echo /usr/sbin/sshd)
     "$sshd" -T | sort | sed 's/^/sshd /'

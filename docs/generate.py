@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from groundcrew.report.model import Report
+from groundcrew.roles.settings import HostSettings
 from groundcrew.settings.reference import section
 from groundcrew.settings.schema import app_schema, model_schema
-from roles.settings import HostSettings
 
 DOCS = Path(__file__).resolve().parent
 COMMAND = "bin/docs"
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 HEAD = f"""\
 <!-- Written by {COMMAND} from the settings models: change those. -->
 # Settings
 
 Everything that can be set, with its default. What you do not set keeps the default, so that
-`group_data/` and `apps/` say only what is different about your hosts.
+`group_data/` and `apps/` say only what is different about your hosts. In the tables, **required**
+marks a key that its block needs, and **one of** marks keys of which its block needs exactly one.
 
 ## How settings are found
 
@@ -59,6 +62,10 @@ needs no connection; secrets are masked:
 $ pyinfra inventory/prod.py playbooks/settings.py --limit web2 --data settings.key=app.shop
 ```
 
+`--data settings.changed=true` leaves out the defaults. With
+`--data settings.explain=app.shop.server.workers` it
+prints a setting's type, default and meaning, and who has set it.
+
 Names that start with `_`, and pyinfra's own (`ssh_user`, ...), are no settings. Everything else is
 checked for all hosts before the first connection; all errors are reported at once, each with its
 key, the layer it came from, what was expected, and the nearest known key.
@@ -69,7 +76,8 @@ Manifests are YAML 1.2: `no`, `on` and `010` are strings, only `true` and `false
 APPLICATION = """\
 One file `apps/NAME.yml` per application; the host's setting `apps` lists those it runs. The keys
 are those of the file: in other layers they stand below `app.NAME`. Editors check and complete them
-with [app.schema.json](app.schema.json), which the first line of a manifest names.
+with [app.schema.json](app.schema.json), which the first line of a manifest names. Blocks that come
+in several kinds, such as `server`, have one table for each kind, below the table of all keys.
 """
 
 TITLES = {"settings": "playbooks/settings.py"}
@@ -82,7 +90,7 @@ def settings_document() -> str:
     blocks = {key: value for key, value in schema["properties"].items() if "properties" in value}
     plain = {
         "description": "Which applications a host runs.",
-        "properties": {"apps": schema["properties"]["apps"]},
+        "properties": {key: schema["properties"][key] for key in ("apps", "apps_without")},
     }
     application = {**app_schema(), "description": APPLICATION.strip()}
     sections = [
@@ -99,10 +107,17 @@ def _heading_anchor(title: str) -> str:
     return "".join(char for char in title.lower() if char.isalnum() or char in "-_")
 
 
+def report_schema() -> str:
+    """docs/report.schema.json."""
+    schema = {"$schema": DRAFT, **Report.model_json_schema(mode="serialization")}
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
 def documents() -> dict[Path, str]:
     """Every generated document: its path and its text."""
     return {
         DOCS / "app.schema.json": json.dumps(app_schema(), indent=2, ensure_ascii=False) + "\n",
+        DOCS / "report.schema.json": report_schema(),
         DOCS / "settings.md": settings_document(),
     }
 

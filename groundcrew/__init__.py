@@ -1,3 +1,3 @@
-"""The engine that the roles stand on: settings, operations, facts, releases, verification, lab."""
+"""The engine that the roles build on: settings, operations, facts, releases, verification, lab."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Which commands bring users and groups to their wanted state: pure."""
+"""Builds the commands that bring users and groups to their wanted state. Pure functions."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Group:
 
 @dataclass(frozen=True)
 class User:
-    """A user that exists; without `group` it has a primary group of its own name.
+    """A user that exists; without `group`, its primary group has the user's name.
 
-    `groups` are those that it is at least a member of. The home directory is created for people
-    (`system=False`) only. The password is locked.
+    `groups` are the groups that it must be a member of, possibly among others. The home directory
+    is only created for people (`system=False`). The password is locked.
     """
 
     name: str
@@ -41,12 +41,12 @@ def commands(
     states: AccountStates,
     adopted: Collection[str] = (),
 ) -> list[str]:
-    """Shell commands, in order; empty when everything is as wanted.
+    """Shell commands, in order; empty if everything is as wanted.
 
-    Users in `adopted` were somebody else's: they lose their password and their other groups.
+    Users in `adopted` belonged to someone else: they lose their password and their other groups.
     """
     wanted = [_groupadd(group) for group in groups if group.name not in states.groups]
-    # Nobody could log in with a shell that is not there.
+    # A user whose shell does not exist cannot log in.
     wanted = [*_shells(users, states), *wanted]
     known = set(states.groups) | {group.name for group in groups}
     for user in users:
@@ -59,7 +59,7 @@ def commands(
 
 
 def _shells(users: Sequence[User], states: AccountStates) -> list[str]:
-    """Fails for people whose new shell the host does not have."""
+    """Commands that fail if the host does not have a person's new shell."""
     wanted = {
         user.shell
         for user in users
@@ -93,7 +93,7 @@ def _useradd(user: User, own_group_exists: bool) -> str:
 
 
 def _usermod(user: User, current: UserState, *, adopted: bool) -> list[str]:
-    # In one command with the home, by which the next run knows whose it is.
+    # In the same command as the home, which tells the next run who owns the user.
     options = ["--lock", "--groups="] if adopted else []
     options += [
         f"--{option}={wanted}"

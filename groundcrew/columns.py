@@ -1,4 +1,4 @@
-"""Text in columns, and figures as people read them."""
+"""Formats text in columns, and numbers for people."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 FOLD = "    "
-"""Before the columns that found no room in a row's first line."""
+"""Indentation of columns that do not fit into a row's first line."""
 
 
 def columns(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
-    """One text per row, the columns aligned, two spaces between them.
+    """One text per row, with aligned columns separated by two spaces.
 
-    Where they do not fit `width`, the last ones are on lines of their own below.
+    Columns that do not fit into `width` are put on additional lines below.
     """
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     folds: list[list[int]] = [[]]
@@ -34,7 +34,7 @@ def columns(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str
 
 
 def size(value: float | None) -> str:
-    """Bytes, in the largest binary unit that leaves a whole number; `-` for None."""
+    """A number of bytes in B, KiB, MiB or GiB; `-` for None."""
     if value is None:
         return "-"
     for unit in ("B", "KiB", "MiB"):
@@ -45,7 +45,7 @@ def size(value: float | None) -> str:
 
 
 def span(seconds: float) -> str:
-    """A duration in the unit that fits it best."""
+    """A duration in seconds, in the unit that fits best."""
     if seconds < 2 * MINUTE:
         return f"{seconds:.0f} s"
     if seconds < 2 * HOUR:

@@ -1,4 +1,4 @@
-"""Why a host cannot be connected to, in words that say what to do next: pure."""
+"""Explains why a host cannot be connected to, and what to do about it. Pure functions."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ SET_IN = "group_data/all.py, the inventory or --data"
 
 @dataclass(frozen=True)
 class Attempt:
-    """What was tried."""
+    """An attempt to connect."""
 
     address: str
     port: int = 22
     users: tuple[str, ...] = ()
-    """As whom, one after the other."""
+    """The users that were tried, in order."""
 
     key: str | None = None
-    """The file that `ssh_key` names."""
+    """The file named by `ssh_key`."""
 
     bootstrap: bool = False
     """Whether the last user is `bootstrap_user`."""
@@ -32,11 +32,11 @@ class Attempt:
     known_hosts: str = "~/.ssh/known_hosts"
 
     alias: str | None = None
-    """Its name in ~/.ssh/config, which says the rest."""
+    """The host's alias in ~/.ssh/config, which defines the rest."""
 
     @property
     def command(self) -> str:
-        """The ssh command that tries the same."""
+        """The equivalent ssh command."""
         if self.alias:
             return f"ssh {self.users[-1]}@{self.alias}" if self.users else f"ssh {self.alias}"
         port = f" -p {self.port}" if self.port != 22 else ""
@@ -46,9 +46,9 @@ class Attempt:
 
 
 def why(error: BaseException | None, said: str, attempt: Attempt) -> str:
-    """The cause, then what to do; a line with a command begins with spaces.
+    """The cause, then what to do; lines with commands are indented.
 
-    `error` is the exception that `said` tells of.
+    `error` is the exception behind the message `said`.
     """
     cause, step = _why(error, said, attempt)
     return f"{cause}\n{step}" if step else cause
@@ -61,7 +61,7 @@ def _why(error: BaseException | None, said: str, attempt: Attempt) -> tuple[str,
             entry = attempt.address if attempt.port == 22 else f"[{attempt.address}]:{attempt.port}"
             return (
                 f"the host key of {place} is not the one in {attempt.known_hosts}",
-                "It was installed anew, or something else answers there. If you know that it was:\n"
+                "It was reinstalled, or something else answers there. If you know that it was:\n"
                 f"  ssh-keygen -f {attempt.known_hosts} -R '{entry}'",
             )
         case AuthenticationException():
@@ -115,8 +115,8 @@ def _refused(attempt: Attempt) -> tuple[str, str]:
     *others, last = attempt.users
     who = f"{last} (bootstrap_user)" if attempt.bootstrap else last
     key = f"the key {attempt.key}" if attempt.key else "any key of the agent or ~/.ssh"
-    advice = f"`ssh_key` is the key, `bootstrap_user` whom a bare host lets in ({SET_IN}): root, "
-    advice += f"debian, admin, ... by provider. Try:\n  {attempt.command}"
+    advice = f"`ssh_key` names the key, `bootstrap_user` the user of a bare host ({SET_IN}): root, "
+    advice += f"debian, admin, ..., depending on the provider. Try:\n  {attempt.command}"
     return f"{attempt.address} refused {' and '.join([*others, who])} with {key}", advice
 
 
@@ -124,8 +124,8 @@ LOGIN_AS = re.compile(r"(?:login|log in) as (?:the )?user\W+([a-z_][a-z0-9_-]*)"
 
 
 def shell_trouble(user: str, printed: Sequence[str], ran: bool) -> str | None:
-    """What is wrong with a shell that printed these lines before a command's own output, which
-    came (`ran`) or not; None where nothing is."""
+    """What is wrong with a shell that `printed` these lines before a command's own output; None if
+    nothing is. `ran` tells whether the command's output came."""
     lines = [line for line in printed if line.strip()]
     if ran and not lines:
         return None

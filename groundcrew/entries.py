@@ -1,4 +1,4 @@
-"""What should be at a path: the pure half of `groundcrew.operations.files`."""
+"""The wanted state of paths: the pure part of `groundcrew.operations.files`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import fnmatch
 import hashlib
 import posixpath
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypedDict
@@ -13,10 +14,11 @@ from typing import Any, TypedDict
 
 @dataclass(frozen=True)
 class Generated:
-    """A value that the host makes up when it first needs it, and keeps at `store`.
+    """A value that the host generates when it is first needed, and keeps at `store`.
 
-    `token` stands for it in contents here: what the host reads and writes has the value in its
-    place, and its hash is that of the content with the token.
+    `token` stands for the value in contents here. The host replaces it with the value when it
+    writes the file, and hashes the content with the token. With `length` 0 something else stores
+    the value, and the file cannot be written before that.
     """
 
     token: str
@@ -27,11 +29,12 @@ class Generated:
 
 @dataclass(frozen=True)
 class File:
-    """A file with its whole content, in which the host puts what is `generated`.
+    """A file with its whole content, in which the host fills in the `generated` values.
 
-    `validate` is a shell command with `{}` for the staged file's path, run before the file replaces
-    the live one. The content of a `secret` file is never printed. A file `within` a directory that
-    others than root may change is only written where no link leads out of it.
+    `validate` is a shell command with `{}` for the path of the staged file, run before the file
+    replaces the live one. The content of a `secret` file is never printed. A file `within` a
+    directory that users other than root may change is only written if no link leads out of that
+    directory.
     """
 
     path: str
@@ -45,7 +48,7 @@ class File:
     within: str | None = None
 
     def __repr__(self) -> str:
-        """Leaves the content out: it is long, and may be a secret."""
+        """Omits the content: it is long and may be secret."""
         return f"File({self.path!r})"
 
     @property
@@ -58,9 +61,9 @@ class File:
 class Directory:
     """A directory; its parent must exist or be listed before it.
 
-    `default_mode` is the mode of directories that are made in it, and files get it less the x bits,
-    whatever the umask of who makes them (a default ACL); the group of what is in it already is
-    changed too when it is first set.
+    `default_mode` is the mode of new directories in it, and without the x bits that of new files,
+    regardless of their creator's umask (a default ACL). When it is first set, existing entries get
+    the mode and the group too.
     """
 
     path: str
@@ -74,8 +77,7 @@ class Directory:
 class Link:
     """A symbolic link at `path` that points to `target`.
 
-    An `initial` one is only made where there is no link yet; where it leads later is not ours to
-    say.
+    An `initial` link is only created if there is none; its target may change later.
     """
 
     path: str
@@ -85,14 +87,14 @@ class Link:
 
 @dataclass(frozen=True)
 class Absent:
-    """Nothing at `path`; a directory is removed with all it holds."""
+    """Nothing at `path`; a directory is removed with everything in it."""
 
     path: str
 
 
 @dataclass(frozen=True)
 class Purge:
-    """Removes what matches the glob `pattern` in `directory`.
+    """Removes the paths in `directory` that match the glob `pattern`.
 
     The names in `keep` stay, and so does every path that another entry of the same call describes.
     """
@@ -106,8 +108,13 @@ PathEntry = File | Directory | Link | Absent
 Entry = PathEntry | Purge
 
 
+def named(entry: PathEntry) -> str:
+    """An entry for people: what it is, and where."""
+    return f"{type(entry).__name__} {entry.path}"
+
+
 class PathState(TypedDict, total=False):
-    """What is at a path now; `groundcrew/remote/inspect_files.py` says what the keys mean."""
+    """The current state of a path; `groundcrew/remote/inspect_files.py` documents the keys."""
 
     kind: str
     mode: str
@@ -123,7 +130,13 @@ States = Mapping[str, PathState]
 
 
 def resolve(entries: Sequence[Entry], states: States) -> list[PathEntry]:
-    """The entries, every Purge turned into the existing paths that it removes."""
+    """The entries, each once, with every Purge replaced by the existing paths that it removes.
+    Raises ValueError if two files have the same path."""
+    entries = list(dict.fromkeys(entries))
+    files = Counter(entry.path for entry in entries if isinstance(entry, File))
+    twice = [path for path, count in files.items() if count > 1]
+    if twice:
+        raise ValueError(f"two different files for {', '.join(twice)}")
     listed = {entry.path for entry in entries if not isinstance(entry, Purge)}
     resolved: list[PathEntry] = []
     for entry in entries:
@@ -135,17 +148,17 @@ def resolve(entries: Sequence[Entry], states: States) -> list[PathEntry]:
 
 
 def _purged(purge: Purge, states: States) -> list[str]:
-    found = []
+    stale = []
     for path in sorted(states):
         directory, name = posixpath.split(path)
         matches = directory == purge.directory and fnmatch.fnmatchcase(name, purge.pattern)
         if matches and name not in purge.keep:
-            found.append(path)
-    return found
+            stale.append(path)
+    return stale
 
 
 def differs(entry: PathEntry, state: PathState | None) -> bool:
-    """Whether a path has to be changed to become what its entry says."""
+    """Whether a path must be changed to match its entry."""
     if isinstance(entry, Absent):
         return state is not None
     if state is None:
@@ -165,17 +178,17 @@ def differs(entry: PathEntry, state: PathState | None) -> bool:
 
 
 def changes(entries: Sequence[Entry], states: States) -> list[PathEntry]:
-    """The entries that the host does not fulfil yet."""
+    """The entries that the host does not match yet."""
     return [entry for entry in resolve(entries, states) if differs(entry, states.get(entry.path))]
 
 
 def normal_mode(mode: str) -> str:
-    """Four octal digits."""
+    """A mode as four octal digits."""
     return f"{int(mode, 8):04o}"
 
 
 def payload(entry: PathEntry) -> dict[str, Any]:
-    """The entry as `groundcrew/remote/apply_files.py` reads it."""
+    """The entry in the format of `groundcrew/remote/apply_files.py`."""
     if isinstance(entry, Absent):
         return {"kind": "absent", "path": entry.path}
     if isinstance(entry, Link):
@@ -201,7 +214,7 @@ def payload(entry: PathEntry) -> dict[str, Any]:
 
 
 def tokens(entries: Sequence[Entry]) -> dict[str, dict[str, str]]:
-    """Where a host finds the values behind the tokens: file -> token -> store."""
+    """The files on the host with the values of tokens: file -> token -> store."""
     return {
         entry.path: {item.token: item.store for item in entry.generated}
         for entry in entries

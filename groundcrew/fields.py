@@ -1,4 +1,4 @@
-"""Walks the settings models: which keys may stand where, and what they are for."""
+"""Walks the settings models: which keys are allowed where, and what they mean."""
 
 from __future__ import annotations
 
@@ -10,46 +10,58 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from groundcrew.descriptions import descriptions
+
 
 def fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
     """The fields of a model by the key that users write."""
     return {info.alias or name: info for name, info in model.model_fields.items()}
 
 
+def described(model: type[BaseModel]) -> dict[str, str]:
+    """The docstrings below a model's fields, by the key that users write."""
+    by_name = descriptions(model)
+    return {
+        key: by_name[name]
+        for key, name in zip(fields(model), model.model_fields, strict=True)
+        if name in by_name
+    }
+
+
 def members(annotation: Any) -> list[Any]:
-    """The types that an annotation allows: of a union every member, `Annotated` unwrapped."""
+    """The types that an annotation allows: every member of a union, with `Annotated` unwrapped."""
     origin = get_origin(annotation)
     if origin is Annotated:
         return members(get_args(annotation)[0])
     if origin in (Union, types.UnionType):
-        return [found for arg in get_args(annotation) for found in members(arg)]
+        return [member for arg in get_args(annotation) for member in members(arg)]
     return [annotation]
 
 
 def models(annotation: Any) -> list[type[BaseModel]]:
-    """The settings models among them."""
+    """The settings models among the types that an annotation allows."""
     return [kind for kind in members(annotation) if _is_model(kind)]
 
 
 def inside(annotation: Any) -> list[Any]:
-    """Annotations of the values of a mapping, or of the items of a list; else none."""
-    found: list[Any] = []
+    """The annotations of a mapping's values or of a list's items; empty for other annotations."""
+    annotations: list[Any] = []
     for kind in members(annotation):
         origin = get_origin(kind)
         if origin in (dict, Mapping):
-            found.append(get_args(kind)[1])
+            annotations.append(get_args(kind)[1])
         elif origin in (list, tuple):
-            found += [arg for arg in get_args(kind) if arg is not Ellipsis]
-    return found
+            annotations += [arg for arg in get_args(kind) if arg is not Ellipsis]
+    return annotations
 
 
 def chosen(annotation: Any, value: Any) -> list[type[BaseModel]]:
-    """The settings models among them that `value` is one of, where its key `type` tells; else
-    all."""
-    found = models(annotation)
+    """The settings models that an annotation allows for `value`, selected by its key `type`; all if
+    there is no match."""
+    candidates = models(annotation)
     if not isinstance(value, Mapping):
-        return found
-    return [item for item in found if _takes(item, value)] or found
+        return candidates
+    return [item for item in candidates if _takes(item, value)] or candidates
 
 
 def _takes(model: type[BaseModel], value: Mapping[Any, Any]) -> bool:
@@ -58,21 +70,21 @@ def _takes(model: type[BaseModel], value: Mapping[Any, Any]) -> bool:
 
 
 def at(model: type[BaseModel], path: Iterable[str], data: Any = None) -> list[Any]:
-    """Annotations of what may stand at `path` in `data`."""
+    """The annotations of the values that are allowed at `path` in `data`."""
     kinds: list[Any] = [model]
     for part in path:
-        found: list[Any] = []
+        annotations: list[Any] = []
         for kind in kinds:
-            found += inside(kind)
-            found += [fields(item)[part].annotation for item in chosen(kind, data)
+            annotations += inside(kind)
+            annotations += [fields(item)[part].annotation for item in chosen(kind, data)
                       if part in fields(item)]  # fmt: skip
-        kinds = found
+        kinds = annotations
         data = _value(data, (part,))
     return kinds
 
 
 def known_keys(model: type[BaseModel], path: Sequence[str], data: Any = None) -> set[str]:
-    """Keys that may stand in the mapping at `path` in `data`."""
+    """The keys that are allowed in the mapping at `path` in `data`."""
     value = _value(data, path)
     return {
         key
@@ -82,17 +94,18 @@ def known_keys(model: type[BaseModel], path: Sequence[str], data: Any = None) ->
     }
 
 
-def elsewhere(model: type[BaseModel], path: Sequence[str]) -> str | None:
-    """Where the last key of `path` would be known, deeper in the mapping that it stands in."""
+def nested_path(model: type[BaseModel], path: Sequence[str]) -> str | None:
+    """The shortest dotted path at which the last key of `path` is allowed, within the mapping that
+    contains it; None if there is none."""
     *parents, key = path
-    found: list[tuple[str, ...]] = [
+    paths: list[tuple[str, ...]] = [
         inner
         for kind in at(model, parents)
         for item in models(kind)
         for inner in _paths(item)
         if inner[-1] == key
     ]
-    shortest = min(found, key=len, default=())
+    shortest = min(paths, key=len, default=())
     return ".".join(shortest) or None
 
 
@@ -105,14 +118,14 @@ def _paths(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
 
 
 def about(model: type[BaseModel], path: Sequence[str], data: Any = None) -> str:
-    """The first sentence about the field at `path` in `data`, or about the one whose item it is."""
+    """The first sentence of the description of the field at `path` in `data`, or of the field that
+    contains it."""
     for end in range(len(path), 0, -1):
         parents = path[: end - 1]
         for kind in at(model, parents, data):
             for item in chosen(kind, _value(data, parents)):
-                info = fields(item).get(path[end - 1])
-                if info is not None:
-                    return first_sentence(info.description or "")
+                if path[end - 1] in fields(item):
+                    return first_sentence(described(item).get(path[end - 1], ""))
     return ""
 
 

@@ -1,4 +1,4 @@
-"""HTTP response headers as settings: what names and values may be, and how two sets are merged."""
+"""Types for HTTP response headers in settings, and how two sets of headers are merged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#%&'*+.^_`|~
 
 
 def _configurable(value: str) -> str:
-    """`value`, if nginx can be told to send exactly it."""
+    """Returns `value` if nginx can be configured to send it literally. Raises ValueError."""
     if not value.isprintable() or not value.isascii():
         raise ValueError("must be one line of printable ASCII characters")
     if "$" in value:
@@ -29,12 +29,11 @@ HeaderSet = Literal["baseline", "strict"]
 ReportUri = Annotated[
     str, StringConstraints(pattern=r"^(https?://|/)[\x21\x23\x25-\x2b\x2d-\x3a\x3c-\x7e]*$")
 ]
-"""Where browsers send reports: a URL, or a path."""
+"""The URL or path that browsers send reports to."""
 
 
 def merge(defaults: Mapping[str, str], overrides: Mapping[str, str | None]) -> dict[str, str]:
-    """`defaults` with `overrides` over them. Names are compared without regard to case; None
-    removes a header."""
+    """`defaults` merged with `overrides`. Names are case-insensitive; None removes a header."""
     merged = {name.lower(): (name, value) for name, value in defaults.items()}
     for name, value in overrides.items():
         merged.pop(name.lower(), None)

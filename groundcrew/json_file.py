@@ -1,4 +1,4 @@
-"""Files for machines on the operator's machine."""
+"""Writes JSON files on the operator's machine."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 
 def replace(path: str, data: Any) -> None:
-    """Replaces the file at `path`, which is complete and valid JSON at any moment. Raises OSError
-    where it cannot be written."""
+    """Replaces the file at `path` atomically, so that it is valid JSON at any moment. Raises
+    OSError if it cannot be written."""
     target = Path(path).expanduser()
     target.parent.mkdir(parents=True, exist_ok=True)
     descriptor, staged = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")

@@ -1,35 +1,37 @@
-"""The memory plan: what the limits of a host's applications come to together."""
+"""The memory plan: the sum of the memory limits on a host."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.resources import Limits
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.resources import Limits
 
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
 def in_bytes(text: str) -> int:
-    """A size such as `512M`."""
+    """A size such as `512M` in bytes."""
     return int(text[:-1]) * _UNITS[text[-1]] if text[-1] in _UNITS else int(text)
 
 
 @dataclass(frozen=True)
 class Share:
-    """What one kind of process of an application may take: `each` bytes, so many times."""
+    """The memory limit of one kind of process: `each` bytes (None for no limit), `count` times."""
 
     app: str
+    """The application or role."""
+
     part: str
     each: int | None
     count: int
     twice: bool = False
-    """Whether a release runs beside the one that it replaces."""
+    """Whether it runs twice while a release replaces another."""
 
     @property
     def total(self) -> int:
-        """Bytes of all of them; those without a limit count nothing."""
+        """The total in bytes; 0 without a limit."""
         return (self.each or 0) * self.count
 
 
@@ -41,12 +43,13 @@ class MemoryPlan:
 
     @property
     def steady(self) -> int:
-        """Bytes that the limits allow between releases."""
+        """The sum of the limits in bytes, outside of releases."""
         return sum(share.total for share in self.shares)
 
     @property
     def switching(self) -> int:
-        """Bytes that they allow while a release replaces another: one application at a time."""
+        """The sum in bytes while a release replaces another; applications are released one at a
+        time."""
         apps: dict[str, int] = {}
         for share in self.shares:
             if share.twice:
@@ -55,20 +58,21 @@ class MemoryPlan:
 
     @property
     def unlimited(self) -> list[str]:
-        """What has no limit, as `application part`."""
+        """The processes without a limit, as `application part`."""
         return [f"{share.app} {share.part}" for share in self.shares if share.each is None]
 
 
-def memory_plan(apps: Mapping[str, AppSettings]) -> MemoryPlan:
-    """The plan of a host with these applications."""
-    return MemoryPlan(tuple(share for name, app in apps.items() for share in _shares(name, app)))
+def memory_plan(apps: Mapping[str, AppSettings], others: Iterable[Share] = ()) -> MemoryPlan:
+    """The plan of a host with these applications and `others`."""
+    shares = (share for name, app in apps.items() for share in _shares(name, app))
+    return MemoryPlan((*shares, *others))
 
 
 def _shares(name: str, app: AppSettings) -> Iterable[Share]:
     twice = app.release.strategy == "switch"
     yield Share(name, "web", _limit(app.limits), app.instances, twice)
     for part, worker in app.workers.items():
-        # The old one may finish its job while the new one is at work.
+        # The old worker may finish its job while the new one already runs.
         yield Share(
             name, f"worker {part}", _limit(worker.limits), worker.instances, not worker.single
         )

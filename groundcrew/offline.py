@@ -1,7 +1,7 @@
-"""Playbooks that need no host: run once, before any connection is made; then the run is over.
+"""Runs playbooks that need no host, once and before any connection is made; then the run ends.
 
-pyinfra would connect to every host, run the file once for each, and ask for a key press even
-where there is nothing to do.
+pyinfra would connect to every host, run the file once for each, and ask for a key press even if
+there is nothing to do.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from groundcrew.settings.selection import parameters
 
 
 def run(playbooks: Collection[Path]) -> None:
-    """End the run here, with exit code 0, if all of its files are among `playbooks`."""
+    """If all files of the run are among `playbooks`, runs them and ends the run with exit code
+    0."""
     files = [Path(name) for name in parameters().get("operations") or ()]
     if files and all(file.resolve() in playbooks for file in files):
         for file in files:

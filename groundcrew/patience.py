@@ -1,4 +1,4 @@
-"""How long is waited for a host where a change could lock the operator out: pure."""
+"""How long to wait for a host during a change that could lock the operator out. Pure functions."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ LONGEST_STEP = 30.0
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds for a host of usual speed.
+    """Timeouts in seconds; the defaults are for a host of usual speed.
 
     `step` is for each step of the second login, `command` for the decision over the live
-    connection. After `host` seconds the host puts the change back by itself.
+    connection. After `host` seconds the host undoes the change by itself.
     """
 
     step: float = 10
@@ -22,7 +22,8 @@ class Patience:
 
 
 def patience(login_seconds: float) -> Patience:
-    """The usual one, or for a host to which a login takes long up to three times as much."""
+    """The usual timeouts, or up to three times as long for a host on which a login takes
+    `login_seconds`."""
     usual = Patience()
     step = min(max(STEP_PER_LOGIN * login_seconds, usual.step), LONGEST_STEP)
     slowness = step / usual.step

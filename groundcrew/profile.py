@@ -1,7 +1,7 @@
-"""Where a run's time goes: seconds, SSH commands and file transfers of every operation.
+"""Profiles a run: seconds, SSH commands and file transfers of every operation.
 
-Off unless the environment variable GROUNDCREW_PROFILE names a file, which the run then writes at
-its end; `benchmarks/converge` does so.
+Enabled if the run writes a report, or if the environment variable GROUNDCREW_PROFILE names a file,
+which the run writes at its end; `benchmarks/converge` sets it.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ VARIABLE = "GROUNDCREW_PROFILE"
 
 @dataclass
 class Step:
-    """What one step took on one host: `started` is Unix time, `seconds` its duration."""
+    """One step on one host: `started` is Unix time, `seconds` the duration, `operation` pyinfra's
+    hash of it."""
 
     name: str
     started: float
     seconds: float = 0.0
     commands: int = 0
     transfers: int = 0
+    operation: str = ""
 
 
 @dataclass
@@ -46,26 +48,26 @@ PROFILES: dict[str, HostProfile] = {}
 
 
 class Profiler(BaseStateCallback):
-    """Notes when pyinfra's events happen; an operation inside another counts as part of it."""
+    """Records the times of pyinfra's events. A nested operation counts as part of the outer one."""
 
     @staticmethod
     def host_before_connect(state: State, host: Host) -> None:  # noqa: ARG004
-        """The connection's clock starts."""
+        """The timer of the connection starts."""
         PROFILES.setdefault(host.name, HostProfile(Step("connect", time.time())))
 
     @staticmethod
     def host_connect(state: State, host: Host) -> None:  # noqa: ARG004
-        """It stops; when the host is connected to again, that is part of an operation."""
+        """The timer of the connection stops; a later connection is part of an operation."""
         step = PROFILES[host.name].connect
         if not step.seconds:
             _stop(step, host)
 
     @staticmethod
     def operation_host_start(state: State, host: Host, op_hash: str) -> None:
-        """An operation's clock starts."""
+        """The timer of an operation starts."""
         if host.executing_op_hash is None and op_hash in state.ops[host]:
             name = ", ".join(sorted(state.get_op_meta(op_hash).names))
-            step = Step(name, time.time(), 0.0, *_counts(host))
+            step = Step(name, time.time(), 0.0, *_counts(host), op_hash)
             PROFILES[host.name].operations.append(step)
 
     @staticmethod
@@ -75,7 +77,7 @@ class Profiler(BaseStateCallback):
         op_hash: str,  # noqa: ARG004
         retry_count: int = 0,  # noqa: ARG004
     ) -> None:
-        """It stops."""
+        """The timer of the operation stops."""
         _stop_operation(host)
 
     @staticmethod
@@ -86,21 +88,22 @@ class Profiler(BaseStateCallback):
         retry_count: int = 0,  # noqa: ARG004
         max_retries: int = 0,  # noqa: ARG004
     ) -> None:
-        """It stops."""
+        """The timer of the operation stops."""
         _stop_operation(host)
 
     @staticmethod
     def host_disconnect(state: State, host: Host) -> None:  # noqa: ARG004
-        """Nothing more is run on the host."""
+        """Saves the totals; nothing more runs on the host."""
         profile = PROFILES[host.name]
         profile.commands, profile.transfers = _counts(host)
 
 
-def attach(state: State) -> None:
-    """Profile the run of `state`, if the environment asks for it."""
+def attach(state: State, asked: bool = False) -> None:
+    """Profiles the run of `state` if that is asked for, or if the environment variable is set."""
     path = os.environ.get(VARIABLE)
-    if path:
+    if path or asked:
         state.add_callback_handler(Profiler())
+    if path:
         atexit.register(_write, Path(path), time.time())
 
 

@@ -1,4 +1,4 @@
-"""Units that a role wants running, told to the role that starts them all at once."""
+"""Describes units of a role to the role that starts all units at once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Service:
-    """A unit that runs and is enabled, restarted when one of its files is newer than its start."""
+    """A unit that must be running and enabled. It is restarted if one of its files is newer than
+    its start."""
 
     unit: str
     files: tuple[str, ...] = ()

@@ -1,7 +1,8 @@
-"""SHA-512 crypt, the `$6$` of crypt(3): what nginx on Debian can check a password against.
+"""SHA-512 crypt, the `$6$` of crypt(3), a password hash that nginx on Debian supports.
 
-Python's own crypt module is gone since 3.13. Specification: Ulrich Drepper, "Unix crypt using
-SHA-256 and SHA-512"; 5000 rounds are its default, about 2 ms for each request that nginx checks.
+Python's own crypt module was removed in 3.13. Specification: Ulrich Drepper, "Unix crypt using
+SHA-256 and SHA-512". 5000 rounds are its default and take about 2 ms for each request that nginx
+checks.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def _encode(digest: bytes) -> str:
 
 @cache
 def sha512_crypt(password: str, salt: str) -> str:
-    """The hash of a password, with its salt (at most 16 characters of `./0-9A-Za-z`)."""
+    """The hash of a password with a salt (at most 16 characters of `./0-9A-Za-z`)."""
     key, grain = password.encode(), salt.encode()[:16]
     inner = _digest(key, grain, key)
     mixed = key + grain + _stretch(inner, len(key))

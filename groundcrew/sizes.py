@@ -1,13 +1,13 @@
-"""The one table of sizes: what an application gets on a small, a medium and a large host."""
+"""The table of sizes: what an application gets on a small, a medium and a large host."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.server import GunicornServer, UwsgiServer
-from groundcrew.apps.uvicorn import UvicornServer
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.server import GunicornServer, UwsgiServer
+from groundcrew.manifest.uvicorn import UvicornServer
 from groundcrew.model import Settings
 
 GIB = 1 << 30
@@ -16,29 +16,29 @@ SizeName = Literal["small", "medium", "large"]
 
 @dataclass(frozen=True)
 class Profile:
-    """What one size means."""
+    """The values of one size."""
 
     memory: int | None
-    """Hosts with less memory than these bytes have this size; None for the largest."""
+    """Hosts with less memory than this have this size, in bytes; None for the largest."""
 
     workers_max: int
-    """gunicorn and uvicorn: `workers: auto` makes at most so many."""
+    """gunicorn and uvicorn: maximum number of workers with `workers: auto`."""
 
     processes: int
-    """uWSGI: processes."""
+    """uWSGI: number of processes."""
 
     threads: int
-    """uWSGI: threads per process."""
+    """uWSGI: number of threads per process."""
 
     max_requests: int
-    """uWSGI: requests after which a process is replaced."""
+    """uWSGI: number of requests after which a process is replaced."""
 
     memory_max: int
-    """MiB for all instances of the application together: while a release replaces another, twice
-    that still fits beside the system."""
+    """Memory limit in MiB of all instances of the application together. Twice that must fit beside
+    the system while a release replaces another."""
 
 
-# The limits lie between what is sold as 4, 8 and 16 GB: a host has a little less than its name.
+# The boundaries lie between nominal sizes of 4, 8 and 16 GB: a host has slightly less than nominal.
 PROFILES: dict[SizeName, Profile] = {
     "small": Profile(6 * GIB, 2, 2, 1, 500, 1536),
     "medium": Profile(12 * GIB, 6, 4, 2, 1000, 3072),
@@ -47,16 +47,16 @@ PROFILES: dict[SizeName, Profile] = {
 
 
 def size_for(memory: int) -> SizeName:
-    """The size of a host with so many bytes of memory."""
+    """The size of a host with `memory` bytes."""
     return next(
         name for name, item in PROFILES.items() if item.memory is None or memory < item.memory
     )
 
 
 def sized(app: AppSettings, size: SizeName) -> AppSettings:
-    """The application with what its size derives in the place of what nobody has set.
+    """The application, with unset values derived from its size.
 
-    Raises ValidationError where that contradicts what somebody has.
+    Raises ValidationError if they contradict values that are set.
     """
     profile = PROFILES[size]
     server, limits = app.server, app.limits
@@ -79,5 +79,5 @@ def sized(app: AppSettings, size: SizeName) -> AppSettings:
 
 
 def _unset(settings: Settings, key: str) -> bool:
-    """Whether a value is left to us: not given, or given as `auto`."""
+    """Whether a value is unset or `auto`."""
     return key not in settings.model_fields_set or getattr(settings, key) == "auto"

@@ -1,4 +1,4 @@
-"""Public SSH keys, and which of them a server takes: pure."""
+"""Checks whether a server accepts public SSH keys. Pure functions."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import struct
 
 
 def weakness(line: str, rsa_size: int) -> str | None:
-    """Why a server that wants `rsa_size` bits of RSA keys refuses this line of authorized_keys.
+    """Why a server that requires RSA keys of `rsa_size` bits refuses this line of authorized_keys.
 
-    None where it does not, or where the line cannot be read.
+    None if it does not, or if the line cannot be parsed.
     """
     fields = line.split()
     kind = fields[0] if fields else ""
@@ -25,7 +25,7 @@ def weakness(line: str, rsa_size: int) -> str | None:
 
 
 def rsa_bits(blob: str) -> int | None:
-    """The length of an RSA key (RFC 4253, section 6.6); None where it is none."""
+    """The length of an RSA key in bits (RFC 4253, section 6.6); None if it cannot be parsed."""
     try:
         rest = base64.b64decode(blob, validate=True)
         parts = []

@@ -1,4 +1,5 @@
-"""Whether an application's accounts are those that a run has made, or somebody else's: pure."""
+"""Determines whether an application's accounts were created by groundcrew or belong to others. Pure
+functions."""
 
 from __future__ import annotations
 
@@ -9,52 +10,52 @@ from groundcrew.accounts import Group, User
 from groundcrew.facts.accounts import AccountStates, UserState
 
 SYSTEM_IDS = range(100, 1000)
-"""Numbers that Debian gives new system users and groups; those below are its own."""
+"""IDs that Debian assigns to new system users and groups; lower ones are Debian's own."""
 
 
 @dataclass(frozen=True)
 class Stranger:
-    """A user or group that no run has made."""
+    """A user or group that groundcrew did not create."""
 
     text: str
-    """What it is."""
+    """Its description."""
 
     user: str | None = None
-    """Its name, where it is a user of ours to be."""
+    """The user's name, if the application needs a user of this name."""
 
     hopeless: str = ""
-    """Why it cannot be taken over; empty where it can."""
+    """Why it cannot be taken over; empty if it can."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """The users and groups of one application, and whether it may take over what is there."""
+    """The users and groups of one application, and whether it may take over existing ones."""
 
     app: str
     names: tuple[str, ...]
-    """All names of users and groups that are its own, whether or not there are to be such."""
+    """All names of users and groups that are reserved for it, whether or not it uses them."""
 
     users: tuple[User, ...]
     groups: tuple[Group, ...]
     adopt: bool = False
 
     def strangers(self, states: AccountStates) -> list[Stranger]:
-        """Those of its names that are somebody else's."""
+        """The users and groups with its names that belong to others."""
         return [*self._users(states), *self._groups(states)]
 
     def adopted(self, states: AccountStates) -> frozenset[str]:
-        """Users that are taken over."""
-        found = self.strangers(states) if self.adopt else []
-        return frozenset(item.user for item in found if item.user)
+        """The users to take over."""
+        strangers = self.strangers(states) if self.adopt else []
+        return frozenset(item.user for item in strangers if item.user)
 
     def refusal(self, states: AccountStates) -> str:
-        """Why its accounts cannot be made, with the next step; empty where they can."""
-        found = self.strangers(states)
-        told = " and ".join(item.text for item in found)
-        hopeless = "; ".join(item.hopeless for item in found if item.hopeless)
+        """Why its accounts cannot be created, with the next step; empty if they can."""
+        strangers = self.strangers(states)
+        told = " and ".join(item.text for item in strangers)
+        hopeless = "; ".join(item.hopeless for item in strangers if item.hopeless)
         if hopeless:
             return f"{told}: {hopeless}; choose another name for the application"
-        if found and not self.adopt:
+        if strangers and not self.adopt:
             return (
                 f"{told}: no run has made that; choose another name for the application, or take "
                 f"it over with `adopt: true` in apps/{self.app}.yml"
@@ -87,7 +88,8 @@ class Claim:
 
 
 def _is_ours(wanted: User | None, current: UserState) -> bool:
-    """By the home, which nobody else would choose: what else differs, a run puts right."""
+    """Whether groundcrew created the user, recognised by its home, which no one else would choose.
+    A run corrects other differences."""
     return wanted is not None and current.home == wanted.home and current.uid >= SYSTEM_IDS.start
 
 
@@ -101,7 +103,7 @@ def _user(current: UserState, states: AccountStates) -> str:
 
 
 def _hopeless(current: UserState, states: AccountStates) -> str:
-    """Taken over, these would be more than an application's user."""
+    """Why a user cannot be taken over: it would have more rights than an application's user."""
     if current.uid < SYSTEM_IDS.start:
         return f"uid {current.uid} is one of Debian's own"
     same = sorted(

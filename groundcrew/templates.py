@@ -8,12 +8,12 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
+TEMPLATES = Path(__file__).parent / "data" / "templates"
 
 
 @cache
 def environment() -> Environment:
-    """The Jinja2 environment: an undefined name is an error, nothing is HTML-escaped."""
+    """The Jinja2 environment: undefined names are errors, nothing is HTML-escaped."""
     return Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
@@ -25,5 +25,5 @@ def environment() -> Environment:
 
 
 def render(template: str, /, **context: Any) -> str:
-    """The text of `templates/TEMPLATE` with `context`; a missing name raises UndefinedError."""
+    """Renders `templates/TEMPLATE` with `context`. Raises UndefinedError if a name is missing."""
     return environment().get_template(template).render(**context)

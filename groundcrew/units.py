@@ -1,4 +1,5 @@
-"""Which systemctl verbs bring a unit to its wanted state: the pure half of the operation."""
+"""Selects the systemctl verbs that bring a unit to its wanted state: the pure part of the
+operation."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ CANNOT_BE_ENABLED = {"static", "indirect", "generated", "transient"}
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a unit should be; None leaves that aspect alone."""
+    """The wanted state of a unit; None leaves that aspect unchanged."""
 
     running: bool | None
     enabled: bool | None
@@ -22,10 +23,10 @@ class Wanted:
 
 
 def plan(state: Mapping[str, str], wanted: Wanted) -> list[str]:
-    """The verbs, in order; empty when the unit is as wanted.
+    """The verbs, in order; empty if the unit is as wanted.
 
-    systemd reloads its files before it starts or restarts anything: NeedDaemonReload does not tell
-    of a drop-in whose directory is new (systemd 252).
+    systemd is reloaded before it starts or restarts anything: NeedDaemonReload does not report a
+    drop-in whose directory is new (systemd 252).
     """
     verbs = _enablement(state["UnitFileState"], wanted.enabled)
     activity = _activity(state, wanted)
@@ -64,9 +65,9 @@ def _activity(state: Mapping[str, str], wanted: Wanted) -> list[str]:
 
 
 def script(unit: str, verbs: list[str], settle: float) -> str:
-    """A shell script that runs the verbs and fails, with the journal, if the unit does not stay up.
+    """A shell script that runs the verbs. It fails, with the journal, if the unit does not stay up.
 
-    `settle` is how long, in seconds, a started unit is watched for a crash or a restart.
+    `settle` is the time in seconds for which a started unit is watched for a crash or a restart.
     """
     name = shlex.quote(unit)
     lines = [

@@ -1,11 +1,11 @@
-"""This machine itself, over no network: for a disposable virtual machine. It asks first."""
+"""This machine, without SSH: only for a disposable virtual machine. It asks first."""
 
 import sys as _sys
 from pathlib import Path as _Path
 
 from pyinfra.api.exceptions import InventoryError
 
-# Wherever pyinfra is started; inventory/group_data says where it should be.
+# So that the import works in any directory; inventory/group_data reports a wrong one.
 _sys.path.append(str(_Path(__file__).resolve().parents[1]))
 
 from groundcrew.lab import local as _local

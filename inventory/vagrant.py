@@ -8,7 +8,7 @@ from pathlib import Path as _Path
 
 from pyinfra.api.exceptions import InventoryError
 
-# Wherever pyinfra is started; inventory/group_data says where it should be.
+# So that the import works in any directory; inventory/group_data reports a wrong one.
 _sys.path.append(str(_Path(__file__).resolve().parents[1]))
 
 from groundcrew.lab import vagrant as _vagrant

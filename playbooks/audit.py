@@ -1,5 +1,4 @@
-"""Brings what `bin/audit` looks at from hosts to this machine, which asks the databases; changes no
-host.
+"""Fetches what `bin/audit` checks from hosts to this machine; changes no host.
 
 pyinfra inventory/prod.py playbooks/audit.py -y --data sbom=DIRECTORY [--data app=NAME]
 
@@ -10,18 +9,18 @@ application is named, DIRECTORY/HOST.debian.json: Debian's packages and their pe
 from pyinfra import host, inventory
 
 from groundcrew.operations import sbom, updates
+from groundcrew.roles import arguments
 from groundcrew.settings import settings_for
-from roles import wiring
 
 settings = settings_for(host).settings
-directory = wiring.asked_sbom(inventory)
+directory = arguments.asked_sbom(inventory)
 
-# First: the other fails where a release has no bill of materials.
+# First, because the next operation fails if a release has no SBOM.
 if settings.run.app is None:
     updates.fetch(name="Debian's packages", directory=directory)
 sbom.fetch(
     name="bills of materials",
-    apps=[name for name in wiring.asked_apps(inventory) if name in settings.app],
+    apps=[name for name in arguments.asked_apps(inventory) if name in settings.app],
     release=settings.run.release,
     directory=directory,
 )

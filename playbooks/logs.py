@@ -1,4 +1,4 @@
-"""The ends of an application's logs on every host; changes nothing.
+"""Shows the last lines of an application's logs on every host; changes nothing.
 
 pyinfra inventory/prod.py playbooks/logs.py -y --data app=NAME [--data lines=50] [--data since=10m]
 """
@@ -6,12 +6,12 @@ pyinfra inventory/prod.py playbooks/logs.py -y --data app=NAME [--data lines=50]
 from pyinfra import host, inventory
 
 from groundcrew.operations import logs
+from groundcrew.roles import arguments
 from groundcrew.settings import settings_for
-from roles import wiring
 
 settings = settings_for(host).settings
 
-for name in host.loop(wiring.one_app(inventory)):
+for name in host.loop(arguments.one_app(inventory)):
     if name in settings.app:
         logs.show(
             name=f"{name}: logs", app=name, lines=settings.run.lines, since=settings.run.since

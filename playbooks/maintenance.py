@@ -5,21 +5,21 @@ pyinfra inventory/prod.py playbooks/maintenance.py -y --data app=NAME --data mai
 
 from pyinfra import host, inventory
 
-from groundcrew.apps.paths import AppPaths
-from groundcrew.operations import maintenance
+from groundcrew.manifest.paths import AppPaths
+from groundcrew.releases import maintenance
+from groundcrew.roles import arguments, combined, nginx
 from groundcrew.settings import settings_for
-from roles import nginx, wiring
 
 settings = settings_for(host).settings
-wanted = wiring.asked_maintenance(inventory)
+wanted = arguments.asked_maintenance(inventory)
 
-for name in host.loop(wiring.one_app(inventory)):
+for name in host.loop(arguments.one_app(inventory)):
     if name in settings.app:
         maintenance.switch(
             name=f"{name}: maintenance {wanted}",
             paths=AppPaths(name),
             wanted=wanted,
-            page=wiring.maintenance_pages(settings)[name],
+            page=combined.maintenance_pages(settings)[name],
             site=nginx.maintenance_files(
                 settings.nginx,
                 name,

@@ -1,4 +1,4 @@
-"""What hosts have against what their settings need; changes nothing.
+"""Checks whether hosts meet the requirements of their settings; changes nothing.
 
 pyinfra inventory/prod.py playbooks/preflight.py -y [--data preflight.min_memory=8G]
 
@@ -7,9 +7,9 @@ pyinfra inventory/prod.py playbooks/preflight.py -y [--data preflight.min_memory
 
 from pyinfra import host
 
+from groundcrew.roles import combined, preflight, promises
 from groundcrew.settings import settings_for
-from roles import plan, preflight
 
-settings = settings_for(host).settings
+settings = combined.sized(settings_for(host)).settings
 
-preflight.show(settings=settings.preflight, wanted=plan.wanted(settings))
+preflight.show(settings=settings.preflight, wanted=promises.wanted(settings))

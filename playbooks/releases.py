@@ -5,13 +5,13 @@ pyinfra inventory/prod.py playbooks/releases.py -y [--data app=NAME]
 
 from pyinfra import host, inventory
 
+from groundcrew.roles import arguments
 from groundcrew.settings import settings_for
 from groundcrew.status import operations as status
-from roles import wiring
 
 settings = settings_for(host).settings
 
 status.show_releases(
     name="releases",
-    apps=[name for name in wiring.asked_apps(inventory) if name in settings.app],
+    apps=[name for name in arguments.asked_apps(inventory) if name in settings.app],
 )

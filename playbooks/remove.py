@@ -1,28 +1,31 @@
-"""Takes an application off hosts whose `apps` do not name it any more.
+"""Removes an application from hosts whose `apps` no longer list it.
 
-pyinfra inventory/prod.py playbooks/remove.py -y --data app=NAME [--data purge=yes] [--limit HOST]
+pyinfra inventory/prod.py playbooks/remove.py -y --data app=NAME [--data purge=NAME] [--limit HOST]
 
-`--dry` says what would go. Its data stays (`/srv/NAME/shared`, generated secrets, logs, its user)
-unless `purge=yes`.
+`--dry` shows what would be removed. The application's data (`/srv/NAME/shared`, generated secrets,
+logs, its user; databases that hosts of the run provide) stays unless `purge=NAME`.
 """
 
 from pyinfra import host, inventory, state
 
+from groundcrew.bindings import operations as servers
 from groundcrew.releases import removal
+from groundcrew.roles import arguments, combined, nginx, tls
 from groundcrew.settings import settings_for
-from roles import nginx, tls, wiring
 
 loaded = settings_for(host)
 settings = loaded.settings
-name = wiring.removed_app(item for item in inventory if state.is_host_in_limit(item))
+name = arguments.removed_app(item for item in inventory if state.is_host_in_limit(item))
 
 if "web" in host.groups:
-    tls.begin(sites=wiring.tls_sites(settings))
+    tls.begin(sites=combined.tls_sites(settings))
     nginx.apply(
-        settings=settings.nginx,
+        settings=combined.web(settings),
         apps=settings.app,
         passwords=loaded.passwords,
         profile=settings.tls.profile,
-        certificates=wiring.certificates(loaded),
+        certificates=combined.certificates(loaded),
     )
-removal.remove(name=f"{name}: remove", app=name, purge=settings.run.purge)
+removal.remove(name=f"{name}: remove", app=name, purge=settings.run.purge is not None)
+if settings.run.purge and settings.brought.states:
+    servers.purge(name=f"{name}: databases", states=settings.brought.states, app=name)

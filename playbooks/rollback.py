@@ -1,4 +1,4 @@
-"""Back to an older release, in seconds and without building.
+"""Rolls back to an older release, in seconds and without a build.
 
 pyinfra inventory/prod.py playbooks/rollback.py -y --data app=NAME [--data release=ID]
 """
@@ -6,18 +6,18 @@ pyinfra inventory/prod.py playbooks/rollback.py -y --data app=NAME [--data relea
 from pyinfra import host, inventory
 
 from groundcrew.releases import finishing, rollback
+from groundcrew.roles import arguments, releases
 from groundcrew.settings import settings_for
-from roles import wiring
 
 loaded = settings_for(host)
 
-for name in host.loop(wiring.one_app(inventory)):
+for name in host.loop(arguments.one_app(inventory)):
     if name in loaded.settings.app:
-        target = wiring.target(name, loaded)
+        target = releases.target(name, loaded)
         rollback.rollback(
             name=f"{name}: roll back", target=target, asked=loaded.settings.run.release
         )
-        finishing.follow(
+        finishing.replace_followers(
             name=f"{name}: workers and timers", target=target, release_of=rollback.live_release
         )
         finishing.retire(

@@ -1,7 +1,11 @@
-"""Prints what is set for every host, and where: `pyinfra inventory/prod.py playbooks/settings.py`.
+"""Prints the settings of every host and where they come from.
 
-`--data settings.key=app.shop` prints one block or value, `--data settings.json=true` JSON, and
-`--limit` some hosts. Secrets are masked. No host is connected to (see config.py).
+pyinfra inventory/prod.py playbooks/settings.py
+
+`--data settings.key=app.shop` prints one block or value, `--data settings.changed=true` only what
+differs from the defaults, `--data settings.json=true` JSON, and `--limit` restricts the hosts.
+`--data settings.explain=app.shop.server.workers` explains one setting. Secrets are masked. It
+connects to no host (see config.py).
 """
 
 from pyinfra import inventory, state

@@ -6,11 +6,11 @@ machine alone with `pyinfra @local playbooks/verify.py -y --data verify.url=http
 
 from pyinfra import host
 
+from groundcrew.roles import combined, promises, verify
+from groundcrew.roles.nginx.header_sets import site_headers
 from groundcrew.settings import settings_for
-from roles import plan, verify
-from roles.nginx.header_sets import site_headers
 
-loaded = settings_for(host)
+loaded = combined.sized(settings_for(host))
 settings = loaded.settings
 
 if settings.verify.url:
@@ -18,7 +18,7 @@ if settings.verify.url:
         settings=settings.verify,
         url=settings.verify.url,
         security_headers=site_headers(settings.nginx).values,
-        gzip=plan.gzip(settings.nginx),
+        gzip=promises.gzip(settings.nginx),
     )
 else:
-    verify.apply(settings=settings.verify, **plan.verify_arguments(loaded))
+    verify.apply(settings=settings.verify, **promises.verify_arguments(loaded))

@@ -7,13 +7,13 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pydantic import ValidationError
 
 from groundcrew import json_file
-from groundcrew.apps.model import AppSettings
 from groundcrew.audit import debian_packages, npm_packages, python_packages
 from groundcrew.audit.packages import (
     NPM,
@@ -26,28 +26,32 @@ from groundcrew.audit.packages import (
     read_sbom,
 )
 from groundcrew.audit.report import Result, document, status, table
+from groundcrew.manifest.model import AppSettings
 from groundcrew.operations import updates
+from groundcrew.project import PACKAGE, ROOT, program
 from groundcrew.releases import bundle, collect
 from groundcrew.releases.bundle import SourceError
 from groundcrew.releases.requirements import Export
 from groundcrew.remote.requirements import UV_EXPORT, combine
+from groundcrew.report import audits, paths
+from groundcrew.report.earlier import AUDIT as LAST
+from groundcrew.roles import releases
 from groundcrew.settings import manifests
-from roles import wiring
 
 CACHE = ".groundcrew"
 USAGE = 2
 
 
 class AuditError(Exception):
-    """What was asked for is not there; the message says what."""
+    """Something that was asked for does not exist; the message says what."""
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of `bin/audit`'s arguments."""
     top = argparse.ArgumentParser(
-        prog="bin/audit",
-        description="Ask what is known against packages, of applications, of hosts and of "
-        "groundcrew itself: vulnerabilities.",
+        prog=program("audit"),
+        description="Look for known vulnerabilities in the packages of applications, of hosts "
+        "and of groundcrew itself.",
         epilog="Exit status: 0 clean, 1 vulnerable, 3 not or not wholly checked, 2 wrong usage.",
     )
     top.add_argument(
@@ -63,6 +67,11 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--limit", action="append", default=[], help="of an inventory, this host only")
     top.add_argument("--json", metavar="PATH", help="also write the result as JSON")
     top.add_argument(
+        "--report",
+        metavar="PATH.html",
+        help="also write a page, with JSON, JUnit XML and SARIF of the same name beside it",
+    )
+    top.add_argument(
         "--service", choices=("pypi", "osv"), default="pypi", help="whom pip-audit asks"
     )
     top.add_argument("--osv-url", metavar="URL", help="another address of that of osv")
@@ -70,18 +79,27 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def main(arguments: Sequence[str] | None = None, project: Path = wiring.PROJECT) -> int:
-    """Run `bin/audit`; the exit status."""
+def main(arguments: Sequence[str] | None = None, project: Path = ROOT) -> int:
+    """Run `bin/audit` and return its exit status."""
     top = parser()
     options = top.parse_args(arguments)
     if not options.what and not options.own:
         top.error("say WHAT, or --own")
+    if options.report:
+        wrong = paths.problems(options.report, "--report", "", audits.ENDS)
+        if wrong:
+            top.error(f"--report {wrong[0].message}")
     try:
         subjects = [item for what in options.what for item in _subjects(what, options, project)]
         subjects += [from_lock(path, project) for path in own_locks(project) if options.own]
         results = audit(subjects, options)
+        with suppress(OSError):
+            # Reports of runs and checklists show the last one. A project may be read-only.
+            json_file.replace(str(project / LAST), document(results))
         if options.json:
             json_file.replace(options.json, document(results))
+        if options.report:
+            audits.write(options.report, results)
     except (AuditError, OSError) as error:
         print(f"groundcrew: {error}", file=sys.stderr)
         return USAGE
@@ -90,7 +108,7 @@ def main(arguments: Sequence[str] | None = None, project: Path = wiring.PROJECT)
 
 
 def audit(subjects: Sequence[Subject], options: argparse.Namespace) -> list[Result]:
-    """Asks about all packages of all subjects, each once."""
+    """Looks up the packages of all subjects, each package once."""
     service = ["--vulnerability-service", options.service]
     service += ["--osv-url", options.osv_url] if options.osv_url else []
     registry = [f"--registry={options.npm_registry}"] if options.npm_registry else []
@@ -124,13 +142,13 @@ def audit(subjects: Sequence[Subject], options: argparse.Namespace) -> list[Resu
 
 
 def _reasons(unknown: dict[Package, str]) -> list[str]:
-    """Each reason once, with the packages that it is about."""
-    found: dict[str, list[str]] = {}
+    """The reasons why packages could not be checked, each once, with the packages it applies to."""
+    reasons: dict[str, list[str]] = {}
     for package, reason in unknown.items():
-        found.setdefault(reason, []).append(f"{package.name} {package.version}")
+        reasons.setdefault(reason, []).append(f"{package.name} {package.version}")
     return [
         f"{names[0] if len(names) == 1 else f'{len(names)} packages'}: {reason}"
-        for reason, names in found.items()
+        for reason, names in reasons.items()
     ]
 
 
@@ -152,14 +170,19 @@ def _subjects(what: str, options: argparse.Namespace, project: Path) -> list[Sub
 
 
 def own_locks(project: Path) -> list[Path]:
-    """The locks of what runs on this machine, of what hosts get, and of what releases get."""
-    patterns = ("requirements/*.lock", "roles/*/requirements/*.lock", "roles/python/uv.lock")
-    return [path for pattern in patterns for path in sorted(project.glob(pattern))]
+    """The lock files of what runs on the operator's machine, on hosts, and in releases."""
+    is_checkout = (project / "roles").is_dir()
+    folder = project if is_checkout else PACKAGE
+    own = "groundcrew/audit" if is_checkout else "audit"
+    patterns = (
+        *("requirements/*.lock", f"{own}/requirements/*.lock"),
+        *("roles/*/requirements/*.lock", "roles/python/uv.lock"),
+    )
+    return [path for pattern in patterns for path in sorted(folder.glob(pattern))]
 
 
 def from_lock(path: Path, project: Path | None = None) -> Subject:
-    """What a file of pinned requirements has. Raises OSError, or ValueError where it pins
-    nothing."""
+    """The packages that a requirements file pins. Raises OSError, or ValueError if it pins none."""
     subject = Subject(str(path.relative_to(project) if project else path))
     add_requirements(subject, path.read_text("utf-8"))
     if not subject.packages:
@@ -168,20 +191,20 @@ def from_lock(path: Path, project: Path | None = None) -> Subject:
 
 
 def from_hosts(inventory: Path, options: argparse.Namespace, project: Path) -> list[Subject]:
-    """The live releases of an inventory's hosts, and Debian's packages unless an application is
-    named."""
+    """The live releases of an inventory's hosts and, unless one application is named, the hosts'
+    Debian packages."""
     with TemporaryDirectory(prefix="groundcrew-") as folder:
         command = [sys.executable, "-m", "pyinfra", str(inventory.resolve()), "playbooks/audit.py"]
         command += ["-y", "--data", f"sbom={folder}"]
         command += ["--data", f"app={options.app}"] if options.app else []
         command += [f"--limit={name}" for name in options.limit]
         done = subprocess.run(command, cwd=project, stdout=sys.stderr, check=False)
-        found = [_from_host(path) for path in sorted(Path(folder).iterdir())]
+        subjects = [_from_host(path) for path in sorted(Path(folder).iterdir())]
     if done.returncode != 0:
         lacking = Subject(str(inventory))
         lacking.unknown.append("not every host told what it has (see above)")
-        found.append(lacking)
-    return found
+        subjects.append(lacking)
+    return subjects
 
 
 def _from_host(path: Path) -> Subject:
@@ -190,9 +213,9 @@ def _from_host(path: Path) -> Subject:
 
 
 def from_manifest(path: Path, project: Path) -> Subject:
-    """What a release of an application would be made of, as far as its source pins it.
+    """The packages of an application's next release, as far as its source pins them.
 
-    Raises SourceError where that cannot be read, ValueError for a wrong manifest.
+    Raises SourceError if the source cannot be read, ValueError if the manifest is invalid.
     """
     data, problems = manifests.read(project, path.stem)
     if data is None:
@@ -203,15 +226,15 @@ def from_manifest(path: Path, project: Path) -> Subject:
         first = error.errors()[0]
         raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     subject = Subject(path.stem)
-    packed = bundle.pack(app.source, project, project / CACHE, app.frontend, app.kept)
-    server = wiring.server_process(app.server, app.mode, app.root, app.entry)
-    found = collect.requirements(app, packed, server, project)
+    packed = bundle.pack(app.source, project, project / CACHE, app.frontend, app.emptied)
+    server = releases.server_process(app.server, app.mode, app.root, app.entry)
+    requirements = collect.requirements(app, packed, server, project)
     with TemporaryDirectory(prefix="groundcrew-") as name:
         folder = Path(name)
         if packed.archive:
             with tarfile.open(packed.archive) as archive:
                 archive.extractall(folder, filter="data")
-        text = _exported(found.export, folder) if found.export else found.text
+        text = _exported(requirements.export, folder) if requirements.export else requirements.text
         add_requirements(subject, text)
         if app.frontend:
             add_lockfile(subject, folder / app.frontend.directory)
@@ -219,7 +242,7 @@ def from_manifest(path: Path, project: Path) -> Subject:
 
 
 def _exported(export: Export, folder: Path) -> str:
-    """What a `uv.lock` pins, and what it lacks of the server's."""
+    """The requirements that `uv.lock` pins, plus those of the server that it lacks."""
     uv = str(Path(sys.executable).with_name("uv"))
     done = subprocess.run(
         [uv, *UV_EXPORT, *(f"--extra={extra}" for extra in export.extras)],

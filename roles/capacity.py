@@ -1,23 +1,23 @@
-"""Limits of connections and files that must fit each other, from the kernel to the applications."""
+"""Limits on connections and open files that must be consistent, from the kernel to applications."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.server import GunicornServer
-from roles.base.settings import BaseSettings
-from roles.nginx.settings import NginxSettings
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.server import GunicornServer
+from groundcrew.roles.base.settings import BaseSettings
+from groundcrew.roles.nginx.settings import NginxSettings
 
 SOMAXCONN = "net.core.somaxconn"
 KERNELS_OWN = 4096
-"""Its value where nobody sets it, since Linux 5.4."""
+"""The kernel's default since Linux 5.4."""
 
 
 def conflicts(
     base: BaseSettings, nginx: NginxSettings, apps: dict[str, AppSettings]
 ) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Where one limit makes another one pointless, by key."""
+    """Limits that another limit makes ineffective: key -> reason."""
     given = base.sysctl.get(SOMAXCONN) or KERNELS_OWN
     if not str(given).isdecimal():
         yield ("base", "sysctl", SOMAXCONN), f"expected a number of connections, got {given!r}"

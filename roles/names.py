@@ -1,21 +1,21 @@
-"""Names of people against those of accounts: who may become root is nobody's account but theirs."""
+"""Names of administrators and login groups must not be those of application or system accounts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from groundcrew.apps.paths import AppPaths
+from groundcrew.manifest.paths import AppPaths
+from groundcrew.roles.ssh.settings import SshSettings
+from groundcrew.roles.users.settings import UsersSettings
 from groundcrew.settings.reserved import is_system_account
-from roles.ssh.settings import SshSettings
-from roles.users.settings import UsersSettings
 
 Conflict = tuple[tuple[str, ...], str]
 RENAME = "choose another name for one of the two"
 
 
 def conflicts(users: UsersSettings, ssh: SshSettings, apps: Iterable[str]) -> Iterator[Conflict]:
-    """People and groups with rights whose names are those of an application's accounts or of
-    Debian's, by key."""
+    """Names of administrators, and of users and groups that may log in or use su, that belong to an
+    application or to Debian: key -> reason."""
     owners = {account: name for name in apps for account in AppPaths(name).accounts}
     for name, admin in users.admins.items():
         key = ("users", "admins", name)
@@ -30,15 +30,14 @@ def conflicts(users: UsersSettings, ssh: SshSettings, apps: Iterable[str]) -> It
         elif is_system_account(name):
             yield (
                 key,
-                f'"{name}" is a system user or group of Debian\'s, and no person; choose another '
-                "name",
+                f'"{name}" is a system user or group of Debian, not a person; choose another name',
             )
     group = users.logins.su_group
     if group in owners:
         yield (
             ("users", "logins", "su_group"),
-            f'"{group}" is an account of the application "{owners[group]}", which might use su; '
-            f"{RENAME}",
+            f'"{group}" is an account of the application "{owners[group]}", which could then '
+            f"use su; {RENAME}",
         )
     for setting, patterns in (("allow_users", ssh.allow_users), ("allow_groups", ssh.allow_groups)):
         for pattern in patterns:

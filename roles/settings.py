@@ -6,21 +6,33 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from groundcrew.contract import Brings, Brought
+from groundcrew.roles import capacity, names
+from groundcrew.roles.app.brings import brings
+from groundcrew.roles.backup.settings import BackupSettings
+from groundcrew.roles.base.apt_sources import may_provide
+from groundcrew.roles.base.files import BANNER_FILE
+from groundcrew.roles.base.settings import BaseSettings
+from groundcrew.roles.fail2ban.settings import Fail2banSettings
+from groundcrew.roles.firewall.settings import FirewallSettings
+from groundcrew.roles.logrotate.settings import LogrotateSettings
+from groundcrew.roles.mariadb.settings import MariadbSettings
+from groundcrew.roles.metrics.settings import MetricsSettings
+from groundcrew.roles.mongodb.settings import MongodbSettings
+from groundcrew.roles.monitoring.settings import MonitoringSettings
+from groundcrew.roles.nginx import balancer
+from groundcrew.roles.nginx.settings import NginxSettings
+from groundcrew.roles.postgresql.settings import PostgresqlSettings
+from groundcrew.roles.preflight.settings import PreflightSettings
+from groundcrew.roles.python.settings import PythonSettings
+from groundcrew.roles.redis.settings import RedisSettings
+from groundcrew.roles.renewal.settings import RenewalSettings
+from groundcrew.roles.ssh.settings import SshSettings
+from groundcrew.roles.strict import STRICT
+from groundcrew.roles.tls.settings import TlsSettings
+from groundcrew.roles.users.settings import UsersSettings, weak_keys
+from groundcrew.roles.verify.settings import VerifySettings
 from groundcrew.settings.host import HostBase
-from roles import capacity, names
-from roles.base.settings import BaseSettings
-from roles.fail2ban.settings import Fail2banSettings
-from roles.firewall.settings import FirewallSettings
-from roles.logrotate.settings import LogrotateSettings
-from roles.nginx import balancer
-from roles.nginx.settings import NginxSettings
-from roles.preflight.settings import PreflightSettings
-from roles.python.settings import PythonSettings
-from roles.ssh.settings import SshSettings
-from roles.strict import STRICT
-from roles.tls.settings import TlsSettings
-from roles.users.settings import UsersSettings, weak_keys
-from roles.verify.settings import VerifySettings
 
 
 class HostSettings(HostBase):
@@ -44,6 +56,18 @@ class HostSettings(HostBase):
     fail2ban: Fail2banSettings = Fail2banSettings()
     """Bans of addresses from which logins fail."""
 
+    postgresql: PostgresqlSettings = PostgresqlSettings()
+    """The database server PostgreSQL."""
+
+    mariadb: MariadbSettings = MariadbSettings()
+    """The database server MariaDB."""
+
+    mongodb: MongodbSettings = MongodbSettings()
+    """The database server MongoDB."""
+
+    redis: RedisSettings = RedisSettings()
+    """The cache and queue server Redis."""
+
     python: PythonSettings = PythonSettings()
     """The Python toolchain."""
 
@@ -56,6 +80,18 @@ class HostSettings(HostBase):
     logrotate: LogrotateSettings = LogrotateSettings()
     """Log rotation."""
 
+    renewal: RenewalSettings = RenewalSettings()
+    """Restarts after updates of libraries."""
+
+    backup: BackupSettings = BackupSettings()
+    """Backups, restores and drills."""
+
+    metrics: MetricsSettings = MetricsSettings()
+    """What monitoring reads on every host, and when it warns."""
+
+    monitoring: MonitoringSettings = MonitoringSettings()
+    """Monitoring: what is kept, and who is told."""
+
     verify: VerifySettings = VerifySettings()
     """The checks at the end."""
 
@@ -67,13 +103,56 @@ class HostSettings(HostBase):
         return {"base.hardening: strict": STRICT} if strict else {}
 
     @property
+    def admins(self) -> list[str]:
+        """Names of the administrators that are not set to null."""
+        return [name for name, admin in self.users.admins.items() if admin is not None]
+
+    @property
+    def backed_up(self) -> bool:
+        """Whether there is a target for backups."""
+        return bool(self.backup.used)
+
+    @property
+    def login_banner(self) -> str | None:
+        """Path of the base role's banner; None if it writes none."""
+        return BANNER_FILE if self.base.banner is not None else None
+
+    @property
+    def connect_timeout(self) -> float:
+        """That of `verify`."""
+        return self.verify.connect_timeout
+
+    def of_applications(self) -> Brings:
+        """The Debian packages that applications need at run time and for builds, and services
+        outside of the inventory."""
+        return brings(self.app, self.place)
+
+    @property
     def upstream_keepalive(self) -> int:
         """Seconds that nginx keeps an idle connection to an application."""
         return self.nginx.upstream_keepalive_timeout
 
+    @property
+    def brought(self) -> Brought:
+        """What all roles bring. The base role sets and checks the kernel parameters of all, and
+        monitoring runs the exporters and probes the URLs of all."""
+        brought = super().brought
+        base = self.base.with_sysctl(brought.sysctl)
+        metrics = self.metrics.with_brought(brought.probes, brought.exporters)
+        return Brought(
+            {**brought.roles, "base": base.brings(self), "metrics": metrics.brings(self)}
+        )
+
     def conflicts(self, project: Path) -> Iterable[tuple[tuple[str, ...], str]]:
-        """What the roles need of each other and of the operator's machine."""
+        """Settings that contradict other roles' settings or files on the operator's machine: key ->
+        reason."""
+        yield from super().conflicts(project)
         yield from self.tls.conflicts(self.app, project)
+        yield from self.brought.conflicts()
+        for role, package in self.brought.foreign:
+            if not may_provide(self.base.apt_sources, package):
+                reason = f"Debian has no {package}: name its repository in base.apt_sources"
+                yield (role,), reason
         yield from names.conflicts(self.users, self.ssh, self.apps)
         for path, reason in weak_keys(self.users, self.ssh.required_rsa_size):
             yield ("users", *path), reason

@@ -1,11 +1,11 @@
-"""What `base.hardening: strict` stands for: defaults, weaker than anything that is set."""
+"""The defaults that `base.hardening: strict` sets; any explicit setting overrides them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-# CIS Debian Linux Benchmark, level 1 server, and what lynis asks for; docs/hardening.md says what
-# each does and whom it may surprise.
+# CIS Debian Linux Benchmark, level 1 server, and lynis suggestions. docs/hardening.md lists what
+# each one does and who will notice it.
 STRICT: dict[str, Any] = {
     "base": {
         "auditd": True,

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pyinfra_cli  # noqa: F401
 import pytest
 
-from groundcrew import post_quantum
+from groundcrew.adapter import post_quantum
 from tests import lanes
 
 # testinfra logs in with paramiko too.
@@ -24,3 +24,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         lane = {item: lanes.lane(item.path) for item in items}
         config.hook.pytest_deselected(items=[item for item in items if lane[item] != wanted])
         items[:] = [item for item in items if lane[item] == wanted]
+    items.sort(key=lambda item: lanes.order(item.path))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Writes down which tests had a second try, and why, whatever came of that."""
+    lane = terminalreporter.config.getoption("--lane")
+    reports = terminalreporter.stats.get("rerun", [])
+    if lane and reports:
+        lines = [f"{report.nodeid}: {lanes.brief(report.longreprtext)}" for report in reports]
+        lanes.retried(lane).write_text("".join(f"{line}\n" for line in lines))

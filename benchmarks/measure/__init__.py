@@ -1,1 +1,1 @@
-"""Measures converging runs on lab hosts; see benchmarks/README.md."""
+"""Benchmarks of runs and releases on lab hosts; see benchmarks/README.md."""

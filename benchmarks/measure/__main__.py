@@ -1,4 +1,4 @@
-"""The command line: see benchmarks/README.md."""
+"""Command line of benchmarks/converge; see benchmarks/README.md."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from benchmarks.measure.profiled import Run
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options."""
+    """Returns the argument parser."""
     top = command.parser(
         "benchmarks/converge",
         "First converge against a plain shell script, and the run that changes nothing, on lab "
@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Measures everything and prints it. Raises BenchmarkError."""
+    """Runs the benchmark and prints the results. Raises BenchmarkError."""
     about = machine.describe()
     print(", ".join(f"{key} {value}" for key, value in about.items()))
     print()
@@ -49,7 +49,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     ours, theirs = [], []
     for number in range(1, options.repeat + 1):
         lab.fresh(lab.GROUNDCREW, lab.SCRIPT, suite=options.suite)
-        # Whoever comes second may find the mirrors' caches warmer.
+        # The second one may find the mirrors' caches warm, so the order alternates.
         for ours_now in (True, False) if number % 2 else (False, True):
             say(f"round {number}: {'groundcrew' if ours_now else 'script'}")
             if ours_now:
@@ -98,12 +98,14 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 def problems(
     differences: Sequence[str], answers: Mapping[str, Mapping[str, int]], noop: Sequence[Run]
 ) -> list[str]:
-    """Why the figures do not count."""
-    found = [f"the hosts differ: {line}" for line in differences]
+    """Reasons why the results are invalid."""
+    differing = [f"the hosts differ: {line}" for line in differences]
     for name, statuses in answers.items():
-        found += [f"{name}: {app} answers {got}" for app, got in statuses.items() if got != 200]
-    found += [f"a run changed {run.changes} operations, not none" for run in noop if run.changes]
-    return found
+        differing += [f"{name}: {app} answers {got}" for app, got in statuses.items() if got != 200]
+    differing += [
+        f"a run changed {run.changes} operations, not none" for run in noop if run.changes
+    ]
+    return differing
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the benchmarks' command lines have in common."""
+"""Common parts of the benchmarks' command lines."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from benchmarks.measure.lab import BenchmarkError
 from groundcrew.lab.process import LabError
 
 PROBLEMS = "problems"
-"""Key of a result: why its figures do not count, or miss their target."""
+"""Key of a result: the reasons why it is invalid or misses its target."""
 
 
 def parser(prog: str, description: str) -> argparse.ArgumentParser:
-    """The options that every benchmark has."""
+    """Returns an argument parser with the options of every benchmark."""
     top = argparse.ArgumentParser(prog=prog, description=description)
     top.add_argument("--suite", default="bookworm", help="Debian of the hosts")
     top.add_argument("--json", type=Path, metavar="PATH", help="write everything measured")
@@ -28,7 +28,7 @@ def parser(prog: str, description: str) -> argparse.ArgumentParser:
 
 
 def say(text: str) -> None:
-    """Progress, on stderr."""
+    """Prints progress to stderr."""
     print(f"[{time.strftime('%H:%M:%S')}] {text}", file=sys.stderr, flush=True)
 
 
@@ -37,8 +37,8 @@ def run(
     measure: Callable[[argparse.Namespace], dict[str, Any]],
     *hosts: str,
 ) -> int:
-    """Measures on `hosts`, which are then removed. Exit status 0 when everything was measured and
-    the result names no problems."""
+    """Runs a benchmark on `hosts` and removes them. Returns exit status 0 if it succeeded without
+    problems."""
     options = top.parse_args()
     try:
         result = measure(options)

@@ -8,7 +8,7 @@ from pathlib import Path
 from shlex import quote
 
 from groundcrew.lab import hosts
-from groundcrew.lab.cli import ssh_command
+from groundcrew.lab.ssh import ssh_command
 
 ROOT = Path(__file__).resolve().parents[2]
 GROUNDCREW = "bench-a"
@@ -17,35 +17,35 @@ ADMIN = "deploy"
 
 
 class BenchmarkError(Exception):
-    """The measurement cannot go on; the message says why."""
+    """The benchmark cannot continue; the message says why."""
 
 
 def fresh(*names: str, suite: str) -> None:
-    """Replaces hosts by bare ones."""
+    """Replaces the hosts by bare ones."""
     run(["bin/lab", "reset", "--suite", suite, *names])
 
 
 def remove(*names: str) -> None:
-    """Removes the benchmarks' own hosts: these, where they are there."""
+    """Removes those of the hosts that exist."""
     found = [host.name for host in hosts.existing() if host.name in names]
     if found:
         run(["bin/lab", "down", *found])
 
 
 def address(name: str) -> str:
-    """Where a host is reached."""
+    """Address of a host."""
     return hosts.find(name).address
 
 
 def pyinfra(*arguments: str, **environment: str) -> str:
-    """What a pyinfra run on the host that groundcrew provisions prints."""
+    """The output of a pyinfra run on the host that groundcrew provisions."""
     command = ["pyinfra", "inventory/lab.py", *arguments, "-y", "--limit", GROUNDCREW]
     done = run(command, environment=environment)
     return (done.stdout + done.stderr).decode()
 
 
 def as_root(name: str, command: str, stdin: bytes = b"") -> bytes:
-    """The output of a shell command as root on a host that has been set up."""
+    """The output of a shell command, run as root on a provisioned host."""
     remote = f"sudo -n sh -c {quote(command)}"
     return run(ssh_command(address(name), ADMIN, [remote]), stdin).stdout
 
@@ -56,12 +56,13 @@ def run(
     environment: dict[str, str] | None = None,
     cwd: Path = ROOT,
 ) -> subprocess.CompletedProcess[bytes]:
-    """A finished program. Raises BenchmarkError when it fails."""
+    """Runs a program. Raises BenchmarkError if it fails."""
     done = subprocess.run(
         command,
         check=False,
         cwd=cwd,
-        env={**os.environ, **(environment or {})},
+        # Let Python write bytecode, as it does by default.
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "", **(environment or {})},
         input=stdin,
         capture_output=True,
     )

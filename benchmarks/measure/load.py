@@ -1,4 +1,4 @@
-"""Steady requests to an application while something happens to it."""
+"""Steady requests to an application during other operations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LONGEST = 900
 
 @dataclass(frozen=True)
 class Window:
-    """What clients saw during a stretch of time."""
+    """What clients saw in a period of time; latencies in seconds."""
 
     requests: int
     failed: int
@@ -25,7 +25,7 @@ class Window:
 
 
 class Load:
-    """GET and POST over kept and new connections at a steady rate; nothing is retried."""
+    """GET and POST requests at a steady rate over kept and new connections, without retries."""
 
     def __init__(self, address: str, host: str, rate: int) -> None:
         self._process = subprocess.Popen(
@@ -38,14 +38,14 @@ class Load:
         self._failures: list[float] = []
 
     def end(self) -> None:
-        """Stops the clients and collects what they saw."""
+        """Stops the clients and collects their results."""
         output, _ = self._process.communicate(timeout=60)
         result = json.loads(output)
         self._samples = [(float(at), float(took)) for at, took in result["samples"]]
         self._failures = [float(text.split()[0]) for text in result["failures"]]
 
     def window(self, started: float, ended: float) -> Window:
-        """What they saw between two moments (Unix time)."""
+        """The results between two moments (Unix time)."""
         took = sorted(seconds for at, seconds in self._samples if started <= at <= ended)
         failed = sum(started <= at <= ended for at in self._failures)
         return Window(len(took), failed, ended - started, _share(took, 0.5), _share(took, 0.99))

@@ -1,4 +1,4 @@
-"""The machine on which everything runs: the operator's side and the lab hosts alike."""
+"""The machine that runs everything: the operator's side and the lab hosts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def describe() -> dict[str, Any]:
-    """What a reader needs to compare the figures with others."""
+    """The properties that a reader needs to compare results."""
     memory = int(Path("/proc/meminfo").read_text().split()[1]) // 1024
     return {
         "date": time.strftime("%Y-%m-%d"),
@@ -26,7 +26,7 @@ def describe() -> dict[str, Any]:
 
 
 def busy(seconds: float = 2.0) -> float:
-    """The share of all processors that others use right now, 0 to 1, watched for `seconds`."""
+    """Share of all processors that is in use, from 0 to 1, measured for `seconds`."""
     before = _jiffies()
     time.sleep(seconds)
     idle, total = (now - then for now, then in zip(_jiffies(), before, strict=True))

@@ -1,4 +1,4 @@
-"""Runs of groundcrew, and where their time went."""
+"""Runs of groundcrew, and how they spend their time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ENDING = "(disconnect, end)"
 
 @dataclass
 class Part:
-    """A share of a run: an operation, or what lies between them."""
+    """A part of a run: an operation, or the time between operations."""
 
     role: str
     name: str
@@ -31,7 +31,7 @@ class Part:
 
 @dataclass
 class Run:
-    """A whole run, as seen from the shell that started it."""
+    """A whole run, timed from outside."""
 
     seconds: float
     busy: float
@@ -41,21 +41,21 @@ class Run:
 
     @property
     def commands(self) -> int:
-        """SSH commands."""
+        """Number of SSH commands."""
         return sum(part.commands for part in self.parts)
 
     @property
     def transfers(self) -> int:
-        """Files sent and fetched by SFTP."""
+        """Number of files transferred by SFTP."""
         return sum(part.transfers for part in self.parts)
 
     def without(self, role: str) -> float:
-        """Seconds, but for one role's."""
+        """Seconds without those of one role."""
         return self.seconds - sum(part.seconds for part in self.parts if part.role == role)
 
 
 def converge() -> Run:
-    """One run of deploy.py. Raises BenchmarkError."""
+    """Runs deploy.py. Raises BenchmarkError."""
     used = machine.busy()
     with tempfile.NamedTemporaryFile(suffix=".json") as profile:
         started = time.time()
@@ -66,7 +66,7 @@ def converge() -> Run:
 
 
 def split(profile: dict[str, Any], started: float, ended: float) -> Iterator[Part]:
-    """The parts of a run, in order; their seconds add up to the run's."""
+    """The parts of a run in order. Their seconds add up to those of the run."""
     host = profile["hosts"][lab.GROUNDCREW]
     connect, operations = host["connect"], host["operations"]
     connected = connect["started"] + connect["seconds"]
@@ -83,7 +83,7 @@ def split(profile: dict[str, Any], started: float, ended: float) -> Iterator[Par
     now = first
     for operation in operations:
         role, _, name = operation["name"].partition(" | ")
-        # What pyinfra does between two operations counts with the second.
+        # The time between two operations counts towards the second one.
         finished = operation["started"] + operation["seconds"]
         yield Part(role, name, finished - now, operation["commands"], operation["transfers"])
         now = finished
@@ -91,7 +91,7 @@ def split(profile: dict[str, Any], started: float, ended: float) -> Iterator[Par
 
 
 def by_role(runs: Sequence[Run]) -> list[Part]:
-    """The median of each role's seconds over several runs, in the order of the run."""
+    """Median seconds of each role over several runs, in the order of the run."""
     roles = dict.fromkeys(part.role for part in runs[0].parts)
     found = []
     for role in roles:
@@ -105,7 +105,7 @@ def by_role(runs: Sequence[Run]) -> list[Part]:
 
 
 def by_operation(runs: Sequence[Run]) -> list[Part]:
-    """The median of each operation's seconds over several runs, in the order of the run."""
+    """Median seconds of each operation over several runs, in the order of the run."""
     return [
         Part(
             same[0].role,
@@ -119,7 +119,7 @@ def by_operation(runs: Sequence[Run]) -> list[Part]:
 
 
 def _changes(output: str) -> int:
-    """How many operations changed something, from pyinfra's last table."""
+    """Number of operations with changes, from pyinfra's final table."""
     total = [line.split() for line in output.splitlines() if "Grand total" in line]
     if not total:
         raise lab.BenchmarkError(f"pyinfra printed no results:\n{output[-2000:]}")

@@ -1,4 +1,4 @@
-"""Releases of changed code with unchanged requirements, step by step: see benchmarks/README.md."""
+"""Steps of a release of changed code with unchanged requirements; see benchmarks/README.md."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ STEPS = (
     ("check through nginx", "checked"),
     ("workers, drain, stop, prune", "ended"),
 )
-"""Each step, and the moment at which it ends."""
+"""Title of each step, and the moment that ends it."""
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options."""
+    """Returns the argument parser."""
     top = command.parser(
         "benchmarks/release",
         "Releases of changed code under load, step by step, and changes of nginx's own "
@@ -45,13 +45,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def settings(source: Path) -> dict[str, Any]:
-    """The application's settings; the load is one address with more requests than a client may
-    send."""
+    """The application's settings. Limits are off, as the load comes from one address."""
     return {APP: {"source": {"directory": str(source)}, "nginx": {"limits": False}}}
 
 
 def release(source: Path, number: int) -> dict[str, float]:
-    """Releases changed code; the moments of its steps, as Unix time by the host's own files."""
+    """Releases changed code. Returns the moments that end its steps, in Unix time, from files on
+    the host."""
     (source / "release.txt").write_text(f"release {number}\n")
     data = json.dumps(settings(source))
     with tempfile.NamedTemporaryFile(suffix=".json") as profile:
@@ -86,14 +86,14 @@ def release(source: Path, number: int) -> dict[str, float]:
 
 
 def change_nginx(source: Path, number: int) -> None:
-    """A change of nginx's own configuration: the one case in which it is reloaded."""
+    """Changes nginx's own configuration, the only change that reloads nginx."""
     data = json.dumps(settings(source))
     level = f"nginx.gzip_level={number % 9 + 1}"
     lab.pyinfra("deploy.py", "--data", f"app={data}", "--data", level)
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Measures everything and prints it. Raises BenchmarkError."""
+    """Runs the benchmark and prints the results. Raises BenchmarkError."""
     about = machine.describe()
     print(", ".join(f"{key} {value}" for key, value in about.items()))
     print()
@@ -136,7 +136,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def split_lines(releases: Sequence[dict[str, float]]) -> list[str]:
-    """A table of the steps' median seconds."""
+    """A table of each step's median seconds."""
     before = "started"
     lines = [f"A release of changed code (median of {len(releases)})", ""]
     for title, end in STEPS:

@@ -1,4 +1,4 @@
-"""The measurements as text."""
+"""The results as text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ VERIFY = "verify"
 
 
 def first(ours: Sequence[Run], theirs: Sequence[ScriptRun]) -> dict[str, Any]:
-    """Medians of the first converge, and their ratios."""
+    """Medians of the first run, and their ratios."""
     seconds = median(run.seconds for run in ours)
     unverified = median(run.without(VERIFY) for run in ours)
     baseline = median(run.seconds for run in theirs)
@@ -29,7 +29,7 @@ def first(ours: Sequence[Run], theirs: Sequence[ScriptRun]) -> dict[str, Any]:
 def first_lines(
     ours: Sequence[Run], theirs: Sequence[ScriptRun], differences: Sequence[str]
 ) -> Iterator[str]:
-    """The first converge, for people."""
+    """The results of the first run, as lines of text."""
     yield "First converge of a bare host"
     yield ""
     yield f"  {'round':<8}{'groundcrew':>12}{'busy':>7}{'script':>12}{'busy':>7}"
@@ -62,7 +62,7 @@ def first_lines(
 
 
 def noop_lines(runs: Sequence[Run], stalled: float, immediate: float) -> Iterator[str]:
-    """The runs that change nothing, for people."""
+    """The results of the runs without changes, as lines of text."""
     seconds = median(run.seconds for run in runs)
     commands = runs[0].commands
     yield f"Run that changes nothing (median of {len(runs)})"

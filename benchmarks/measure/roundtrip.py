@@ -1,4 +1,4 @@
-"""What one SSH command costs, with paramiko as it is and with TCP_NODELAY."""
+"""Cost of one SSH command, with paramiko's defaults and with TCP_NODELAY."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COMMANDS = 40
 
 
 def seconds_per_command(*, nodelay: bool) -> float:
-    """The median of some round trips of `true` over one connection to the converged host."""
+    """Median seconds of a round trip of `true`, over one connection to the provisioned host."""
     client = paramiko.SSHClient()
     client.load_host_keys(str(keys.KNOWN_HOSTS))
     client.connect(

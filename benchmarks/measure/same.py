@@ -1,4 +1,4 @@
-"""Whether two hosts ended up the same."""
+"""Comparison of two hosts."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from benchmarks.measure import lab
 
 
 def state(name: str) -> set[str]:
-    """What state.sh says of a host."""
+    """The output of state.sh on a host."""
     text = (lab.ROOT / "benchmarks" / "state.sh").read_bytes()
     return set(lab.as_root(name, "sh -s", text).decode(errors="replace").splitlines())
 
 
 def differences() -> list[str]:
-    """What only one of the hosts has."""
+    """Lines of state.sh that only one of the hosts has."""
     ours, theirs = state(lab.GROUNDCREW), state(lab.SCRIPT)
     lines = [f"only groundcrew: {line}" for line in sorted(ours - theirs)]
     return lines + [f"only script:     {line}" for line in sorted(theirs - ours)]
 
 
 def answers(name: str) -> dict[str, int]:
-    """The status that each application's health path has through nginx, from outside."""
+    """Application -> status of its health path through nginx, requested from outside."""
     found = {}
     on_host = runpy.run_path(str(lab.ROOT / "group_data" / "web.py"))["apps"]
     for manifest in (lab.ROOT / "apps" / f"{app}.yml" for app in sorted(on_host)):
@@ -40,7 +40,8 @@ def answers(name: str) -> dict[str, int]:
 
 
 def await_answers(name: str, seconds: float = 30) -> None:
-    """Waits until all applications answer. Raises BenchmarkError when they do not."""
+    """Waits until all applications answer. Raises BenchmarkError if they do not within
+    `seconds`."""
     deadline = time.monotonic() + seconds
     while (found := answers(name)) and set(found.values()) != {200}:
         if time.monotonic() > deadline:

@@ -1,4 +1,5 @@
-"""The baseline: benchmarks/baseline.sh over one SSH session, with the files of a converged host."""
+"""The baseline: benchmarks/baseline.sh over one SSH session, with the files of a provisioned
+host."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from benchmarks.measure import lab, machine, same
-from groundcrew.lab.cli import ssh_command
+from groundcrew.lab.ssh import ssh_command
 
 ANSWERING = "(until both answer)"
 UNPACK = "umask 077; mkdir kit; cd kit; tar -x; exec sh ./baseline.sh"
@@ -33,16 +34,16 @@ PACKAGES = "grep -h ^Commandline: /var/log/apt/history.log | tail -n 1"
 
 @dataclass
 class ScriptRun:
-    """A run of the script."""
+    """One run of the script."""
 
     seconds: float
     busy: float
     steps: dict[str, float] = field(default_factory=dict)
-    """Name of a step -> its seconds."""
+    """Step -> seconds."""
 
 
 def kit(source: str) -> bytes:
-    """The archive that the script runs from, made from the host `source`."""
+    """The archive that the script runs from, built from the host `source`."""
     parameters = {
         "PACKAGES": packages(lab.as_root(source, PACKAGES).decode()),
         "ADMIN": lab.ADMIN,
@@ -60,13 +61,13 @@ def kit(source: str) -> bytes:
 
 
 def packages(commandline: str) -> str:
-    """The packages that apt was asked for, from a line of its history."""
+    """The packages that apt was asked to install, from a line of its history."""
     words = shlex.split(commandline.split(" install ", 1)[1])
     return " ".join(word for word in words if not word.startswith(("-", "DPkg::")))
 
 
 def converge(archive: bytes) -> ScriptRun:
-    """Sets up the bare host, until its applications answer. Raises BenchmarkError."""
+    """Sets up the bare host and waits until its applications answer. Raises BenchmarkError."""
     command = ssh_command(lab.address(lab.SCRIPT), "root", [UNPACK])
     used = machine.busy()
     started = time.time()
@@ -78,7 +79,7 @@ def converge(archive: bytes) -> ScriptRun:
 
 
 def steps(output: str) -> dict[str, float]:
-    """The seconds of each step, from the lines that say when it began."""
+    """Step -> seconds, from lines with the times at which steps begin."""
     begun = re.findall(r"^step (\d+\.\d+) (.*)$", output, re.MULTILINE)
     return {name: float(end) - float(start) for (start, name), (end, _) in pairwise(begun)}
 

@@ -1,1 +1,1 @@
-"""How fast an application answers, deployed and otherwise."""
+"""Throughput of an application, deployed and otherwise."""

@@ -1,4 +1,4 @@
-"""The command line: see benchmarks/README.md."""
+"""Command line of benchmarks/serve; see benchmarks/README.md."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.measure.lab import BenchmarkError
 HOST = "bench-serve"
 FOLDER = Path(__file__).parent
 TARGET = 0.15
-"""The share of gunicorn's requests per second that nginx may cost on the page."""
+"""Largest share of gunicorn's requests per second that nginx may cost on the page."""
 SETTINGS = {
     "apps": ["hello"],
     "app.hello.source.directory": str(FOLDER / "page"),
@@ -28,7 +28,7 @@ Rates = Mapping[tuple[str, str], Sequence[float]]
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options."""
+    """Returns the argument parser."""
     top = command.parser(
         "benchmarks/serve",
         "Requests per second of one application under its framework's development server, under "
@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def deploy(suite: str) -> None:
-    """A host that serves the page, and wrk on it."""
+    """Provisions a host that serves the page, and installs wrk on it."""
     lab.fresh(HOST, suite=suite)
     data = [f"--data={key}={_text(value)}" for key, value in SETTINGS.items()]
     lab.run(["pyinfra", "inventory/lab.py", "deploy.py", "-y", "--limit", HOST, *data])
@@ -53,20 +53,20 @@ def _text(value: Any) -> str:
 
 
 def samples(rounds: int, seconds: int, connections: int) -> dict[tuple[str, str], list[float]]:
-    """Requests per second by way and path. Raises BenchmarkError where a request failed."""
+    """(way, path) -> requests per second. Raises BenchmarkError if a request failed."""
     script = (FOLDER / "measure.sh").read_bytes()
     invocation = f"bash -s -- {rounds} {seconds} {connections}"
-    found: dict[tuple[str, str], list[float]] = defaultdict(list)
+    rates: dict[tuple[str, str], list[float]] = defaultdict(list)
     for line in lab.as_root(HOST, invocation, script).decode().splitlines():
         way, path, rate, errors = line.split()
         if int(errors):
             raise BenchmarkError(f"{way} {path}: {errors} requests failed")
-        found[way, path].append(float(rate))
-    return found
+        rates[way, path].append(float(rate))
+    return rates
 
 
 def lines(rates: Rates, connections: int) -> list[str]:
-    """The figures as people read them."""
+    """The results as lines of text."""
     ready = {way: statistics.median(rates[way, "/ready"]) for way in ("gunicorn", "deployed")}
     return [
         f"requests per second, {connections} connections:",
@@ -81,29 +81,29 @@ def lines(rates: Rates, connections: int) -> list[str]:
 
 
 def ratio(rates: Rates, other: str, path: str) -> float:
-    """Deployed against another way: the median over the rounds, in each of which both were measured
-    right after each other."""
+    """Requests per second when deployed, relative to another way: the median over the rounds. Each
+    round measures both in direct succession."""
     pairs = zip(rates["deployed", path], rates[other, path], strict=True)
     return statistics.median(deployed / compared for deployed, compared in pairs)
 
 
 def cost(rates: Rates, path: str) -> float:
-    """The share of gunicorn's requests per second that is lost with nginx in front."""
+    """Share of gunicorn's requests per second that is lost with nginx in front."""
     return 1 - ratio(rates, "gunicorn", path)
 
 
 def problems(rates: Rates) -> list[str]:
-    """What misses its target."""
-    found = []
+    """Missed targets."""
+    texts = []
     if ratio(rates, "development", "/") <= 1:
-        found.append("the deployed application is not faster than the development server")
+        texts.append("the deployed application is not faster than the development server")
     if cost(rates, "/") > TARGET:
-        found.append(f"nginx costs more than {TARGET:.0%}")
-    return found
+        texts.append(f"nginx costs more than {TARGET:.0%}")
+    return texts
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Measures everything and prints it. Raises BenchmarkError."""
+    """Runs the benchmark and prints the results. Raises BenchmarkError."""
     about = machine.describe()
     print(", ".join(f"{key} {value}" for key, value in about.items()))
     deploy(options.suite)

@@ -1,4 +1,4 @@
-"""A page without a database, a health path, and two that show how a server treats requests."""
+"""A page without a database, a health path, and others that show how requests are treated."""
 
 from __future__ import annotations
 
@@ -40,6 +40,12 @@ def slow() -> ResponseReturnValue:
     seconds = min(max(request.args.get("seconds", 1.0, type=float), 0.0), LONGEST)
     time.sleep(seconds)
     return jsonify(seconds=seconds, process=os.getpid())
+
+
+@app.get("/fail")
+def fail() -> ResponseReturnValue:
+    """Fails: is it noticed?"""
+    return jsonify(error="asked to fail"), 500
 
 
 @app.post("/echo")

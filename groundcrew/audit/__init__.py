@@ -1,1 +1,1 @@
-"""Whether anything is known against the packages of applications."""
+"""Known vulnerabilities of packages."""

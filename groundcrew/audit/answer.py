@@ -1,4 +1,4 @@
-"""What a database of vulnerabilities said."""
+"""The answer of a vulnerability database."""
 
 from __future__ import annotations
 
@@ -10,33 +10,34 @@ from groundcrew.audit.packages import Package
 
 @dataclass(frozen=True)
 class Finding:
-    """Something known against a version of a package."""
+    """A vulnerability of a package version."""
 
     package: Package
     names: tuple[str, ...]
-    """Its identifiers: CVE, GHSA, PYSEC."""
+    """Identifiers: CVE, GHSA, PYSEC."""
 
     fixed: tuple[str, ...] = ()
-    """Versions that are without it."""
+    """Versions without the vulnerability."""
 
     title: str = ""
 
 
 @dataclass
 class Answer:
-    """Findings, and packages about which there was no answer, each with the reason."""
+    """Findings, and the packages without an answer, each with the reason."""
 
     findings: list[Finding] = field(default_factory=list)
     unknown: dict[Package, str] = field(default_factory=dict)
 
 
 def nothing(packages: Sequence[Package], reason: str) -> Answer:
-    """No answer at all."""
+    """An answer that knows nothing about any of the packages."""
     return Answer(unknown=dict.fromkeys(packages, reason))
 
 
 def decoy(packages: Sequence[Package], known: Sequence[Package]) -> Package | None:
-    """A version against which something has been known for years, of a package that is not among
-    the others: an answer that does not name it comes from no database."""
+    """A version with a long-known vulnerability, of a package that is not among `packages`. If an
+    answer does not report it, the answer does not come from a working database. None if all are
+    taken."""
     names = {package.name for package in packages}
     return next((item for item in known if item.name not in names), None)

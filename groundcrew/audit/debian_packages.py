@@ -1,8 +1,7 @@
-"""Debian's packages of a host, as its own package lists have them.
+"""Debian packages of a host, according to its own package lists.
 
-apt's lists say which version there is, and which suite has it. They do not say what is known
-against one that Debian has not mended. And a host whose lists are old knows of no update: that is
-"not checked".
+apt's lists say which version is available in which suite. They do not list vulnerabilities that
+Debian has not fixed. A host with old lists knows of no updates, so it counts as "not checked".
 """
 
 from __future__ import annotations
@@ -15,12 +14,15 @@ from typing import Any
 from groundcrew.audit.packages import DEB, Package, Subject, Update
 
 PATIENCE = 7 * 86400
-"""Seconds for which a list holds that does not say how long, as Debian's security suites do."""
+"""Seconds for which a list without an expiry date is valid: as long as lists of Debian's security
+suites."""
 
 
 def read(path: Path, host: str) -> Subject:
-    """What `groundcrew/remote/inspect_updates.py` has reported of a host. Raises ValueError, or
-    OSError, where the file is none of its reports."""
+    """Reads a host's report from `groundcrew/remote/inspect_updates.py`.
+
+    Raises OSError, or ValueError if the file is no such report.
+    """
     try:
         return subject(host, json.loads(path.read_text("utf-8")))
     except (KeyError, TypeError) as error:
@@ -28,13 +30,13 @@ def read(path: Path, host: str) -> Subject:
 
 
 def subject(host: str, report: dict[str, Any]) -> Subject:
-    """The packages of a host with their updates."""
-    found = Subject(
+    """The packages of a host and their updates."""
+    result = Subject(
         f"Debian's packages of {host}",
         {Package(DEB, name, version) for name, version in report["packages"]},
         own=list(report["local"]),
     )
-    found.updates = [
+    result.updates = [
         Update(
             Package(DEB, item["name"], item["installed"]),
             item["available"],
@@ -44,15 +46,15 @@ def subject(host: str, report: dict[str, Any]) -> Subject:
         for item in report["updates"]
     ]
     if not report["security"]:
-        found.unknown.append("the host has no list of a security suite (apt's sources)")
+        result.unknown.append("the host has no list of a security suite (apt's sources)")
     for item in report["security"]:
         until = item["valid_until"] or item["date"] + PATIENCE
         if until < report["now"]:
-            found.unknown.append(
-                f"the host's list of {item['suite']} is of {_day(item['date'])} and holds no "
-                "longer: `apt-get update` there says why"
+            result.unknown.append(
+                f"the host's list of {item['suite']} is of {_day(item['date'])} and has "
+                "expired: `apt-get update` there says why"
             )
-    return found
+    return result
 
 
 def _day(when: float) -> str:

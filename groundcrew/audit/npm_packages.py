@@ -1,7 +1,7 @@
-"""Asks `npm audit` about packages of front ends.
+"""Asks `npm audit` about the packages of front ends.
 
-It gets a lockfile of the packages under other names, so that several versions of one, and the
-decoy, are asked about at once; nothing is installed.
+The lockfile that npm gets lists the packages under aliases, so that several versions of one
+package, and the decoy, fit into one request. Nothing is installed.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from groundcrew.audit.answer import Answer, Finding, nothing
 from groundcrew.audit.packages import NPM, Package
 
 TIMEOUT = 300
-"""Seconds for the question."""
+"""Seconds for one request."""
 DECOY = Package(NPM, "lodash", "4.17.15")
-"""Something has been known against it for years."""
+"""A version with vulnerabilities that have been known for years."""
 
 
 def ask(packages: Sequence[Package], options: Sequence[str] = ()) -> Answer:
-    """What is known against the packages; `options` are more of npm's."""
+    """The known vulnerabilities of the packages. `options` are additional options of npm."""
     if not packages:
         return Answer()
     if not shutil.which("npm"):
@@ -48,7 +48,7 @@ def _order(finding: Finding) -> tuple[Package, tuple[str, ...]]:
 
 
 def lockfile(packages: Sequence[Package]) -> dict[str, Any]:
-    """A package-lock.json of them."""
+    """A package-lock.json with these packages."""
     about = {"name": "groundcrew-audit", "version": "1.0.0"}
     aliases = {
         f"package-{number}": f"npm:{item.name}@{item.version}"
@@ -89,13 +89,13 @@ def _run(packages: Sequence[Package], options: Sequence[str]) -> dict[str, Any]:
 
 
 def _findings(report: dict[str, Any], packages: Sequence[Package]) -> list[Finding]:
-    found = []
+    findings = []
     for item in report["vulnerabilities"].values():
         numbers = [int(node.rpartition("package-")[2]) for node in item["nodes"]]
         for advisory in item["via"]:
-            # A name only: another package, which is listed itself.
+            # A bare name refers to another package, which has an entry of its own.
             if isinstance(advisory, dict):
                 name = re.sub(r".*/", "", advisory["url"])
                 title = f"{advisory['severity']}: {advisory['title']}"
-                found += [Finding(packages[number], (name,), (), title) for number in numbers]
-    return found
+                findings += [Finding(packages[number], (name,), (), title) for number in numbers]
+    return findings

@@ -1,4 +1,4 @@
-"""What is to be audited: packages with their versions, by application."""
+"""The packages to audit, with their versions, by subject."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PURL = re.compile(r"^pkg:(pypi|npm)/([^?#]+)@([^?#]+)")
 
 @dataclass(frozen=True, order=True)
 class Package:
-    """A version of a package of the Python index, the npm index or Debian."""
+    """A package version from PyPI, npm or Debian."""
 
     index: str
     name: str
@@ -29,54 +29,55 @@ class Package:
 
 @dataclass(frozen=True, order=True)
 class Update:
-    """A newer version of a package that a host has."""
+    """An available update of a package that a host has."""
 
     package: Package
     available: str
     security: bool
-    """Whether a security suite has one."""
+    """Whether a security suite has a newer version."""
 
     suites: tuple[str, ...] = ()
-    """Where it comes from."""
+    """Suites that have the update."""
 
 
 @dataclass
 class Subject:
-    """Something that consists of packages."""
+    """A set of packages that is audited together: an application, a host, a lock file."""
 
     label: str
     packages: set[Package] = field(default_factory=set)
     own: list[str] = field(default_factory=list)
-    """Packages that come from no index and no archive, about which nobody knows anything."""
+    """Packages from no index or archive, for which no vulnerability data exists."""
 
     unknown: list[str] = field(default_factory=list)
-    """What could not be found out about it."""
+    """What could not be determined."""
 
     updates: list[Update] = field(default_factory=list)
-    """What a host's package lists have newer."""
+    """Updates according to a host's package lists."""
 
 
 def from_sbom(label: str, document: Any) -> Subject:
-    """The packages of a CycloneDX document. Raises ValueError where it is none."""
+    """The packages of a CycloneDX document. Raises ValueError if it is none."""
     if not isinstance(document, dict) or document.get("bomFormat") != "CycloneDX":
         raise ValueError("is no CycloneDX document")
     subject = Subject(label)
     for item in document.get("components", []):
-        found = _PURL.match(item.get("purl", ""))
-        if found:
-            subject.packages.add(Package(found[1], unquote(found[2]), unquote(found[3])))
+        purl = _PURL.match(item.get("purl", ""))
+        if purl:
+            subject.packages.add(Package(purl[1], unquote(purl[2]), unquote(purl[3])))
         elif item.get("type") == "library":
             subject.own.append(str(item.get("name")))
     return subject
 
 
 def read_sbom(path: Path) -> Subject:
-    """The packages of a file. Raises ValueError, or OSError, where it has none."""
+    """The packages of a CycloneDX file. Raises OSError, or ValueError if it is none."""
     return from_sbom(path.name.removesuffix(".cdx.json"), json.loads(path.read_text("utf-8")))
 
 
 def add_requirements(subject: Subject, text: str) -> None:
-    """The packages that requirements pin. What they leave open only an installation can tell."""
+    """Adds the packages that requirements pin. Unpinned ones are recorded as unknown: only an
+    installation resolves them."""
     for line in logical_lines(text):
         pin, name = _PIN.match(line), requirement_name(line)
         if pin and name:
@@ -88,13 +89,13 @@ def add_requirements(subject: Subject, text: str) -> None:
 
 
 def add_lockfile(subject: Subject, folder: Path) -> None:
-    """The packages of a front end's lockfile."""
+    """Adds the packages of a front end's lockfile."""
     components = npm_packages(folder)[0]
     subject.packages.update(Package(NPM, item["name"], item["version"]) for item in components)
 
 
 def of_index(index: str, subjects: Iterable[Subject]) -> list[Package]:
-    """The packages of one index, each once."""
+    """The packages of one index, without duplicates."""
     return sorted(
         {package for item in subjects for package in item.packages if package.index == index}
     )

@@ -1,7 +1,7 @@
 """Asks pip-audit about Python packages.
 
-pip-audit ends with "No known vulnerabilities found" where its database knows none of the packages,
-also because something else answers in its place. So every question has a decoy in it.
+pip-audit reports "No known vulnerabilities found" even if its database knows none of the packages,
+for example because a proxy answers instead. So every request includes a decoy.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from groundcrew.audit import tool
+from groundcrew import tool
 from groundcrew.audit.answer import Answer, Finding, decoy, nothing
 from groundcrew.audit.packages import PYPI, Package
 
-LOCK = Path(__file__).resolve().parents[2] / "requirements" / "audit.lock"
+LOCK = Path(__file__).with_name("requirements") / "audit.lock"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 TIMEOUT = 900
-"""Seconds for one question; there is one request for each package."""
+"""Seconds for one run of pip-audit, which sends a request per package."""
 DECOYS = (
     Package(PYPI, "jinja2", "2.4.1"),
     Package(PYPI, "flask", "0.5"),
@@ -33,17 +33,17 @@ DECOYS = (
 
 
 def ask(packages: Sequence[Package], options: Sequence[str] = ()) -> Answer:
-    """What is known against the packages; `options` are more of pip-audit's."""
+    """The known vulnerabilities of the packages. `options` are additional options of pip-audit."""
     answer = Answer()
     for part in _parts(packages):
-        found = _ask(part, options)
-        answer.findings += found.findings
-        answer.unknown.update(found.unknown)
+        part_answer = _ask(part, options)
+        answer.findings += part_answer.findings
+        answer.unknown.update(part_answer.unknown)
     return answer
 
 
 def _parts(packages: Sequence[Package]) -> list[list[Package]]:
-    """No package twice in one question."""
+    """Splits the packages so that no package occurs twice in one request."""
     parts: dict[int, list[Package]] = defaultdict(list)
     seen: dict[str, int] = defaultdict(int)
     for package in packages:
@@ -58,20 +58,20 @@ def _ask(packages: list[Package], options: Sequence[str]) -> Answer:
         return nothing(packages, "no decoy is left to ask with")
     try:
         report = _run([*packages, canary], options)
-        found = {
+        advisories = {
             Package(PYPI, item["name"], item.get("version", "")): item
             for item in report["dependencies"]
         }
     except (OSError, ValueError, KeyError, TypeError, subprocess.SubprocessError) as error:
         return nothing(packages, f"pip-audit: {_reason(error)}")
-    if not found.get(canary, {}).get("vulns"):
+    if not advisories.get(canary, {}).get("vulns"):
         known = f"pip-audit does not find what is known against {canary.name} {canary.version}"
         return nothing(packages, f"the database is out of reach: {known}")
     answer = Answer()
     for package in packages:
-        item = found.get(package)
+        item = advisories.get(package)
         if item is None:
-            skipped = found.get(Package(PYPI, package.name, ""), {})
+            skipped = advisories.get(Package(PYPI, package.name, ""), {})
             answer.unknown[package] = skipped.get("skip_reason", "pip-audit did not look at it")
             continue
         answer.findings += [
@@ -97,7 +97,7 @@ def _run(packages: Sequence[Package], options: Sequence[str]) -> dict[str, Any]:
             [
                 str(tool.programs(LOCK) / "pip-audit"),
                 *("--requirement", str(requirements), "--no-deps", "--disable-pip"),
-                # An answer of another day would pass for one of today.
+                # A cached answer from an earlier day would pass for a current one.
                 *("--cache-dir", str(Path(folder) / "cache")),
                 *("--format", "json", "--progress-spinner", "off", *options),
             ],

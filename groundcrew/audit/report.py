@@ -1,4 +1,4 @@
-"""The result of an audit, for people and for machines."""
+"""The result of an audit, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -17,29 +17,30 @@ NAMES_SHOWN = 3
 
 @dataclass
 class Result:
-    """What was found out about one subject."""
+    """The result for one subject."""
 
     subject: Subject
     findings: list[Finding] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
-    """What could not be checked, and why."""
+    """What could not be checked, with the reason."""
 
     @property
     def status(self) -> int:
-        """Clean only where everything was looked at."""
+        """Exit status of the subject. It is clean only if everything was checked."""
         if self.findings or any(update.security for update in self.subject.updates):
             return VULNERABLE
         return NOT_CHECKED if self.unknown else CLEAN
 
 
 def status(results: Sequence[Result]) -> int:
-    """The exit status: vulnerable before not checked before clean; nothing at all is not clean."""
-    found = {result.status for result in results} or {NOT_CHECKED}
-    return next(kind for kind in (VULNERABLE, NOT_CHECKED, CLEAN) if kind in found)
+    """Exit status of the audit: vulnerable before not checked before clean. Without results: not
+    checked."""
+    statuses = {result.status for result in results} or {NOT_CHECKED}
+    return next(kind for kind in (VULNERABLE, NOT_CHECKED, CLEAN) if kind in statuses)
 
 
 def table(results: Sequence[Result]) -> list[str]:
-    """All of it in lines."""
+    """The results as lines of text."""
     lines: list[str] = []
     for result in results:
         subject = result.subject
@@ -77,7 +78,7 @@ def _update(update: Update) -> tuple[str, str, str, str, str]:
 
 
 def document(results: Sequence[Result]) -> dict[str, Any]:
-    """The same for machines."""
+    """The results as data for JSON."""
     return {
         "result": WORDS[status(results)],
         "audited": {

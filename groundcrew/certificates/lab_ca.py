@@ -1,4 +1,5 @@
-"""A CA for labs and certificates by it: files on the operator's machine, made when needed."""
+"""A CA for labs, and certificates issued by it: files on the operator's machine, created when
+needed."""
 
 from __future__ import annotations
 
@@ -28,13 +29,13 @@ from groundcrew.certificates.material import CertificateError, Material, judge
 DIRECTORY = ".groundcrew/ca"
 CA_DAYS = 3650
 LEAF_DAYS = 365
-"""A day less than what Mozilla's guideline allows."""
+"""One day less than Mozilla's guideline allows."""
 
 RENEW_DAYS = 30
 
 
 def issue(project: Path, domains: Sequence[str], now: datetime | None = None) -> Material:
-    """A certificate for the domains: the one made before, unless it is about to expire."""
+    """A certificate for the domains. An existing one is reused unless it is about to expire."""
     now = now or datetime.now(UTC)
     directory = project / DIRECTORY
     with _alone(directory):
@@ -92,7 +93,7 @@ def _leaf(
     ca: x509.Certificate, ca_key: ec.EllipticCurvePrivateKey, domains: Sequence[str], now: datetime
 ) -> tuple[str, str]:
     key = ec.generate_private_key(ec.SECP256R1())
-    # A common name has room for 64 characters; what counts is the names below.
+    # The common name is limited to 64 characters; clients use the alternative names below.
     subject = _name(next((name for name in domains if len(name) <= 64), "site"))
     certificate = (
         _builder(subject, ca.subject, key, now, LEAF_DAYS)
@@ -118,7 +119,7 @@ def _builder(
     now: datetime,
     days: int,
 ) -> x509.CertificateBuilder:
-    # An hour ago: hosts' clocks differ.
+    # Starts an hour ago, as hosts' clocks differ.
     return (
         x509.CertificateBuilder()
         .subject_name(subject)

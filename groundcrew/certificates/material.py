@@ -1,4 +1,4 @@
-"""A certificate with its key, and whether the two can serve a site."""
+"""A certificate with its key, and the check that they can serve a site."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import SecretStr
 
 SHORTEST_RSA = 2048
-"""Bits; browsers refuse less."""
+"""In bits; browsers refuse shorter keys."""
 
 
 class CertificateError(Exception):
-    """A certificate that cannot serve; the message says why, and holds no secret."""
+    """A certificate that cannot serve a site; the message says why, without secrets."""
 
 
 @dataclass(frozen=True)
 class Material:
-    """What a host gets."""
+    """The certificate and key that a host gets."""
 
     chain: str
-    """PEM: the certificate, then those between it and its root."""
+    """PEM: the certificate, then the intermediate certificates."""
 
     key: SecretStr = field(repr=False)
-    """PEM."""
+    """PEM of the private key."""
 
     root: str | None = None
-    """PEM of the root that verify trusts; None: those that the operator's machine does."""
+    """PEM of verify's trust anchor; None: the trust store of the operator's machine."""
 
 
 def judge(chain: str, key: str, domains: Sequence[str], now: datetime | None = None) -> None:
-    """Raises CertificateError unless the chain serves all `domains` with that key now."""
+    """Raises CertificateError unless the chain and the key can serve all `domains` at `now`."""
     certificates = read_chain(chain)
     leaf = certificates[0]
     _dates(certificates, now or datetime.now(UTC))
@@ -53,7 +53,7 @@ def judge(chain: str, key: str, domains: Sequence[str], now: datetime | None = N
 
 
 def read_chain(text: str) -> list[x509.Certificate]:
-    """The certificates of a PEM file in order."""
+    """The certificates of a PEM file in order. Raises CertificateError if there are none."""
     try:
         return x509.load_pem_x509_certificates(text.encode())
     except ValueError:
@@ -61,16 +61,16 @@ def read_chain(text: str) -> list[x509.Certificate]:
 
 
 def names_of(certificate: x509.Certificate) -> list[str]:
-    """The host names that it is for; its common name counts for nothing, as in browsers."""
+    """The certificate's host names. Like browsers, ignores the common name."""
     try:
-        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
         return []
-    return [name.lower() for name in found.value.get_values_for_type(x509.DNSName)]
+    return [name.lower() for name in extension.value.get_values_for_type(x509.DNSName)]
 
 
 def covers(names: Sequence[str], domain: str) -> bool:
-    """Whether one of the names is the domain; `*` stands for one label."""
+    """Whether one of the names matches the domain; `*` stands for one label."""
     return domain in names or f"*.{domain.partition('.')[2]}" in names
 
 

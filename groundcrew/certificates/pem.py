@@ -1,8 +1,8 @@
-"""PEM as every program reads it, from the way in which people and CAs hand it over.
+"""Normalises PEM files, so that every program reads them alike.
 
-Files that were put together without a newline between them, a byte order mark, lines that end as in
-Windows, and text between the blocks are taken by some programs and misunderstood by others: OpenSSL
-would skip a site's own certificate without a word.
+Missing newlines between files, byte order marks, Windows line endings and text between the blocks
+are accepted by some programs and misread by others: OpenSSL can silently skip a site's own
+certificate.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _WIDTH = 64
 
 
 def clean(text: str, kinds: tuple[str, ...]) -> str:
-    """The blocks of some kinds, each on lines of its own; empty where there are none."""
+    """The PEM blocks of the given kinds, normalised; empty if there are none."""
     return "".join(
         _block(match[1], match[2]) for match in _BLOCK.finditer(text) if match[1] in kinds
     )
@@ -25,7 +25,7 @@ def clean(text: str, kinds: tuple[str, ...]) -> str:
 
 def _block(kind: str, body: str) -> str:
     lines = [line.strip() for line in body.strip().splitlines()]
-    # A key with a passphrase has fields before an empty line; they are judged elsewhere.
+    # A key with a passphrase has header fields before an empty line; it is rejected elsewhere.
     if not any(":" in line for line in lines):
         lines = textwrap.wrap("".join(lines), _WIDTH)
     return "\n".join([f"-----BEGIN {kind}-----", *lines, f"-----END {kind}-----", ""])

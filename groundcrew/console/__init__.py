@@ -1,1 +1,1 @@
-"""What a run tells on the terminal: its errors, what it waits for, and a report where it failed."""
+"""Output of a run on the terminal: errors, what it waits for, and a report if it fails."""

@@ -1,4 +1,4 @@
-"""What failed, collected while a run goes on."""
+"""Collects failures during a run."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pyinfra.api import Host
 from pyinfra.api.state import BaseStateCallback, State
 
 KEPT = 400
-"""Lines of a host's errors that are kept."""
+"""Maximum number of kept lines of a host's errors."""
 
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass
 class Failure:
-    """One host's."""
+    """The failure of one host."""
 
     host: str
     step: str
@@ -28,7 +28,7 @@ class Failure:
 
 @dataclass
 class Running:
-    """What a host does at the moment."""
+    """The current step of a host."""
 
     step: str
     since: float = field(default_factory=time.monotonic)
@@ -36,28 +36,29 @@ class Running:
 
 @dataclass
 class Story:
-    """What happened in this process's run."""
+    """The state of this process's run."""
 
     running: dict[str, Running] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     ignored: list[Failure] = field(default_factory=list)
-    """Those that the run went on after. They are told where the host has failed in the end."""
+    """Failures after which the run continued. They are reported if the host fails in the end."""
 
     interrupted: dict[str, str] | None = None
-    """The steps that hosts were at when the operator stopped the run."""
+    """The current step of each host when the operator stopped the run."""
 
     lines: dict[str, deque[str]] = field(default_factory=dict)
     state: State | None = None
 
     def failed(self, host: str, step: str, lines: tuple[str, ...] | None = None) -> None:
-        """Note a failure once; without `lines`, with what the host said last."""
+        """Records a host's first failure; without `lines`, with the last lines of the host's
+        errors."""
         if not any(item.host == host for item in self.failures):
             said = tuple(self.lines.get(host, ())) if lines is None else lines
             self.failures.append(Failure(host, step, said))
 
     def complete(self) -> list[Failure]:
-        """All failures, those included of which pyinfra gives no notice; of a host's own, what the
-        run went on after is last: it is the cause."""
+        """All failures, including those without a pyinfra event. Failures after which the run
+        continued come last, since they are the cause."""
         for host in sorted(
             self.state.failed_hosts if self.state else (), key=lambda item: item.name
         ):
@@ -71,28 +72,28 @@ STORY = Story()
 
 
 class Collector(BaseStateCallback):
-    """Listens to pyinfra's events. An operation inside another counts as part of it."""
+    """Records pyinfra's events. A nested operation counts as part of the outer one."""
 
     @staticmethod
     def host_before_connect(state: State, host: Host) -> None:  # noqa: ARG004
-        """The host begins."""
+        """The host is being connected to."""
         STORY.running.setdefault(host.name, Running("connecting"))
 
     @staticmethod
     def host_connect(state: State, host: Host) -> None:  # noqa: ARG004
-        """It is there."""
+        """The host is connected."""
         running = STORY.running.get(host.name)
         if running and running.step == "connecting":
             del STORY.running[host.name]
 
     @staticmethod
     def host_connect_error(state: State, host: Host, error: Exception) -> None:  # noqa: ARG004
-        """It is not."""
+        """The host cannot be connected to."""
         STORY.failed(host.name, "connecting", tuple(str(error).splitlines()))
 
     @staticmethod
     def operation_host_start(state: State, host: Host, op_hash: str) -> None:
-        """An operation begins, and what the host says from now on is about it."""
+        """An operation begins; the host's messages from now on belong to it."""
         if host.executing_op_hash is None and op_hash in state.ops[host]:
             name = ", ".join(sorted(state.get_op_meta(op_hash).names))
             STORY.running[host.name] = Running(name)
@@ -105,7 +106,7 @@ class Collector(BaseStateCallback):
         op_hash: str,  # noqa: ARG004
         retry_count: int = 0,  # noqa: ARG004
     ) -> None:
-        """It ended well."""
+        """The operation succeeded."""
         if host.nested_executing_op_hash is None:
             STORY.running.pop(host.name, None)
 
@@ -117,7 +118,7 @@ class Collector(BaseStateCallback):
         retry_count: int = 0,  # noqa: ARG004
         max_retries: int = 0,  # noqa: ARG004
     ) -> None:
-        """It did not."""
+        """The operation failed."""
         if host.nested_executing_op_hash is None:
             ignored = state.get_op_data_for_host(host, op_hash).global_arguments["_ignore_errors"]
             running = STORY.running.pop(host.name, None)
@@ -130,13 +131,13 @@ class Collector(BaseStateCallback):
 
 
 class Listener(logging.Handler):
-    """Keeps what hosts say when something is wrong, as pyinfra logs it: `[HOST] text`."""
+    """Collects hosts' warnings and errors from pyinfra's log: `[HOST] text`."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep one line."""
+        """Keeps the lines of one record."""
         if record.levelno < logging.WARNING:
             return
         text = STYLE.sub("", record.getMessage())
-        found = re.match(r"\s*\[([^\]]+)\] ?(.*)", text, re.DOTALL)
-        if found and found[1] in STORY.running:
-            STORY.lines.setdefault(found[1], deque(maxlen=KEPT)).extend(found[2].splitlines())
+        match = re.match(r"\s*\[([^\]]+)\] ?(.*)", text, re.DOTALL)
+        if match and match[1] in STORY.running:
+            STORY.lines.setdefault(match[1], deque(maxlen=KEPT)).extend(match[2].splitlines())

@@ -1,15 +1,15 @@
-"""The end of a failed run in a few lines: what, where, why, and what to do. Pure."""
+"""Builds the report at the end of a failed run: what, where, why, and what to do. Pure
+functions."""
 
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
 from groundcrew.console.failures import Failure
 
 SHOWN = 8
-"""Lines of a host's own words."""
+"""Maximum number of a host's own lines."""
 
 HOSTS_SHOWN = 5
 
@@ -19,10 +19,14 @@ NOISE = re.compile(
 )
 
 TELLING = re.compile(
-    r"^E: |\b(error|errors|failed|failure|fatal|denied|cannot|could not|unable|refused|invalid"
+    r"^E: |^the application says: |\bnot healthy |\bunhealthy |\bgave status "
+    r"|\b(error|errors|failed|failure|fatal|denied|cannot|could not|unable|refused|invalid"
     r"|missing|no such|not found|no space)\b|Error\b",
     re.IGNORECASE,
 )
+
+BUILD = re.compile(r"\bbuild failed\b")
+NOT_RELEASED = re.compile(r"not released: (\S+) ")
 
 HINTS: tuple[tuple[str, str], ...] = (
     (r"No space left on device", "Free some space on the host, then run the same again."),
@@ -40,6 +44,34 @@ HINTS: tuple[tuple[str, str], ...] = (
     ),
     (r"not in the sudoers file|may not run sudo", "This user may not become root there."),
     (
+        r"No module named",
+        "Add the module to the file that `requirements` in the manifest names; or is it the "
+        "source's own, and `entry` or `app_dir` wrong?",
+    ),
+    (
+        r"Failed to find attribute|no python application found|Error loading ASGI app",
+        "`entry` in the manifest names what that module does not have.",
+    ),
+    (
+        r"not found in the package registry|requirements are unsatisfiable",
+        "Look at the file that `requirements` in the manifest names.",
+    ),
+    (
+        r'File "([^"]+)", line (\d+)\n(?:.*\n){0,3}?\s*(?:SyntaxError|IndentationError)',
+        "Mend {0} line {1} in the application's source.",
+    ),
+    (
+        r"gave status 30[1278]",
+        "It redirects. If it redirects to HTTPS behind a balancer that ends TLS, set "
+        "`nginx.forwarded_proto: https` in the manifest; otherwise, set `health.path` to a page "
+        "that does not, or `health.status` to this status.",
+    ),
+    (
+        r"gave status (?!30[1278])\d+",
+        "`health.path` in the manifest sets the path, `health.status` the status that it must "
+        "have.",
+    ),
+    (
         r"socket/SSH error|Server connection dropped|Connection (reset|timed out)",
         "The connection broke. What ran there may go on; run the same again, it continues.",
     ),
@@ -47,8 +79,9 @@ HINTS: tuple[tuple[str, str], ...] = (
 AGAIN = "When it is mended, run the same again: what is done is not done twice."
 
 
-def report(failures: Sequence[Failure], width: int = 80) -> str:
-    """The text, not wider than `width`; empty where nothing failed."""
+def report(failures: Sequence[Failure]) -> str:
+    """The report; empty if nothing failed. Lines are not wrapped, since the terminal does that: the
+    last three lines stay the last three, and a search in a log finds them whole."""
     if not failures:
         return ""
     same: dict[tuple[str, tuple[str, ...]], list[str]] = {}
@@ -56,19 +89,39 @@ def report(failures: Sequence[Failure], width: int = 80) -> str:
         same.setdefault((item.step, words(item.lines)), []).append(item.host)
     lines = ["groundcrew: the run failed", ""]
     for (step, said), hosts in same.items():
-        lines += _wrapped(f"{_names(hosts)}: {step or 'the run'}", "  ", width)
-        for line in said:
-            lines += _wrapped(line, "      ", width)
-    steps = hints(line for item in failures for line in item.lines)
-    connecting = all(step == "connecting" for step, _ in same)
-    lines += ["", *[part for text in steps for part in _wrapped(text, "  ", width)]]
-    if not connecting:
-        lines += _wrapped(AGAIN, "  ", width)
-    return "\n".join(lines).rstrip()
+        lines.append(f"  {_names(hosts)}: {step or 'the run'}")
+        lines += [f"      {line}" for line in said]
+    # A connection error already includes advice.
+    if any(step != "connecting" for step, _ in same):
+        lines += [f"  {line}" for line in _end(same)]
+    return "\n".join(lines)
+
+
+def _end(same: Mapping[tuple[str, tuple[str, ...]], list[str]]) -> list[str]:
+    """The last three lines, which are read first: the cause, and what to do about it."""
+    (step, said), hosts = list(same.items())[-1]
+    every = [line for _, lines in same for line in lines]
+    advice = " ".join(hints(every))
+    apps = {match[1] for line in every if (match := NOT_RELEASED.match(line))}
+    if len(apps) == 1:
+        advice = advice.replace("the manifest", f"apps/{apps.pop()}.yml")
+    lines = [advice] if advice else []
+    if len(said) > 1:
+        lines.insert(0, f"{_names(hosts)}: {step or 'the run'}: {cause(said)}")
+    return [*lines, AGAIN]
+
+
+def cause(said: Sequence[str]) -> str:
+    """The cause on one line: the last line that mentions an error, else the last line; for a build,
+    the step that failed and its message."""
+    telling = [line.strip() for line in said if TELLING.search(line)] or [said[-1].strip()]
+    if BUILD.search(telling[-1]) and len(telling) > 1:
+        return f"{telling[-1]}: {telling[-2]}"
+    return telling[-1]
 
 
 def words(lines: Sequence[str]) -> tuple[str, ...]:
-    """The lines that say something: of many, those that speak of an error, and the last."""
+    """The informative lines; if there are many, those that mention an error, and the last ones."""
     told = [line.rstrip() for line in lines if line.strip() and not NOISE.fullmatch(line.strip())]
     if len(told) <= SHOWN:
         return tuple(told)
@@ -78,35 +131,25 @@ def words(lines: Sequence[str]) -> tuple[str, ...]:
 
 
 def hints(lines: Iterable[str]) -> list[str]:
-    """What to do about what these lines say, as far as it is known."""
-    text = "\n".join(lines)
-    return [hint for pattern, hint in HINTS if re.search(pattern, text)]
+    """Advice on known errors in these lines."""
+    # A probe's response says nothing about the operator's own connection.
+    text = "\n".join(line for line in lines if "last answer: " not in line)
+    matches = ((re.search(pattern, text), hint) for pattern, hint in HINTS)
+    return [hint.format(*match.groups()) for match, hint in matches if match]
 
 
-def interrupted(running: Mapping[str, str], width: int = 80) -> str:
-    """The end of a run that was stopped by hand, by what hosts were at."""
+def interrupted(running: Mapping[str, str]) -> str:
+    """The report of a run that was stopped by hand, with each host's current step."""
     lines = ["groundcrew: stopped by you", ""]
-    for host, step in running.items():
-        lines += _wrapped(f"{host}: was at: {step}", "  ", width)
+    lines += [f"  {host}: was at: {step}" for host, step in running.items()]
     text = "A command that runs there may go on to its end; nothing new begins. " if running else ""
-    text += "What served goes on serving. Run the same again: it continues."
-    return "\n".join([*lines, "", *_wrapped(text, "  ", width)])
+    text += (
+        "What served goes on serving, except what the run had stopped already. Run the same again: "
+        "it continues."
+    )
+    return "\n".join([*lines, "", f"  {text}"])
 
 
 def _names(hosts: Sequence[str]) -> str:
     more = len(hosts) - HOSTS_SHOWN
     return ", ".join(hosts[:HOSTS_SHOWN]) + (f" and {more} more" if more > 0 else "")
-
-
-def _wrapped(text: str, indent: str, width: int) -> list[str]:
-    if text.startswith("  "):
-        # A command, to be copied.
-        return [indent + text]
-    return textwrap.wrap(
-        text,
-        max(width, 40),
-        initial_indent=indent,
-        subsequent_indent=indent + "  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

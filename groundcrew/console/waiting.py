@@ -1,6 +1,7 @@
-"""Says what a run waits for, when that takes longer than a moment.
+"""Shows what a run waits for if it takes longer than a moment.
 
-On a terminal one line is rewritten; elsewhere (a CI job's log) a line comes now and then.
+On a terminal one line is rewritten; elsewhere, such as in a CI log, a line is printed from time to
+time.
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ from groundcrew.console.failures import STORY, Running
 
 TICK = 0.2
 LONG = 5.0
-"""Seconds after which the time is told."""
+"""Seconds after which the elapsed time is shown."""
 
 EVERY = 15.0
-"""Seconds between lines where they are not rewritten."""
+"""Seconds between lines if they are not rewritten."""
 
 WHEEL = "-/|\\"
 
 
 def show(stop_event: Any, progress_queue: Sequence[str]) -> None:
-    """Run beside what is waited for, until `stop_event` is set; pyinfra starts it."""
+    """Shows progress until `stop_event` is set; pyinfra runs it in parallel."""
     if os.environ.get("PYINFRA_PROGRESS") == "off":
         return
     terminal = sys.stdout.isatty() and sys.stderr.isatty()
@@ -39,7 +40,7 @@ def show(stop_event: Any, progress_queue: Sequence[str]) -> None:
             turns += 1
             line = text(STORY.running, waited, began, now)
             shown = f"    {WHEEL[turns % len(WHEEL)]} {line}"[: max(width - 1, 1)]
-            # The next thing that is written clears the line first.
+            # The next output clears the line first.
             sys.stderr.write(f"{shown}\r")
             sys.stderr.flush()
             sys.stderr.write("\033[K")
@@ -50,7 +51,7 @@ def show(stop_event: Any, progress_queue: Sequence[str]) -> None:
 
 
 def text(running: Mapping[str, Running], waited: str, began: float, now: float) -> str:
-    """What is waited for: the steps and their hosts, and how long already (pure)."""
+    """What the run waits for: the steps, their hosts and the elapsed time."""
     steps: dict[str, list[str]] = {}
     for host, item in running.items():
         steps.setdefault(item.step, []).append(host)

@@ -1,4 +1,4 @@
-"""The users and groups of a host in one round trip."""
+"""A host's users and groups, in one round trip."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SEPARATOR = "##groups##"
 
 @dataclass(frozen=True)
 class UserState:
-    """A line of passwd; `group` is the name of the primary group."""
+    """A line of passwd(5); `group` is the name of the primary group."""
 
     name: str
     uid: int
@@ -24,8 +24,8 @@ class UserState:
 
 @dataclass(frozen=True)
 class AccountStates:
-    """Users by name, and by group name the members of each group (primary ones not counted) and its
-    number."""
+    """Users by name; members (without those whose primary group it is) and gid of each group by
+    name."""
 
     users: dict[str, UserState] = field(default_factory=dict)
     groups: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -37,11 +37,11 @@ class Accounts(FactBase[AccountStates]):
 
     @staticmethod
     def default() -> AccountStates:
-        """Nobody."""
+        """No users or groups."""
         return AccountStates()
 
     def command(self) -> str:
-        """Both databases, through the name service."""
+        """Both databases, through the name service switch."""
         return f"getent passwd && echo '{SEPARATOR}' && getent group"
 
     def process(self, output: list[str]) -> AccountStates:

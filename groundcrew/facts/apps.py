@@ -1,4 +1,4 @@
-"""The releases of applications, in one round trip."""
+"""The state of applications and their releases, in one round trip."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from groundcrew import remote
 
 
 class ReleaseState(TypedDict):
-    """A release directory: built to its end, failed or taken back, hooks run, what it is, whether
-    systemd holds its socket (None without a unit)."""
+    """A release: whether it is completely built, whether it failed or was taken back, whether its
+    hooks have run, its source, and whether systemd holds its socket (None without a unit)."""
 
     built: bool
     bad: bool
@@ -23,7 +23,7 @@ class ReleaseState(TypedDict):
 
 
 class UnitState(TypedDict):
-    """A unit of the application, in systemd's words."""
+    """A unit of the application, with systemd's values."""
 
     active: str
     sub: str
@@ -33,14 +33,14 @@ class UnitState(TypedDict):
 
 
 class TakenBack(TypedDict):
-    """When an operator has left a release by a rollback, and who."""
+    """When an operator left a release by a rollback, and which operator."""
 
     time: str
     operator: str
 
 
 class AppState(TypedDict):
-    """What `groundcrew/remote/app_state.py` reports."""
+    """The report of `groundcrew/remote/app_state.py`."""
 
     live: str | None
     held: bool
@@ -57,7 +57,7 @@ class AppState(TypedDict):
 
 
 def nothing() -> AppState:
-    """The state of an application that is not there."""
+    """The state of an application that is not on the host."""
     return {
         "live": None,
         "held": False,
@@ -75,18 +75,18 @@ def nothing() -> AppState:
 
 
 class Apps(FactBase[dict[str, AppState]]):
-    """Releases and units of `apps`, by name."""
+    """The state of `apps`, by name."""
 
     @staticmethod
     def default() -> dict[str, AppState]:
-        """Nothing is known."""
+        """No state."""
         return {}
 
     def command(self, apps: Sequence[str]) -> StringCommand:
-        """One program run."""
+        """The command that runs the program on the host."""
         return remote.command("app_state", *apps)
 
     def process(self, output: list[str]) -> dict[str, AppState]:
-        """The program prints one line of JSON."""
+        """Parses the program's line of JSON."""
         states: dict[str, AppState] = json.loads(output[-1])
         return states

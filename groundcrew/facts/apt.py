@@ -1,4 +1,4 @@
-"""Which of some Debian packages are installed, and how fresh the package lists are."""
+"""Which Debian packages are installed, and how old the package lists are."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from pyinfra.api import FactBase
 
 SEPARATOR = "##lists##"
 STAMP = "/var/lib/groundcrew/apt-update.stamp"
+SOURCES = "/etc/apt/sources.list /etc/apt/sources.list.d"
+"""Once one of these has changed, the lists are not fresh."""
 
 
 @dataclass(frozen=True)
 class AptState:
-    """`versions` of the installed ones by name; `lists_age` in seconds, None if never fetched."""
+    """`versions` of installed packages by name; `lists_age` in seconds, None if never downloaded,
+    or not since a source has changed."""
 
     versions: Mapping[str, str] = field(default_factory=dict)
     lists_age: int | None = None
@@ -29,17 +32,18 @@ class Apt(FactBase[AptState]):
         return AptState()
 
     def command(self, packages: Sequence[str]) -> str:
-        """`dpkg-query` for the packages, then the age of our stamp."""
+        """`dpkg-query` for the packages, then the age of groundcrew's stamp file."""
         query = "dpkg-query --show --showformat='${db:Status-Status} ${Package} ${Version}\\n'"
         names = shlex.join(packages)
         return (
             f"{query} {names} 2>/dev/null; echo '{SEPARATOR}'; "
             f"stamp=$(stat --format=%Y {STAMP} 2>/dev/null) && "
+            f'test -z "$(find {SOURCES} -newer {STAMP} -print -quit 2>/dev/null)" && '
             "echo $(($(date +%s) - stamp)) || true"
         )
 
     def process(self, output: list[str]) -> AptState:
-        """Keeps what is fully installed."""
+        """Keeps only fully installed packages."""
         split = output.index(SEPARATOR)
         rows = [line.split(" ") for line in output[:split]]
         versions = {name: version for status, name, version in rows if status == "installed"}
@@ -48,12 +52,12 @@ class Apt(FactBase[AptState]):
 
 
 class Removable(FactBase[list[str]]):
-    """Those of some installed packages whose removal takes nothing else along."""
+    """The installed packages that can be removed without removing others."""
 
     default = list
 
     def command(self, packages: Sequence[str]) -> str:
-        """What apt would remove with all of them, and with each alone."""
+        """The packages that apt would remove with all of them, and with each alone."""
         listed = "awk '/^(Remv|Purg)/ {print $2}' | sort -u | paste -sd' '"
         return "; ".join(
             f"echo {shlex.quote(asked)}=$(LC_ALL=C apt-get --simulate purge {asked} | {listed})"
@@ -61,10 +65,10 @@ class Removable(FactBase[list[str]]):
         )
 
     def process(self, output: list[str]) -> list[str]:
-        """All of them if they only need each other; else those that nothing needs."""
-        found: set[str] = set()
+        """All of them if only they need each other; else those that no package needs."""
+        packages: set[str] = set()
         for line in output:
             asked, _, removed = line.partition("=")
             if removed and set(removed.split()) <= set(asked.split()):
-                found.update(removed.split())
-        return sorted(found)
+                packages.update(removed.split())
+        return sorted(packages)

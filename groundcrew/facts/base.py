@@ -1,4 +1,4 @@
-"""The base of a host apart from files, in one round trip."""
+"""The state of a host's base system except for files, in one round trip."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from groundcrew import remote
 
 
 class KernelParameter(TypedDict):
-    """A kernel parameter's value, and whether it can be set here."""
+    """A kernel parameter's value, and whether it can be set on this host."""
 
     value: str
     writable: bool
@@ -26,7 +26,8 @@ class SwapFile(TypedDict):
 
 
 class AppArmor(TypedDict):
-    """Whether the kernel has it, whether it is on, and whether its profiles can be loaded."""
+    """Whether the kernel has AppArmor, whether it is enabled, and whether its profiles can be
+    loaded."""
 
     kernel: bool
     enabled: bool
@@ -34,11 +35,11 @@ class AppArmor(TypedDict):
 
 
 class BaseState(TypedDict):
-    """`groundcrew/remote/inspect_host.py` says what the keys mean."""
+    """The report of `groundcrew/remote/inspect_host.py`, which documents the keys."""
 
     container: bool
     hostname: str
-    hosts: list[str]
+    hosts: dict[str, list[str]]
     locales: list[str]
     sysctl: dict[str, KernelParameter | None]
     units: dict[str, dict[str, str]]
@@ -67,7 +68,7 @@ class Base(FactBase[BaseState | None]):
         private: Sequence[str] = (),
         aide: bool = False,
     ) -> StringCommand:
-        """One program run."""
+        """The command that runs the program on the host."""
         request = {
             "sysctl": list(sysctl),
             "units": list(units),
@@ -80,6 +81,6 @@ class Base(FactBase[BaseState | None]):
         return remote.command("inspect_host", json.dumps(request))
 
     def process(self, output: list[str]) -> BaseState:
-        """The program prints one line of JSON."""
+        """Parses the program's line of JSON."""
         state: BaseState = json.loads(output[-1])
         return state

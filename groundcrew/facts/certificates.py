@@ -1,4 +1,4 @@
-"""The certificates that a host gets by itself, in one round trip."""
+"""The certificates that a host obtains itself, in one round trip."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from groundcrew import remote
 
 
 class Lineage(TypedDict):
-    """A certificate that certbot renews; `groundcrew/remote/inspect_certificates.py` says more."""
+    """A certificate that certbot renews; see `groundcrew/remote/inspect_certificates.py`."""
 
     names: list[str]
     server: str
@@ -20,7 +20,7 @@ class Lineage(TypedDict):
 
 
 class CertificateState(TypedDict):
-    """What nginx has for one site."""
+    """The certificate that nginx uses for one site."""
 
     target: str | None
     usable: bool
@@ -28,25 +28,25 @@ class CertificateState(TypedDict):
 
 
 class CertificateStates(TypedDict):
-    """All sites."""
+    """The certificates of all sites, and whether systemd must reload certbot's unit."""
 
     sites: dict[str, CertificateState]
     reload: bool
 
 
 class Certificates(FactBase[CertificateStates]):
-    """Where the sites' certificates come from now."""
+    """The current certificates of sites."""
 
     @staticmethod
     def default() -> CertificateStates:
-        """Nothing seen."""
+        """No certificates."""
         return {"sites": {}, "reload": False}
 
     def command(self, names: Sequence[str]) -> StringCommand:
-        """One program run."""
+        """The command that runs the program on the host."""
         return remote.command("inspect_certificates", json.dumps(list(names)))
 
     def process(self, output: list[str]) -> CertificateStates:
-        """The program prints one line of JSON."""
-        found: CertificateStates = json.loads(output[-1])
-        return found
+        """Parses the program's line of JSON."""
+        states: CertificateStates = json.loads(output[-1])
+        return states

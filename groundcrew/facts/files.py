@@ -1,4 +1,4 @@
-"""The state of many paths in one round trip."""
+"""The state of many paths, in one round trip."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from groundcrew.entries import States
 
 
 class Paths(FactBase[States]):
-    """The states of those of `paths` that exist, and of what `globs` match.
+    """The state of existing `paths`, and of paths that match `globs`.
 
     `globs` are pairs of directory and file name pattern. `content` adds each file's content in
-    base64, which pyinfra prints with `--debug`: never ask for a secret's. `generated` says where
-    the values behind a file's tokens are, by path and token: it is hashed with the tokens.
+    base64, which pyinfra prints with `--debug`: never request a secret's. `generated` maps path and
+    token to the file with the value: the path's content is hashed with the tokens.
     """
 
     @staticmethod
@@ -32,13 +32,13 @@ class Paths(FactBase[States]):
         content: bool = False,
         generated: Mapping[str, Mapping[str, str]] | None = None,
     ) -> StringCommand:
-        """One program run for all paths."""
+        """The command that runs the program on the host."""
         request: dict[str, Any] = {"paths": list(paths), "globs": list(globs), "content": content}
         if generated:
             request["generated"] = generated
         return remote.command("inspect_files", json.dumps(request))
 
     def process(self, output: list[str]) -> States:
-        """The program prints one line of JSON."""
+        """Parses the program's line of JSON."""
         states: States = json.loads(output[-1])
         return states

@@ -1,4 +1,4 @@
-"""How much memory a host has."""
+"""A host's memory."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from pyinfra.api import FactBase
 
 
 class Memory(FactBase[int]):
-    """Bytes that the kernel manages: a little less than the machine is sold with."""
+    """Total memory in bytes as the kernel reports it: slightly less than the nominal size."""
 
     @staticmethod
     def default() -> int:
-        """Not known."""
+        """Unknown."""
         return 0
 
     def command(self) -> str:
@@ -18,5 +18,5 @@ class Memory(FactBase[int]):
         return "grep ^MemTotal: /proc/meminfo"
 
     def process(self, output: list[str]) -> int:
-        """It counts in KiB."""
+        """Converts the value from KiB."""
         return int(output[0].split()[1]) * 1024

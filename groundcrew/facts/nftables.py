@@ -1,4 +1,4 @@
-"""What a firewall change has to know about a host, in one round trip."""
+"""The state of a host that a firewall change depends on, in one round trip."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SEPARATOR = "##groundcrew##"
 
 
 def digest_file(table: str) -> str:
-    """Where the digest of a table is kept, as it was right after it was loaded."""
+    """File with the digest of a table, taken right after it was loaded."""
     return f"/var/lib/groundcrew/nftables-{table}.digest"
 
 
@@ -22,7 +22,8 @@ def unit(table: str) -> str:
 
 @dataclass(frozen=True)
 class NftablesState:
-    """The live table by digest, and the ports on which the host takes SSH connections."""
+    """The digests of the live table and of the one that was loaded, whether its unit is enabled,
+    and the ports on which the host accepts SSH connections."""
 
     live: str = ""
     recorded: str = ""
@@ -39,11 +40,11 @@ class Nftables(FactBase[NftablesState]):
 
     @staticmethod
     def default() -> NftablesState:
-        """Nothing known."""
+        """Unknown."""
         return NftablesState()
 
     def command(self, table: str) -> str:
-        """Four questions, each answered by nothing where its program is missing."""
+        """Four queries; each is empty if its program is missing."""
         separate = f"echo '{SEPARATOR}'"
         return "; ".join(
             [
@@ -62,7 +63,7 @@ class Nftables(FactBase[NftablesState]):
         )
 
     def process(self, output: list[str]) -> NftablesState:
-        """Splits the answers."""
+        """Splits the output by query."""
         live, recorded, enabled, ports = "\n".join(output).split(SEPARATOR)
         return NftablesState(
             live=live.strip(),
@@ -74,12 +75,12 @@ class Nftables(FactBase[NftablesState]):
 
 def parse_ports(text: str) -> tuple[int, ...]:
     """The ports in lines of `ss -Hltn`, `systemctl show --property=Listen` and `sshd -T`."""
-    found = set()
+    ports = set()
     for line in text.splitlines():
         if line.startswith("LISTEN"):
-            found.add(line.split()[3].rsplit(":", 1)[1])
+            ports.add(line.split()[3].rsplit(":", 1)[1])
         elif match := re.match(r"Listen=\S*?(\d+) \(Stream\)", line) or re.match(
             r"port (\d+)$", line
         ):
-            found.add(match[1])
-    return tuple(sorted(map(int, found)))
+            ports.add(match[1])
+    return tuple(sorted(map(int, ports)))

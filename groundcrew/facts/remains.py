@@ -1,4 +1,4 @@
-"""What an application has left on a host that is not to run it any more."""
+"""What an application has left on a host that no longer runs it."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ class Remains(FactBase[list[list[str]]]):
 
     @staticmethod
     def default() -> list[list[str]]:
-        """Nothing."""
+        """Nothing left."""
         return []
 
     def command(self, app: str, purge: bool) -> StringCommand:
-        """One program run."""
+        """The command that runs the program on the host."""
         request = {"app": app, "purge": purge, "remove": False}
         return remote.command("remove_app", json.dumps(request))
 
     def process(self, output: list[str]) -> list[list[str]]:
-        """The program prints one line of JSON."""
-        found: list[list[str]] = json.loads(output[-1])
-        return found
+        """Parses the program's line of JSON."""
+        remains: list[list[str]] = json.loads(output[-1])
+        return remains

@@ -1,4 +1,4 @@
-"""What a host has to offer before anything is changed on it, in one round trip."""
+"""A host's resources before anything is changed on it, in one round trip."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Place(TypedDict):
 
 
 class ResourceState(TypedDict):
-    """`groundcrew/remote/inspect_resources.py` says what the keys mean."""
+    """The report of `groundcrew/remote/inspect_resources.py`, which documents the keys."""
 
     system: str
     release: str
@@ -48,13 +48,13 @@ class ResourceState(TypedDict):
 
 
 class Resources(FactBase[ResourceState | None]):
-    """What the request asks for."""
+    """The resources named in the request."""
 
     def command(self, request: Mapping[str, Any]) -> StringCommand:
-        """One program run."""
+        """The command that runs the program on the host."""
         return remote.command("inspect_resources", json.dumps(request))
 
     def process(self, output: list[str]) -> ResourceState:
-        """The program prints one line of JSON."""
+        """Parses the program's line of JSON."""
         state: ResourceState = json.loads(output[-1])
         return state

@@ -1,4 +1,4 @@
-"""What releases are made of, in one round trip."""
+"""The bills of materials of releases, in one round trip."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from groundcrew import remote
 
 
 class Sboms(FactBase[dict[str, Any]]):
-    """Application -> the CycloneDX document of its `release`, by default the live one; None where
+    """Application -> the CycloneDX document of its `release`, by default the live one; None if
     there is none."""
 
     @staticmethod
     def default() -> dict[str, Any]:
-        """Nothing is known."""
+        """No documents."""
         return {}
 
     def command(self, apps: Sequence[str], release: str | None) -> StringCommand:
-        """One program run."""
+        """The command that runs the program on the host."""
         return remote.command("app_sboms", json.dumps({"apps": list(apps), "release": release}))
 
     def process(self, output: list[str]) -> dict[str, Any]:
-        """The program prints one line of JSON."""
-        found: dict[str, Any] = json.loads(output[-1])
-        return found
+        """Parses the program's line of JSON."""
+        sboms: dict[str, Any] = json.loads(output[-1])
+        return sboms

@@ -1,4 +1,4 @@
-"""How the SSH server of a host is configured in effect, in one round trip."""
+"""The effective configuration of a host's SSH server, in one round trip."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from groundcrew import remote
 
 @dataclass(frozen=True)
 class SshdState:
-    """`groundcrew/remote/inspect_sshd.py` says what the fields mean."""
+    """The report of `groundcrew/remote/inspect_sshd.py`, which documents the fields."""
 
     version: tuple[int, int] = (0, 0)
     effective: Mapping[str, list[str]] = field(default_factory=dict)
@@ -22,7 +22,7 @@ class SshdState:
 
 
 class Sshd(FactBase[SshdState]):
-    """Version, effective configuration, known algorithms and host keys."""
+    """Version, effective configuration, supported algorithms and host keys."""
 
     @staticmethod
     def default() -> SshdState:
@@ -30,13 +30,13 @@ class Sshd(FactBase[SshdState]):
         return SshdState()
 
     def command(self) -> StringCommand:
-        """One program run."""
+        """The command that runs the program on the host."""
         return remote.command("inspect_sshd")
 
     def process(self, output: list[str]) -> SshdState:
-        """The program prints one line of JSON."""
-        found = json.loads(output[-1])
-        major, minor = found["version"]
+        """Parses the program's line of JSON."""
+        state = json.loads(output[-1])
+        major, minor = state["version"]
         return SshdState(
-            (major, minor), found["effective"], found["algorithms"], found["host_keys"]
+            (major, minor), state["effective"], state["algorithms"], state["host_keys"]
         )

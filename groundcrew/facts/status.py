@@ -1,10 +1,10 @@
-"""How a host and its applications are, in one round trip."""
+"""The state of a host and its applications, in one round trip."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
 
 from pyinfra.api import FactBase, StringCommand
 
@@ -12,7 +12,7 @@ from groundcrew import remote
 
 
 class UnitStatus(TypedDict):
-    """A unit in systemd's words; numbers and Unix times that it does not know are None."""
+    """A unit with systemd's values; numbers and Unix times that systemd does not know are None."""
 
     active: str
     sub: str
@@ -39,7 +39,7 @@ class LogEntry(TypedDict, total=False):
 
 
 class Note(TypedDict, total=False):
-    """Who did something and when; of a lock, whether the one who has it is still there."""
+    """Which operator did something and when; for a lock, whether its holder is still connected."""
 
     operator: str
     since: str
@@ -47,7 +47,7 @@ class Note(TypedDict, total=False):
 
 
 class ReleaseStatus(TypedDict):
-    """A kept release: when it was built, what it is, what happened to it."""
+    """A kept release: when it was built, its source, and its last log entries."""
 
     built: int | None
     bad: bool
@@ -57,7 +57,7 @@ class ReleaseStatus(TypedDict):
 
 
 class AppStatus(TypedDict):
-    """An application."""
+    """The state of an application."""
 
     live: str | None
     current: str | None
@@ -71,7 +71,7 @@ class AppStatus(TypedDict):
 
 
 class Resources(TypedDict):
-    """What a host has left; sizes in bytes, uptime in seconds."""
+    """A host's resources; sizes in bytes, uptime in seconds."""
 
     load: list[float]
     cpus: int
@@ -84,22 +84,30 @@ class Resources(TypedDict):
 
 
 class HostStatus(TypedDict):
-    """What `groundcrew/remote/app_status.py` reports."""
+    """The report of `groundcrew/remote/app_status.py`."""
 
     time: int
     host: Resources
-    nginx: UnitStatus | None
     apps: dict[str, AppStatus]
 
 
 class Status(FactBase[HostStatus | None]):
-    """Resources of the host, and the state of `apps` with `lines` entries of their logs."""
+    """Resources of the host, and the state of `apps` with the last `lines` entries of their release
+    logs."""
 
-    def command(self, apps: Sequence[str], lines: int) -> StringCommand:
-        """One program run."""
-        return remote.command("app_status", json.dumps({"apps": list(apps), "lines": lines}))
+    def command(
+        self,
+        apps: Sequence[str],
+        lines: int,
+        reads: Sequence[Mapping[str, Any]] = (),
+        modules: Sequence[str] = (),
+    ) -> StringCommand:
+        """The command that runs the program on the host. `reads` are the data that roles read with
+        functions of `modules`."""
+        request = {"apps": list(apps), "lines": lines, "reads": list(reads)}
+        return remote.command("app_status", json.dumps(request), modules=tuple(modules))
 
     def process(self, output: list[str]) -> HostStatus:
-        """The program prints one line of JSON."""
+        """Parses the program's line of JSON."""
         report: HostStatus = json.loads(output[-1])
         return report

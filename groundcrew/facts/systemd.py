@@ -1,4 +1,4 @@
-"""The state of systemd units, and how old their configuration is, in one round trip."""
+"""The state of systemd units and the age of their configuration, in one round trip."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Units(FactBase[UnitStates]):
 
     @staticmethod
     def default() -> UnitStates:
-        """Nothing known."""
+        """Unknown."""
         return {"units": {}, "modified": {}}
 
     def command(self, units: Sequence[str], files: Sequence[str] = ()) -> StringCommand:
@@ -48,7 +48,7 @@ class Units(FactBase[UnitStates]):
         return StringCommand(*command)
 
     def process(self, output: list[str]) -> UnitStates:
-        """Blocks of KEY=VALUE in the order asked for, then one line per file."""
+        """Parses blocks of KEY=VALUE in the order requested, then one line per file."""
         split = output.index(SEPARATOR)
         blocks = "\n".join(output[:split]).strip().split("\n\n")
         units = {}

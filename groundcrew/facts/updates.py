@@ -1,4 +1,4 @@
-"""Debian's packages of a host and their pending updates, in one round trip."""
+"""A host's Debian packages and their pending updates, in one round trip."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from groundcrew import remote
 
 
 class Updates(FactBase[dict[str, Any] | None]):
-    """What `groundcrew/remote/inspect_updates.py` reports; None where apt gives no answer."""
+    """The report of `groundcrew/remote/inspect_updates.py`; None if apt fails."""
 
     def command(self) -> StringCommand:
-        """One program run."""
+        """The command that runs the program on the host."""
         return remote.command("inspect_updates")
 
     def process(self, output: list[str]) -> dict[str, Any]:
-        """The program prints one line of JSON."""
-        found: dict[str, Any] = json.loads(output[-1])
-        return found
+        """Parses the program's line of JSON."""
+        updates: dict[str, Any] = json.loads(output[-1])
+        return updates

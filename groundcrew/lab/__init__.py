@@ -1,5 +1,5 @@
-"""Lab hosts: bare Debian with systemd and sshd, in containers of the Docker Engine.
+"""Lab hosts: bare Debian with systemd and sshd, as Docker containers or virtual machines.
 
-`bin/lab` drives it (`cli`), `inventory/lab.py` reads it (`inventory`). What exists is asked of the
-engine, by labels; nothing about the running hosts is kept in a file.
+`bin/lab` manages them (`cli`), `inventory/lab.py` reads them (`inventory`). Containers are found by
+their labels in the Docker Engine; a virtual machine is a directory (`vm`).
 """

@@ -1,4 +1,4 @@
-"""`python -m groundcrew.lab`, which `bin/lab` runs."""
+"""Entry point of `python -m groundcrew.lab`, which `bin/lab` runs."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""What is this checkout's own: its directory for lab files, its names and labels in the engine.
+"""Names, labels and the state directory of this checkout's lab.
 
-A checkout has one lab, or several that know nothing of each other: the environment variable
-GROUNDCREW_LAB names the one that is meant (any text; default: the lab without a name). Their keys
-and images are common.
+A checkout has one lab, or several independent ones: the environment variable GROUNDCREW_LAB selects
+one by name (any text; default: the lab without a name). Labs of a checkout share keys and images.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from groundcrew.lab.process import say
+from groundcrew.project import ROOT, program
 
-ROOT = Path(__file__).resolve().parents[2]
 STATE = ROOT / ".groundcrew" / "lab"
 
 NAME = os.environ.get("GROUNDCREW_LAB", "")
@@ -33,7 +32,7 @@ OURS = f"{CHECKOUT_LABEL}={OWNER}"
 
 
 def state_directory() -> Path:
-    """Return the directory for keys and logs, made readable by its owner only."""
+    """Return the directory for keys and logs, created with access for its owner only."""
     STATE.mkdir(parents=True, exist_ok=True)
     STATE.chmod(0o700)
     return STATE
@@ -41,11 +40,11 @@ def state_directory() -> Path:
 
 @contextmanager
 def lock(name: str) -> Iterator[None]:
-    """Hold this checkout's lock `name`: several `bin/lab` may be started at once."""
+    """Hold this checkout's lock `name`: several `bin/lab` may run at the same time."""
     with (state_directory() / f"{name}.lock").open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("waiting for another bin/lab")
+            say(f"waiting for another {program('lab')}")
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield

@@ -6,16 +6,16 @@ import argparse
 import json
 import os
 import re
-import shutil
 import sys
 import time
 from collections.abc import Sequence
 
-from groundcrew.lab import debian, engine, hosts, keys
+from groundcrew.lab import hosts, ssh
 from groundcrew.lab.model import Host, parse_ports
 from groundcrew.lab.plan import Request
 from groundcrew.lab.process import STARTED, LabError, say
 from groundcrew.lab.recipe import SUITES
+from groundcrew.project import program
 
 AUTO = "auto"
 
@@ -23,7 +23,8 @@ AUTO = "auto"
 def parser() -> argparse.ArgumentParser:
     """Return the parser of `bin/lab`'s arguments."""
     top = argparse.ArgumentParser(
-        prog="bin/lab", description="Bare Debian hosts with systemd and sshd, to try things on."
+        prog=program("lab"),
+        description="Bare Debian hosts with systemd and sshd, to try things on.",
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in (
@@ -33,27 +34,35 @@ def parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("names", nargs="+", metavar="NAME")
         command.add_argument("--suite", choices=SUITES, help="Debian 12 or 13 (default: bookworm)")
-        command.add_argument("--group", help="its group in the inventory (default: web)")
+        command.add_argument(
+            "--group", help="its groups in the inventory, separated by commas (default: web)"
+        )
+        command.add_argument(
+            "--vm",
+            action="store_true",
+            help="virtual machines with a kernel of their own (QEMU), not containers",
+        )
         command.add_argument(
             "--publish",
             nargs="?",
             const=AUTO,
             metavar="HTTP:HTTPS",
-            help="publish its 80 and 443 on 127.0.0.1, on free ports unless given",
+            help="publish its 80 and 443 on 127.0.0.1, on free ports unless given "
+            "(a virtual machine's always are)",
         )
     down = commands.add_parser("down", help="remove hosts (without a name: all of this lab)")
     down.add_argument("names", nargs="*", metavar="NAME")
     listing = commands.add_parser("list", help="show the hosts")
     listing.add_argument("--json", action="store_true", help="for machines")
-    ssh = commands.add_parser("ssh", help="open a shell on a host, or run a command there")
-    ssh.add_argument("--user", help="log in as (default: who works: root, deploy once deployed)")
-    ssh.add_argument("name", metavar="NAME")
-    ssh.add_argument("remote", nargs=argparse.REMAINDER, metavar="COMMAND")
+    shell = commands.add_parser("ssh", help="open a shell on a host, or run a command there")
+    shell.add_argument("--user", help="log in as (default: who works: root, deploy once deployed)")
+    shell.add_argument("name", metavar="NAME")
+    shell.add_argument("remote", nargs=argparse.REMAINDER, metavar="COMMAND")
     return top
 
 
 def normalise(arguments: Sequence[str]) -> list[str]:
-    """Let `--publish NAME` mean `--publish` without ports (pure); the ports are optional."""
+    """Expand `--publish NAME` to `--publish=auto NAME`, as the ports are optional (pure)."""
     result: list[str] = []
     for index, argument in enumerate(arguments):
         if argument == "ssh" and not result:
@@ -70,10 +79,10 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return _run(options)
     except LabError as error:
-        print(f"bin/lab: {error}", file=sys.stderr)
+        print(f"{program('lab')}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("bin/lab: interrupted", file=sys.stderr)
+        print(f"{program('lab')}: interrupted", file=sys.stderr)
         return 130
 
 
@@ -98,41 +107,40 @@ def _up(options: argparse.Namespace) -> None:
         publish=options.publish is not None,
         ports=parse_ports(chosen) if chosen else None,
         fresh=options.command == "reset",
+        vm=options.vm,
     )
     _print_table(hosts.up(request))
     say(f"ready in {time.monotonic() - STARTED:.1f} s")
 
 
 def _down(options: argparse.Namespace) -> None:
-    if not engine.answers():
-        say("no Docker Engine answers, so no lab host is running")
-        return
     removed = hosts.down(options.names)
     say(f"removed {', '.join(removed)}" if removed else "there is no lab host")
 
 
 def _list(*, as_json: bool) -> None:
-    found = hosts.existing() if engine.answers() else []
+    existing = hosts.existing()
     if as_json:
-        print(json.dumps([host.as_dict() for host in found], indent=2))
-    elif found:
-        _print_table(found)
+        print(json.dumps([host.as_dict() for host in existing], indent=2))
+    elif existing:
+        _print_table(existing)
     else:
-        print("no lab host; start one with bin/lab up web1", file=sys.stderr)
+        print(f"no lab host; start one with {program('lab')} up web1", file=sys.stderr)
 
 
-def _print_table(found: Sequence[Host]) -> None:
-    rows = [("NAME", "SUITE", "GROUP", "STATE", "ADDRESS", "ON 127.0.0.1")]
+def _print_table(listed: Sequence[Host]) -> None:
+    rows = [("NAME", "KIND", "SUITE", "GROUP", "STATE", "ADDRESS", "ON 127.0.0.1")]
     rows += [
         (
             host.name,
+            "vm" if host.vm else "container",
             host.suite,
             host.group,
             "running" if host.running else "stopped",
             host.address or "-",
-            f"http {host.http_port}, https {host.https_port}" if host.ports else "-",
+            published(host),
         )
-        for host in found
+        for host in listed
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
@@ -141,29 +149,16 @@ def _print_table(found: Sequence[Host]) -> None:
         )
 
 
+def published(host: Host) -> str:
+    """Return the ports of a host that are published on 127.0.0.1, as text (pure)."""
+    ports = [("ssh", host.ssh_port if host.vm else None)]
+    ports += [("http", host.http_port), ("https", host.https_port)]
+    return ", ".join(f"{name} {port}" for name, port in ports if port) or "-"
+
+
 def _ssh(name: str, user: str | None, remote: Sequence[str]) -> None:
-    """Become the ssh program."""
+    """Replace this process by ssh."""
     host = hosts.find(name)
-    if shutil.which("ssh") is None:
-        debian.install(["openssh-client"], "bin/lab ssh runs it")
+    ssh.ensure_client()
     user = user or hosts.login_user(host)
-    os.execvp("ssh", ssh_command(host.address, user, remote))  # noqa: S606 - no shell wanted
-
-
-def ssh_command(address: str, user: str, remote: Sequence[str]) -> list[str]:
-    """Return the ssh command line for a host (pure)."""
-    options = {
-        "IdentitiesOnly": "yes",
-        "StrictHostKeyChecking": "yes",
-        "UserKnownHostsFile": str(keys.KNOWN_HOSTS),
-        "GlobalKnownHostsFile": "/dev/null",
-        "LogLevel": "ERROR",
-    }
-    return [
-        "ssh",
-        "-i",
-        str(keys.PRIVATE_KEY),
-        *[part for key, value in options.items() for part in ("-o", f"{key}={value}")],
-        f"{user}@{address}",
-        *remote,
-    ]
+    os.execvp("ssh", ssh.ssh_command(host.address, user, remote, host.ssh_port))  # noqa: S606 - no shell wanted

@@ -1,4 +1,4 @@
-"""The Docker Engine: found, or installed and started where that is possible."""
+"""The Docker Engine: uses a running one, or installs and starts one if possible."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from pathlib import Path
 from groundcrew.lab import debian
 from groundcrew.lab.checkout import state_directory
 from groundcrew.lab.process import LabError, run, say, tail
+from groundcrew.project import program
 
 START_SECONDS = 60
-# A login shell of root may lack the directories of dockerd and iptables.
+# The PATH of root's login shell may lack the directories of dockerd and iptables.
 SYSTEM_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 LEGACY_IPTABLES = Path("/usr/sbin/iptables-legacy")
 
@@ -36,9 +37,9 @@ def answers() -> bool:
 
 
 def ensure() -> None:
-    """Make sure an engine answers: install and start it where this is Debian with root.
+    """Make sure an engine answers; on Debian as root, install and start it.
 
-    Raises `LabError` that says what is missing.
+    Raises `LabError`, which says what is missing.
     """
     if answers():
         return
@@ -49,7 +50,7 @@ def ensure() -> None:
     if shutil.which("dockerd", path=SYSTEM_PATH) is None:
         debian.install(["docker.io", "iptables"], "the lab runs its hosts in Docker Engine")
     if shutil.which("docker") is None:
-        # From Debian 13 on the command line client is a package of its own.
+        # Since Debian 13 the command line client is a separate package.
         debian.install(["docker-cli"], "the Docker command line client")
     if answers():
         return
@@ -66,7 +67,7 @@ def _what_is_missing() -> str:
     if shutil.which("docker") is None:
         return (
             "no Docker Engine: `docker` is not installed. Install Docker Engine, or run this as "
-            "root on Debian, where bin/lab installs it by itself"
+            f"root on Debian, where {program('lab')} installs it by itself"
         )
     reason = docker("version", "--format", "{{.Server.Version}}", timeout=20, check=False)
     return (
@@ -76,12 +77,12 @@ def _what_is_missing() -> str:
 
 
 def _start_in_background() -> None:
-    """Start dockerd as a process of its own, which stays when `bin/lab` ends."""
+    """Start dockerd as a process that keeps running after `bin/lab` ends."""
     log = state_directory() / "dockerd.log"
     say(f"starting Docker Engine in the background (log: {log})")
     problem = _start_dockerd(log, SYSTEM_PATH)
     if problem and "iptables" in problem and LEGACY_IPTABLES.exists():
-        # Kernels without nf_tables NAT still have the older interface.
+        # Kernels without NAT in nf_tables may still have the legacy interface.
         say("dockerd cannot use iptables; trying again with iptables-legacy")
         problem = _start_dockerd(log, f"{_legacy_iptables_directory()}{os.pathsep}{SYSTEM_PATH}")
     if problem:
@@ -89,7 +90,7 @@ def _start_in_background() -> None:
 
 
 def _legacy_iptables_directory() -> Path:
-    """Return a directory whose `iptables` is the legacy one; the machine's own stays as it is."""
+    """Return a directory whose `iptables` is the legacy one, without changing the machine's own."""
     directory = state_directory() / "iptables-legacy"
     directory.mkdir(exist_ok=True)
     for name in ("iptables", "ip6tables"):
@@ -100,7 +101,8 @@ def _legacy_iptables_directory() -> Path:
 
 
 def _start_dockerd(log: Path, path: str) -> str:
-    """Start dockerd and wait until it answers; return the end of its log when it does not."""
+    """Start dockerd and wait until it answers. Return the end of its log if it fails, else an empty
+    text."""
     dockerd = shutil.which("dockerd", path=path) or "dockerd"
     with log.open("w") as output:
         process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Building the base image, once per recipe."""
+"""Builds the base image of containers, once per recipe."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ BUILD_SECONDS = 1200
 
 
 def machine_certificates(directory: Path = CERTIFICATES) -> dict[str, str]:
-    """Return the CA certificates this machine's administrator added, by a flat file name."""
+    """Return the CA certificates that this machine's administrator has added: flat file name ->
+    text."""
     return {
         str(path.relative_to(directory)).replace("/", "-"): path.read_text()
         for path in sorted(directory.rglob("*.crt"))
@@ -39,7 +40,7 @@ def exists(tag: str) -> bool:
 
 
 def ensure(suite: str) -> str:
-    """Return the tag of the suite's image, built first when its recipe is new."""
+    """Return the tag of the suite's image. Build it first if the recipe is new."""
     recipe = Recipe(suite, machine_certificates())
     if not exists(recipe.tag):
         _build(recipe)
@@ -50,7 +51,7 @@ def _build(recipe: Recipe) -> None:
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="groundcrew-image-") as name:
         directory = Path(name)
-        # mmdebstrap's hooks read it as another user when it works without root.
+        # When mmdebstrap runs without root, its hooks read the directory as another user.
         directory.chmod(0o755)
         _write_context(recipe, directory)
         if _has_debian_image(f"debian:{recipe.suite}-slim"):
@@ -72,7 +73,7 @@ def _write_context(recipe: Recipe, directory: Path) -> None:
 
 
 def _has_debian_image(name: str) -> bool:
-    """Tell whether Debian's own image is here, or can be pulled from a registry that answers."""
+    """Tell whether Debian's own image exists locally or can be pulled from a reachable registry."""
     if exists(name):
         return True
     if not _registry_answers():
@@ -85,7 +86,7 @@ def _has_debian_image(name: str) -> bool:
 
 
 def _registry_answers() -> bool:
-    """Ask the registry itself, briefly: `docker pull` tries for minutes where none answers."""
+    """Ask the registry with a short timeout: without one, `docker pull` would retry for minutes."""
     try:
         with urllib.request.urlopen(
             REGISTRY, timeout=REGISTRY_SECONDS, context=ssl.create_default_context()
@@ -95,12 +96,12 @@ def _registry_answers() -> bool:
         headers = error.headers
     except (OSError, ValueError):
         return False
-    # Some proxies answer everything; only a registry sends this.
+    # Some proxies answer for any address; only a registry sends this header.
     return "Docker-Distribution-Api-Version" in headers
 
 
 def _bootstrap(recipe: Recipe, directory: Path) -> None:
-    """Pipe mmdebstrap into `docker import`; the tag is set only when both succeeded."""
+    """Pipe mmdebstrap into `docker import`. The tag is set only if both succeed."""
     if shutil.which("mmdebstrap") is None:
         debian.install(["mmdebstrap", "debian-archive-keyring"], "builds the image of a lab host")
     log = state_directory() / f"image-{recipe.suite}.log"
@@ -110,7 +111,7 @@ def _bootstrap(recipe: Recipe, directory: Path) -> None:
             recipe.mmdebstrap(str(directory)),
             stdout=subprocess.PIPE,
             stderr=output,
-            # When it fails, mmdebstrap signals its whole process group.
+            # On failure, mmdebstrap signals its whole process group.
             start_new_session=True,
             env=os.environ | {"PATH": SYSTEM_PATH},
         )
@@ -127,7 +128,7 @@ def _bootstrap(recipe: Recipe, directory: Path) -> None:
         bootstrap_code = bootstrap.wait()
     image = load.stdout.strip()
     if load.returncode != 0:
-        # This is what fails first: without its reader mmdebstrap cannot write.
+        # Reported first: without a reader, mmdebstrap fails as well.
         raise LabError(f"`docker import` failed:\n{tail(load.stderr)}")
     if bootstrap_code != 0:
         docker("rmi", image, check=False)

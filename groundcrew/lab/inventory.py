@@ -1,4 +1,4 @@
-"""The running lab as pyinfra's groups."""
+"""The running lab hosts as groups of a pyinfra inventory."""
 
 from __future__ import annotations
 
@@ -7,47 +7,52 @@ from functools import cache
 from typing import Any
 
 from groundcrew.lab import hosts, keys
-from groundcrew.lab.model import ADMIN, BOOTSTRAP, Host
+from groundcrew.lab.model import ADMIN, Host
 from groundcrew.lab.process import LabError
+from groundcrew.project import program
 
 Groups = dict[str, list[tuple[str, dict[str, Any]]]]
 
 
 @cache
 def running() -> Groups:
-    """Return the groups of the running lab; raises `LabError` when no host runs.
+    """Return the groups of the running lab. Raises `LabError` if no host runs.
 
-    Asked of the engine once per run, however often pyinfra reads the inventory.
+    The result is cached, as pyinfra reads the inventory several times per run.
     """
-    found = hosts.running()
-    if not found:
-        raise LabError("no lab host is running; start one with bin/lab up web1")
-    return groups(found)
+    listed = hosts.running()
+    if not listed:
+        raise LabError(f"no lab host is running; start one with {program('lab')} up web1")
+    return groups(listed)
 
 
-def groups(found: Iterable[Host]) -> Groups:
-    """Return pyinfra's groups of these hosts (pure)."""
+def groups(listed: Iterable[Host]) -> Groups:
+    """Return the pyinfra groups of these hosts (pure)."""
     result: Groups = {}
-    for host in found:
-        result.setdefault(host.group, []).append((host.name, host_data(host)))
+    for host in listed:
+        for group in host.group.split(","):
+            result.setdefault(group, []).append((host.name, host_data(host)))
     return result
 
 
 def host_data(host: Host) -> dict[str, Any]:
-    """Return how the operator's machine reaches a host, by SSH and by HTTP (pure).
+    """Return the host data with which the operator's machine reaches a host by SSH and HTTP (pure).
 
-    All who work with a lab host come from one address, which is never banned.
-
-    Published ports are for browsers: the checks ask the host itself, as an outsider would.
+    All clients of a lab host share the gateway's address, so it is never banned. The checks connect
+    to a container directly, as an outsider would; its published ports are for browsers. A virtual
+    machine is reached only through its published ports.
     """
+    verify: dict[str, Any] = {"address": host.address}
+    if host.vm:
+        verify |= {"http_port": host.http_port, "https_port": host.https_port}
     return {
         "ssh_hostname": host.address,
-        "ssh_port": 22,
+        "ssh_port": host.ssh_port,
         "ssh_user": ADMIN,
-        "bootstrap_user": BOOTSTRAP,
+        "bootstrap_user": host.bootstrap,
         "ssh_key": str(keys.PRIVATE_KEY),
         "ssh_known_hosts_file": str(keys.KNOWN_HOSTS),
         "ssh_strict_host_key_checking": "yes",
         "fail2ban": {"ignore": list(host.gateways)},
-        "verify": {"address": host.address},
+        "verify": verify,
     }

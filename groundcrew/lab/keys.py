@@ -1,4 +1,4 @@
-"""The lab's SSH key, made on the spot, and its own known_hosts file."""
+"""The lab's SSH key, generated when needed, and its own known_hosts file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ KNOWN_HOSTS = STATE / (f"known_hosts.{SHORT_HASH}" if NAME else "known_hosts")
 
 
 def ensure() -> str:
-    """Return the public key as one line for `authorized_keys`, made first when there is none."""
+    """Return the public key as a line for `authorized_keys`. Generate the key pair if there is
+    none."""
     with lock("keys"):
         if not (PRIVATE_KEY.exists() and PUBLIC_KEY.exists()):
             state_directory()
@@ -28,7 +29,7 @@ def ensure() -> str:
 
 
 def generate() -> tuple[str, str]:
-    """Return a new Ed25519 key: the private one in OpenSSH's format, and the public line."""
+    """Return a new Ed25519 key pair: the private key in OpenSSH's format and the public line."""
     key = Ed25519PrivateKey.generate()
     private = key.private_bytes(
         serialization.Encoding.PEM,
@@ -44,8 +45,8 @@ def generate() -> tuple[str, str]:
 def merge_known_hosts(text: str, names: Iterable[str], host_keys: Iterable[str]) -> str:
     """Return the known_hosts `text` with one host's lines replaced (pure).
 
-    `names` are the host's name and addresses: a line naming any of them is stale. `host_keys` are
-    its public keys as in `/etc/ssh/ssh_host_*_key.pub`; none of them removes the host.
+    `names` are the host's name and addresses; lines with any of them are removed. `host_keys` are
+    its public keys as in `/etc/ssh/ssh_host_*_key.pub`; without any, the host is only removed.
     """
     stale = set(names)
     kept = [
@@ -59,14 +60,15 @@ def merge_known_hosts(text: str, names: Iterable[str], host_keys: Iterable[str])
 
 
 def trust(names: Iterable[str], host_keys: Iterable[str]) -> None:
-    """Make known_hosts hold exactly these keys for the host of these names."""
+    """Make known_hosts contain exactly these keys for the host with these names."""
     with lock("keys"):
         before = KNOWN_HOSTS.read_text() if KNOWN_HOSTS.exists() else ""
         _write(KNOWN_HOSTS, merge_known_hosts(before, names, host_keys), 0o600)
 
 
 def _write(path: Path, text: str, mode: int) -> None:
-    """Write beside the target and rename: no reader sees half a file, nobody else a new key."""
+    """Write a new file beside the target and rename it: readers never see a partial file, and a key
+    is never readable by others."""
     staged = path.with_name(f"{path.name}.new")
     staged.unlink(missing_ok=True)
     with os.fdopen(os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as handle:

@@ -1,4 +1,4 @@
-"""The machine itself as a host: asked for first, since it will not be the same afterwards."""
+"""The local machine as a host. The operator must confirm first, as the run changes it for good."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def confirm(
     *,
     terminal: bool | None = None,
 ) -> None:
-    """Ask whether this machine may be changed; raises `LabError` unless the answer is yes.
+    """Ask whether this machine may be changed. Raises `LabError` unless the answer is yes.
 
-    `GROUNDCREW_LOCAL=yes` in the environment is the answer where there is no terminal. A yes is
-    kept there, since pyinfra may read the inventory more than once.
+    `GROUNDCREW_LOCAL=yes` in the environment answers in advance, which is required without a
+    terminal. A yes is stored there, as pyinfra may read the inventory more than once.
     """
     environment = os.environ if environment is None else environment
     terminal = sys.stdin.isatty() if terminal is None else terminal

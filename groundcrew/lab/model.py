@@ -1,4 +1,4 @@
-"""A lab host as the engine's labels describe it (pure)."""
+"""A lab host: its specification, and its actual state from the engine's labels (pure)."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from groundcrew.lab.process import LabError
 from groundcrew.lab.recipe import SUITES
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
-GROUP = re.compile(r"[a-z][a-z0-9_]*")
+GROUP = re.compile(r"[a-z][a-z0-9_]*(,[a-z][a-z0-9_]*)*")
 
 ADMIN = "deploy"
 BOOTSTRAP = "root"
-"""Who logs in to a host that was deployed to, and to a bare one."""
+"""User of a host after its first deploy, and of a bare container."""
 
-# No --privileged: it is refused on machines that lack a capability themselves. SYS_ADMIN for
-# systemd's sandboxing, NET_ADMIN for nftables, the others as on a real host.
+# No --privileged: the engine refuses it on machines that lack a capability themselves. SYS_ADMIN is
+# for systemd's sandboxing, NET_ADMIN for nftables; the others exist on any real host.
 CAPABILITIES = ("SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "SYS_NICE", "AUDIT_WRITE")
 
 
 @dataclass(frozen=True)
 class Ports:
-    """Where a host's 80 and 443 are published on 127.0.0.1."""
+    """Ports of 127.0.0.1 at which a host's ports 80 and 443 are published."""
 
     http: int
     https: int
@@ -33,7 +33,7 @@ class Ports:
 
 @dataclass(frozen=True)
 class Spec:
-    """What a lab host is to be."""
+    """Specification of a lab host."""
 
     name: str
     suite: str = "bookworm"
@@ -50,7 +50,8 @@ class Spec:
 
     @property
     def container(self) -> str:
-        """The container's name: with the checkout's hash, so that two checkouts do not collide."""
+        """Name of the container. It has the hash of the checkout, so that two checkouts do not
+        collide."""
         return f"{PREFIX}-{self.name}"
 
     def run_arguments(self, image: str) -> list[str]:
@@ -76,14 +77,14 @@ class Spec:
             *[f"--cap-add={capability}" for capability in CAPABILITIES],
             "--security-opt=seccomp=unconfined",
             "--security-opt=apparmor=unconfined",
-            # systemd makes its control groups below the container's own.
+            # systemd creates its control groups below the container's own.
             "--cgroupns=host",
             "--volume=/sys/fs/cgroup:/sys/fs/cgroup",
             "--tmpfs=/run:exec",
             "--tmpfs=/run/lock",
             "--tmpfs=/tmp:exec",
             "--shm-size=256m",
-            # What makes systemd shut down.
+            # The signal that makes systemd shut down.
             "--stop-signal=SIGRTMIN+3",
             *[f"--publish=127.0.0.1:{outside}:{inside}" for outside, inside in published],
             image,
@@ -92,7 +93,7 @@ class Spec:
 
 @dataclass(frozen=True)
 class Host:
-    """A lab host that exists."""
+    """An existing lab host."""
 
     name: str
     container: str
@@ -104,18 +105,26 @@ class Host:
     http_port: int | None
     https_port: int | None
     gateways: tuple[str, ...] = ()
-    """This machine's addresses in the lab's network, from which its logins come."""
+    """This machine's addresses in the lab's network, which logins come from."""
+
+    vm: bool = False
+    ssh_port: int = 22
+    bootstrap: str = BOOTSTRAP
+    """User to log in as while the host is bare."""
+
+    pid: int | None = None
+    """PID of the running virtual machine."""
 
     @property
     def ports(self) -> Ports | None:
-        """Where its 80 and 443 are published on 127.0.0.1, if they are."""
+        """Ports of 127.0.0.1 at which its ports 80 and 443 are published; None if they are not."""
         if self.http_port is None or self.https_port is None:
             return None
         return Ports(self.http_port, self.https_port)
 
     @property
     def spec(self) -> Spec:
-        """What it was asked to be."""
+        """The specification that the host was created from."""
         return Spec(self.name, self.suite, self.group, self.ports)
 
     def as_dict(self) -> dict[str, Any]:
@@ -124,7 +133,7 @@ class Host:
 
 
 def parse_ports(text: str) -> Ports:
-    """Return the ports of `HTTP:HTTPS`; raises `LabError`."""
+    """Return the ports in `HTTP:HTTPS`. Raises `LabError` if they are invalid."""
     match = re.fullmatch(r"(\d{1,5}):(\d{1,5})", text)
     numbers = [int(number) for number in match.groups()] if match else []
     if not numbers or numbers[0] == numbers[1] or not all(0 < n < 65536 for n in numbers):
@@ -133,7 +142,7 @@ def parse_ports(text: str) -> Ports:
 
 
 def parse_inspect(containers: Iterable[Mapping[str, Any]]) -> list[Host]:
-    """Return the hosts that `docker inspect` describes, by name."""
+    """Return the hosts that `docker inspect` describes, sorted by name."""
     return sorted((_host(container) for container in containers), key=lambda host: host.name)
 
 

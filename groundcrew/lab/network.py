@@ -1,4 +1,4 @@
-"""The lab hosts' own network, IPv4 and IPv6, on which they reach each other by name."""
+"""The network of the lab's containers, IPv4 and IPv6, in which they reach each other by name."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from groundcrew.lab.process import LabError, say
 
 
 def ipv6_subnet(checkout: str) -> str:
-    """Return a unique local /64 (RFC 4193) that belongs to this checkout (pure)."""
+    """Return the unique local /64 (RFC 4193) of this checkout (pure)."""
     digest = hashlib.sha256(checkout.encode()).hexdigest()
     return f"fd{digest[:2]}:{digest[2:6]}:{digest[6:10]}:1::/64"
 
 
 def default_interface(routes: str) -> str | None:
-    """Return the interface of the IPv4 default route from `/proc/net/route` (pure)."""
+    """Return the interface of the IPv4 default route, read from `/proc/net/route` (pure)."""
     for line in routes.splitlines()[1:]:
         fields = line.split()
         if len(fields) > 7 and fields[1] == "00000000" and fields[7] == "00000000":
@@ -26,7 +26,7 @@ def default_interface(routes: str) -> str | None:
 
 
 def _mtu() -> str | None:
-    """Return the MTU of the way out: larger packets from a host would be lost in tunnels."""
+    """Return the MTU of the default route: larger packets could be lost in tunnels."""
     try:
         interface = default_interface(Path("/proc/net/route").read_text())
         return Path(f"/sys/class/net/{interface}/mtu").read_text().strip() if interface else None
@@ -35,7 +35,7 @@ def _mtu() -> str | None:
 
 
 def ensure() -> None:
-    """Create the network unless it exists; without IPv6 where the engine cannot have it."""
+    """Create the network unless it exists; without IPv6 if the engine does not support it."""
     if docker("network", "inspect", NETWORK, check=False).returncode == 0:
         return
     create = ["network", "create", "--label", f"{LABEL}=1", "--label", OURS]
@@ -49,5 +49,5 @@ def ensure() -> None:
 
 
 def remove() -> None:
-    """Remove the network, if there is one."""
+    """Remove the network if it exists."""
     docker("network", "rm", NETWORK, check=False)

@@ -1,4 +1,4 @@
-"""Running other programs, telling the user what goes on, and the lab's one exception."""
+"""Running programs, progress messages, and the lab's exception."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run a program and capture its output.
 
-    `timeout` is in seconds. Raises `LabError` when the program is missing or takes longer, and,
-    with `check`, when it exits non-zero.
+    `timeout` is in seconds. Raises `LabError` if the program is missing or takes longer and, with
+    `check`, if it exits non-zero.
     """
     command = " ".join(argv[:3])
     try:

@@ -1,15 +1,15 @@
-"""What the base image of a lab host is made of (pure): a bare Debian, as a cloud image is."""
+"""The base image of a container (pure): a bare Debian like a cloud image."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 SUITES = ("bookworm", "trixie")
 MIRROR = "http://deb.debian.org"
 
-# What Debian's own cloud images have and a run over SSH needs; all else a role installs.
+# What Debian's cloud images have and a run over SSH needs. Roles install everything else.
 PACKAGES = (
     "ca-certificates",
     "dbus",
@@ -37,8 +37,8 @@ ExecStart=/usr/bin/ssh-keygen -A
 WantedBy=multi-user.target
 """
 
-# Docker mounts /proc/sys read-only. What is below net belongs to the container alone; the rest is
-# the machine's and stays read-only, as in systemd-nspawn.
+# Docker mounts /proc/sys read-only. Only /proc/sys/net belongs to the container; the rest is the
+# machine's and stays read-only, as in systemd-nspawn.
 SYSCTL_UNIT = """\
 [Unit]
 Description=Make this host's own network settings writable
@@ -55,8 +55,8 @@ ExecStart=/bin/mount -o remount,rw,bind /proc/sys/net
 WantedBy=sysinit.target
 """
 
-# As on a machine with a kernel of its own, where systemd does that: file systems that are mounted
-# later are seen by services that have a view of their own.
+# On real machines systemd makes mounts shared, so that services with their own mount namespace see
+# file systems that are mounted later.
 SHARED_UNIT = """\
 [Unit]
 Description=Let services see file systems that are mounted later
@@ -78,20 +78,20 @@ UNITS = {
     "lab-sysctl.service": SYSCTL_UNIT,
 }
 
-# As Dockerfile instructions, which `docker import --change` takes as well.
+# Dockerfile instructions, which `docker import --change` accepts as well.
 IMAGE_SETTINGS = ('CMD ["/sbin/init"]', "ENV container=docker")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One suite's image; `certificates` are the machine's own CA certificates by file name."""
+    """The image of one suite. `certificates` are the machine's own CA certificates by file name."""
 
     suite: str
     certificates: Mapping[str, str]
 
     @property
     def tag(self) -> str:
-        """The image's name, with a hash of everything it is made of."""
+        """Tag of the image, with a hash of everything that the image is built from."""
         parts = [
             self.suite,
             *PACKAGES,
@@ -104,7 +104,7 @@ class Recipe:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """apt's sources as one-line entries: the suite, its updates and its security updates."""
+        """apt sources as one-line entries: the suite, its updates and its security updates."""
         return (
             f"deb {MIRROR}/debian {self.suite} main",
             f"deb {MIRROR}/debian {self.suite}-updates main",
@@ -113,7 +113,7 @@ class Recipe:
 
     @property
     def debian_sources(self) -> str:
-        """The same in the form Debian's images have in `debian.sources`."""
+        """The same sources in the format of `debian.sources` in Debian's images."""
         signed = "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
         return (
             f"Types: deb\nURIs: {MIRROR}/debian\nSuites: {self.suite} {self.suite}-updates\n"
@@ -124,27 +124,27 @@ class Recipe:
 
     @property
     def finish_script(self) -> str:
-        """The shell script that runs last, inside the new root file system."""
+        """Shell script that runs last, inside the new root file system."""
         units = "".join(
             f"cat >/etc/systemd/system/{name} <<'END'\n{text}END\n" for name, text in UNITS.items()
         )
         return (
             "set -eu\n"
             "rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /var/lib/apt/lists/*\n"
-            # Debian's images for Docker keep services from starting and apt from caching.
+            # Debian's Docker images keep services from starting and apt from caching packages.
             "rm -f /usr/sbin/policy-rc.d /etc/apt/apt.conf.d/docker-*\n"
             f"cat >/etc/apt/sources.list.d/debian.sources <<'END'\n{self.debian_sources}END\n"
             f"{units}"
             f"systemctl --quiet enable {' '.join(UNITS)}\n"
             "update-ca-certificates >/dev/null\n"
-            # Every host makes its own.
+            # Every host generates its own.
             "rm -f /etc/ssh/ssh_host_* /var/lib/dbus/machine-id\n"
             ": >/etc/machine-id\n"
         )
 
     @property
     def dockerfile(self) -> str:
-        """How the image is made from Debian's image, where a registry has it."""
+        """The Dockerfile, used if a registry has Debian's image."""
         settings = "\n".join(IMAGE_SETTINGS)
         return (
             f"FROM debian:{self.suite}-slim\n"
@@ -158,16 +158,19 @@ class Recipe:
             f"{settings}\n"
         )
 
-    def mmdebstrap(self, directory: str) -> list[str]:
-        """The command that writes the root file system as a tar file to standard output.
+    def mmdebstrap(
+        self, directory: str, packages: Sequence[str] = PACKAGES, target: str = "-"
+    ) -> list[str]:
+        """The command that builds the root file system: a tar file on standard output, or a
+        directory if `target` is one.
 
-        `directory` holds `certificates/` and `finish.sh`.
+        `directory` contains `certificates/` and `finish.sh`.
         """
         return [
             "mmdebstrap",
             "--variant=minbase",
-            f"--include={','.join(PACKAGES)}",
-            # What Debian's slim images leave out as well: it halves the time.
+            f"--include={','.join(packages)}",
+            # Debian's slim images leave these out too; it halves the build time.
             "--dpkgopt=path-exclude=/usr/share/man/*",
             "--dpkgopt=path-exclude=/usr/share/locale/*",
             "--dpkgopt=path-exclude=/usr/share/doc/*",
@@ -176,6 +179,6 @@ class Recipe:
             '"$1/usr/local/share/ca-certificates/"',
             f'--customize-hook=chroot "$1" sh <"{directory}/finish.sh"',
             self.suite,
-            "-",
+            target,
             *self.sources,
         ]

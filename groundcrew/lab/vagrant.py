@@ -1,4 +1,4 @@
-"""The virtual machines of the Vagrantfile as pyinfra's groups."""
+"""The virtual machines of the Vagrantfile as groups of a pyinfra inventory."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 
 import yaml
 
-from groundcrew.lab.checkout import ROOT
 from groundcrew.lab.inventory import Groups
 from groundcrew.lab.process import LabError, run
+from groundcrew.project import ROOT
 
 MACHINES = ROOT / "inventory" / "vagrant.yml"
 
 
 @cache
 def running() -> Groups:
-    """Return the groups of the running machines; raises `LabError` when Vagrant has none."""
+    """Return the groups of the running machines. Raises `LabError` if none runs."""
     result = run(["vagrant", "ssh-config"], timeout=120, check=False)
     connections = parse_ssh_config(result.stdout)
     if not connections:
@@ -30,13 +30,14 @@ def running() -> Groups:
 
 
 def read_machines(path: Path = MACHINES) -> dict[str, dict[str, str]]:
-    """Return the machines that the Vagrantfile defines, by name: box, address, group."""
+    """Return the machines of the Vagrantfile: name -> box, address, group."""
     machines: dict[str, dict[str, str]] = yaml.safe_load(path.read_text())
     return machines
 
 
 def parse_ssh_config(text: str) -> dict[str, dict[str, str]]:
-    """Return the first value of each key, in lower case, by host of an OpenSSH client file (pure).
+    """Parse the configuration of an OpenSSH client: host -> first value of each key, in lower case
+    (pure).
 
     Machines that do not run have no block.
     """
@@ -56,7 +57,7 @@ def parse_ssh_config(text: str) -> dict[str, dict[str, str]]:
 def groups(
     connections: Mapping[str, Mapping[str, str]], machines: Mapping[str, Mapping[str, str]]
 ) -> Groups:
-    """Return pyinfra's groups of the running machines (pure)."""
+    """Return the pyinfra groups of the running machines (pure)."""
     result: Groups = {}
     for name, connection in connections.items():
         machine = machines.get(name, {})
@@ -66,7 +67,7 @@ def groups(
             "ssh_user": "deploy",
             "bootstrap_user": connection.get("user", "vagrant"),
             "ssh_key": connection["identityfile"],
-            # As Vagrant itself does: a machine made anew has new host keys on the same port.
+            # Like Vagrant itself: a recreated machine has new host keys on the same port.
             "ssh_known_hosts_file": "/dev/null",
             "ssh_strict_host_key_checking": "no",
         }

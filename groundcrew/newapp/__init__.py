@@ -1,1 +1,1 @@
-"""Writes the first manifest of an application by looking at its source, which is never run."""
+"""Writes the first manifest of an application from its source, without running any of it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -11,15 +12,15 @@ from pathlib import Path
 from groundcrew.newapp import manifest
 from groundcrew.newapp.guess import Guess, NothingFoundError, guess
 from groundcrew.newapp.project import Project
+from groundcrew.project import ROOT, program
 
-ROOT = Path(__file__).resolve().parents[2]
 NAME = re.compile(r"[a-z][a-z0-9-]{0,23}")
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of `bin/new-app`'s arguments."""
     top = argparse.ArgumentParser(
-        prog="bin/new-app",
+        prog=program("new-app"),
         description="Write apps/NAME.yml for the application in DIR, which is looked at, not run.",
     )
     top.add_argument("directory", metavar="DIR", help="the application's source")
@@ -30,14 +31,15 @@ def parser() -> argparse.ArgumentParser:
 
 
 def source(directory: Path, root: Path) -> str:
-    """How a manifest names a directory: relative where it is in the project."""
-    here = directory.resolve()
-    inside = here.is_relative_to(root) and here != root
-    return here.relative_to(root).as_posix() if inside else str(here)
+    """The directory as a manifest names it: relative if it is in the project or beside it, else
+    absolute."""
+    here, root = directory.resolve(), root.resolve()
+    near = here != root and here.is_relative_to(root.parent) and root.parent != Path("/")
+    return os.path.relpath(here, root) if near else str(here)
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
-    """Run `bin/new-app`; the exit status."""
+    """Run `bin/new-app` and return its exit status."""
     options = parser().parse_args(arguments)
     directory = Path(options.directory)
     if not directory.is_dir():
@@ -49,37 +51,37 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     if target.exists() and not options.force:
         return _fail(f"{target.relative_to(root)} exists; --force replaces it")
     try:
-        found = guess(Project(directory), options.entry)
+        result = guess(Project(directory), options.entry)
     except NothingFoundError as error:
         return _fail(str(error))
     except RecursionError:
         return _fail(f"{directory} has code that is nested too deeply to be read")
-    text = manifest.text(name, source(directory / found.inside, root), found)
+    text = manifest.text(name, source(directory / result.inside, root), result)
     target.parent.mkdir(exist_ok=True)
     target.write_text(text, encoding="utf-8")
-    print("\n".join(report(name, found)))
+    print("\n".join(report(name, result)))
     return 0
 
 
-def report(name: str, found: Guess) -> list[str]:
-    """What was guessed and what to look at."""
+def report(name: str, result: Guess) -> list[str]:
+    """The report: what was found and what to check."""
     rows = {
-        "framework": f"{found.entry.framework} ({found.entry.interface.upper()})",
-        "entry": found.entry.name,
-        "source": found.inside or ".",
-        "requirements": found.requirements or "none found",
-        "static files": f"{found.static[0]} at {found.static[1]}" if found.static else "none",
-        "migrations": found.release_hooks[0] if found.release_hooks else "none found",
-        "front end": found.frontend.directory if found.frontend else "none",
-        "kept data": ", ".join(found.shared) or "none",
-        "workers": "; ".join(worker.command for worker in found.workers) or "none",
-        "health": found.health or "/ (nothing better found)",
+        "framework": f"{result.entry.framework} ({result.entry.interface.upper()})",
+        "entry": result.entry.name,
+        "source": result.inside or ".",
+        "requirements": result.requirements or "none found",
+        "static files": f"{result.static[0]} at {result.static[1]}" if result.static else "none",
+        "migrations": result.release_hooks[0] if result.release_hooks else "none found",
+        "front end": result.frontend.directory if result.frontend else "none",
+        "kept data": ", ".join(result.shared) or "none",
+        "workers": "; ".join(worker.command for worker in result.workers) or "none",
+        "health": result.health or "/ (nothing better found)",
     }
     return [
         f"wrote apps/{name}.yml",
         *(f"  {key:13} {value}" for key, value in rows.items()),
-        *(["look at:"] if found.checks else []),
-        *(f"  - {check}" for check in found.checks),
+        *(["look at:"] if result.checks else []),
+        *(f"  - {check}" for check in result.checks),
         f"then add {name} to a host's apps, or try it on a lab host:",
         f"  pyinfra inventory/lab.py deploy.py -y --data 'apps=[\"{name}\"]'",
     ]

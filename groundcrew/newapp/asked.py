@@ -1,4 +1,4 @@
-"""The variables of the environment that a manifest must set."""
+"""Finds the environment variables that a manifest must set."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from groundcrew.newapp.guess import Guess
 
 SHOWN = 20
-"""Variables that are named in one sentence."""
+"""Maximum number of variables that a sentence names."""
 KIND = re.compile(r"(^|_)(ENV|ENVIRONMENT|STAGE|DEPLOYMENT)$")
 DEVELOPMENT = re.compile(r"dev|local|test|debug", re.IGNORECASE)
 
@@ -33,36 +33,37 @@ def variables(
     modules: list[str],
     result: Guess,
 ) -> list[str]:
-    """Sets what the source asks for, or says what is missing; what else is read."""
+    """Sets the variables that the source requires, or reports what is missing. Returns the optional
+    ones."""
     factory = result.entry.name if result.entry.name.endswith("()") else ""
     if settings is not None:
         modules = _without_other_settings(settings, modules)
-    found = environment.scan(project, reader, modules, factory)
+    asked = environment.scan(project, reader, modules, factory)
     secret_keys = _secret_keys(project, reader, settings, modules, result)
-    for name in found.demanded:
-        _demanded(name, found, project, name in secret_keys, result)
+    for name in asked.demanded:
+        _demanded(name, asked, project, name in secret_keys, result)
     if result.given:
         result.checks.append(
             f"secrets: export {', '.join(result.given)} before you deploy, or name another source"
         )
-    # What falls back to a value in the source is known to everybody who has the source.
-    fields = {item.name: item.own for item in found.fields}
-    own = [name for name in found.optional if _is_own(name, fields, project)]
+    # Secrets with a fallback value in the source are known to everybody who has the source.
+    fields = {item.name: item.own for item in asked.fields}
+    own = [name for name in asked.optional if _is_own(name, fields, project)]
     result.generated += [
         name for name in dict.fromkeys([*own, *secret_keys]) if name not in result.generated
     ]
-    _switches(project, found, modules, result)
+    _switches(project, asked, modules, result)
     if settings is None:
         for frame in environment.frames(reader, modules):
             _debug(project, frame, result)
     for names in reader.either:
         if not {*names} & {*result.generated, *result.given, *result.env}:
             result.checks.append(f"env: it stops unless one of {', '.join(names)} is set")
-    return found.optional
+    return asked.optional
 
 
 def rest(optional: list[str], result: Guess) -> None:
-    """Tells of variables that are read and that the manifest leaves alone."""
+    """Reports optional variables that the manifest does not set."""
     told = {*result.generated, *result.given, *result.env, *result.hosts_from}
     known = [name for name in optional if name not in told]
     if known:
@@ -71,7 +72,7 @@ def rest(optional: list[str], result: Guess) -> None:
 
 
 def _without_other_settings(settings: DjangoSettings, modules: list[str]) -> list[str]:
-    """Without the settings modules of other environments, which nobody imports."""
+    """Leaves out settings modules of other environments, which nothing imports."""
     parent = settings.module.rpartition(".")[0]
     used = environment.reachable(settings.project, [settings.module], named=False)
     return [
@@ -81,8 +82,8 @@ def _without_other_settings(settings: DjangoSettings, modules: list[str]) -> lis
     ]
 
 
-def _demanded(name: str, found: Variables, project: Project, is_key: bool, result: Guess) -> None:
-    item = next((item for item in found.fields if item.name == name), None)
+def _demanded(name: str, asked: Variables, project: Project, is_key: bool, result: Guess) -> None:
+    item = next((item for item in asked.fields if item.name == name), None)
     if is_key or _is_own(name, {name: item.own} if item else {}, project):
         result.generated.append(name)
     elif environment.SECRET.search(name):
@@ -96,7 +97,7 @@ def _demanded(name: str, found: Variables, project: Project, is_key: bool, resul
 
 
 def _is_own(name: str, fields: dict[str, str], project: Project) -> bool:
-    """Whether a variable is a secret that the host can make up, with or without its prefix."""
+    """Whether a variable, with or without its prefix, is a secret that the host can generate."""
     own = fields.get(name, name)
     return not environment.FOREIGN.search(name) and (
         environment.is_own(name, project) or environment.is_own(own, project)
@@ -104,7 +105,7 @@ def _is_own(name: str, fields: dict[str, str], project: Project) -> bool:
 
 
 def _value(name: str, item: Field | None) -> str | None:
-    """A value that is plain from the name and the type."""
+    """A value that follows from the name and the type; None if there is none."""
     if item is None:
         return None
     if "production" in item.choices:
@@ -119,8 +120,8 @@ def _secret_keys(
     modules: list[str],
     result: Guess,
 ) -> list[str]:
-    """The variables that become the framework's SECRET_KEY; one that is written down is told."""
-    found: list[str] = []
+    """The variables that set the framework's SECRET_KEY. A hard-coded key is reported."""
+    names: list[str] = []
     doubt = ""
     frames = environment.frames(reader, modules)
     if settings is not None:
@@ -129,7 +130,7 @@ def _secret_keys(
         for value, origins in _keys(frame):
             secret = [name for name in origins if re.search(r"SECRET|KEY|SALT", name)]
             secret = [name for name in secret if not environment.FOREIGN.search(name)]
-            found += secret[:1]
+            names += secret[:1]
             if not origins and value is UNKNOWN and settings is None:
                 doubt = project.by_name[frame.module].path
             if not origins and isinstance(value, str) and value:
@@ -138,13 +139,13 @@ def _secret_keys(
                     f"secrets: SECRET_KEY is written down in {module}, so that everybody who has "
                     "the source can forge sessions; have it read from the environment"
                 )
-                return found
-    if doubt and not found:
+                return names
+    if doubt and not names:
         result.checks.append(
             f"secrets: where SECRET_KEY of {doubt} comes from could not be made out; each worker "
-            "must have the same, and nobody else"
+            "must have the same, and nobody else may know it"
         )
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(names))
 
 
 def _keys(frame: Frame) -> Iterator[tuple[object, list[str]]]:
@@ -165,8 +166,8 @@ def _keys(frame: Frame) -> Iterator[tuple[object, list[str]]]:
 
 
 def _classes(frame: Frame, name: str) -> Iterator[Class]:
-    """Classes of a module that set a name: configuration for more than tests, and no pydantic
-    settings."""
+    """Configuration classes of a module that set a name, except those for tests or development and
+    pydantic settings."""
     for item in frame.names.values():
         if not isinstance(item, Class) or item.module != frame.module or name not in item.names:
             continue
@@ -174,14 +175,14 @@ def _classes(frame: Frame, name: str) -> Iterator[Class]:
             yield item
 
 
-def _switches(project: Project, found: Variables, modules: list[str], result: Guess) -> None:
-    """Turns off what is for development and on by default."""
-    for item in found.fields:
+def _switches(project: Project, asked: Variables, modules: list[str], result: Guess) -> None:
+    """Turns off switches for development that are on by default."""
+    for item in asked.fields:
         if re.search(r"(^|_)DEBUG$", item.name) and item.default is True:
             result.env[item.name] = "false"
         elif "production" in item.choices and item.default != "production":
             result.env.setdefault(item.name, "production")
-    for name, read in found.reads.items():
+    for name, read in asked.reads.items():
         default = read.default
         if KIND.search(name) and isinstance(default, str) and DEVELOPMENT.search(default):
             if _speaks_of_production(name, project, modules):
@@ -193,13 +194,13 @@ def _switches(project: Project, found: Variables, modules: list[str], result: Gu
 
 
 def _speaks_of_production(variable: str, project: Project, modules: list[str]) -> bool:
-    """Whether a module that reads the variable knows the word."""
+    """Whether a module that reads the variable contains the string "production"."""
     texts = (project.text(project.by_name[name].path) for name in modules)
     return any(variable in text and re.search("[\"']production[\"']", text) for text in texts)
 
 
 def _debug(project: Project, frame: Frame, result: Guess) -> None:
-    """A DEBUG of a module or of a class for configuration that is on by default."""
+    """Handles a DEBUG that is on by default in a module or in a configuration class."""
     places: list[tuple[object, frozenset[str], str]] = []
     if "DEBUG" in frame.names:
         places.append((frame.names["DEBUG"], frame.origins.get("DEBUG", frozenset()), ""))
@@ -223,7 +224,7 @@ def _debug(project: Project, frame: Frame, result: Guess) -> None:
 
 
 def _with(project: Project, frame: Frame, owner: str, name: str, word: str) -> bool:
-    """Whether DEBUG is off with this value of a variable."""
+    """Whether DEBUG is off if the variable has this value."""
     again = Reader(project, {name: word}).read(frame.module)
     names = again.names if again else {}
     if owner:

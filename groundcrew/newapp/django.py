@@ -1,4 +1,4 @@
-"""What a Django project's settings say."""
+"""Reads the settings of a Django project."""
 
 from __future__ import annotations
 
@@ -23,84 +23,84 @@ BASE = re.compile(
     r"^(base|common|defaults?|global|shared|core)$|_(base|common|global)$|^settings_g"
 )
 OFF = ("False", "false", "0", "off", "no", "")
-"""What turns a switch off, by how code usually reads it."""
+"""Values that turn a switch off, by how code usually parses it."""
 
 
 @dataclass
 class DjangoSettings:
-    """The settings module, and what it says with a given environment."""
+    """The settings module, evaluated with a given environment."""
 
     project: Project
     module: str
     environment: dict[str, str] = field(default_factory=dict)
     instead: str | None = None
-    """A module that the source names and does not have."""
+    """A module that the source names but does not contain."""
 
     @cached_property
     def reader(self) -> Reader:
-        """What has read it."""
+        """The reader that evaluates the module."""
         return Reader(self.project, self.environment)
 
     @cached_property
     def frame(self) -> Frame | None:
-        """Its names; nothing where the source has no such module."""
+        """The module's names; None if the source has no such module."""
         frame = self.reader.read(self.module)
         if frame is not None:
             self.reader.settings = frame.names
         return frame
 
     def get(self, name: str, default: Any = None) -> Any:
-        """A setting; UNKNOWN where only a run would tell."""
+        """The value of a setting; UNKNOWN if it depends on running the code."""
         if self.frame is None or name not in self.frame.names:
             return default
         value = self.reader.resolved(self.frame.names[name])
         return UNKNOWN if is_open(value) else value
 
     def origins(self, name: str) -> list[str]:
-        """The variables that a setting comes from."""
+        """The variables that a setting is computed from."""
         if self.frame is None:
             return []
         return sorted(self.frame.origins.get(name, frozenset()))
 
     def given(self, **environment: str) -> DjangoSettings:
-        """The same settings with more variables set."""
+        """The same settings with additional variables."""
         return DjangoSettings(self.project, self.module, {**self.environment, **environment})
 
     def switch(self, name: str) -> tuple[str, str] | None:
-        """The variable, and its value, that turns a setting off."""
+        """A variable, and the value of it, that turns a setting off; None if there is none."""
         for variable in self.origins(name):
             for value in OFF:
-                found = self.given(**{variable: value}).get(name)
-                if found is not UNKNOWN and not found:
+                setting = self.given(**{variable: value}).get(name)
+                if setting is not UNKNOWN and not setting:
                     return variable, value
         return None
 
     @cached_property
     def applications(self) -> list[str]:
-        """INSTALLED_APPS, what is known of them."""
+        """INSTALLED_APPS, as far as it is known."""
         value = self.get("INSTALLED_APPS", [])
         return [item for item in value if isinstance(item, str)] if _is_list(value) else []
 
     @cached_property
     def packages(self) -> list[str]:
-        """The project's own among them."""
-        found = []
+        """The project's own packages among INSTALLED_APPS."""
+        names = []
         for name in self.applications:
             parts = name.split(".")
             while parts and not self.project.is_package(".".join(parts)):
                 parts.pop()
             if parts:
-                found.append(".".join(parts))
-        return found
+                names.append(".".join(parts))
+        return names
 
     def place(self, name: str) -> tuple[str | None, bool]:
-        """A setting that is a path, relative to the source; and whether it is known to lie
-        elsewhere."""
+        """A setting that is a path, relative to the source, and whether it is known to lie
+        outside."""
         return within(self.project, self.get(name))
 
     @cached_property
     def databases(self) -> dict[str, dict[str, Any]]:
-        """DATABASES, what is known of it."""
+        """DATABASES, as far as it is known."""
         value = self.get("DATABASES", {})
         if not isinstance(value, dict):
             return {}
@@ -112,8 +112,8 @@ def _is_list(value: Any) -> bool:
 
 
 def within(project: Project, value: Any) -> tuple[str | None, bool]:
-    """A path relative to the source, nothing where it is not in it; and whether it is known to be
-    elsewhere."""
+    """A path relative to the source (None if it is not inside), and whether it is known to lie
+    outside."""
     text = path(value)
     if text is None:
         return None, False
@@ -138,7 +138,7 @@ def _normal(whole: PurePosixPath) -> PurePosixPath:
 
 
 def manage(project: Project) -> str | None:
-    """The path of manage.py, the nearest one."""
+    """The path of the manage.py that is nearest to the top; None if there is none."""
     for name in project.named(["manage.py"]):
         if name in project.trees and is_manage(project.text(name)):
             return name
@@ -146,8 +146,9 @@ def manage(project: Project) -> str | None:
 
 
 def find(project: Project, entry: Entry | None = None) -> DjangoSettings | None:
-    """The settings for production: what the project's own files start it with, then what wsgi.py
-    and manage.py name, and a production module beside those before one for development."""
+    """Finds the settings for production: first those that the project's start scripts use, then
+    those that wsgi.py and manage.py name. Modules for production beside them are preferred to those
+    for development."""
     told = list(dict.fromkeys(_told(project)))
     named = list(dict.fromkeys(_named(project, entry)))
     known = [name for name in [*told, *named] if name in project.by_name]
@@ -169,7 +170,7 @@ def find(project: Project, entry: Entry | None = None) -> DjangoSettings | None:
 
 
 def _told(project: Project) -> Iterator[str]:
-    """Modules that scripts and the like start it with."""
+    """Settings modules that start scripts and similar files name."""
     for line in evidence.lines(project):
         match = NAMED.search(line.text)
         if match and match[1] in project.by_name and not evidence.LOCAL.search(line.path):
@@ -177,7 +178,7 @@ def _told(project: Project) -> Iterator[str]:
 
 
 def _named(project: Project, entry: Entry | None) -> Iterator[str]:
-    """Modules that wsgi.py, manage.py and the like name."""
+    """Settings modules that wsgi.py, manage.py and similar modules name."""
     places = [entry.module.path] if entry and entry.module else []
     places += [path for path in [manage(project)] if path]
     places += [
@@ -192,8 +193,8 @@ def _named(project: Project, entry: Entry | None) -> Iterator[str]:
 
 
 def _beside(project: Project, name: str) -> Iterator[str]:
-    """Modules in the same package, or in the package itself, that are for production; and the base
-    of one for development."""
+    """Settings modules for production in the same package or in a subpackage; for a development
+    module, also its base."""
     parent, _, last = name.rpartition(".")
     for other in project.by_name:
         folder, _, own = other.rpartition(".")
@@ -215,7 +216,7 @@ def _kind(name: str) -> int:
 
 
 def _is_empty(project: Project, name: str) -> bool:
-    """A package of settings modules that says nothing itself."""
+    """Whether a package of settings modules contains no settings itself."""
     module = project.by_name[name]
     return module.is_package and not any(
         type(node).__name__ in ("Assign", "AnnAssign", "ImportFrom", "If", "Try")

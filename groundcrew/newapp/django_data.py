@@ -1,4 +1,4 @@
-"""The databases of a Django project."""
+"""Handles the databases of a Django project."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ OTHER_DATABASE = re.compile(
 )
 
 
-def databases(found: DjangoSettings, result: Guess) -> None:
-    """Says where the databases are, and moves SQLite's files to where releases do not reach."""
-    entries = found.databases
+def databases(settings: DjangoSettings, result: Guess) -> None:
+    """Reports the databases, and moves SQLite files to directories that are kept across
+    releases."""
+    entries = settings.databases
     default = entries.get("default", {})
-    if not default.get("ENGINE") and found.get("DATABASES") is not UNKNOWN:
-        reads = [name for name in found.reader.reads if re.search(r"(^|_)DATABASE_URL$", name)]
+    if not default.get("ENGINE") and settings.get("DATABASES") is not UNKNOWN:
+        reads = [name for name in settings.reader.reads if re.search(r"(^|_)DATABASE_URL$", name)]
         name = next((item for item in ("DATABASE_URL", *reads) if item in reads), None)
         if name is not None and name not in result.given:
             result.given.append(name)
@@ -31,15 +32,15 @@ def databases(found: DjangoSettings, result: Guess) -> None:
         elif name is None:
             result.checks.append("database: what DATABASES is could not be made out")
         return
-    asked = any(name in found.reader.demanded for name in found.origins("DATABASES"))
-    if not asked and UNKNOWN in (found.get("DATABASES"), default.get("ENGINE")):
+    asked = any(name in settings.reader.demanded for name in settings.origins("DATABASES"))
+    if not asked and UNKNOWN in (settings.get("DATABASES"), default.get("ENGINE")):
         result.checks.append("database: what DATABASES is could not be made out")
     for alias, entry in entries.items():
         engine = entry.get("ENGINE")
         if _is_sqlite(entry):
-            _sqlite(alias, found, result)
+            _sqlite(alias, settings, result)
         elif isinstance(engine, str) and alias == "default":
-            variables = found.origins("DATABASES")
+            variables = settings.origins("DATABASES")
             where = f", as {', '.join(variables[:8])} set it" if variables else ""
             result.checks.append(f"database: it is {engine.rpartition('.')[2]}{where}")
 
@@ -49,24 +50,24 @@ def _is_sqlite(entry: dict[str, Any]) -> bool:
     return isinstance(engine, str) and "sqlite" in engine
 
 
-def _sqlite(alias: str, found: DjangoSettings, result: Guess) -> None:
+def _sqlite(alias: str, settings: DjangoSettings, result: Guess) -> None:
     if alias != "default":
         result.release_hooks += [f"{hook} --database={alias}" for hook in result.release_hooks[:1]]
-    name = found.databases[alias].get("NAME")
+    name = settings.databases[alias].get("NAME")
     if name == ":memory:":
         return
-    file, outside = django.within(found.project, name)
+    file, outside = django.within(settings.project, name)
     if file is None and not outside:
         result.checks.append(
             f"database: where the SQLite file of {alias} lies could not be made out"
         )
         return
     folder = file.rpartition("/")[0] if file else ""
-    if folder and not _is_code(found, folder):
+    if folder and not _is_code(settings, folder):
         result.share(folder)
         return
     last = str(path(name)).rpartition("/")[2]
-    if _point(alias, f"data/{last}", found, result):
+    if _point(alias, f"data/{last}", settings, result):
         return
     if file is None:
         result.checks.append(
@@ -81,18 +82,18 @@ def _sqlite(alias: str, found: DjangoSettings, result: Guess) -> None:
         )
 
 
-def _is_code(found: DjangoSettings, folder: str) -> bool:
-    return found.project.has(f"{folder}/__init__.py")
+def _is_code(settings: DjangoSettings, folder: str) -> bool:
+    return settings.project.has(f"{folder}/__init__.py")
 
 
-def _point(alias: str, wanted: str, found: DjangoSettings, result: Guess) -> bool:
-    """Points a SQLite database to a directory of its own, where a variable can."""
-    for variable in [*found.origins("DATABASES"), *found.reader.reads]:
+def _point(alias: str, wanted: str, settings: DjangoSettings, result: Guess) -> bool:
+    """Moves a SQLite database to its own directory, if a variable can set its path."""
+    for variable in [*settings.origins("DATABASES"), *settings.reader.reads]:
         if not FILE.search(variable) or OTHER_DATABASE.search(variable):
             continue
         kept = "/srv/{name}/shared/" + wanted
         for value in (kept, f"sqlite:///{kept}"):
-            entry = found.given(**{variable: value}).databases.get(alias, {})
+            entry = settings.given(**{variable: value}).databases.get(alias, {})
             if _is_sqlite(entry) and path(entry.get("NAME")) == kept:
                 result.env[variable] = value
                 result.share(wanted.rpartition("/")[0])

@@ -18,8 +18,8 @@ from groundcrew.newapp.syntax import assignments, called, last_name
 
 Framework = Literal["Flask", "FastAPI", "Starlette", "Django", "other"]
 
-# What a call makes -> framework, interface. Earlier ones win where a project has several: an ASGI
-# application may hold others inside.
+# Function or class -> framework, interface. Earlier entries win if a project has several: an ASGI
+# application may contain others.
 MAKERS: dict[str, tuple[Framework, str]] = {
     # Django with WebSockets.
     "ProtocolTypeRouter": ("Django", "asgi"),
@@ -39,32 +39,32 @@ MAKERS: dict[str, tuple[Framework, str]] = {
 }
 ORDER = list(MAKERS)
 COMMON = ("application", "app", "wsgi", "asgi", "main", "server")
-"""Usual names of callables and of the modules that hold them."""
+"""Usual names of callables and of the modules that contain them."""
 HELPERS = re.compile(
     r"(^|\.)(test\w*|debug\w*|dev\w*|local\w*|conftest|mock\w*|fixtures|example\w*|"
     r"demo\w*|sandbox|playground|manage|cli|export|import|celery\w*|worker\w*)$"
 )
-"""Modules that make an application of their own beside the real one."""
+"""Modules that create an application besides the real one."""
 SIGNS = (*MAKERS, "create_app", "make_app", "start_response", "receive", "application")
-"""Without one of these words, or a class of its own, a module has no application."""
+"""A module without one of these words, or a class derived from one, contains no application."""
 HANDLED = {"route", "get", "post", "put", "include_router", "register_blueprint", "mount",
            "add_url_rule", "add_route", "init_app", "middleware", "add_middleware"}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Where the callable is, and what it is."""
+    """The callable: its name, framework and interface."""
 
     name: str
     framework: Framework
     interface: str
     module: Module | None = None
     started: bool = False
-    """Whether the project's own files start it."""
+    """Whether a start script of the project uses it."""
 
 
 def find(project: Project) -> list[Entry]:
-    """All callables, the likeliest first."""
+    """All callables, the most likely first."""
     reader = Reader(project)
     known = [*_started(project, reader)]
     ranked = [
@@ -73,13 +73,13 @@ def find(project: Project) -> list[Entry]:
         for entry, maker in _entries(module, reader)
     ]
     others = [item[-1] for item in sorted(ranked, key=lambda item: item[:-1])]
-    found = [*known, *others]
-    return [item for index, item in enumerate(found) if _is_new(item, found[:index])]
+    entries = [*known, *others]
+    return [item for index, item in enumerate(entries) if _is_new(item, entries[:index])]
 
 
 @cache
 def signs(project: Project) -> re.Pattern[str]:
-    """Words without which a module has no application, and need not be read."""
+    """Pattern for modules that may contain an application; others are skipped."""
     known = {*SIGNS}
     classes = [
         (node.name, {last_name(base) for base in node.bases})
@@ -98,7 +98,7 @@ def _is_new(item: Entry, before: list[Entry]) -> bool:
 
 
 def _started(project: Project, reader: Reader) -> Iterator[Entry]:
-    """What servers are given in the project's own files, where the project has it."""
+    """Callables that the project's start scripts pass to servers, if the project contains them."""
     for target, server in [*needs.entrypoints(project), *evidence.targets(project)]:
         name, _, attribute = target.partition(":")
         module = project.by_name.get(name)
@@ -129,7 +129,7 @@ def _interface(server: str) -> str:
 
 
 def is_django(project: Project) -> bool:
-    """Whether it is a Django project."""
+    """Whether the project has a manage.py of Django."""
     return any(
         path.endswith("manage.py") and "django" in project.text(path).lower()
         for path in project.trees
@@ -143,7 +143,7 @@ def _rank(entry: Entry, made: str) -> tuple[bool, int, bool, int, int, bool, int
         entry.module is not None and entry.module.aside,
         ORDER.index(made) if made in ORDER else len(ORDER),
         bool(HELPERS.search(module)),
-        # An application that an entry module takes from elsewhere is finished there.
+        # An entry module that imports an application completes it.
         0 if last in ("wsgi", "asgi") else 1 if last in COMMON else 2,
         -min(_handled(entry), 1),
         name.startswith("_"),
@@ -153,7 +153,7 @@ def _rank(entry: Entry, made: str) -> tuple[bool, int, bool, int, int, bool, int
 
 
 def _handled(entry: Entry) -> int:
-    """How much its module does with it."""
+    """Number of routes, middlewares and the like that the module adds to the callable."""
     name = entry.name.partition(":")[2].removesuffix("()")
     if entry.module is None or entry.name.endswith("()"):
         return 1
@@ -164,7 +164,7 @@ def _handled(entry: Entry) -> int:
 
 
 def maker(value: ast.expr | None, frame: Frame) -> str:
-    """Which of MAKERS, or what else, makes a value."""
+    """Name of the function or class, preferably one of MAKERS, that creates a value."""
     if not isinstance(value, ast.Call):
         return ""
     name = called(value)
@@ -186,12 +186,12 @@ def maker(value: ast.expr | None, frame: Frame) -> str:
 
 
 def _is_maker(value: ast.expr, frame: Frame) -> bool:
-    """Whether what is called makes an application, not just gets one."""
+    """Whether a call creates an application instead of receiving one as an argument."""
     return isinstance(value, ast.Call) and bool(made_by(evaluate(value.func, frame), frame.reader))
 
 
 def made_by(value: object, reader: Reader) -> str:
-    """Which of MAKERS a class derives from, or a function gives back."""
+    """The one of MAKERS that a class derives from or a function returns; empty if there is none."""
     if isinstance(value, Class):
         return next((name for name in MAKERS if value.derives_from(name)), "")
     if isinstance(value, Function):
@@ -221,14 +221,14 @@ def _entries(module: Module, reader: Reader) -> Iterator[tuple[Entry, str]]:
     for name, value in assignments(module.tree.body):
         made = factories.get(called(value)) or maker(value, frame)
         if made != called(value) and name not in COMMON and made not in factories.values():
-            # Something that is given an application, and is none itself.
+            # The call receives an application and is not one itself.
             made = made if _is_maker(value, frame) else ""
         if django and name == "application" and made not in MAKERS:
             made = f"get_{module.name[-4:]}_application"
         if made in MAKERS:
             yield _entry(module, name, made)
         elif made in ("create_app", "make_app") and name in COMMON:
-            # The factory is in another module; which framework is seen there.
+            # The factory is in another module, which determines the framework.
             yield _entry(module, name, "")
     for name, made in factories.items():
         yield _entry(module, f"{name}()", made)
@@ -248,7 +248,7 @@ def _entry(module: Module, name: str, made: str, interface: str = "wsgi") -> tup
 
 
 def _made_in(function: ast.FunctionDef | ast.AsyncFunctionDef, frame: Frame) -> str | None:
-    """What a function makes and gives back."""
+    """The one of MAKERS that a function returns; None if there is none."""
     known = frame.reader.made
     if id(function) not in known:
         known[id(function)] = ""
@@ -265,14 +265,14 @@ def _made_first(function: ast.FunctionDef | ast.AsyncFunctionDef, frame: Frame) 
     for node in ast.walk(function):
         if isinstance(node, ast.Return):
             name = node.value.id if isinstance(node.value, ast.Name) else ""
-            found = made.get(name) or maker(node.value, inner)
-            if found in MAKERS:
-                return found
+            kind = made.get(name) or maker(node.value, inner)
+            if kind in MAKERS:
+                return kind
     return ""
 
 
 def _needed(function: ast.FunctionDef) -> int:
-    """How many arguments a call must give."""
+    """Number of required positional arguments."""
     arguments = function.args
     return len(arguments.posonlyargs + arguments.args) - len(arguments.defaults)
 
@@ -284,12 +284,12 @@ def _arguments(node: ast.stmt) -> list[str]:
 
 
 def _is_callable(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """Whether a function is a WSGI or ASGI callable itself, not what makes one."""
+    """Whether a function is a WSGI or ASGI callable itself, not a factory."""
     return _arguments(node) in (["environ", "start_response"], ["scope", "receive", "send"])
 
 
 def chosen(project: Project, name: str) -> Entry:
-    """The entry that a person names."""
+    """The entry that the user names."""
     for item in find(project):
         if item.name.removesuffix("()") == name.removesuffix("()"):
             return replace(item, name=name)

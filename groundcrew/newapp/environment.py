@@ -1,4 +1,4 @@
-"""Which environment variables the source asks for, and which it cannot start without."""
+"""Finds the environment variables that the source reads, and those it cannot start without."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ OWN = re.compile(
     r"SECURITY_)*(SECRET|SECRET_?KEY|SIGNING_KEY|SESSION_KEY|SESSION_SECRET|COOKIE_SECRET|"
     r"PASSWORD_SALT|SALT)"
 )
-"""Secrets that nobody else needs to know: the host can make them up."""
+"""Secrets that only the application uses, so that the host can generate them."""
 FOREIGN = re.compile(
     r"AWS|S3|STRIPE|CAPTCHA|GITHUB|GITLAB|GOOGLE|AZURE|OIDC|OAUTH|SAML|LDAP|TWILIO|MAIL|SLACK|SENTRY|"
     r"PAYPAL|OPENAI|MINIO|BUCKET|CLIENT"
 )
-"""Secrets that somebody else has given out."""
+"""Secrets that are issued by somebody else."""
 GIVEN = {"PATH", "HOME", "LANG", "USER", "TZ", "PYTHONPATH", "DJANGO_SETTINGS_MODULE", "PWD",
          "HOSTNAME", "SERVER_SOFTWARE", "PYTEST_CURRENT_TEST", "CI"}  # fmt: skip
 READERS = {"get", "getenv", "setdefault"}
@@ -35,18 +35,18 @@ NAME = re.compile("[A-Z][A-Z0-9_]*")
 
 @dataclass
 class Variables:
-    """What the source reads of its environment."""
+    """The environment variables that the source reads."""
 
     demanded: list[str] = field(default_factory=list)
-    """It does not start without these."""
+    """Variables without which the application does not start."""
     fields: list[Field] = field(default_factory=list)
-    """Fields of pydantic settings, all of them."""
+    """All fields of pydantic settings."""
     optional: list[str] = field(default_factory=list)
     reads: dict[str, Read] = field(default_factory=dict)
 
 
 def scan(project: Project, reader: Reader, modules: list[str], factory: str = "") -> Variables:
-    """What these modules read; `factory` is a function that is called too."""
+    """The variables that the modules read. `factory` is a function that is called as well."""
     for name in modules:
         reader.read(name)
     module, _, function = factory.partition(":")
@@ -55,7 +55,7 @@ def scan(project: Project, reader: Reader, modules: list[str], factory: str = ""
     used = [item for name in modules if (frame := reader.read(name)) for item in fields(frame)]
     demanded = {name for name in reader.demanded if name not in GIVEN and NAME.fullmatch(name)}
     demanded |= {item.name for item in used if item.required}
-    optional = {*reader.reads, *_elsewhere(project, modules), *(item.name for item in used)}
+    optional = {*reader.reads, *_read_in_functions(project, modules), *(item.name for item in used)}
     return Variables(
         sorted(demanded),
         used,
@@ -71,8 +71,8 @@ def _call(reader: Reader, module: str, name: str) -> None:
             reader.inline(value, [], {})
 
 
-def _elsewhere(project: Project, modules: list[str]) -> Iterator[str]:
-    """Variables that functions read, which may never be called."""
+def _read_in_functions(project: Project, modules: list[str]) -> Iterator[str]:
+    """Variables that are read inside functions, which may never be called."""
     for name in modules:
         module = project.by_name.get(name)
         for node in ast.walk(module.tree) if module else ():
@@ -80,7 +80,7 @@ def _elsewhere(project: Project, modules: list[str]) -> Iterator[str]:
                 owner: ast.expr | None = node.value
                 read = text(node.slice) if isinstance(node.ctx, ast.Load) else None
                 if isinstance(owner, ast.Name):
-                    # A WSGI environment, more often than not.
+                    # This is usually a WSGI environment.
                     continue
             elif isinstance(node, ast.Call) and last_name(node.func) in READERS and node.args:
                 owner = node.func.value if isinstance(node.func, ast.Attribute) else None
@@ -94,7 +94,7 @@ def _elsewhere(project: Project, modules: list[str]) -> Iterator[str]:
 
 
 def is_own(name: str, project: Project) -> bool:
-    """Whether a secret is one that the host can make up."""
+    """Whether the host can generate the secret."""
     if FOREIGN.search(name):
         return False
     if OWN.fullmatch(name):
@@ -109,9 +109,9 @@ def is_own(name: str, project: Project) -> bool:
 def reachable(
     project: Project, start: list[str], packages: list[str] | None = None, *, named: bool = True
 ) -> list[str]:
-    """Modules that these import, with what those import, and all of `packages`, Django's apps;
-    unless `named` is false also those that a string names."""
-    found: dict[str, None] = {}
+    """Modules that `start` imports, directly and indirectly, and all modules of `packages` (Django
+    apps). With `named`, also modules that strings name."""
+    reached: dict[str, None] = {}
     waiting = [*start]
     for package in packages or []:
         waiting += [
@@ -122,18 +122,18 @@ def reachable(
     while waiting:
         name = waiting.pop()
         module = project.by_name.get(name)
-        if name in found or module is None:
-            if module is None and name in found:
+        if name in reached or module is None:
+            if module is None and name in reached:
                 continue
             if module is None and "." in name:
-                found[name] = None
+                reached[name] = None
                 waiting.append(name.rpartition(".")[0])
             continue
-        found[name] = None
+        reached[name] = None
         if "." in name:
             waiting.append(name.rpartition(".")[0])
         waiting += _imports(project, name, module.tree, named)
-    return sorted(name for name in found if name in project.by_name)
+    return sorted(name for name in reached if name in project.by_name)
 
 
 def _imports(project: Project, name: str, tree: ast.Module, named: bool) -> Iterator[str]:
@@ -155,5 +155,5 @@ def _imports(project: Project, name: str, tree: ast.Module, named: bool) -> Iter
 
 
 def frames(reader: Reader, modules: list[str]) -> list[Frame]:
-    """The top levels of modules."""
+    """The top-level frames of the modules."""
     return [frame for name in modules if (frame := reader.read(name)) is not None]

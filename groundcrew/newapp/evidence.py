@@ -1,4 +1,4 @@
-"""What the project's own files say about how it is started: Procfile, Dockerfile, scripts."""
+"""Reads the project's start scripts: Procfile, Dockerfile, Compose files, shell scripts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FIRST = re.compile(
 
 @dataclass(frozen=True)
 class Line:
-    """A command, with its file; lines that go on are one."""
+    """A command and its file. Continued lines are joined."""
 
     path: str
     text: str
@@ -40,18 +40,18 @@ class Line:
 
 @cache
 def lines(project: Project) -> tuple[Line, ...]:
-    """All lines of the files that start something, those for production first."""
-    found: list[Line] = []
+    """All lines of the start scripts; those for production come first."""
+    result: list[Line] = []
     for path in _files(project):
         text = re.sub(r"\\\n", " ", project.text(path))
-        found += [
+        result += [
             Line(path, line.strip())
             for line in text.splitlines()
             if not re.match(r"\s*(#|//)", line)
         ]
     if project.parent is not None:
-        found += lines(project.parent)
-    return tuple(found)
+        result += lines(project.parent)
+    return tuple(result)
 
 
 def _files(project: Project) -> Iterator[str]:
@@ -68,8 +68,8 @@ def _files(project: Project) -> Iterator[str]:
 
 
 def targets(project: Project) -> list[tuple[str, str]]:
-    """`package.module:name` as servers are given it, and the server's name."""
-    found = []
+    """Arguments of servers, `package.module:name`, with the server's name."""
+    arguments = []
     for line in lines(project):
         text = re.sub(r"[\"',\[\]]", " ", line.text)
         server = re.search(SERVERS, text)
@@ -78,13 +78,13 @@ def targets(project: Project) -> list[tuple[str, str]]:
         rest = text[server.start() :]
         for match in TARGET.finditer(rest):
             factory = "()" if match[3] or "--factory" in rest else ""
-            found.append((f"{match[1]}:{match[2]}{factory}", server[0]))
-        found += [(f"{match[1]}:application", server[0]) for match in BARE.finditer(rest)]
-    return list(dict.fromkeys(found))
+            arguments.append((f"{match[1]}:{match[2]}{factory}", server[0]))
+        arguments += [(f"{match[1]}:application", server[0]) for match in BARE.finditer(rest)]
+    return list(dict.fromkeys(arguments))
 
 
 def health(project: Project) -> str | None:
-    """The path that a Dockerfile's own check asks for."""
+    """The path that the Dockerfile's HEALTHCHECK requests; None if there is none."""
     for line in lines(project):
         name = line.path.rpartition("/")[2]
         if "ockerfile" not in name or LOCAL.search(name) or "HEALTHCHECK" not in line.text:
@@ -96,10 +96,10 @@ def health(project: Project) -> str | None:
 
 
 def first_steps(project: Project) -> list[Line]:
-    """Commands beside migrations that scripts run before the application starts."""
-    found: dict[str, Line] = {}
+    """Commands, other than migrations, that scripts run before the application starts."""
+    steps: dict[str, Line] = {}
     for line in lines(project):
         match = FIRST.search(line.text)
         if match and not LOCAL.search(line.path) and not re.search(r"\btest|echo\b", line.text):
-            found.setdefault(match[0].strip(), Line(line.path, match[0].strip()))
-    return list(found.values())[:4]
+            steps.setdefault(match[0].strip(), Line(line.path, match[0].strip()))
+    return list(steps.values())[:4]

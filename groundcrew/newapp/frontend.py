@@ -1,4 +1,4 @@
-"""A front end that npm builds."""
+"""Finds a front end that is built with npm."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PASSED_OVER = re.compile(
 )
 DOCUMENTATION = ("docusaurus", "vitepress", "vuepress", "gatsby-theme-docz", "@docusaurus/core")
 SERVED = ("next", "nuxt", "@remix-run/serve", "@sveltejs/adapter-node", "express")
-"""With these the pages need a Node.js that runs."""
+"""With these packages, pages need a running Node.js."""
 OUTSIDE = re.compile(
     r"(?:outDir|outputPath|base|dest|path)['\"]?\s*[:=]\s*[^,\n]*?"
     r"['\"](\.\./[^'\"]+)['\"]"
@@ -30,14 +30,14 @@ CONFIGURATION = ("vite.config.ts", "vite.config.js", "vite.config.mts", "vite.co
 
 @dataclass(frozen=True)
 class FrontendGuess:
-    """A directory with package.json, a lockfile and a build."""
+    """A directory with package.json, a lockfile and a build script."""
 
     directory: str
     output: str
 
 
 def find(project: Project) -> tuple[FrontendGuess | None, list[str]]:
-    """The front end, and what one should know about those that were not taken."""
+    """The front end, and the reasons why others were not chosen."""
     refused: dict[str, list[str]] = {}
     for path in project.named(["package.json"]):
         folder = path.rpartition("/")[0]
@@ -60,7 +60,7 @@ def find(project: Project) -> tuple[FrontendGuess | None, list[str]]:
 
 
 def _reason(project: Project, folder: str, package: dict[str, Any]) -> str | None:
-    """Why it is not the site; nothing where it is, and empty where nobody would think so."""
+    """Why a package is not the site's front end. None if it is; empty if it clearly is none."""
     used = {**package.get("dependencies", {}), **package.get("devDependencies", {})}
     if any(name in used for name in DOCUMENTATION):
         return ""

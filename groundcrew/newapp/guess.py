@@ -1,4 +1,4 @@
-"""Everything that the source tells about how to run it."""
+"""Derives from the source how to run an application."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["Guess", "NothingFoundError", "guess"]
 
 @dataclass
 class Guess:
-    """What was found; `checks` are sentences for the person who deploys it."""
+    """The result. `checks` are remarks for the person who deploys the application."""
 
     entry: Entry
     requirements: str | None
@@ -57,7 +57,8 @@ class Guess:
     checks: list[str] = field(default_factory=list)
 
     def share(self, folder: str) -> None:
-        """Adds a directory that outlives releases, unless one around it does already."""
+        """Adds a directory that is kept across releases, unless it lies in one that is kept
+        already."""
         kept = [*self.shared, *([self.media[0]] if self.media else [])]
         if not any(f"{folder}/".startswith(f"{other}/") for other in kept):
             inner = [item for item in self.shared if f"{item}/".startswith(f"{folder}/")]
@@ -65,9 +66,9 @@ class Guess:
 
 
 def guess(tree: Project, chosen: str | None = None) -> Guess:
-    """Looks at a project. `chosen` is the entry, where the person knows it.
+    """Examines a project. `chosen` is the entry, if the user has named it.
 
-    Raises NothingFoundError where there is none.
+    Raises NothingFoundError if there is no application.
     """
     place = layout.find(tree, chosen)
     project, best = place.project, place.best
@@ -117,7 +118,7 @@ def _modules(project: Project, best: Entry, settings: DjangoSettings | None) -> 
 
 
 def _where(place: Place, result: Guess) -> None:
-    others = [item.name for item in place.found if item.name != place.best.name][:3]
+    others = [item.name for item in place.entries if item.name != place.best.name][:3]
     if others and place.best.framework != "Django":
         result.checks.append(
             f"entry: {place.best.name} was taken; there are also {', '.join(others)}"
@@ -132,17 +133,17 @@ def _where(place: Place, result: Guess) -> None:
 
 
 def _requirements(project: Project, result: Guess) -> None:
-    found = result.requirements
+    requirements = result.requirements
     wayout = needs.wayout(project)
-    if found is None:
+    if requirements is None:
         reason = wayout or "without one only the server is installed"
         result.checks.append(
             "requirements: there is no uv.lock, requirements.txt or pyproject.toml with "
             f"dependencies; {reason}"
         )
-    elif found == "uv.lock":
+    elif requirements == "uv.lock":
         pass
-    elif found == "pyproject.toml":
+    elif requirements == "pyproject.toml":
         reason = "uv lock pins what it leaves open"
         if project.has("poetry.lock"):
             reason = "poetry.lock is not read: " + (wayout or reason)
@@ -154,9 +155,9 @@ def _requirements(project: Project, result: Guess) -> None:
         result.checks.append(
             f"requirements: pyproject.toml leaves versions open, and has no hashes; {reason}"
         )
-    elif not needs.pinned(project.text(found)):
+    elif not needs.pinned(project.text(requirements)):
         result.checks.append(
-            f"requirements: {found} has no hashes, so that the next release may get "
+            f"requirements: {requirements} has no hashes, so that the next release may get "
             "other versions; uv lock, or uv pip compile --generate-hashes, pins them"
         )
     wanted = needs.python(project)
@@ -179,14 +180,14 @@ def _files(
     modules: list[str],
     result: Guess,
 ) -> None:
-    """Directories that it writes to."""
+    """Finds directories that the application writes to."""
     frames = environment.frames(reader, modules)
     if settings is not None:
         frames = [settings.frame] if settings.frame else []
     folders, beside = stored.sqlite(project, frames)
     static = result.static[0] if result.static else None
-    found = [*folders, *stored.named(project, frames), *stored.literal(project, modules)]
-    for folder in [*found, *stored.written(project, modules)]:
+    paths = [*folders, *stored.named(project, frames), *stored.literal(project, modules)]
+    for folder in [*paths, *stored.written(project, modules)]:
         if folder != static:
             result.share(folder)
     for file in beside:
@@ -198,7 +199,7 @@ def _files(
 
 
 def _kept(project: Project, result: Guess) -> None:
-    """Leaves out of the source what is in kept directories: a release has a link in their place."""
+    """Excludes kept directories from the source: a release has links in their place."""
     media = [result.media[0]] if result.media else []
     for folder in [*result.shared, *media]:
         brought = [path for path in project.files if path.startswith(f"{folder}/")]
@@ -226,17 +227,17 @@ def _background(
         )
     for name in workers.unknown(project, result.workers):
         result.checks.append(
-            f"workers: it uses {name}, and which command works its jobs off was not made out"
+            f"workers: it uses {name}, but the command that runs its jobs was not found"
         )
 
 
 def _services(project: Project, result: Guess) -> None:
-    found = services.drivers(project, result.requirements)
-    if found:
-        named = "; ".join(f"{key} ({', '.join(value)})" for key, value in found.items())
+    drivers = services.drivers(project, result.requirements)
+    if drivers:
+        named = "; ".join(f"{key} ({', '.join(value)})" for key, value in drivers.items())
         result.checks.append(
             f"services: it has drivers for {named}; where it needs one, it must be there before"
         )
     result.callers = services.callers(project)
     if not result.callers:
-        result.callers = sorted({name for names in found.values() for name in names})
+        result.callers = sorted({name for names in drivers.values() for name in names})

@@ -1,4 +1,4 @@
-"""Which of an application's paths tells whether it works."""
+"""Finds the path of a health check."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ CHECK = re.compile(
 
 
 def best(paths: Iterable[str], *, weak: bool = True) -> str | None:
-    """The path that looks like a health check, the plainest one; with `weak` also those whose names
-    may mean a page for people, such as /status."""
+    """The shortest path that looks like a health check. With `weak`, names that may also be a page
+    for people, such as /status, count too."""
     plain = [path for path in paths if not re.search(r"[<{]", path)]
     matches = [match for path in plain if (match := CHECK.search(path))]
-    found = sorted(matches, key=lambda m: (bool(m["weak"]), len(m.string), m.string))
-    good = [match for match in found if weak or not match["weak"]]
+    ranked = sorted(matches, key=lambda m: (bool(m["weak"]), len(m.string), m.string))
+    good = [match for match in ranked if weak or not match["weak"]]
     return good[0].string if good else None

@@ -1,4 +1,5 @@
-"""Which directory of a tree the application is, and from where its modules are imported."""
+"""Finds the application's directory in a tree, and the directory that its modules are imported
+from."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from groundcrew.newapp.project import Project
 
 
 class NothingFoundError(Exception):
-    """The directory holds no application that could be recognised; the message says why."""
+    """The directory has no recognisable application; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -22,18 +23,18 @@ class Place:
     inside: str
     """Its directory in the tree; empty for the tree itself."""
     best: Entry
-    found: list[Entry]
+    entries: list[Entry]
 
     @property
     def root(self) -> str:
-        """Directory in the source from which its modules are imported."""
+        """Directory in the source that its modules are imported from."""
         return self.best.module.root if self.best.module else ""
 
 
 def find(tree: Project, chosen: str | None = None) -> Place:
-    """The application in a tree. Raises NothingFoundError where there is none."""
-    found = entry.find(tree)
-    best = entry.chosen(tree, chosen) if chosen else (found[0] if found else None)
+    """Finds the application in a tree. Raises NothingFoundError if there is none."""
+    entries = entry.find(tree)
+    best = entry.chosen(tree, chosen) if chosen else (entries[0] if entries else None)
     if best is None:
         raise NothingFoundError(
             "no WSGI or ASGI application found (Flask, FastAPI, Starlette, Django, "
@@ -41,17 +42,17 @@ def find(tree: Project, chosen: str | None = None) -> Place:
         )
     folder = _own(tree, best)
     if not folder:
-        return Place(tree, "", best, found)
+        return Place(tree, "", best, entries)
     part = Project(tree.directory / folder, tree)
     inner = entry.find(part)
     same = [item for item in inner if item.name == best.name]
     if not same:
-        return Place(tree, "", best, found)
-    return Place(part, folder, same[0], found)
+        return Place(tree, "", best, entries)
+    return Place(part, folder, same[0], entries)
 
 
 def _own(tree: Project, best: Entry) -> str:
-    """The nearest directory above the code that has requirements of its own."""
+    """The nearest directory above the code that has its own requirements."""
     root = best.module.root if best.module else ""
     folder = root
     while folder:

@@ -1,4 +1,4 @@
-"""The manifest's text: what was guessed, with the reasons as comments."""
+"""Generates the manifest's text, with reasons as comments."""
 
 from __future__ import annotations
 
@@ -10,22 +10,26 @@ from collections.abc import Iterable, Iterator, Mapping
 import yaml
 from pydantic import ValidationError
 
-from groundcrew.apps.model import AppSettings
+from groundcrew.manifest.model import AppSettings
 from groundcrew.newapp.guess import Guess
+from groundcrew.project import ROOT, program
 
+IN_CHECKOUT = "docs/app.schema.json"
+SCHEMA = IN_CHECKOUT if (ROOT / IN_CHECKOUT).is_file() else "app.schema.json"
+"""Path of the JSON Schema of manifests in the project."""
 WIDTH = 100
 PLACE = "{name}"
-"""Stands for the application's name in a value."""
+"""Placeholder for the application's name in a value."""
 
 
 def text(name: str, directory: str, guess: Guess) -> str:
-    """A manifest for `apps/NAME.yml`; `directory` is where its source is. What the settings would
-    refuse is left as a comment, with the reason."""
+    """The manifest for `apps/NAME.yml`. `directory` is the path of the source. Keys that the
+    settings reject are commented out, with the reason."""
     blocks = [[_line(line) for line in block] for block in _blocks(name, directory, guess)]
     for _ in range(len(blocks)):
         whole = "\n".join(line for block in blocks for line in block) + "\n"
         keys, reason = _refused(whole)
-        refused = next((found for key in keys if (found := _of(key, blocks))), None)
+        refused = next((place for key in keys if (place := _of(key, blocks))), None)
         if refused is None:
             break
         key, block = refused
@@ -34,7 +38,7 @@ def text(name: str, directory: str, guess: Guess) -> str:
 
 
 def _of(key: str, blocks: list[list[str]]) -> tuple[str, list[str]] | None:
-    """The lines that set a key."""
+    """The block that sets a key; None if there is none."""
     for block in blocks:
         if any(line.startswith(f"{key}:") for line in block):
             return key, block
@@ -42,7 +46,7 @@ def _of(key: str, blocks: list[list[str]]) -> tuple[str, list[str]] | None:
 
 
 def _refused(whole: str) -> tuple[list[str], str]:
-    """The keys that the settings refuse, those that are to blame first, and the reason."""
+    """The keys that the settings reject, the most likely cause first, and the reason."""
     try:
         AppSettings.model_validate(yaml.safe_load(whole))
     except ValidationError as error:
@@ -56,8 +60,8 @@ def _refused(whole: str) -> tuple[list[str], str]:
 
 def _blocks(name: str, directory: str, guess: Guess) -> Iterator[list[str]]:
     yield [
-        "# yaml-language-server: $schema=../docs/app.schema.json",
-        f"# Written by bin/new-app from {directory}; docs/settings.md lists every key.",
+        f"# yaml-language-server: $schema=../{SCHEMA}",
+        f"# Written by {program('new-app')} from {directory}; docs/settings.md lists every key.",
         *_notes(guess),
     ]
     yield [f"description: {_plain(f'{name}, {guess.entry.framework}')}"]
@@ -82,7 +86,7 @@ def _blocks(name: str, directory: str, guess: Guess) -> Iterator[list[str]]:
 
 
 def _notes(guess: Guess) -> Iterator[str]:
-    """What a person has to look at, or to know."""
+    """Remarks for the person who deploys the application, as comments."""
     if guess.checks:
         yield "#"
         yield "# Look at, then take out:"
@@ -93,8 +97,8 @@ def _notes(guess: Guess) -> Iterator[str]:
 
 
 def _plain(value: str) -> str:
-    """A string in YAML, quoted where it would be read as something else; JSON's strings are
-    YAML's too."""
+    """A YAML string, quoted if YAML would read it as something else. JSON strings are valid
+    YAML."""
     try:
         same = yaml.safe_load(f"- {value}") == [value]
     except yaml.YAMLError:
@@ -103,7 +107,7 @@ def _plain(value: str) -> str:
 
 
 def _flow(values: Iterable[str]) -> str:
-    """A list in brackets."""
+    """A YAML list in brackets."""
     return f"[{', '.join(_in_flow(value) for value in values)}]"
 
 
@@ -116,7 +120,8 @@ def _in_flow(value: str) -> str:
 
 
 def _line(text: str) -> str:
-    """Text without what ends a line for YAML: much of it comes from the source."""
+    """Replaces characters that YAML could read as line breaks: much of the text comes from the
+    source."""
     return "".join(char if char.isprintable() else " " for char in text)
 
 

@@ -1,4 +1,4 @@
-"""Which file says what an application needs."""
+"""Finds the requirements of an application."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ FILES = ("uv.lock", "requirements/production.txt", "requirements/prod.txt",
          "requirements.prod.txt", "requirements/live.txt", "requirements.txt",
          "requirements/base.txt", "requirements/common.txt", "requirements/main.txt",
          "requirements/requirements.txt", "pyproject.toml")  # fmt: skip
-"""The most exact first, those for production before others."""
+"""The most exact files first; files for production before others."""
 HOSTS = ((3, 11), (3, 13))
-"""Pythons of Debian 12 and Debian 13."""
+"""Python versions of Debian 12 and 13."""
 
 
 def requirements(project: Project) -> str | None:
-    """The file, the most exact first."""
+    """The requirements file to use; None if there is none."""
     for name in FILES:
         if not project.has(name):
             continue
         if name == "uv.lock" and not declared(project):
-            # The lock of a workspace, or of tools: nothing of it is the application's.
+            # The lock of a workspace or of tools, which has nothing of the application.
             continue
         if name == "pyproject.toml" and not _dependencies(project):
             continue
@@ -33,7 +33,7 @@ def requirements(project: Project) -> str | None:
 
 
 def wayout(project: Project) -> str | None:
-    """What to do where the requirements are in a file that is not read."""
+    """What to do if the requirements are in a file that is not supported; None if they are not."""
     if project.has("poetry.lock") or "poetry" in pyproject(project).get("tool", {}):
         return (
             "poetry's files are not read: `poetry export --output requirements.txt` (with "
@@ -55,12 +55,12 @@ def wayout(project: Project) -> str | None:
 
 
 def pinned(text: str) -> bool:
-    """Whether a requirements file has a hash for what it names."""
+    """Whether a requirements file has hashes."""
     return "--hash=" in text
 
 
 def python(project: Project) -> str | None:
-    """The versions of Python that the project asks for (`>=3.12`)."""
+    """The Python versions that the project requires (`>=3.12`); None if it does not say."""
     described = pyproject(project)
     value = described.get("project", {}).get("requires-python")
     value = value or described.get("tool", {}).get("poetry", {}).get("dependencies", {}).get(
@@ -70,8 +70,9 @@ def python(project: Project) -> str | None:
 
 
 def version(asked: str) -> str | None:
-    """The Python to take where not both Debian's fit: Debian's newest that does, else the lowest
-    that is asked for; nothing where both fit, or where the question is not understood."""
+    """The Python version to set if the requirement excludes one of Debian's: the newest of Debian's
+    that fits, or else the lowest required. None if all fit, or if the requirement is not
+    understood."""
     fitting = [item for item in HOSTS if _fits(item, asked)]
     if None in (_fits(item, asked) for item in HOSTS) or len(fitting) == len(HOSTS):
         return None
@@ -82,7 +83,7 @@ def version(asked: str) -> str | None:
 
 
 def _fits(python: tuple[int, int], asked: str) -> bool | None:
-    """Whether some release of a Python is among the versions; nothing where that is not clear."""
+    """Whether a Python version satisfies the requirement; None if that is unclear."""
     for part in filter(None, (item.strip() for item in asked.split(","))):
         match = re.fullmatch(
             r"(>=|<=|==|!=|~=|>|<|\^|~)?\s*(\d+)(?:\.(\d+))?(?:\.(\d+|\*))?(\.\*)?", part
@@ -115,19 +116,19 @@ def _fits(python: tuple[int, int], asked: str) -> bool | None:
 
 
 def entrypoints(project: Project) -> list[tuple[str, str]]:
-    """The callable that `[tool.fastapi]` names."""
+    """The callables that `[tool.fastapi]` names."""
     value = pyproject(project).get("tool", {}).get("fastapi", {}).get("entrypoint")
-    found = [(value, "fastapi")] if isinstance(value, str) and ":" in value else []
+    entries = [(value, "fastapi")] if isinstance(value, str) and ":" in value else []
     for root in project.roots:
         if root and project.has(f"{root}/pyproject.toml"):
             inner = pyproject(project, f"{root}/pyproject.toml")
             value = inner.get("tool", {}).get("fastapi", {}).get("entrypoint")
-            found += [(value, "fastapi")] if isinstance(value, str) and ":" in value else []
-    return found
+            entries += [(value, "fastapi")] if isinstance(value, str) and ":" in value else []
+    return entries
 
 
 def pyproject(project: Project, path: str = "pyproject.toml") -> dict[str, Any]:
-    """What pyproject.toml says; nothing where there is none."""
+    """The content of pyproject.toml; empty if it is missing or invalid."""
     if not project.has(path):
         return {}
     try:
@@ -137,18 +138,18 @@ def pyproject(project: Project, path: str = "pyproject.toml") -> dict[str, Any]:
 
 
 def declared(project: Project) -> bool:
-    """Whether pyproject.toml describes a project of its own."""
+    """Whether pyproject.toml has a `project` table."""
     return "project" in pyproject(project)
 
 
 def extras(project: Project) -> dict[str, list[str]]:
-    """Optional dependencies by the name of their extra."""
+    """Extra -> its dependencies."""
     value = pyproject(project).get("project", {}).get("optional-dependencies", {})
     return {key: [str(item) for item in items] for key, items in value.items()}
 
 
 def dynamic(project: Project) -> bool:
-    """Whether only the package's build tells its dependencies."""
+    """Whether the dependencies are dynamic, so that only a build determines them."""
     return "dependencies" in pyproject(project).get("project", {}).get("dynamic", [])
 
 
@@ -158,7 +159,7 @@ def _dependencies(project: Project) -> list[str]:
 
 
 def packages(project: Project, path: str | None) -> set[str]:
-    """Names of the packages that a requirements file asks for itself, in small letters."""
+    """Names of the direct requirements, normalised."""
     described = [*_dependencies(project)]
     poetry = pyproject(project).get("tool", {}).get("poetry", {}).get("dependencies", {})
     described += [*poetry]
@@ -172,13 +173,13 @@ def _lines(project: Project, path: str, seen: set[str]) -> list[str]:
     if path in seen or not project.has(path):
         return []
     seen.add(path)
-    found = []
+    requirements = []
     for line in project.text(path).splitlines():
         included = re.match(r"\s*(?:-r|--requirement)[ =]*(\S+)", line)
         if included:
             folder = path.rpartition("/")[0]
             inner = f"{folder}/{included[1]}".lstrip("/").replace("/./", "/")
-            found += _lines(project, inner, seen)
+            requirements += _lines(project, inner, seen)
         elif not re.match(r"\s*(#|-)", line):
-            found.append(line)
-    return found
+            requirements.append(line)
+    return requirements

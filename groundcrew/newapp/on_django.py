@@ -1,4 +1,4 @@
-"""What a Django project's settings and URLs ask of a manifest."""
+"""Derives a manifest from a Django project's settings and URLs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 BUILD = "only-for-the-build"
 PROBE = "x.test"
-"""A domain that stands in for the real one while the source is looked at."""
+"""Placeholder for the real domain."""
 REMOTE = re.compile(r"s3|boto|gcloud|google|azure|dropbox", re.IGNORECASE)
 
 
@@ -26,46 +26,47 @@ def settings(place: Place) -> DjangoSettings | None:
     return django.find(place.project, place.best)
 
 
-def look(place: Place, found: DjangoSettings | None, result: Guess) -> None:
-    """Adds everything that Django's settings say."""
+def look(place: Place, settings: DjangoSettings | None, result: Guess) -> None:
+    """Adds everything that follows from Django's settings."""
     project = place.project
-    if found is None:
+    if settings is None:
         result.checks.append("Django: no settings module found; set DJANGO_SETTINGS_MODULE in env")
         return
-    result.env = {"DJANGO_SETTINGS_MODULE": found.module, **result.env}
-    _chosen(found, result)
+    result.env = {"DJANGO_SETTINGS_MODULE": settings.module, **result.env}
+    _chosen(settings, result)
     manage = django.manage(project)
     command = f"python {manage}" if manage else "django-admin"
     result.release_hooks.append(f"{command} migrate --noinput")
-    if found.frame is not None:
-        for name, value in _off(found, "DEBUG", result).items():
+    if settings.frame is not None:
+        for name, value in _off(settings, "DEBUG", result).items():
             result.env[name] = value
-        _redirect(found, result)
-        django_data.databases(found, result)
-        _media(found, result)
-        _hosts(found, result)
-        result.health = _health(found)
-    _static(found, command, result)
+        _redirect(settings, result)
+        django_data.databases(settings, result)
+        _media(settings, result)
+        _hosts(settings, result)
+        result.health = _health(settings)
+    _static(settings, command, result)
 
 
-def _chosen(found: DjangoSettings, result: Guess) -> None:
-    project = found.project
-    if found.frame is None:
+def _chosen(settings: DjangoSettings, result: Guess) -> None:
+    project = settings.project
+    if settings.frame is None:
         result.checks.append(
-            f"Django: the source names {found.module}, and does not have it: bring it with "
+            f"Django: the source names {settings.module}, and does not have it: bring it with "
             "`files`, or set DJANGO_SETTINGS_MODULE to another; nothing of it could be read"
         )
         return
-    if found.instead:
+    if settings.instead:
         result.checks.append(
-            f"Django: the source names {found.instead}, which it does not have; {found.module} was "
-            "taken"
+            f"Django: the source names {settings.instead}, which it does not have; "
+            f"{settings.module} was taken"
         )
-    if django.DEVELOPMENT.search(found.module.rpartition(".")[2]):
+    if django.DEVELOPMENT.search(settings.module.rpartition(".")[2]):
         result.checks.append(
-            f"Django: {found.module} looks like settings for development, and there are no others"
+            f"Django: {settings.module} looks like settings for development, and there "
+            "are no others"
         )
-    folder = project.by_name[found.module].path.rpartition("/")[0]
+    folder = project.by_name[settings.module].path.rpartition("/")[0]
     examples = [
         name
         for name in project.files
@@ -80,16 +81,18 @@ def _chosen(found: DjangoSettings, result: Guess) -> None:
         )
 
 
-def _off(found: DjangoSettings, name: str, result: Guess) -> dict[str, str]:
-    """Variables that turn a switch off, where it is not off by itself."""
-    value = found.get(name, False)
+def _off(settings: DjangoSettings, name: str, result: Guess) -> dict[str, str]:
+    """Variables that turn a switch off, if it is on by default."""
+    value = settings.get(name, False)
     if value is not UNKNOWN and not value:
         return {}
-    switch = found.switch(name)
+    switch = settings.switch(name)
     if switch is not None:
         return dict([switch])
     known = (
-        f"{name} is on in {found.module}" if value is True else f"whether {name} is on is unclear"
+        f"{name} is on in {settings.module}"
+        if value is True
+        else f"whether {name} is on is unclear"
     )
     result.checks.append(
         f"Django: {known}, and no variable turns it off: visitors would see errors with code and "
@@ -98,10 +101,10 @@ def _off(found: DjangoSettings, name: str, result: Guess) -> dict[str, str]:
     return {}
 
 
-def _redirect(found: DjangoSettings, result: Guess) -> None:
-    if found.get("SECURE_SSL_REDIRECT") is not True:
+def _redirect(settings: DjangoSettings, result: Guess) -> None:
+    if settings.get("SECURE_SSL_REDIRECT") is not True:
         return
-    switch = found.switch("SECURE_SSL_REDIRECT")
+    switch = settings.switch("SECURE_SSL_REDIRECT")
     if switch is not None:
         result.env[switch[0]] = switch[1]
         result.checks.append(
@@ -115,46 +118,46 @@ def _redirect(found: DjangoSettings, result: Guess) -> None:
         )
 
 
-def _static(found: DjangoSettings, command: str, result: Guess) -> None:
-    root, outside = found.place("STATIC_ROOT")
-    if _is_remote(found, "staticfiles"):
+def _static(settings: DjangoSettings, command: str, result: Guess) -> None:
+    root, outside = settings.place("STATIC_ROOT")
+    if _is_remote(settings, "staticfiles"):
         result.checks.append(
             "static: STORAGES keeps static files elsewhere; nothing is collected here"
         )
         return
     if root is None and outside:
-        root = _moved(found, "STATIC_ROOT", "staticfiles", result)
+        root = _moved(settings, "STATIC_ROOT", "staticfiles", result)
         if root is None:
             result.checks.append(
-                f"static: STATIC_ROOT is {path(found.get('STATIC_ROOT'))}, outside of the source, "
-                "and no variable changes it; put it into the source"
+                f"static: STATIC_ROOT is {path(settings.get('STATIC_ROOT'))}, outside of the "
+                "source, and no variable changes it; put it into the source"
             )
             return
     if root is None:
         reason = (
             "could not be made out"
-            if found.get("STATIC_ROOT") is UNKNOWN
+            if settings.get("STATIC_ROOT") is UNKNOWN
             else ('is not set in the source (STATIC_ROOT = BASE_DIR / "staticfiles")')
         )
         result.checks.append(
             f"static: STATIC_ROOT {reason}; without it nginx cannot serve the static files"
         )
         return
-    url = _url("STATIC_URL", found, result) or "/static/"
+    url = _url("STATIC_URL", settings, result) or "/static/"
     result.static = (root, url)
-    if found.project.has(f"{root}/staticfiles.json"):
+    if settings.project.has(f"{root}/staticfiles.json"):
         result.checks.append(
             f"static: the source brings {root} as collectstatic has left it; it is served as it is"
         )
         return
-    result.build_hooks.append(f"{_for_builds(found, result)}{command} collectstatic --noinput")
+    result.build_hooks.append(f"{_for_builds(settings, result)}{command} collectstatic --noinput")
 
 
-def _for_builds(found: DjangoSettings, result: Guess) -> str:
-    """Variables for a command of a build, which has neither `env` nor secrets: what settings ask
-    for gets something else."""
-    manage = django.manage(found.project)
-    named = django.NAMED.search(found.project.text(manage)) if manage else None
+def _for_builds(settings: DjangoSettings, result: Guess) -> str:
+    """Variables for a build command, which has neither `env` nor secrets: required ones get
+    placeholders."""
+    manage = django.manage(settings.project)
+    named = django.NAMED.search(settings.project.text(manage)) if manage else None
     values = {}
     for name, value in result.env.items():
         if name == "DJANGO_SETTINGS_MODULE" and named and named[1] == value:
@@ -163,14 +166,14 @@ def _for_builds(found: DjangoSettings, result: Guess) -> str:
             continue
         if not value.startswith("/srv/"):
             values[name] = _build_value(name) if name in result.open else value
-    asked = [name for name in result.hosts_from if name in found.reader.demanded]
+    asked = [name for name in result.hosts_from if name in settings.reader.demanded]
     secrets = [*result.generated, *result.given]
     values |= {name: _build_value(name) for name in [*asked, *secrets]}
     return "".join(f"{name}={shlex.quote(value)} " for name, value in values.items())
 
 
 def _build_value(name: str) -> str:
-    """Something that a setting can be read from while nothing is there."""
+    """A placeholder that settings can be read with, while no service is available."""
     if re.search(r"(DATABASE|DB)_UR[LI]$", name):
         return "sqlite://:memory:"
     if name.endswith("ENGINE"):
@@ -181,49 +184,51 @@ def _build_value(name: str) -> str:
     return "redis://127.0.0.1" if re.search(r"REDIS|BROKER|CACHE_URL", name) else BUILD
 
 
-def _moved(found: DjangoSettings, name: str, folder: str, result: Guess) -> str | None:
-    """Moves what lies outside of the source into it, where a variable can."""
-    for variable in found.origins(name):
-        if found.given(**{variable: folder}).place(name)[0] == folder:
+def _moved(settings: DjangoSettings, name: str, folder: str, result: Guess) -> str | None:
+    """Moves a path from outside into the source, if a variable can set it."""
+    for variable in settings.origins(name):
+        if settings.given(**{variable: folder}).place(name)[0] == folder:
             result.env[variable] = folder
             return folder
     return None
 
 
-def _media(found: DjangoSettings, result: Guess) -> None:
-    root, outside = found.place("MEDIA_ROOT")
-    if _is_remote(found, "default"):
+def _media(settings: DjangoSettings, result: Guess) -> None:
+    root, outside = settings.place("MEDIA_ROOT")
+    if _is_remote(settings, "default"):
         return
     if root is None and outside:
-        root = _moved(found, "MEDIA_ROOT", "media", result)
+        root = _moved(settings, "MEDIA_ROOT", "media", result)
         if root is None:
             result.checks.append(
-                f"media: MEDIA_ROOT is {path(found.get('MEDIA_ROOT'))}, outside of the source; "
+                f"media: MEDIA_ROOT is {path(settings.get('MEDIA_ROOT'))}, outside of the source; "
                 "uploaded files must be in a directory that outlives releases"
             )
             return
     if root is None:
-        if found.get("MEDIA_ROOT") is UNKNOWN:
+        if settings.get("MEDIA_ROOT") is UNKNOWN:
             result.checks.append("media: MEDIA_ROOT could not be made out")
         return
-    url = _url("MEDIA_URL", found, result)
+    url = _url("MEDIA_URL", settings, result)
     if url:
         result.media = (root, url)
     else:
         result.share(root)
 
 
-def _is_remote(found: DjangoSettings, kind: str) -> bool:
-    """Whether files are kept with somebody else."""
-    storages = found.get("STORAGES")
+def _is_remote(settings: DjangoSettings, kind: str) -> bool:
+    """Whether files are stored on a remote service."""
+    storages = settings.get("STORAGES")
     entry = storages.get(kind) if isinstance(storages, dict) else None
     backend = entry.get("BACKEND") if isinstance(entry, dict) else None
     old = "STATICFILES_STORAGE" if kind == "staticfiles" else "DEFAULT_FILE_STORAGE"
-    return any(isinstance(item, str) and REMOTE.search(item) for item in (backend, found.get(old)))
+    return any(
+        isinstance(item, str) and REMOTE.search(item) for item in (backend, settings.get(old))
+    )
 
 
-def _url(name: str, found: DjangoSettings, result: Guess) -> str | None:
-    value = found.get(name)
+def _url(name: str, settings: DjangoSettings, result: Guess) -> str | None:
+    value = settings.get(name)
     if not isinstance(value, str) or not value.strip("/"):
         return None
     if "://" in value or value.startswith("//"):
@@ -236,16 +241,20 @@ def _url(name: str, found: DjangoSettings, result: Guess) -> str | None:
     return f"/{value.strip('/')}/" if value.strip("/") else None
 
 
-def _hosts(found: DjangoSettings, result: Guess) -> None:
-    value = found.get("ALLOWED_HOSTS", [])
-    reads = [name for name in found.reader.reads if "ALLOWED_HOST" in name]
-    for variable in dict.fromkeys([*found.origins("ALLOWED_HOSTS"), *reads]):
-        hosts = found.given(**{variable: PROBE}).get("ALLOWED_HOSTS")
+def _hosts(settings: DjangoSettings, result: Guess) -> None:
+    value = settings.get("ALLOWED_HOSTS", [])
+    reads = [name for name in settings.reader.reads if "ALLOWED_HOST" in name]
+    for variable in dict.fromkeys([*settings.origins("ALLOWED_HOSTS"), *reads]):
+        hosts = settings.given(**{variable: PROBE}).get("ALLOWED_HOSTS")
         if isinstance(hosts, list | tuple) and PROBE in hosts:
             result.hosts_from.append(variable)
             _answered(variable, result)
             return
-        if hosts is UNKNOWN and variable in found.origins("ALLOWED_HOSTS") and "HOST" in variable:
+        if (
+            hosts is UNKNOWN
+            and variable in settings.origins("ALLOWED_HOSTS")
+            and "HOST" in variable
+        ):
             result.hosts_from.append(variable)
             result.checks.append(
                 f"Django: {variable} becomes ALLOWED_HOSTS, and how is unclear; one name was set"
@@ -257,28 +266,30 @@ def _hosts(found: DjangoSettings, result: Guess) -> None:
 
 
 def _answered(variable: str, result: Guess) -> None:
-    """Takes back that a person must fill in a variable."""
+    """Withdraws the remark that a person must fill in a variable."""
     if variable in result.open:
         result.open.remove(variable)
         result.env.pop(variable)
         result.checks = [item for item in result.checks if not item.startswith(f"env: {variable} ")]
 
 
-def _health(found: DjangoSettings) -> str | None:
-    root = found.get("ROOT_URLCONF")
+def _health(settings: DjangoSettings) -> str | None:
+    root = settings.get("ROOT_URLCONF")
     if root is None:
-        parents = found.module.split(".")[:-1]
+        parents = settings.module.split(".")[:-1]
         names = (".".join([*parents[:count], "urls"]) for count in range(len(parents), -1, -1))
-        root = next((name for name in names if name in found.project.by_name), None)
-    known = urls.routes(found.project, found.reader, root) if isinstance(root, str) else []
+        root = next((name for name in names if name in settings.project.by_name), None)
+    known = urls.routes(settings.project, settings.reader, root) if isinstance(root, str) else []
     paths = [route.path for route in known]
     checks = [route.path for route in known if route.view.startswith("health check of")]
     best = (
-        health.best(paths, weak=False) or next(iter(checks), None) or evidence.health(found.project)
+        health.best(paths, weak=False)
+        or next(iter(checks), None)
+        or evidence.health(settings.project)
     )
     if best is not None:
         return best
-    has_admin = "django.contrib.admin" in found.applications
+    has_admin = "django.contrib.admin" in settings.applications
     for route in known:
         if has_admin and route.view == "admin.site.urls":
             return f"/{route.path.strip('/')}/login/"

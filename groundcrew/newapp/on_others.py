@@ -1,4 +1,4 @@
-"""What the sources of Flask, FastAPI and other applications ask of a manifest."""
+"""Derives a manifest from the sources of Flask, FastAPI and other applications."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 GUARDED = re.compile(
     r"redirect|login_required|require|abort|url_for|session|auth|current_user|Depends"
 )
-"""A page with one of these may not answer everybody with 200."""
+"""A page with one of these words may not answer everybody with 200."""
 
 
 def look(place: Place, reader: Reader, modules: list[str], result: Guess) -> None:
@@ -43,11 +43,11 @@ def look(place: Place, reader: Reader, modules: list[str], result: Guess) -> Non
 def _health(
     project: Project, reader: Reader, modules: list[str], routes: list[Route], result: Guess
 ) -> str | None:
-    found = health.best(route.path for route in routes) or evidence.health(project)
-    if found is None and result.entry.framework == "FastAPI":
+    path = health.best(route.path for route in routes) or evidence.health(project)
+    if path is None and result.entry.framework == "FastAPI":
         return _openapi(project, reader, modules)
-    if found is not None:
-        return found
+    if path is not None:
+        return path
     open_pages = [
         route.path
         for route in routes
@@ -66,7 +66,8 @@ def _health(
 
 
 def _openapi(project: Project, reader: Reader, modules: list[str]) -> str | None:
-    """The description of its own interface, which FastAPI gives to everybody."""
+    """The path of FastAPI's OpenAPI document, which is public by default; None if it is
+    disabled."""
     for name in modules:
         frame = reader.read(name)
         for node in ast.walk(project.by_name[name].tree):
@@ -80,17 +81,17 @@ def _openapi(project: Project, reader: Reader, modules: list[str]) -> str | None
 
 
 def _prefixes(routes: list[Route]) -> list[str]:
-    """Where its paths begin, for a front end that has all others."""
-    found = set()
+    """Prefixes of the application's paths, if a front end serves all others."""
+    prefixes = set()
     for route in routes:
         first, _, rest = route.path.lstrip("/").partition("/")
         if first and not re.search(r"[<{*]", first):
-            found.add(f"/{first}/" if rest or route.path.endswith("/") else f"/{first}")
-    return sorted(found)
+            prefixes.add(f"/{first}/" if rest or route.path.endswith("/") else f"/{first}")
+    return sorted(prefixes)
 
 
 def _static(project: Project, reader: Reader, modules: list[str]) -> tuple[str, str] | None:
-    """The static files of the Flask application, where it has some below a path of their own."""
+    """Static files of the Flask application, if they have a path of their own."""
     for name in modules:
         frame, module = reader.read(name), project.by_name[name]
         if not signs(project).search(project.text(module.path)):
@@ -139,7 +140,7 @@ def _migrations(project: Project, modules: list[str], result: Guess) -> None:
 
 
 def _alembic(project: Project, result: Guess) -> None:
-    found = [
+    configurations = [
         path
         for path in project.named(["alembic.ini"])
         if path.count("/") < 3
@@ -147,16 +148,16 @@ def _alembic(project: Project, result: Guess) -> None:
         and not re.search(r"(^|/)(tests?|docs|examples)/", path)
     ]
     more = [path for path in project.named(["alembic.ini"]) if "migrations/" in path]
-    if not found and more:
+    if not configurations and more:
         folder = more[0].rpartition("/")[0]
         result.checks.append(
             f"migrations: they lie in {folder}, and which command runs them was not made out"
         )
-    if found:
-        option = "" if found[0] == "alembic.ini" else f"-c {found[0]} "
+    if configurations:
+        option = "" if configurations[0] == "alembic.ini" else f"-c {configurations[0]} "
         importable = result.install or "PYTHONPATH" in result.env
-        # As a module it finds what lies in the release's directory.
-        bare = importable or "prepend_sys_path" in project.text(found[0])
+        # Run as a module, alembic can import from the release's directory.
+        bare = importable or "prepend_sys_path" in project.text(configurations[0])
         command = "alembic" if bare else "python -m alembic"
         result.release_hooks.append(f"{command} {option}upgrade head")
 
@@ -174,7 +175,8 @@ def _flask_name(name: str) -> str:
 
 
 def database(file: Beside, result: Guess) -> None:
-    """A SQLite file that would be lost with its release: elsewhere, where a variable can."""
+    """Moves a SQLite file that would be lost with its release, if a variable can set its path;
+    reports it otherwise."""
     urls = [name for name in file.variables if re.search(r"UR[LI]$|DATABASE$|_DB$", name)]
     last = file.path.rpartition("/")[2]
     if len(urls) == 1 and urls[0] not in {*result.env, *result.given}:

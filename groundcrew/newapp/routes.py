@@ -1,4 +1,4 @@
-"""The paths of FastAPI, Starlette and Flask applications, through their routers and blueprints."""
+"""Finds the paths of FastAPI, Starlette and Flask applications, through routers and blueprints."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ SIGNS = re.compile(
     "Router|Blueprint|include_router|add_url_rule|add_route|add_api_route|"
     r"\.(route|get|websocket|mount)\(|routes="
 )
-"""Without one of these words a module has no routes."""
+"""A module without one of these has no routes."""
 Key = tuple[str, int]
-"""What identifies a router: its module, and the line that makes it."""
+"""Identity of a router: its module, and the line that creates it."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ class Route:
 
 @dataclass
 class Node:
-    """A router or an application: its routes, and what it includes below which path."""
+    """A router or application: its routes, and the routers that it includes, with their
+    prefixes."""
 
     prefix: str | None = ""
     is_application: bool = False
@@ -45,7 +46,7 @@ class Node:
 
 
 class Graph:
-    """All routers of some modules."""
+    """All routers of the given modules."""
 
     def __init__(self, project: Project, reader: Reader, modules: list[str]) -> None:
         self.nodes: dict[Key, Node] = {}
@@ -56,13 +57,13 @@ class Graph:
                 self._block(module.tree.body, frame)
 
     def paths(self) -> list[Route]:
-        """Every path that an application has for sure, whole."""
-        found: list[Route] = []
+        """All full paths that an application certainly has."""
+        routes: list[Route] = []
         mounted = {key for node in self.nodes.values() for key, _ in node.parts}
         for key, node in self.nodes.items():
             if node.is_application and key not in mounted:
-                found += self._below(node, node.prefix, ())
-        return found
+                routes += self._below(node, node.prefix, ())
+        return routes
 
     def _below(self, node: Node, prefix: str | None, seen: tuple[int, ...]) -> Iterator[Route]:
         if prefix is None or id(node) in seen:
@@ -76,7 +77,8 @@ class Graph:
             yield from self._below(inner, _join(prefix, own), (*seen, id(node)))
 
     def _block(self, body: list[ast.stmt], frame: Frame) -> None:
-        """Statements that are reached for sure, and functions, which somebody calls."""
+        """Follows statements that are certainly reached, and functions, which are assumed to be
+        called."""
         for node in body:
             if isinstance(node, ast.If | ast.For | ast.While):
                 continue
@@ -149,7 +151,7 @@ class Graph:
                 node.routes.append(Route(path, function))
 
     def _routes_in(self, call: ast.Call, frame: Frame) -> None:
-        """Starlette's `routes=[Route("/x", f), Mount("/y", routes=[...])]`."""
+        """Routes of Starlette's `routes=[Route("/x", f), Mount("/y", routes=[...])]`."""
         if last_name(call.func) not in APPLICATIONS:
             return
         for keyword in call.keywords:
@@ -180,7 +182,7 @@ class Graph:
         node.parts.append((key, self._joint(name, call, part, frame)))
 
     def _joint(self, name: str, call: ast.Call, part: Node, frame: Frame) -> str | None:
-        """The path between the two."""
+        """The prefix of an included router; None if it is unknown."""
         given = self._prefix(call, frame)
         if name == "mount":
             path = evaluate(call.args[0], frame)
@@ -188,7 +190,7 @@ class Graph:
         if given is None or part.prefix is None:
             return None
         if name == "register_blueprint":
-            # Flask's replaces the blueprint's own.
+            # In Flask it replaces the blueprint's own prefix.
             return given or part.prefix
         return _join(given, part.prefix)
 

@@ -1,4 +1,4 @@
-"""Which services an application talks to, and whether it calls other hosts."""
+"""Finds the services that an application uses, and whether it calls other hosts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DRIVERS = {
     "SQL Server": ("pyodbc", "pymssql", "mssql-django"),
     "ClickHouse": ("clickhouse-driver", "clickhouse-connect", "django-clickhouse-backend"),
 }  # fmt: skip
-"""By the names of packages and of what is imported."""
+"""Service -> names of packages and modules."""
 BATTERIES = {"celery": "a broker for Celery (Redis or RabbitMQ)",
              "dramatiq": "a broker for Dramatiq (Redis or RabbitMQ)"}  # fmt: skip
 CALLS = frozenset((
@@ -34,26 +34,26 @@ CALLS = frozenset((
     "pywebpush", "github", "zeep", "pycurl", "treq", "grpc", "apprise", "litellm", "msal",
     "requests_oauthlib", "allauth",
 ))  # fmt: skip
-"""Clients for what is on other hosts."""
+"""Client libraries for services on other hosts."""
 
 
 def drivers(project: Project, requirements: str | None) -> dict[str, list[str]]:
-    """Service -> the drivers for it that are asked for or imported."""
+    """Service -> its drivers that are required or imported."""
     asked = needs.packages(project, requirements)
     used = {name.partition(".")[0].replace("_", "-") for name in _imported(project)}
-    found = {}
+    services = {}
     for service, names in DRIVERS.items():
         present = [name for name in names if name in asked] or [n for n in names if n in used]
         if present:
-            found[service] = present
+            services[service] = present
     for name, service in BATTERIES.items():
-        if name in asked | used and not {"Redis", "RabbitMQ"} & found.keys():
-            found[service] = [name]
-    return found
+        if name in asked | used and not {"Redis", "RabbitMQ"} & services.keys():
+            services[service] = [name]
+    return services
 
 
 def callers(project: Project) -> list[str]:
-    """What is imported that calls other hosts."""
+    """Imported client libraries that call other hosts."""
     used = _imported(project)
     return sorted(
         name for name in CALLS if name in used or any(item.startswith(f"{name}.") for item in used)
@@ -61,15 +61,15 @@ def callers(project: Project) -> list[str]:
 
 
 def _imported(project: Project) -> set[str]:
-    found: set[str] = set()
+    packages: set[str] = set()
     for module in project.modules:
         if not module.aside:
-            found |= project.imports[module.path]
-    return {name for name in found if name.partition(".")[0] not in project.by_name}
+            packages |= project.imports[module.path]
+    return {name for name in packages if name.partition(".")[0] not in project.by_name}
 
 
 def among(packages: list[str]) -> list[str]:
-    """Which of these requirements are drivers or servers that somebody chooses between."""
+    """The drivers among these requirements."""
     every = {name for names in DRIVERS.values() for name in names}
-    found = (re.match(r"[A-Za-z0-9][\w.-]*", item.strip()) for item in packages)
-    return [match[0] for match in found if match and match[0].lower().replace("_", "-") in every]
+    matches = (re.match(r"[A-Za-z0-9][\w.-]*", item.strip()) for item in packages)
+    return [match[0] for match in matches if match and match[0].lower().replace("_", "-") in every]

@@ -15,7 +15,7 @@ from groundcrew.newapp.syntax import called, last_name, strings, text
 
 @dataclass(frozen=True)
 class Field:
-    """A field, with the variable that it is read from."""
+    """A field, and the variable that it is read from."""
 
     name: str
     required: bool
@@ -23,21 +23,21 @@ class Field:
     choices: tuple[str, ...] = ()
     default: Any = UNKNOWN
     own: str = ""
-    """Its name without the prefix."""
+    """Name without the prefix."""
 
 
 def fields(frame: Frame) -> list[Field]:
-    """The variables of the settings classes that this module defines and somebody makes."""
-    found: dict[str, Field] = {}
+    """The variables of the settings classes that this module defines and instantiates."""
+    declared: dict[str, Field] = {}
     for value in list(frame.names.values()):
         if isinstance(value, Class) and value.module == frame.module and _is_settings(value):
             if not _is_used(value, frame):
                 continue
             for item in _of(value, frame, _prefix(value, frame), _given(value, frame)):
-                known = found.get(item.name)
+                known = declared.get(item.name)
                 if known is None or item.required:
-                    found[item.name] = item
-    return list(found.values())
+                    declared[item.name] = item
+    return list(declared.values())
 
 
 def _is_settings(value: Class) -> bool:
@@ -45,7 +45,7 @@ def _is_settings(value: Class) -> bool:
 
 
 def _is_used(value: Class, frame: Frame) -> bool:
-    """Whether it is made somewhere; one that others derive from may not be."""
+    """Whether a class is instantiated; base classes may not be."""
     derived = any(
         isinstance(other, Class) and value in other.bases for other in frame.names.values()
     )
@@ -60,15 +60,15 @@ def _made(value: Class, frame: Frame) -> Iterator[tuple[ast.Call, ast.Module]]:
 
 
 def _given(value: Class, frame: Frame) -> set[str]:
-    """Fields that whoever makes one sets by hand."""
-    found: set[str] = set()
+    """Fields that are passed as arguments when the class is instantiated."""
+    names: set[str] = set()
     for call, tree in _made(value, frame):
         for keyword in call.keywords:
             if keyword.arg:
-                found.add(keyword.arg.lower())
+                names.add(keyword.arg.lower())
             elif isinstance(keyword.value, ast.Name):
-                found |= _keys(tree, keyword.value.id)
-    return found
+                names |= _keys(tree, keyword.value.id)
+    return names
 
 
 def _keys(tree: ast.Module, name: str) -> set[str]:
@@ -81,7 +81,7 @@ def _keys(tree: ast.Module, name: str) -> set[str]:
 
 
 def _of(value: Class, frame: Frame, prefix: str, given: set[str]) -> Iterator[Field]:
-    """The fields of a class, those that it inherits first; without those that are `given`."""
+    """The fields of a class, inherited ones first, without those in `given`."""
     for base in value.bases:
         if isinstance(base, Class) and _is_settings(base):
             yield from _of(base, frame.reader.read(base.module) or frame, prefix, given)
@@ -94,7 +94,7 @@ def _of(value: Class, frame: Frame, prefix: str, given: set[str]) -> Iterator[Fi
             continue
         kind = evaluate(node.annotation, frame)
         if isinstance(kind, Class) and not kind.derives_from("Enum", "StrEnum", "IntEnum"):
-            # A group of fields: each has a variable of its own, or it is JSON.
+            # A nested model: its fields have variables of their own, or it is JSON.
             continue
         if name.lower() in given:
             continue
@@ -109,7 +109,7 @@ def _of(value: Class, frame: Frame, prefix: str, given: set[str]) -> Iterator[Fi
 
 
 def _prefix(value: Class, frame: Frame) -> str:
-    """What its variables begin with: as it says itself, else as the class that it derives from."""
+    """The prefix of its variables, its own or an inherited one."""
     own = _own_prefix(value, frame)
     if own is not None:
         return own
@@ -119,16 +119,16 @@ def _prefix(value: Class, frame: Frame) -> str:
 
 def _own_prefix(value: Class, frame: Frame) -> str | None:
     config = value.names.get("model_config")
-    found: Any = None
+    prefix: Any = None
     if isinstance(config, Instance):
         for keyword in config.call.keywords:
             if keyword.arg == "env_prefix":
-                found = evaluate(keyword.value, frame)
+                prefix = evaluate(keyword.value, frame)
     elif isinstance(config, dict):
-        found = config.get("env_prefix")
+        prefix = config.get("env_prefix")
     elif isinstance(inner := value.names.get("Config"), Class):
-        found = inner.names.get("env_prefix")
-    return found if isinstance(found, str) else None
+        prefix = inner.names.get("env_prefix")
+    return prefix if isinstance(prefix, str) else None
 
 
 def _variable(value: ast.expr | None, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Directories that an application writes to, which must outlive its releases."""
+"""Finds directories that an application writes to, which must be kept across releases."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from groundcrew.newapp.reading.values import UNKNOWN, Class
 from groundcrew.newapp.syntax import called, strings, text
 
 SQLITE = re.compile(r"(?:sqlite(?:\+\w+)?:///)?(?!/)([\w./-]+)/[\w-]+\.(?:db|sqlite3?)")
-"""The path of a SQLite file, or an URL with one, that is not absolute."""
+"""A relative path of a SQLite file, or a URL with one."""
 URL = re.compile(r"sqlite(?:\+\w+)?:///(?P<path>/?[\w./ -]+)")
 KEPT = re.compile(
     r"(DATA|LOGS?|LOGGING|MEDIA|UPLOAD|STORAGE|CONSUM\w*|ATTACHMENT|INGEST|ARCHIVE|FILES|INDEX|PERSIST|BACKUP)\w*_"
@@ -37,20 +37,20 @@ class Beside:
 
 
 def named(project: Project, frames: list[Frame]) -> Iterator[str]:
-    """Directories in the source that settings name and the source does not bring."""
-    found: list[str] = []
+    """Directories in the source that settings name and the source does not contain."""
+    paths: list[str] = []
     for frame in frames:
         for name, value, _ in _names(frame):
             folder = _folder(project, value) if KEPT.search(name) else None
             if folder is not None:
-                found.append(folder)
-    for folder in sorted(set(found)):
-        if not any(folder.startswith(f"{other}/") for other in found):
+                paths.append(folder)
+    for folder in sorted(set(paths)):
+        if not any(folder.startswith(f"{other}/") for other in paths):
             yield folder
 
 
 def _names(frame: Frame) -> Iterator[tuple[str, Any, frozenset[str]]]:
-    """Names of a module and of its classes, with their values and the variables behind them."""
+    """Names in a module and in its classes, with their values and the variables they come from."""
     for name, value in frame.names.items():
         yield name, value, frame.origins.get(name, frozenset())
         if isinstance(value, Class) and value.module == frame.module:
@@ -66,7 +66,7 @@ def _folder(project: Project, value: Any) -> str | None:
     folder, _ = within(project, value)
     if folder is None or re.search(r"\.\w{1,8}$", folder) or folder.count("/") > 4:
         return None
-    # What comes with the source is not what is written.
+    # The application does not write to directories that come with the source.
     brought = [path for path in project.files if path.startswith(f"{folder}/")]
     if project.has(folder) or any(not path.rpartition("/")[2].startswith(".") for path in brought):
         return None
@@ -74,7 +74,7 @@ def _folder(project: Project, value: Any) -> str | None:
 
 
 def sqlite(project: Project, frames: list[Frame]) -> tuple[list[str], list[Beside]]:
-    """Directories of SQLite files, and files that have none of their own."""
+    """Directories of SQLite files, and SQLite files without a directory of their own."""
     folders: list[str] = []
     beside: list[Beside] = []
     for frame in frames:
@@ -100,7 +100,7 @@ def _has_code(project: Project, folder: str) -> bool:
 
 
 def literal(project: Project, modules: list[str]) -> Iterator[str]:
-    """Directories of SQLite files that literal strings name by a relative path."""
+    """Directories of SQLite files in literal strings with a relative path."""
     for name in modules:
         module = project.by_name.get(name)
         for match in filter(None, map(SQLITE.fullmatch, strings(module.tree) if module else [])):
@@ -110,7 +110,7 @@ def literal(project: Project, modules: list[str]) -> Iterator[str]:
 
 
 def written(project: Project, modules: list[str]) -> Iterator[str]:
-    """Directories that the code makes or logs to, by a literal relative path."""
+    """Directories that the code creates or logs to, by a literal relative path."""
     for name in modules:
         module = project.by_name.get(name)
         for node in ast.walk(module.tree) if module else ():
@@ -126,12 +126,11 @@ def written(project: Project, modules: list[str]) -> Iterator[str]:
 
 
 def data_variables(reader: Reader, project: Project) -> dict[str, Any]:
-    """Variables that say where data goes, where the code itself would put it elsewhere than in the
-    source."""
-    found = {}
+    """Variables for data directories whose default lies outside of the source -> default."""
+    variables = {}
     for name, read in reader.reads.items():
         if DATA_VARIABLE.search(name):
             inside, _ = within(project, read.default)
             if inside is None and read.default is not UNKNOWN:
-                found[name] = read.default
-    return found
+                variables[name] = read.default
+    return variables

@@ -1,4 +1,4 @@
-"""Small questions to Python's syntax trees."""
+"""Helpers for Python's syntax trees."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from collections.abc import Iterator
 
 
 def called(node: ast.expr | None) -> str:
-    """The last name of what a call calls: `Flask` for `flask.Flask(...)`; else nothing."""
+    """The last part of the called name: `Flask` for `flask.Flask(...)`; empty if it is no call."""
     return last_name(node.func) if isinstance(node, ast.Call) else ""
 
 
 def last_name(node: ast.AST | None) -> str:
-    """The last part of a name: `c` for `a.b.c`; else nothing."""
+    """The last part of a name: `c` for `a.b.c`; empty if it is no name."""
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else ""
 
 
 def text(node: ast.AST | None) -> str | None:
-    """A literal string."""
+    """The value of a literal string; None if it is none."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     return None
 
 
 def assignments(body: list[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:
-    """Names and what they are set to, in this block and the ones that it may enter."""
+    """Names and assigned expressions, in this block and in nested `if` and `try` blocks."""
     for node in body:
         if isinstance(node, ast.Assign):
             names = [target.id for target in node.targets if isinstance(target, ast.Name)]
@@ -38,33 +38,33 @@ def assignments(body: list[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:
 
 
 def strings(node: ast.AST) -> list[str]:
-    """Every literal string inside, in the order of the source."""
-    found = [
+    """Every literal string inside, in source order."""
+    texts = [
         ((item.lineno, item.col_offset), item.value)
         for item in ast.walk(node)
         if isinstance(item, ast.Constant) and isinstance(item.value, str)
     ]
-    return [value for _, value in sorted(found, key=lambda item: item[0])]
+    return [value for _, value in sorted(texts, key=lambda item: item[0])]
 
 
 def imported(tree: ast.Module) -> set[str]:
-    """First parts of the names of imported modules."""
-    found: set[str] = set()
+    """Top-level names of imported modules."""
+    names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found.update(alias.name.partition(".")[0] for alias in node.names)
+            names.update(alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module.partition(".")[0])
-    return found
+            names.add(node.module.partition(".")[0])
+    return names
 
 
 def modules_imported(tree: ast.Module) -> set[str]:
-    """Whole names of imported modules; `from a import b` counts as `a` and as `a.b`."""
-    found: set[str] = set()
+    """Full names of imported modules; `from a import b` counts as `a` and as `a.b`."""
+    names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
+            names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module)
-            found.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return found
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names

@@ -1,4 +1,4 @@
-"""The paths of a Django project's URL configuration."""
+"""Finds the paths of a Django project's URL configuration."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from groundcrew.newapp.syntax import called, last_name, text
 DEPTH = 6
 CHECKS = {"health_check.urls": "", "watchman.urls": "ping/", "django_healthz.urls": "",
           "health_check.contrib": ""}  # fmt: skip
-"""Packages for health checks: the path, below their own, that answers 200."""
+"""Packages for health checks -> the path, relative to theirs, that answers 200."""
 
 
 @dataclass(frozen=True)
 class Route:
-    """A path without arguments, and the name of what answers it."""
+    """A path without arguments, and the expression of its view."""
 
     path: str
     view: str
 
 
 def routes(project: Project, reader: Reader, module: str) -> list[Route]:
-    """All paths that a URL configuration has for sure."""
+    """All paths that a URL configuration certainly has."""
     return list(_module(project, reader, module, "/", 0))
 
 
@@ -42,7 +42,8 @@ def _module(
 
 
 def _patterns(body: list[ast.stmt], frame: Frame) -> Iterator[ast.expr]:
-    """What urlpatterns is set to, and what is added, where that is not left to chance."""
+    """The expressions in urlpatterns, including those added later, unless a condition is
+    unknown."""
     for node in body:
         if isinstance(node, ast.If):
             known = truth(evaluate(node.test, frame))
@@ -122,7 +123,7 @@ def _included(node: ast.expr, frame: Frame, prefix: str, depth: int) -> Iterator
 
 
 def _plain(pattern: str) -> str | None:
-    """A regular expression without variable parts, as the text that it matches."""
+    """The text that a regular expression matches; None if it has variable parts."""
     text = pattern.removeprefix("^").removesuffix("$").removesuffix("/?")
     text = re.sub(r"\\([./-])", r"\1", text)
     return None if re.search(r"[\\()\[\]*+?|{}^$]", text) else text

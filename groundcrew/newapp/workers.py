@@ -1,4 +1,4 @@
-"""Background processes: what the project's own files start, else what its code asks for."""
+"""Finds background processes: those that start scripts run, then those that the code implies."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ LASTING = re.compile(
 )
 HUEYS = ("SqliteHuey", "RedisHuey", "PriorityRedisHuey", "FileHuey")
 SCHEDULE = "--schedule /tmp/celerybeat-schedule"
-"""Beat writes down when it last did what; a release is read-only, and this is its own /tmp."""
+"""Beat needs a file for its schedule: the release is read-only, but each unit has its own /tmp."""
 
 
 @dataclass(frozen=True)
 class Worker:
-    """A background process. `reason` says why it is only proposed, where it is."""
+    """A background process. `reason`: why it is only proposed; None if it is not."""
 
     name: str
     command: str
@@ -45,22 +45,22 @@ class Worker:
 
 
 def find(project: Project, reader: Reader, settings: DjangoSettings | None) -> list[Worker]:
-    """The workers, each kind once."""
-    found: dict[str, Worker] = {}
+    """The workers, one of each kind."""
+    workers: dict[str, Worker] = {}
     for worker in [
         *_started(project, settings),
         *_celery(project, settings),
         *_applications(project, settings),
         *_others(project, reader),
     ]:
-        found.setdefault(_kind(worker), worker)
+        workers.setdefault(_kind(worker), worker)
     switch = _switched_off(settings)
     if switch:
-        found = {
+        workers = {
             key: replace(item, reason=switch) if key.startswith("celery") else item
-            for key, item in found.items()
+            for key, item in workers.items()
         }
-    return list(found.values())
+    return list(workers.values())
 
 
 def _kind(worker: Worker) -> str:
@@ -69,7 +69,7 @@ def _kind(worker: Worker) -> str:
 
 
 def _started(project: Project, settings: DjangoSettings | None) -> Iterator[Worker]:
-    """Commands in scripts, Procfiles and the like."""
+    """Workers that start scripts run."""
     for line in evidence.lines(project):
         process = re.match(r"([\w-]+):\s+(.+)", line.text)
         is_procfile = line.path.rpartition("/")[2].startswith("Procfile")
@@ -81,7 +81,7 @@ def _started(project: Project, settings: DjangoSettings | None) -> Iterator[Work
             continue
         command = _clean(match["command"], project)
         if " -B" in f" {command}" or " --beat" in command:
-            # Several of these would do everything several times: one process for it.
+            # Several workers would each run the schedule, so it gets a process of its own.
             command = re.sub(r"\s+(-B|--beat)\b", "", command)
             beat = re.sub(r"\bworker\b.*", f"beat --loglevel INFO {SCHEDULE}", command)
             yield Worker("beat", beat, single=True)
@@ -89,7 +89,7 @@ def _started(project: Project, settings: DjangoSettings | None) -> Iterator[Work
 
 
 def _clean(command: str, project: Project) -> str:
-    """Without what only a shell with the same variables would understand."""
+    """The command without words that depend on shell variables."""
     words: list[str] = []
     for word in command.split():
         if "$" in word or "%(" in word:
@@ -140,7 +140,7 @@ def _beat(target: str, settings: DjangoSettings | None) -> Worker:
 
 
 def _has_schedule(settings: DjangoSettings | None) -> bool:
-    """Whether the settings say where beat's file is."""
+    """Whether the settings set the path of beat's file."""
     return settings is not None and settings.get("CELERY_BEAT_SCHEDULE_FILENAME") is not None
 
 
@@ -153,7 +153,7 @@ def _is_periodic(project: Project, settings: DjangoSettings | None) -> bool:
 
 
 def _switched_off(settings: DjangoSettings | None) -> str | None:
-    """Why Celery is not used unless somebody wants it."""
+    """Why Celery is disabled by default; None if it is not."""
     if settings is None or settings.frame is None:
         return None
     for name in ("CELERY_ENABLED", "USE_CELERY", "ENABLE_CELERY"):
@@ -170,7 +170,7 @@ def _switched_off(settings: DjangoSettings | None) -> str | None:
 
 
 def _applications(project: Project, settings: DjangoSettings | None) -> Iterator[Worker]:
-    """What Django applications for background work are started with."""
+    """Workers of Django applications for background jobs."""
     command = f"python {manage(project) or 'manage.py'}"
     used = settings.applications if settings else []
     known = {
@@ -193,7 +193,7 @@ def _applications(project: Project, settings: DjangoSettings | None) -> Iterator
 
 
 def _others(project: Project, reader: Reader) -> Iterator[Worker]:
-    """Huey, Dramatiq and arq without Django."""
+    """Workers of Huey, Dramatiq and arq without Django."""
     for module in _nearest(project):
         used = {name.partition(".")[0] for name in project.imports[module.path]}
         frame = reader.read(module.name) if used & {"huey", "dramatiq", "arq"} else None
@@ -217,22 +217,22 @@ def _nearest(project: Project) -> list[Module]:
 
 
 def commands(project: Project, settings: DjangoSettings | None) -> list[str]:
-    """Management commands that may be meant to run all the time."""
+    """Management commands that may be meant to run permanently."""
     packages = settings.packages if settings else []
-    found = []
+    names = []
     for module in project.modules:
         head, _, name = module.name.partition(".management.commands.")
         if name and head in packages and LASTING.search(name):
-            found.append(name)
-    return found
+            names.append(name)
+    return names
 
 
-def unknown(project: Project, found: list[Worker]) -> list[str]:
-    """Job queues that are imported, and that no worker was found for."""
+def unknown(project: Project, workers: list[Worker]) -> list[str]:
+    """Job queues that are imported but have no worker."""
     used: set[str] = set()
     for module in _nearest(project):
         used |= {name.partition(".")[0] for name in project.imports[module.path]}
-    known = " ".join(worker.command for worker in found)
+    known = " ".join(worker.command for worker in workers)
     names = {"rq": "RQ", "celery": "Celery", "huey": "Huey", "dramatiq": "Dramatiq",
              "arq": "arq", "taskiq": "TaskIQ", "procrastinate": "Procrastinate"}  # fmt: skip
     return [title for name, title in names.items() if name in used and name not in known]

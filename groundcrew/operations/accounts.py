@@ -1,4 +1,4 @@
-"""Users and groups of a host, many in one command."""
+"""Manages a host's users and groups, many in one command."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ __all__ = ["Group", "User", "manage"]
 def manage(
     groups: Sequence[Group] = (), users: Sequence[User] = (), claims: Sequence[Claim] = ()
 ) -> Generator[PyinfraCommand, None, None]:
-    """Makes groups and users what they should be: one fact, and one command if any differs.
+    """Brings groups and users to their wanted state: one fact, and one command if any differs.
 
     Accounts and memberships that are not listed are left alone.
 
-    + groups: groups to have, created before the users
-    + users: users to have
-    + claims: applications whose accounts these are; what is there and somebody else's is refused,
-      unless the application may take it over
+    + groups: groups that must exist, created before the users
+    + users: users that must exist
+    + claims: applications that own these accounts; existing accounts of others are refused, unless
+      the application may take them over
     """
     states = host.get_fact(Accounts)
     refused = [reason for claim in claims if (reason := claim.refusal(states))]

@@ -1,7 +1,7 @@
-"""Debian packages: nothing is fetched while nothing is missing.
+"""Installs Debian packages; nothing is downloaded unless a package is missing.
 
-pyinfra's own `apt.update` fetches the lists whenever they are older than `cache_time`, which makes
-every first run of a day a change, and takes two round trips to find out.
+pyinfra's own `apt.update` downloads the lists whenever they are older than `cache_time`. That makes
+the first run of every day a change, and the check takes two round trips.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 from pyinfra.facts.apt import noninteractive_apt
 
+from groundcrew import record
 from groundcrew.facts.apt import STAMP, Apt, AptState, Removable
 
 
@@ -23,12 +24,12 @@ def packages(
     clean: bool = False,
     unwanted: Sequence[str] = (),
 ) -> Generator[StringCommand, None, None]:
-    """Installs what is missing, without recommendations: one fact, and one command if need be.
+    """Installs missing packages, without recommendations: one fact, and a command only if needed.
 
     + packages: names, `name=version` to pin one, `name/suite` to take it from a suite
-    + cache_time: seconds for which the package lists count as fresh, when something is missing
+    + cache_time: seconds for which the package lists count as fresh if a package is missing
     + lock_timeout: seconds to wait while another program holds apt's locks
-    + clean: whether the downloaded packages are removed again
+    + clean: whether to remove the downloaded packages afterwards
     + unwanted: packages to remove, unless another package needs them
     """
     if not packages:
@@ -41,6 +42,7 @@ def packages(
     if not wanted and not removable:
         host.noop(f"{len(packages)} packages are installed")
         return
+    record.change(host, [*wanted, *(f"not wanted: {item}" for item in removable)])
     if wanted:
         fresh = state.lists_age is not None and state.lists_age < cache_time
         script = install_script(wanted, update=not fresh, lock_timeout=lock_timeout, clean=clean)
@@ -50,32 +52,32 @@ def packages(
 
 
 def _removable(installed: Sequence[str]) -> list[str]:
-    """What can go; what cannot is named."""
+    """The packages that can be removed; logs those that cannot."""
     if not installed:
         return []
-    found = host.get_fact(Removable, packages=list(installed))
+    removable = host.get_fact(Removable, packages=list(installed))
     if host.state.is_executing:
-        if found:
-            host.log(f"not wanted, removed: {', '.join(found)}")
-        if kept := [package for package in installed if package not in found]:
+        if removable:
+            host.log(f"not wanted, removed: {', '.join(removable)}")
+        if kept := [package for package in installed if package not in removable]:
             host.log(f"not wanted, but needed by other packages: {', '.join(kept)}")
-    return found
+    return removable
 
 
 def name_of(package: str) -> str:
-    """The name without version and suite."""
+    """The package's name without version and suite."""
     return package.split("=", 1)[0].split("/", 1)[0]
 
 
 def missing(packages: Sequence[str], state: AptState) -> list[str]:
     """The packages to install, sorted."""
-    found = set()
+    absent = set()
     for package in packages:
         installed = state.versions.get(name_of(package))
         _, _, version = package.partition("=")
         if installed is None or (version and installed != version):
-            found.add(package)
-    return sorted(found)
+            absent.add(package)
+    return sorted(absent)
 
 
 def install_script(
@@ -85,10 +87,11 @@ def install_script(
     clean: bool = False,
     options: Sequence[str] = (),
 ) -> str:
-    """A shell script that fetches the lists if they are not fresh, and installs the packages.
+    """A shell script that installs packages.
 
-    + clean: whether the downloaded packages are removed again
-    + options: more of apt-get's own
+    + update: whether to download the package lists first
+    + clean: whether to remove the downloaded packages afterwards
+    + options: additional options of apt-get
     """
     lines = [update_script(lock_timeout)] if update else ["set -e"]
     install = ["install --no-install-recommends", *options, *_waiting(lock_timeout)]
@@ -99,9 +102,9 @@ def install_script(
 
 
 def update_script(lock_timeout: int) -> str:
-    """A shell script that fetches the package lists.
+    """A shell script that downloads the package lists.
 
-    apt waits for dpkg's lock by itself, but not for that of the lists, so that is tried again.
+    apt waits for dpkg's lock, but not for the lock of the lists, so the script retries.
     """
     return "\n".join(
         [

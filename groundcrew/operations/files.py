@@ -1,4 +1,5 @@
-"""Files, directories and links of a host: replaced together and validated, or not at all."""
+"""Manages files, directories and links: all of them are replaced and validated together, or
+none."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 from pyinfra.operations.util.files import generate_color_diff
 
-from groundcrew import remote
+from groundcrew import record, remote
 from groundcrew.entries import (
     Absent,
     Directory,
@@ -21,6 +22,7 @@ from groundcrew.entries import (
     Purge,
     States,
     changes,
+    named,
     payload,
     tokens,
 )
@@ -35,16 +37,17 @@ EntriesArgument = Sequence[Entry] | Callable[[], Sequence[Entry]]
 
 @operation()
 def manage(entries: EntriesArgument, validate: str | None = None) -> Commands:
-    """Makes the paths of a host what the entries say: one fact, and one command if any differs.
+    """Brings paths to the state that the entries describe: one fact, and one command if any
+    differs.
 
     Every file is staged beside its target, private until it has its final owner and mode, checked
-    by its own validator, and renamed. Then the set-wide `validate` command judges the whole (such
-    as `nginx -t`); when it fails, every path is put back as it was and the operation fails with
-    the validator's output. With `--diff` the changed lines are printed, except those of secrets.
+    by its own validator, and renamed. Then the `validate` command checks the whole set (such as
+    `nginx -t`). If it fails, every path is restored and the operation fails with the validator's
+    output. With `--diff` the changed lines are printed, except those of secrets.
 
     + entries: `File`, `Directory`, `Link`, `Absent`, `Purge`, or a function that returns them,
       called when the operation runs
-    + validate: shell command, run after the change, exit status 0 to keep it
+    + validate: shell command that runs after the change; exit status 0 keeps it
     """
     changed = pending(entries() if callable(entries) else entries)
     if changed:
@@ -52,36 +55,38 @@ def manage(entries: EntriesArgument, validate: str | None = None) -> Commands:
 
 
 def pending(entries: Sequence[Entry]) -> list[PathEntry]:
-    """The entries that the current host does not fulfil; one round trip, two with `--diff`."""
+    """The entries that the current host does not match; one round trip, two with `--diff`."""
     if not entries:
         return []
     changed = changes(entries, read_states(entries))
     if not changed:
         host.noop(f"{len(entries)} paths are as they should be")
-    elif host.state.config.DIFF:
-        print_differences(changed)
+    else:
+        record.change(host, [named(entry) for entry in changed])
+        if host.state.config.DIFF:
+            print_differences(changed)
     return changed
 
 
 def read_states(entries: Sequence[Entry]) -> States:
-    """The states on the current host of all paths that the entries name or match."""
+    """The state on the current host of all paths that the entries name or match."""
     paths = [entry.path for entry in entries if not isinstance(entry, Purge)]
     globs = [(entry.directory, entry.pattern) for entry in entries if isinstance(entry, Purge)]
     return host.get_fact(Paths, paths=paths, globs=globs, generated=tokens(entries))
 
 
 def apply_command(changed: Sequence[PathEntry], validate: str | None) -> StringCommand:
-    """The one command that makes all the changes."""
+    """The command that makes all changes."""
     entries = [payload(entry) for entry in changed]
     return remote.command("apply_files", payload={"entries": entries, "validate": validate})
 
 
 def print_differences(changed: Sequence[PathEntry]) -> None:
-    """Prints what would change on the current host, line by line where content is public."""
+    """Prints what would change on the current host, line by line unless the content is secret."""
     readable = [entry.path for entry in changed if isinstance(entry, File) and not entry.secret]
     states = host.get_fact(Paths, paths=readable, content=True) if readable else {}
     for entry in changed:
-        host.log(f"{type(entry).__name__} {entry.path}")
+        host.log(named(entry))
         if isinstance(entry, File):
             for line in differing_lines(entry, states.get(entry.path)):
                 host.log(f"  {line}")
@@ -97,5 +102,5 @@ def differing_lines(entry: File, state: PathState | None) -> Iterator[str]:
 
 
 def _lines(content: bytes) -> list[str]:
-    # What is there now may be others' work, and steer the terminal.
+    # The current content may come from others and contain terminal control characters.
     return printable(content.decode(errors="replace")).splitlines(keepends=True)

@@ -1,4 +1,5 @@
-"""Changes that could lock the operator out: kept only once a new login over them has worked."""
+"""Guards changes that could lock the operator out: they are kept only after a new login has
+worked."""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ from pyinfra.api import FunctionCommand, Host, State, StringCommand
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS
 from pyinfra.api.command import PyinfraCommand
 
-from groundcrew import remote, transport
-from groundcrew.entries import Entry, PathEntry, States, changes, payload, resolve
+from groundcrew import record, remote, transport
+from groundcrew.entries import Entry, PathEntry, States, changes, named, payload, resolve
 from groundcrew.patience import Patience, patience
 from groundcrew.templates import render
 
@@ -32,14 +33,14 @@ class RefusedError(Exception):
 class Guarded:
     """One change that could lock the operator out.
 
-    The files of `entries` are put back as they were. The shell commands of `snapshot`, `restore`
-    and `reactivate` run in a private directory on the host that they share. `snapshot` notes before
-    the change what is not in `entries`. `restore` puts that back, as far as it is on disk; it may
-    run twice. `activate` makes the new files effective, `reactivate` the old ones again.
+    The files of `entries` are restored if the change is not kept. The shell commands of `snapshot`,
+    `restore` and `reactivate` run in one private directory on the host. Before the change,
+    `snapshot` saves state that is not in `entries`. `restore` restores that state on disk; it may
+    run twice. `activate` puts the new files into effect, `reactivate` the old ones.
 
-    At boot `restore` runs and `reactivate` does not: nothing is running yet that could be told, and
-    what starts afterwards reads the old files. So `restore` must ask no service, systemd least of
-    all, which would wait for the boot that waits for it.
+    At boot `restore` runs and `reactivate` does not: no service is running yet, and those that
+    start afterwards read the old files. `restore` must therefore call no service, least of all
+    systemd, which would wait for the boot that waits for it.
     """
 
     name: str
@@ -52,48 +53,50 @@ class Guarded:
 
 
 def state_directory(name: str) -> str:
-    """The directory that exists on a host while the change `name` is neither kept nor put back."""
+    """The directory that exists on a host until the change `name` is kept or undone."""
     return f"{DIRECTORY}/{name}"
 
 
 def trace(name: str) -> tuple[str, str]:
-    """Directory and glob of what an unfinished change `name` leaves on a host."""
+    """Directory and glob of the files that an unfinished change `name` leaves on a host."""
     return DIRECTORY, f"{name}*"
 
 
 def pending(name: str, states: States) -> bool:
-    """Whether `states`, which have its trace, show that an earlier change `name` did not end."""
+    """Whether `states`, which must include `trace`, show that an earlier change `name` did not
+    finish."""
     directory = state_directory(name)
     return any(path == directory or path.startswith(f"{directory}.") for path in states)
 
 
 def to_be_made(entries: Sequence[Entry], states: States, unfinished: bool) -> list[PathEntry]:
-    """The entries of a change: those that the host does not fulfil.
+    """The entries of a change: those that the host does not match.
 
-    All of them after an `unfinished` one: what it has changed may be put back before this begins.
+    After an `unfinished` change these are all entries: what it changed may be restored first.
     """
     return resolve(entries, states) if unfinished else changes(entries, states)
 
 
 def refuse(reason: str) -> FunctionCommand:
-    """The command of an operation that fails on the current host, before it changed anything.
+    """A command that fails the operation on the current host, before anything was changed.
 
-    Raising in an operation would end the run with a traceback, and for all hosts.
+    An exception in an operation would end the run on all hosts, with a traceback.
     """
     return FunctionCommand(_refuse, (reason,), {})
 
 
 def apply(change: Guarded, users: Sequence[str]) -> Generator[PyinfraCommand, None, None]:
-    """The commands of a guarded change, for use in an operation that found it necessary.
+    """The commands of a guarded change, for an operation that has found it necessary.
 
-    A service is started on the host that puts everything back within a minute, or within three
-    where logging in has been slow; then the change is made and made effective. A new connection
-    then logs in as one of `users` (the first that gets in is enough) and becomes root: the change
-    stays. Nobody gets in: it is put back at once over the live connection, and the operation fails.
-    The operator's machine gone: the host puts it back. The host down: it does so when it boots.
+    First, a service is started on the host that restores everything within a minute, or within
+    three if logging in has been slow. Then the change is made and put into effect. If a new
+    connection can log in as one of `users` (one is enough) and become root, the change is kept. If
+    no user can, it is undone at once over the live connection, and the operation fails. If the
+    operator's machine is gone, the host undoes it; if the host goes down, it does so when it boots.
     """
+    record.change(current_host, [named(entry) for entry in change.entries])
     waits = patience(transport.login_seconds(current_host))
-    # Before the host's own clock is started.
+    # Measured before the host's own timer starts.
     end = time.monotonic() + waits.host
     yield remote.command(
         "guard",
@@ -127,11 +130,12 @@ def confirm(
     waits: Patience,
     end: float,
 ) -> bool:
-    """Keeps the change `name` if one of `users` can log in, else puts it back; whether it stays.
+    """Keeps the change `name` if one of `users` can log in, else undoes it; returns whether it is
+    kept.
 
     + connection: arguments of the live connection's commands
-    + waits: how long is waited for the host
-    + end: when the host puts it back by itself, in the time of `time.monotonic`
+    + waits: how long to wait for the host
+    + end: when the host undoes it by itself, in the time of `time.monotonic`
     """
     refusal = _refusal(host, users, waits.step, end - waits.command)
     command = _keep(name) if refusal is None else _put_back(name)
@@ -177,12 +181,12 @@ def _refusal(host: Host, users: Sequence[str], step: float, until: float) -> str
             reasons.append(str(error))
         else:
             return None
-    # Nobody to ask for is a machine that manages itself: there is no connection to lose.
+    # No users means a machine that manages itself: there is no connection to lose.
     return "; ".join(reasons) or None
 
 
 def _keep(name: str) -> StringCommand:
-    # The rename decides; nothing after it changes that. It is on the disk before it is told.
+    # The rename is the decision; nothing after it changes that. It is synced before it is reported.
     directory = state_directory(name)
     return StringCommand(
         f"mv -T {directory} {directory}.kept && {{ sync {DIRECTORY}; "
@@ -191,7 +195,7 @@ def _keep(name: str) -> StringCommand:
 
 
 def _sudo_asks_nothing(host: Host, connection: dict[str, Any]) -> bool:
-    """Whether the run becomes root with sudo, and has needed no password for it so far."""
+    """Whether the run becomes root with sudo and has not needed a password for it so far."""
     if not connection.get("_sudo") or connection.get("_sudo_password"):
         return False
     asked = "prompted_sudo_password" in host.connector_data
@@ -199,8 +203,8 @@ def _sudo_asks_nothing(host: Host, connection: dict[str, Any]) -> bool:
 
 
 def _without_questions(command: StringCommand) -> StringCommand:
-    """As root, where sudo itself may be what broke: pyinfra would ask for a password when it sees
-    sudo's own words, and wait for an answer while the host puts the change back."""
+    """Runs a command as root although sudo itself may be broken. On sudo's error messages, pyinfra
+    would ask for a password, and wait for an answer while the host undoes the change."""
     quoted = shlex.quote(command.get_raw_value())
     return StringCommand(
         f"output=$(sudo -n sh -c {quoted} 2>&1) || "
@@ -209,7 +213,7 @@ def _without_questions(command: StringCommand) -> StringCommand:
 
 
 def _put_back(name: str) -> StringCommand:
-    # Waits where the host is putting it back already.
+    # Waits if the host is already undoing the change.
     return StringCommand(f"python3 -IS {PROGRAM} back {name}")
 
 

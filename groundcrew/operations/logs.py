@@ -1,4 +1,4 @@
-"""An application's logs, as an operation that never counts as a change."""
+"""Shows an application's logs, as an operation that never counts as a change."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ TITLES = {
 
 @operation()
 def show(app: str, lines: int | None, since: str | None) -> Generator[FunctionCommand, None, None]:
-    """Prints the ends of the application's logs; nothing while changes are being detected.
+    """Prints the last lines of the application's logs; does nothing while pyinfra detects changes.
 
-    + app: its name
-    + lines: of each log, None for 50
-    + since: nothing older than this, such as `10m`
+    + app: the application's name
+    + lines: number of lines of each log, None for 50
+    + since: maximum age, such as `10m`
     """
     yield from ()
     if not host.state.is_executing:
         return
     logs = host.get_fact(Logs, app=app, lines=lines or DEFAULT_LINES, since=seconds(since))
-    # In one go: other hosts print at the same time. The logger indents the first line.
+    # In one call, since other hosts print at the same time. The logger indents the first line.
     logger.info("\n    ".join(report(f"[{host.name}] ", logs)))
 
 
 def seconds(span: str | None) -> int | None:
-    """`10m` in seconds."""
+    """A time span such as `10m` in seconds."""
     return int(span[:-1]) * UNITS[span[-1]] if span else None
 
 
 def report(prefix: str, logs: Mapping[str, Sequence[str]]) -> list[str]:
-    """All logs below one another, every line with the prefix."""
+    """All logs, one after the other, every line with the prefix."""
     lines = []
     for name, title in TITLES.items():
-        found = logs.get(name, ())
-        lines.append(prefix + format_text(f"{title}{'' if found else ': nothing'}", bold=True))
-        # Some of it comes from clients.
-        lines += [prefix + printable(line) for line in found]
+        entries = logs.get(name, ())
+        lines.append(prefix + format_text(f"{title}{'' if entries else ': nothing'}", bold=True))
+        # Clients control parts of the lines.
+        lines += [prefix + printable(line) for line in entries]
     return lines

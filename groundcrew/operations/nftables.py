@@ -1,4 +1,4 @@
-"""Rulesets of nftables: one table of our own, loaded atomically, kept over reboots."""
+"""Manages one nftables table: loaded atomically, and loaded again at boot."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def ruleset(
     content: Callable[[NftablesState], str],
     users: Callable[[], Sequence[str]],
 ) -> Generator[PyinfraCommand, None, None]:
-    """Loads the table `inet TABLE`, and a unit of its own that loads it at boot.
+    """Loads the table `inet TABLE`, and installs a unit that loads it at boot.
 
-    Nothing but this table is touched: other tables, such as those of Docker, stay, which they would
-    not with Debian's nftables.service: it begins with `flush ruleset`. The change is
-    guarded (see `groundcrew.operations.guard`). It is made when the file differs, and when the live
-    table is not the one that was loaded from it, such as after `nft flush ruleset`.
+    Other tables, such as those of Docker, are not touched. Debian's nftables.service would remove
+    them, since it starts with `flush ruleset`. The change is guarded (see
+    `groundcrew.operations.guard`). It is made if the file differs, or if the live table is not the
+    one that was loaded from it, for example after `nft flush ruleset`.
 
     + table: name of the table
-    + content: function that returns the file, called when the operation runs; it must define the
-      table anew, so that loading it twice is the same as once. guard.RefusedError fails the
+    + content: function that returns the file, called when the operation runs; the file must
+      redefine the table, so that loading it twice has the same result. guard.RefusedError fails the
       operation
-    + users: function that returns who logs in to prove that the host can still be reached
+    + users: function that returns the users that log in to prove that the host can still be reached
     """
     state = host.get_fact(Nftables, table=table)
     path = f"{DIRECTORY}/{table}.nft"
@@ -83,7 +83,7 @@ def ruleset(
             f"cp digest {digest_file(table)} 2>/dev/null || rm -f {digest_file(table)}",
             f"test -e {unit_file(table)} || rm -f {enabled_file(table)}",
         ),
-        # At boot the unit loads the table, from the file that was put back.
+        # At boot the unit loads the table from the restored file.
         reactivate=("nft -f restore.nft",),
     )
     yield from guard.apply(change, users())
@@ -91,7 +91,7 @@ def ruleset(
 
 @operation()
 def removed(table: str) -> Generator[StringCommand, None, None]:
-    """Removes the table `inet TABLE`, its file and nothing else.
+    """Removes the table `inet TABLE`, its file and its unit, and nothing else.
 
     + table: name of the table
     """
@@ -106,12 +106,12 @@ def removed(table: str) -> Generator[StringCommand, None, None]:
 
 
 def unit_file(table: str) -> str:
-    """File of the unit that loads the table at boot."""
+    """Path of the unit that loads the table at boot."""
     return f"/etc/systemd/system/{unit(table)}"
 
 
 def enabled_file(table: str) -> str:
-    """The link with which `systemctl enable` makes that unit start at boot."""
+    """Path of the link with which `systemctl enable` makes that unit start at boot."""
     return f"/etc/systemd/system/sysinit.target.wants/{unit(table)}"
 
 

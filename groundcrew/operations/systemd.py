@@ -1,4 +1,4 @@
-"""systemd units: enabled, running, and still running a moment later."""
+"""Manages systemd units: enabled, running, and still running a moment later."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Sequence
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
+from groundcrew import record
 from groundcrew.facts.systemd import Units, timestamp
 from groundcrew.units import Wanted, plan, script
 
@@ -28,26 +29,26 @@ def service(
 ) -> Generator[StringCommand, None, None]:
     """Brings a unit to its wanted state: one fact, and one command if anything differs.
 
-    A unit that fails or is restarted by systemd within `settle` seconds after it was started fails
-    the operation, which prints its last journal lines. An alias is resolved to its unit.
+    The operation fails if the unit fails or is restarted by systemd within `settle` seconds after
+    it was started; the unit's last journal lines are printed. An alias is resolved to its unit.
 
     + unit: name of the unit, `.service` may be left out
     + running: True to run it, False to stop it, None to leave it
     + enabled: likewise for starting it at boot; static units need nothing
     + restarted: restart it if it runs; a bool, or a function called when the operation runs
     + reloaded: likewise, reload it
-    + daemon_reload: reload systemd first when the unit's files changed on disk
+    + daemon_reload: reload systemd first if the unit's files changed on disk
     + restart_if_newer: files of the unit's configuration; restart it if one changed since it was
-      started. Unlike a flag this also holds when an earlier run was cut off before the restart
+      started. Unlike a flag, this also works if an earlier run was interrupted before the restart
     + reload_if_newer: likewise, reload it if one changed since it was last started or reloaded
     + settle: seconds
     """
     name = unit if "." in unit else f"{unit}.service"
-    found = host.get_fact(Units, units=[name], files=[*restart_if_newer, *reload_if_newer])
-    state = found["units"].get(name)
+    report = host.get_fact(Units, units=[name], files=[*restart_if_newer, *reload_if_newer])
+    state = report["units"].get(name)
     if state is None:
         return
-    modified = found["modified"]
+    modified = report["modified"]
 
     def newer(files: Sequence[str], event: str) -> bool:
         since = timestamp(state[event])
@@ -64,13 +65,14 @@ def service(
         ),
     )
     if verbs:
+        record.change(host, [f"{name}: {', '.join(verbs)}"])
         yield StringCommand(script(state["Id"], verbs, settle))
     else:
         host.noop(f"{name} is as it should be")
 
 
 def _holds(condition: Condition) -> bool:
-    """The condition now; one that depends on an operation that has not run yet does not hold."""
+    """The condition's current value; False for a function while pyinfra detects changes."""
     if not callable(condition):
         return condition
     return host.state.is_executing and condition()

@@ -1,4 +1,4 @@
-"""Bringing what a host knows of Debian's packages to the operator's machine: no change."""
+"""Fetches a report of a host's Debian packages to the operator's machine; never a change."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ END = ".debian.json"
 
 @operation()
 def fetch(directory: str) -> Generator[FunctionCommand, None, None]:
-    """Writes the report of the host as HOST.debian.json; nothing while changes are being detected.
-    Fails where apt gives no answer.
+    """Writes the report of the host as HOST.debian.json; does nothing while pyinfra detects
+    changes. Fails if apt fails.
 
     + directory: directory on the operator's machine
     """
     if not host.state.is_executing:
         return
-    found = host.get_fact(Updates)
-    if found is None:
+    updates = host.get_fact(Updates)
+    if updates is None:
         yield refuse("apt does not tell which updates there are (see above)")
         return
     path = Path(directory).expanduser() / f"{host.name}{END}"
     try:
-        json_file.replace(str(path), found)
+        json_file.replace(str(path), updates)
     except OSError as error:
         yield refuse(f"{path} cannot be written: {error}")

@@ -1,4 +1,4 @@
-"""Puts a local file on a host without anybody else there being able to read it on the way."""
+"""Uploads a local file to a host; no other user there can read it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ STAGING = "/var/tmp"  # noqa: S108 - mktemp makes a private directory in it; /tm
 
 
 def stage(host: Host, local: Path, prefix: str) -> str:
-    """Upload `local` into a new private directory of the connected user; its path on the host.
+    """Uploads `local` into a new private directory of the connected user; returns its path on the
+    host.
 
-    Whoever uses the file removes the directory. Raises OperationError when the upload fails.
+    The user of the file removes the directory. Raises OperationError if the upload fails.
     """
     done, output = host.run_shell_command(
         StringCommand("mktemp", "-d", f"{STAGING}/{prefix}-XXXXXXXXXX")

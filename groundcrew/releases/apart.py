@@ -1,8 +1,8 @@
-"""One application's failure does not stop the others: it is set apart until the end of the run.
+"""Isolates the failure of one application from the others until the end of the run.
 
-Operations that are declared with `_ignore_errors` say here whose they are. When one fails, the
-callback in groundcrew/hooks.py finds out who is to blame; nothing more is done for that application
-on that host, and `outcome` fails the host once all others are done.
+Operations declared with `_ignore_errors` record here which applications they work for. When one
+fails, the callback in groundcrew/startup.py marks those applications as failed: the run
+skips their remaining steps on that host, and `outcome` fails the host once all others are done.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from pyinfra.api import FunctionCommand, Host, State, StringCommand, operation
 from pyinfra.api.util import print_host_combined_output
 from pyinfra.connectors.util import CommandOutput
 
-from groundcrew import remote
-from groundcrew.apps.paths import AppPaths
+from groundcrew import record, remote
+from groundcrew.facts.apps import Apps
+from groundcrew.manifest.paths import AppPaths
 
 FAILED = "groundcrew_failed"
 AT_WORK = "groundcrew_at_work"
@@ -33,51 +34,56 @@ class OfAnApplication(Protocol):
 
     @property
     def paths(self) -> AppPaths:
-        """Where the application has its files."""
+        """Paths of the application's files."""
         ...
 
 
 def failed(host: Host) -> dict[str, str]:
-    """The applications that failed on a host in this run, each with the step."""
-    found: dict[str, str] = host.connector_data.setdefault(FAILED, {})
-    return found
+    """The applications that failed on a host in this run, each with the step that failed."""
+    failures: dict[str, str] = host.connector_data.setdefault(FAILED, {})
+    return failures
 
 
 def fail(host: Host, app: str, step: str) -> None:
-    """Nothing more is done for the application on this host."""
+    """Marks the application as failed: its remaining steps are skipped on this host."""
     failed(host).setdefault(app, step)
 
 
 def begin(host: Host, apps: Iterable[str]) -> None:
-    """An operation that is about these applications begins: until each is told to be `good`, the
-    operation's failure is its failure."""
+    """Begins an operation for these applications. If it fails, every application that has not been
+    marked `good` fails with it."""
     _at_work(host)[:] = apps
 
 
 def good(host: Host, app: str) -> None:
-    """The application has what it needs from the operation that is at work."""
+    """Marks the current operation as successful for the application."""
     if app in _at_work(host):
         _at_work(host).remove(app)
 
 
+def blame(host: Host, app: str) -> None:
+    """Marks the current operation as failed for the application, even if it was `good` before."""
+    _at_work(host).append(app)
+
+
 def blamed(host: Host) -> list[str]:
-    """The applications that the operation that is at work has not done its work for."""
+    """The applications for which the current operation has not succeeded."""
     return list(_at_work(host))
 
 
 def _at_work(host: Host) -> list[str]:
-    found: list[str] = host.connector_data.setdefault(AT_WORK, [])
-    return found
+    names: list[str] = host.connector_data.setdefault(AT_WORK, [])
+    return names
 
 
 def end(host: Host) -> Commands:
-    """Fails the operation that is at work where it has not done its work for all."""
+    """Fails the current operation if any application is not `good`."""
     if host.state.is_executing and _at_work(host):
         yield failure()
 
 
 def failure() -> FunctionCommand:
-    """The command of an operation that has failed, and has said why."""
+    """A command that fails, for an operation that has already reported the reason."""
     return FunctionCommand(_false, (), {})
 
 
@@ -86,8 +92,8 @@ def _false(state: State, host: Host) -> bool:  # noqa: ARG001 - pyinfra's signat
 
 
 def own(steps: Callable[P, Commands]) -> Callable[P, Commands]:
-    """An operation of one application, which its first argument tells: skipped where the
-    application has failed before."""
+    """Wraps an operation on one application, given by its first argument. The operation is skipped
+    if the application has already failed."""
 
     @wraps(steps)
     def unless_failed(*args: P.args, **kwargs: P.kwargs) -> Commands:
@@ -109,10 +115,10 @@ def own(steps: Callable[P, Commands]) -> Callable[P, Commands]:
 def each(
     program: str, payloads: Sequence[Mapping[str, Any]], arguments: Mapping[str, Any]
 ) -> FunctionCommand:
-    """Runs a program of groundcrew/remote that does its work for several applications. The command
-    itself does not fail; those that the program does not name as failed are `good` afterwards.
+    """Runs a program of groundcrew/remote for several applications. The command itself does not
+    fail; applications that the program does not report as failed are `good` afterwards.
 
-    `arguments` are how commands are run in this operation (sudo and the like).
+    `arguments` are the connector arguments of this operation (sudo and the like).
     """
     return FunctionCommand(_each, (program, [dict(item) for item in payloads], dict(arguments)), {})
 
@@ -148,7 +154,7 @@ def _each(
 
 
 def failed_names(lines: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Which of `names` a program has said that failed in its last line; all where it has not."""
+    """The `names` that a program reported as failed in its last line; all if it reported none."""
     try:
         told = json.loads(lines[-1])["failed"]
     except (ValueError, IndexError, KeyError, TypeError):
@@ -158,11 +164,21 @@ def failed_names(lines: Sequence[str], names: Sequence[str]) -> list[str]:
 
 @operation()
 def outcome() -> Commands:
-    """Fails the host where applications have failed, and names them."""
+    """Fails the host if applications have failed, and names them."""
     if current_host.state.is_executing and failed(current_host):
+        _look_what_serves()
         yield FunctionCommand(_tell, (), {})
     else:
         current_host.noop("all are released")
+
+
+def _look_what_serves() -> None:
+    """Records which releases of the failed applications serve, for the run's report."""
+    if record.RECORD.path is None:
+        return
+    names = tuple(failed(current_host))
+    states = current_host.get_fact(Apps, apps=names, _ignore_errors=True) or {}
+    record.serving(current_host, {name: state["live"] for name, state in states.items()})
 
 
 def _tell(state: State, host: Host) -> bool:  # noqa: ARG001 - pyinfra's signature

@@ -1,4 +1,4 @@
-"""Reads what comes as one file: archives, and files of a web server."""
+"""Reads sources that are a single file: archives, and files on a web server."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ def checksum(path: Path) -> str:
 
 
 def checked(path: Path, sha256: str | None, name: str) -> str:
-    """The file's checksum. Raises SourceError where it is not the one that is wanted."""
-    found = checksum(path)
-    if sha256 not in (None, found):
-        raise SourceError(f"{name} has the SHA-256 {found}, not {sha256}")
-    return found
+    """The file's SHA-256. Raises SourceError if it differs from `sha256`."""
+    actual = checksum(path)
+    if sha256 not in (None, actual):
+        raise SourceError(f"{name} has the SHA-256 {actual}, not {sha256}")
+    return actual
 
 
 def download(url: str, sha256: str, store: Path) -> Path:
-    """The file at `url`, from `store` where it has been fetched before.
+    """The file at `url`, from `store` if it has been downloaded before.
 
-    Raises SourceError where it cannot be fetched or is another one than `sha256` says.
+    Raises SourceError if it cannot be downloaded or its SHA-256 is not `sha256`.
     """
     name = url.partition("?")[0].partition("#")[0].rsplit("/", 1)[-1]
-    # In a directory of its own, since a wheel's name carries its version and must stay.
+    # In its own directory: a wheel's name carries its version and must not change.
     target = store / "downloads" / sha256 / name
     if target.exists() and checksum(target) == sha256:
         return target
@@ -67,10 +67,10 @@ def download(url: str, sha256: str, store: Path) -> Path:
 
 @contextmanager
 def unpacked(archive: Path) -> Iterator[Path]:
-    """A temporary directory with the archive's files; where all lie in one directory, as releases
-    of forges and of Python packages have it, that directory.
+    """A temporary directory with the archive's files. If all of them lie in one directory, as in
+    releases of forges and Python sdists, that directory is returned.
 
-    Raises SourceError for what is no archive, and for members that lead out of it.
+    Raises SourceError for a file that is no archive and for members that point outside it.
     """
     with TemporaryDirectory(prefix="groundcrew-") as folder:
         root = Path(folder)
@@ -82,12 +82,12 @@ def unpacked(archive: Path) -> Iterator[Path]:
                     packed.extractall(root, filter="data")
         except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
             raise SourceError(f"{archive} cannot be unpacked: {error}") from None
-        found = list(root.iterdir())
-        yield found[0] if len(found) == 1 and found[0].is_dir() else root
+        entries = list(root.iterdir())
+        yield entries[0] if len(entries) == 1 and entries[0].is_dir() else root
 
 
 def _unzip(archive: Path, root: Path) -> None:
-    """zipfile keeps members inside, but knows neither modes nor links."""
+    """Keeps modes and links, which zipfile ignores; zipfile itself keeps members inside `root`."""
     links: list[tuple[Path, str]] = []
     with zipfile.ZipFile(archive) as packed:
         for info in packed.infolist():
@@ -98,7 +98,8 @@ def _unzip(archive: Path, root: Path) -> None:
             path = Path(packed.extract(info, root))
             if mode & stat.S_IXUSR and path.is_file():
                 path.chmod(0o755)
-    # Last, so that nothing is written through one; tree.files refuses those that lead out.
+    # Links come last, so that nothing is written through one. tree.files refuses those that point
+    # outside the source.
     for path, target in links:
         if not path.parent.resolve().is_relative_to(root.resolve()):
             raise SourceError(f"{archive} has a link outside of it: {path}")

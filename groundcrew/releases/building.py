@@ -1,7 +1,7 @@
-"""The steps before a release serves: it is built aside, and gets its settings and units.
+"""The first steps of a release: build it beside the live one, write its settings and units.
 
-Every step reads the host's state when it runs, so a run that was cut off anywhere is continued by
-the next one. The live release is not touched.
+Every step reads the host's state when it runs, so the next run continues one that was interrupted
+at any point. The live release is not touched.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pyinfra.api import FunctionCommand, operation
 from groundcrew.entries import Entry
 from groundcrew.facts.apps import AppState
 from groundcrew.operations.upload import stage
-from groundcrew.releases import apart, commands, resolved
+from groundcrew.releases import apart, resolved
 from groundcrew.releases.apart import Commands
 from groundcrew.releases.plan import ReleasePlan
 from groundcrew.releases.rollout import rollout
@@ -31,14 +31,16 @@ from groundcrew.releases.run_state import (
     shell,
     take_lock,
 )
+from groundcrew.releases.steps.build import build_payload
+from groundcrew.releases.steps.units import start_units
 from groundcrew.releases.target import is_active, is_built, lacks_single, misplaced, settled
 from groundcrew.releases.undo import connector_arguments
 
 
 @operation()
 def build(plans: Sequence[ReleasePlan]) -> Commands:
-    """Builds releases aside unless they are there, side by side; a failed build leaves nothing
-    behind, and concerns no other application.
+    """Builds the releases that are missing, in parallel. A failed build leaves nothing behind and
+    does not affect other applications.
 
     From here on the run holds the lock of each application that has something to release.
 
@@ -49,11 +51,17 @@ def build(plans: Sequence[ReleasePlan]) -> Commands:
         apart.begin(host, names)
     states = app_states(names) if names else {}
     payloads: list[dict[str, Any]] = []
+    to_build = []
     for plan in plans:
-        if _has_work(plan, states[plan.paths.name]):
-            yield from _begin_build(plan, payloads)
-        else:
+        if not _has_work(plan, states[plan.paths.name]):
             apart.good(host, plan.paths.name)
+        elif _take(plan):
+            to_build.append(plan)
+    if to_build and host.state.is_executing:
+        # Before the locks were taken, another run may have changed the state.
+        states = app_states([plan.paths.name for plan in to_build])
+    for plan in to_build:
+        yield from _begin_build(plan, states[plan.paths.name], payloads)
     if payloads:
         yield apart.each("build_release", payloads, connector_arguments(host))
     bad = apart.blamed(host)
@@ -62,7 +70,8 @@ def build(plans: Sequence[ReleasePlan]) -> Commands:
 
 
 def _has_work(plan: ReleasePlan, state: AppState) -> bool:
-    """Whether the host does not serve the plan's release yet; notes what there is to know."""
+    """Whether the plan's release is not live on the host yet; records what the run needs to
+    know."""
     name = plan.paths.name
     release = plan.release_id(state)
     if host.state.is_executing:
@@ -77,41 +86,42 @@ def _has_work(plan: ReleasePlan, state: AppState) -> bool:
     return False
 
 
-def _begin_build(plan: ReleasePlan, payloads: list[dict[str, Any]]) -> Commands:
+def _take(plan: ReleasePlan) -> bool:
+    """Takes the application's lock; returns whether the run holds it."""
+    rollout(plan.paths.name).candidates.add(host.name)
+    return take_lock(plan.target)
+
+
+def _begin_build(plan: ReleasePlan, state: AppState, payloads: list[dict[str, Any]]) -> Commands:
     name = plan.paths.name
-    rollout(name).candidates.add(host.name)
-    if not take_lock(plan.target):
-        return
-    state = app_state(plan.target)
     release = plan.release_id(state)
     if host.state.is_executing:
         known(RELEASE)[name] = release
         if state["live"] is None:
             known(FIRST)[name] = release
-        # One that keeps dying looks well at moments, and may die of what is built again now.
+        # A unit in a crash loop is active at moments, and the rebuilt files may be what makes it
+        # crash.
         dead = state["live"] == release and not all(
             is_active(state, unit) for unit in plan.target.on(state).units(release)
         )
         if state["damaged"] or dead:
             known(DAMAGED)[name] = release
     if not plan.is_of(release):
-        host.noop(f"{name}: {release} is led back to, not built")
+        host.noop(f"{name}: {release} is rolled back to, not built")
         apart.good(host, name)
         return
     if not host.state.is_executing and is_built(state, release):
         host.noop(f"{name}: release {release} is built")
         return
-    # One that is built is only looked through: a file of it may have been damaged since.
+    # A release that is built is only checked: its files may have been damaged since.
     staged: list[str] = []
     if plan.bundle.archive and not (is_built(state, release) and not state["damaged"]):
         archive = plan.bundle.archive
         prefix = f"groundcrew-{name}"
         yield FunctionCommand(lambda: staged.append(stage(host, archive, prefix)), (), {})
-    pins = resolved.elsewhere(plan, host) if host.state.is_executing else None
+    pins = resolved.from_another_host(plan, host) if host.state.is_executing else None
     payloads.append(
-        commands.build_payload(
-            plan, release, staged[0] if staged else None, pins, run_of(plan.target)
-        )
+        build_payload(plan, release, staged[0] if staged else None, pins, run_of(plan.target))
     )
 
 
@@ -128,13 +138,13 @@ def _tell_taken_back(plan: ReleasePlan, state: AppState) -> None:
 
 
 def release_files(plans: Sequence[ReleasePlan]) -> list[Entry]:
-    """The releases' environments, configuration and units, for `files.manage` when it runs."""
+    """The releases' environment files, configuration and units, for `files.manage` at run time."""
     entries: list[Entry] = []
     for plan in plans:
         if plan.paths.name in apart.failed(host):
             continue
         release = known(RELEASE).get(plan.paths.name) or plan.release_id(app_state(plan.target))
-        # Not those of a release that a rollback has led to: they are as they were.
+        # A release that a rollback returned to keeps its files unchanged.
         if plan.is_of(release):
             entries += plan.entries(release)
     return entries
@@ -142,9 +152,9 @@ def release_files(plans: Sequence[ReleasePlan]) -> list[Entry]:
 
 @operation()
 def start_first(plans: Sequence[ReleasePlan]) -> Commands:
-    """Starts the first releases of applications together: they need not wait for each other.
+    """Starts the first releases of applications in parallel, since they are independent.
 
-    Not where a release is to wait for something: its hooks, a canary, a socket that systemd holds.
+    Skips releases that must wait for something: release hooks, a canary, a socket held by systemd.
 
     + plans: the releases
     """
@@ -156,5 +166,5 @@ def start_first(plans: Sequence[ReleasePlan]) -> Commands:
         waits = plan.app.hooks.release or plan.target.holds(release)
         if not waits and rollout(name).candidates == {host.name}:
             apart.begin(host, [name])
-            yield shell(plan.target, commands.start(plan.target, release))
+            yield shell(plan.target, start_units(plan.target, release))
             apart.good(host, name)

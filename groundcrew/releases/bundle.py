@@ -1,7 +1,7 @@
 """Packs an application's source into one archive, named after its content.
 
-One archive is several times faster than many small files, and the same content always gives the
-same digest: that is how an unchanged application is known to be unchanged.
+One archive uploads several times faster than many small files. The same content always has the same
+digest, which is how an unchanged application is recognised.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from threading import RLock
 
-from groundcrew.apps.frontend import Frontend
-from groundcrew.apps.source import (
+from groundcrew.manifest.frontend import Frontend
+from groundcrew.manifest.source import (
     DirectorySource,
     FileSource,
     GitSource,
@@ -45,15 +45,15 @@ __all__ = [
 ]
 
 KEPT_SECONDS = 30 * 86400
-"""Age at which a bundle that no run has asked for is removed from the operator's machine."""
+"""Age at which an unused bundle is removed from the operator's machine."""
 
 _lock = RLock()
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A packed source. `archive` is None for a package that comes from an index; `wheel` is the
-    name of the file in it that is to be installed."""
+    """A packed source. `archive` is None for a package from an index; `wheel` is the name of the
+    file in the archive that is installed."""
 
     digest: str
     label: str
@@ -63,7 +63,8 @@ class Bundle:
     """The wheel's own checksum."""
 
     described: str | None = None
-    """`git describe`'s word for what is packed: the last tag, commits since, and the commit."""
+    """Output of `git describe` for the source: last tag, number of commits since, and the
+    commit."""
 
 
 def pack(
@@ -75,11 +76,11 @@ def pack(
 ) -> Bundle:
     """The source's bundle, written below `store` unless it is there already.
 
-    Of a `frontend` it holds what it is built from, or where it is built already, only the result;
-    of `shared` directories, which outlive releases, nothing.
+    Of a `frontend` the bundle contains the sources, or only the result if it is already built. It
+    contains nothing of `shared` directories, which outlive releases.
 
-    A source is read once per run, so that all hosts get the same code even when a branch moves or
-    a file is saved meanwhile. Raises SourceError, with the reason, where it cannot be read.
+    A source is read once per run, so that all hosts get the same code even if a branch moves or a
+    file is saved meanwhile. Raises SourceError, with the reason, if it cannot be read.
     """
     with _lock:
         return _pack(source, project, store, _selection(source, frontend, tuple(shared)))
@@ -87,8 +88,8 @@ def pack(
 
 @dataclass(frozen=True)
 class _Selection:
-    """Patterns of what is left out of a source, directories that are not, and directories that the
-    source cannot bring anything for."""
+    """What to pack of a source: patterns to exclude, directories to include even if ignored, and
+    shared directories, for which the source must not bring content."""
 
     exclude: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
@@ -103,7 +104,7 @@ def _selection(source: Source, frontend: Frontend | None, shared: tuple[str, ...
     output = str(folder / frontend.output)
     left = [str(folder / "node_modules")]
     if frontend.build == "none":
-        # Ignore files usually name what is built.
+        # Ignore files usually list build output.
         exclude = tuple(f"/{name}/" for name in left)
         return _Selection((*own, *exclude), include=(output,), shared=shared)
     exclude = tuple(f"/{name}/" for name in [*left, output])
@@ -161,7 +162,7 @@ def _pack_commit(source: GitSource, project: Path, store: Path, selection: _Sele
     label = f"{name} {source.ref} ({commit[:12]})"
     with repository.export(commit, source.path, submodules=source.submodules) as export:
         directory = export.directory
-        # What is committed belongs to the source, whatever .gitignore says.
+        # Committed files belong to the source, whatever .gitignore says.
         files = sorted(tree.files(directory, selection.exclude, gitignore=False))
         kept = placeholders.without(directory, files, selection.shared)
         export.fetch_content(kept)
@@ -173,30 +174,30 @@ def _pack_commit(source: GitSource, project: Path, store: Path, selection: _Sele
 
 
 def _pack_file(file: Path, sha256: str | None, store: Path, selection: _Selection) -> Bundle:
-    found = archives.checked(file, sha256, file.name)
+    digest = archives.checked(file, sha256, file.name)
     if file.name.endswith(".whl"):
         packed = _archive(file.parent, [file], store, file.name)
-        return Bundle(packed.digest, file.name, packed.archive, wheel=file.name, sha256=found)
+        return Bundle(packed.digest, file.name, packed.archive, wheel=file.name, sha256=digest)
     # Named after the file itself: it is unpacked once.
     if selection.exclude or selection.shared:
-        told = f"{found} {selection.exclude} {selection.shared}"
-        found = hashlib.sha256(told.encode()).hexdigest()
-    if kept(store, found):
-        return Bundle(found, file.name, path(store, found))
+        told = f"{digest} {selection.exclude} {selection.shared}"
+        digest = hashlib.sha256(told.encode()).hexdigest()
+    if kept(store, digest):
+        return Bundle(digest, file.name, path(store, digest))
     with archives.unpacked(file) as directory:
         files = sorted(tree.files(directory, selection.exclude, gitignore=False))
         own = placeholders.without(directory, files, selection.shared)
         pointers.refuse(directory, own, "take the source with `git`, which fetches its content")
-        return _archive(directory, own, store, file.name, digest=found)
+        return _archive(directory, own, store, file.name, digest=digest)
 
 
 def path(store: Path, digest: str) -> Path:
-    """Where the bundle of this digest is kept."""
+    """Path of the bundle with this digest."""
     return store / "bundles" / f"{digest}.tar.gz"
 
 
 def kept(store: Path, digest: str) -> bool:
-    """Whether the bundle of this digest is there; asking for it keeps it."""
+    """Whether the bundle with this digest exists. Renews its age (see KEPT_SECONDS)."""
     try:
         os.utime(path(store, digest))
     except FileNotFoundError:
@@ -205,7 +206,7 @@ def kept(store: Path, digest: str) -> bool:
 
 
 def archive(directory: Path, store: Path, label: str, digest: str) -> Bundle:
-    """The bundle of all files of a directory, under a digest that says what they follow from."""
+    """Packs all files of a directory. `digest` identifies the inputs that they were made from."""
     files = [item for item in directory.rglob("*") if item.is_symlink() or item.is_file()]
     return _archive(directory, sorted(files), store, label, digest)
 
@@ -229,7 +230,7 @@ def _archive(
 
 def _remove_old(folder: Path) -> None:
     for item in folder.iterdir():
-        # Another run may be faster.
+        # A concurrent run may remove it first.
         with suppress(FileNotFoundError):
             if time.time() - item.stat().st_mtime > KEPT_SECONDS:
                 item.unlink()
@@ -269,7 +270,7 @@ def _write(target: Path, members: Mapping[str, Path]) -> None:
 
 
 def replaced(bundle: Bundle, contents: Mapping[str, bytes], store: Path) -> Bundle:
-    """The bundle with other content in some of its files."""
+    """The bundle with the content of some files replaced."""
     if not contents:
         return bundle
     assert bundle.archive
@@ -298,7 +299,7 @@ def names(bundle: Bundle) -> frozenset[str]:
 
 
 def read_member(bundle: Bundle, name: str) -> bytes:
-    """Content of one file of a packed source. Raises SourceError where it has none."""
+    """Content of one file of a packed source. Raises SourceError if there is no such file."""
     if bundle.archive is None:
         raise SourceError(f"{bundle.label} has no files here")
     with tarfile.open(bundle.archive) as tar:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path, PurePosixPath
 
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.source import PypiSource
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.source import PypiSource
 from groundcrew.releases import pyproject, version
 from groundcrew.releases.bundle import Bundle, SourceError, names, read_member, replaced
 from groundcrew.releases.included import Files
@@ -15,15 +15,15 @@ from groundcrew.releases.requirements import Export, Requirements, combine
 from groundcrew.remote.requirements import requirement_name
 
 FOUND_BY_THEMSELVES = ("uv.lock", "requirements.txt", "pyproject.toml")
-"""Looked for in this order where the manifest names none."""
+"""Searched in this order if the manifest names no file."""
 _NAMED = re.compile(
     r"requirements(?![^/]*(?:dev|test|doc|lint|ci\b))[^/]*\.(?:txt|in)"
     r"|requirements/(?![^/]*(?:dev|test|doc|lint|ci\b))[^/]+\.txt"
 )
-"""Files that look as if they were meant."""
+"""File names that look like requirements of the application."""
 WORKER = "uvicorn-worker"
 WORKER_NEEDS = {"uvicorn": (0, 36), "gunicorn": (21,)}
-"""Versions that gunicorn's worker class for ASGI needs at least."""
+"""Minimum versions for gunicorn's ASGI worker class."""
 OTHER_TOOLS = {
     "poetry.lock": pyproject.POETRY,
     "Pipfile": "`pipenv requirements --hash > requirements.txt` writes a file that is read here",
@@ -33,31 +33,30 @@ OTHER_TOOLS = {
     "setup.py": "set `install: true`, so that the package is installed with what it needs",
     "setup.cfg": "set `install: true`, so that the package is installed with what it needs",
 }
-"""Files that say what a project needs to other tools, and the way out."""
+"""Files in which other tools declare requirements, each with advice for the operator."""
 
 
 def requirements(
     app: AppSettings, bundle: Bundle, server: ServerProcess, project: Path
 ) -> Requirements:
-    """Everything that the virtualenv of a release holds.
+    """All requirements of a release's virtualenv.
 
-    Raises SourceError, or UnicodeDecodeError for a requirements file that is no text.
+    Raises SourceError, or UnicodeDecodeError for a requirements file that is not text.
     """
     path = _path(app, bundle)
     if path is None:
         _refuse_other_tools(app, bundle)
-    found = _combined(app, bundle, server, project, path)
+    collected = _combined(app, bundle, server, project, path)
     if not app.install:
-        return found
+        return collected
     folder = _folder(path)
     if not {_beside(folder, name) for name in ("pyproject.toml", "setup.py")} & names(bundle):
         raise SourceError(f"{bundle.label} has no pyproject.toml in {folder}, needed by `install`")
-    return Requirements(found.text, found.hashed, found.export, folder)
+    return Requirements(collected.text, collected.hashed, collected.export, folder)
 
 
 def readable(app: AppSettings, bundle: Bundle, store: Path) -> Bundle:
-    """The source with those files of constraints mended that its requirements name and that uv
-    would stumble over."""
+    """The source with its constraints files rewritten where uv could not read them."""
     path = _path(app, bundle)
     if path is None or PurePosixPath(path).name in ("uv.lock", "pyproject.toml"):
         return bundle
@@ -66,16 +65,26 @@ def readable(app: AppSettings, bundle: Bundle, store: Path) -> Bundle:
     return replaced(bundle, files.rewritten, store)
 
 
+def check_seeds(app: AppSettings, bundle: Bundle) -> None:
+    """Raises SourceError if the source lacks a directory named in `seeds`."""
+    paths = [PurePosixPath(name) for name in names(bundle)]
+    for seed in app.seeds.values():
+        if PurePosixPath(seed) in paths:
+            raise SourceError(f"{seed} is a file of {bundle.label}: name its directory", "seeds")
+        if not any(path.is_relative_to(seed) for path in paths):
+            raise SourceError(f"{bundle.label} has no files in {seed}", "seeds")
+
+
 def requires_python(app: AppSettings, bundle: Bundle) -> str | None:
-    """The versions of Python that the source says it runs with."""
+    """The source's `requires-python`."""
     described = _described(app, bundle)
     return described.requires_python if described else None
 
 
 def version_variables(app: AppSettings, bundle: Bundle) -> dict[str, str]:
-    """What tells the build of the source its version, where that follows from git.
+    """Variables that tell the build the source's version, if the version comes from git.
 
-    Raises SourceError where nothing tells it.
+    Raises SourceError if the version cannot be determined.
     """
     described = _described(app, bundle)
     if described is None or not version.tools(described):
@@ -99,7 +108,7 @@ def version_variables(app: AppSettings, bundle: Bundle) -> dict[str, str]:
 
 
 def _described(app: AppSettings, bundle: Bundle) -> pyproject.Project | None:
-    """What the source's `pyproject.toml` says, where it has one beside its requirements."""
+    """The source's `pyproject.toml`, if there is one beside its requirements."""
     path = _beside(_folder(_path(app, bundle)), "pyproject.toml")
     if path not in names(bundle):
         return None
@@ -107,27 +116,28 @@ def _described(app: AppSettings, bundle: Bundle) -> pyproject.Project | None:
 
 
 def _refuse_other_tools(app: AppSettings, bundle: Bundle) -> None:
-    """A virtualenv without what the source needs would only be noticed by its first request."""
+    """Raises SourceError if only another tool's files declare requirements. Otherwise the first
+    request would be the first to notice that the virtualenv lacks them."""
     if app.requirements is False or app.lock or bundle.wheel or app.install:
         return
     described = _described(app, bundle)
-    found = "pyproject.toml" if described and described.of_poetry else None
-    found = found or next((name for name in OTHER_TOOLS if _says(bundle, name)), None)
-    found = found or min(filter(_NAMED.fullmatch, names(bundle)), default=None)
-    if found:
-        if _NAMED.fullmatch(found):
-            way_out = f"name the file in `requirements` ({found})"
+    file = "pyproject.toml" if described and described.of_poetry else None
+    file = file or next((name for name in OTHER_TOOLS if _says(bundle, name)), None)
+    file = file or min(filter(_NAMED.fullmatch, names(bundle)), default=None)
+    if file:
+        if _NAMED.fullmatch(file):
+            way_out = f"name the file in `requirements` ({file})"
         else:
-            way_out = OTHER_TOOLS.get(found, pyproject.POETRY)
+            way_out = OTHER_TOOLS.get(file, pyproject.POETRY)
         raise SourceError(
-            f"no requirements were found, though {found} says what it needs: {way_out}. Where it "
+            f"no requirements were found, though {file} says what it needs: {way_out}. Where it "
             "needs nothing, say `requirements: false`",
             "requirements",
         )
 
 
 def _says(bundle: Bundle, name: str) -> bool:
-    """Whether a file is there, and says what is needed: setup.cfg is for settings of tools too."""
+    """Whether a file exists and declares requirements: setup.cfg may contain only tool settings."""
     return name in names(bundle) and (
         name != "setup.cfg" or b"install_requires" in read_member(bundle, name)
     )
@@ -145,7 +155,8 @@ def _files(bundle: Bundle) -> Files:
 
 
 def _of_lock(lock: Path) -> str:
-    """Requirements on the operator's machine: hosts get the text, and none of the files beside."""
+    """Requirements from a file on the operator's machine: hosts get its text, but no other
+    files."""
     folder = lock.parent
     files = Files(
         str(folder),
@@ -158,7 +169,10 @@ def _of_lock(lock: Path) -> str:
 
 
 def _check_worker(own: dict[str, str], server: ServerProcess) -> None:
-    """`own` are the application's pins: name -> version."""
+    """Raises SourceError if the application pins versions too old for gunicorn's ASGI worker.
+
+    `own` maps names of the application's pins to versions.
+    """
     if WORKER not in server.packages or WORKER in own:
         return
     for name, least in WORKER_NEEDS.items():
@@ -174,12 +188,12 @@ def _check_worker(own: dict[str, str], server: ServerProcess) -> None:
 
 
 def _pins(text: str) -> dict[str, str]:
-    found = {}
+    pins = {}
     for line in text.splitlines():
         name, pin = requirement_name(line), re.match(r"[^;@]+?===?\s*([^\s;,*]+)", line)
         if name and pin:
-            found[name] = pin[1]
-    return found
+            pins[name] = pin[1]
+    return pins
 
 
 def _locked(path: str, data: bytes) -> dict[str, str]:
@@ -192,7 +206,7 @@ def _locked(path: str, data: bytes) -> dict[str, str]:
 
 
 def _path(app: AppSettings, bundle: Bundle) -> str | None:
-    """The file in the source that names the requirements."""
+    """The source's requirements file."""
     if app.lock or bundle.wheel or app.requirements is False:
         return None
     if app.requirements:
@@ -214,7 +228,7 @@ def _combined(
     elif isinstance(app.source, PypiSource):
         own = f"{app.source.pypi}=={app.source.version}\n"
     if bundle.wheel:
-        # Without a lock nobody knows the hashes of what the wheel itself needs.
+        # Without a lock, the hashes of the wheel's dependencies are unknown.
         checksum = f" --hash=sha256:{bundle.sha256}" if app.lock else ""
         own += f"./{bundle.wheel}{_extras(app)}{checksum}\n"
     folder, unknown = _folder(path), False
@@ -235,7 +249,7 @@ def _combined(
     elif path:
         own = "".join(f"{line}\n" for line in _files(bundle).lines(path))
     elif unknown := app.install and app.requirements is None and not app.lock:
-        # Only its build tells what it depends on.
+        # Its dependencies are only known once it is built.
         own = f"./.{_extras(app)}\n"
     _check_worker(_pins(own), server)
     if app.extras and not (kind == "pyproject.toml" or bundle.wheel or unknown):

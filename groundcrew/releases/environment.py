@@ -10,7 +10,8 @@ from pydantic import SecretStr
 
 
 def values(env: Mapping[str, Any], secrets: Mapping[str, SecretStr]) -> dict[str, str]:
-    """Each variable's text: booleans as true/false, lists and mappings as JSON, null left out."""
+    """Each variable as text: booleans as true/false, lists and mappings as JSON; null is left
+    out."""
     texts = {
         name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         for name, value in env.items()
@@ -20,9 +21,9 @@ def values(env: Mapping[str, Any], secrets: Mapping[str, SecretStr]) -> dict[str
 
 
 def render(variables: Mapping[str, str]) -> str:
-    r"""The file's text. Values reach the process byte for byte.
+    r"""The text of the EnvironmentFile. Values reach the process byte for byte.
 
-    Inside double quotes systemd takes `\`, `"`, `$` and the backquote after a backslash literally,
+    Inside double quotes systemd takes `\`, `"`, `$` and the backquote literally after a backslash,
     and line breaks as they are.
     """
     lines = []

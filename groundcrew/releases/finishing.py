@@ -1,4 +1,5 @@
-"""The steps after a release has come to serve: workers and timers follow, replaced releases end."""
+"""The steps after a release has gone live: workers and timers follow, replaced releases are
+retired."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from pyinfra import host
 from pyinfra.api import operation
 
 from groundcrew.facts.apps import AppState
-from groundcrew.releases import apart, commands, lock, undo
+from groundcrew.releases import apart, bills, lock, undo
 from groundcrew.releases.apart import Commands
 from groundcrew.releases.rollout import rollout
 from groundcrew.releases.run_state import (
@@ -22,6 +23,8 @@ from groundcrew.releases.run_state import (
     shell,
     take_lock,
 )
+from groundcrew.releases.steps.followers import remove_followers, swap_followers
+from groundcrew.releases.steps.retiring import retire_payload
 from groundcrew.releases.target import (
     Target,
     followers,
@@ -33,36 +36,37 @@ from groundcrew.releases.target import (
 )
 
 ReleaseOf = Callable[[AppState], str]
-"""Finds the release that is meant in the host's state."""
+"""Returns the release to work on, given the host's state."""
 
 
 @operation()
 @apart.own
-def leave(target: Target) -> Commands:
-    """Ends workers and timers that another host runs for all: on every host before any starts them.
+def remove_misplaced(target: Target) -> Commands:
+    """Stops workers and timers that another host runs for all, on every host before any starts
+    them.
 
     + target: the application
     """
     units = misplaced(target, app_state(target))
     if units:
         yield from locked(target)
-        yield shell(target, commands.leave(units))
+        yield shell(target, remove_followers(units))
 
 
 @operation()
 @apart.own
-def follow(target: Target, release_of: ReleaseOf) -> Commands:
+def replace_followers(target: Target, release_of: ReleaseOf) -> Commands:
     """Starts the release's workers and timers, and lets the old ones finish.
 
     + target: the application
-    + release_of: finds the release in the host's state
+    + release_of: returns the release, given the host's state
     """
     state = app_state(target)
     release = release_of(state)
     wanted = [
         name
         for name in followers(state, target.paths, release)
-        if target.paths.part(name) not in target.elsewhere
+        if target.paths.part(name) not in target.on_other_hosts
     ]
     idle = [name for name in wanted if not (is_active(state, name) and is_enabled(state, name))]
     old = [
@@ -75,27 +79,29 @@ def follow(target: Target, release_of: ReleaseOf) -> Commands:
         if host.state.is_executing:
             known(STARTED)[target.paths.name] = [name for name in idle if is_worker(target, name)]
         single = [name for name in old if target.paths.part(name) in target.app.single_parts]
-        yield shell(target, commands.follow(idle, old, single))
+        yield shell(target, swap_followers(idle, old, single))
     elif host.state.is_executing:
         known(FOLLOWED)[target.paths.name] = state
 
 
 def others(state: AppState, target: Target, release: str) -> list[str]:
-    """Workers and timers of all releases but one."""
+    """Workers and timers of all releases except `release`."""
     releases = {name.partition("@")[2].split(".")[0] for name in state["units"]} - {release}
     return [name for other in sorted(releases) for name in followers(state, target.paths, other)]
 
 
 @operation()
 def retire(targets: Sequence[tuple[Target, ReleaseOf]]) -> Commands:
-    """Drains and stops replaced releases, all applications at the same time, removes all but the
-    newest, and gives the locks back.
+    """Drains and stops replaced releases of all applications in parallel, removes those that are
+    not kept, and releases the locks.
 
-    + targets: the applications, each with what finds its release in the host's state
+    + targets: the applications, each with a function that returns its release, given the host's
+      state
     """
     wanted = [(target, of) for target, of in targets if target.paths.name not in apart.failed(host)]
     if host.state.is_executing:
         apart.begin(host, [target.paths.name for target, _ in wanted])
+        bills.note_differences([target.paths.name for target, _ in wanted])
     payloads = []
     for target, release_of in wanted:
         name = target.paths.name
@@ -109,7 +115,7 @@ def retire(targets: Sequence[tuple[Target, ReleaseOf]]) -> Commands:
         elif take_lock(target):
             payloads.append({**payload, "run": run_of(target)})
             if payload["watch"]:
-                # Should they not stay up, the release goes back.
+                # If they do not stay up, the release is rolled back.
                 rollout(name).attempting.add(host.name)
     if payloads:
         yield apart.each("retire_releases", payloads, undo.connector_arguments(host))
@@ -125,8 +131,8 @@ def retire(targets: Sequence[tuple[Target, ReleaseOf]]) -> Commands:
 def to_retire(
     target: Target, release: str, state: AppState, watch: Sequence[str] = ()
 ) -> dict[str, Any] | None:
-    """What `retire_releases` is told of one application; None where there is nothing to do.
-    `watch` are workers that have just been started."""
+    """Payload of `retire_releases` for one application; None if there is nothing to do. `watch` are
+    workers that have just been started."""
     target = target.on(state)
     prefix = f"{target.paths.name}@"
     running = {
@@ -149,12 +155,12 @@ def to_retire(
     noted = state["served"][-1:] == [release]
     if not (stop or let_go or surplus or watch) and noted:
         return None
-    return commands.retire_payload(target, release, stop, surplus, let_go=let_go, watch=watch)
+    return retire_payload(target, release, stop, surplus, let_go=let_go, watch=watch)
 
 
 def unneeded(state: AppState, live: str, keep: int) -> list[str]:
-    """Releases that are not kept: of those that are not live, the ones that have served last stay,
-    then the newest."""
+    """Releases to remove. Besides the live one, the most recently live releases are kept, then the
+    newest."""
     places = {name: place for place, name in enumerate(state["served"])}
     others = [name for name in state["releases"] if name != live]
     others.sort(key=lambda name: (places.get(name, -1), name), reverse=True)

@@ -1,4 +1,4 @@
-"""An application's front end: what its build needs, and the build on the operator's machine."""
+"""An application's front end: the inputs of its build, and the build on the operator's machine."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from threading import RLock
 from typing import Any
 
 from groundcrew import remote
-from groundcrew.apps.frontend import Frontend
+from groundcrew.manifest.frontend import Frontend
 from groundcrew.releases import bundle
 from groundcrew.releases.bundle import Bundle, SourceError
 from groundcrew.remote.build_frontend import LOCKS, together
 
 TIMEOUT = 3600
-"""Seconds that a build may take."""
+"""Maximum duration of a build in seconds."""
 LINES_SHOWN = 40
-# What the build on the operator's machine sees of its environment, where secrets may be too.
+# Environment variables passed to a build on the operator's machine; others may hold secrets.
 _PASSED = (
     "HOME", "LANG", "PATH", "TMPDIR", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR",
     *(name for word in ("http", "https", "no", "all") for name in (f"{word}_proxy",
@@ -36,11 +36,11 @@ _lock = RLock()
 
 @dataclass(frozen=True)
 class FrontendBuild:
-    """A front end that the host builds."""
+    """A front end that is built on the host."""
 
     settings: Frontend
     key: str
-    """Names what it is made of."""
+    """Digest of the inputs."""
 
     node: str | None
     """Hash-pinned requirements of Node.js; None = the distribution's."""
@@ -48,7 +48,7 @@ class FrontendBuild:
     node_version: str | None
 
     def payload(self, timeout: int = TIMEOUT) -> dict[str, Any]:
-        """For `groundcrew/remote/build_release.py`."""
+        """Payload for `groundcrew/remote/build_release.py`."""
         return {
             "program": remote.source("build_frontend"),
             "directory": self.settings.directory,
@@ -60,7 +60,7 @@ class FrontendBuild:
 
 
 def check(frontend: Frontend, packed: Bundle) -> None:
-    """Raises SourceError where the source lacks what the front end is made from."""
+    """Raises SourceError if the source lacks files that the front end needs."""
     names = bundle.names(packed)
     output = _path(frontend.directory, frontend.output)
     if frontend.build == "none":
@@ -80,7 +80,7 @@ def check(frontend: Frontend, packed: Bundle) -> None:
 
 
 def key(frontend: Frontend, packed: Bundle, node_version: str | None = None) -> str:
-    """Names everything that the built files follow from."""
+    """Digest of everything that determines the built files."""
     assert packed.archive
     digest = hashlib.sha256()
     settings = frontend.model_dump(include={"command", "output", "env", "node"})
@@ -97,9 +97,9 @@ def key(frontend: Frontend, packed: Bundle, node_version: str | None = None) -> 
 
 
 def built(frontend: Frontend, packed: Bundle, store: Path) -> Bundle:
-    """The source with its front end, built on this machine unless that has been done before.
+    """The source with its front end, built on this machine unless it has been built before.
 
-    Raises SourceError where it cannot be built.
+    Raises SourceError if the build fails.
     """
     name = key(frontend, packed)
     digest = hashlib.sha256(f"{packed.digest} {name}".encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Reads a commit of a git repository, on the operator's machine and with its own keys."""
+"""Reads commits of git repositories on the operator's machine, with the operator's keys."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from groundcrew.releases import archives, pointers
 
 COMMIT = re.compile(r"^[0-9a-f]{40}$")
 ABBREVIATED = 12
-"""Digits of a commit's name where it is shortened."""
+"""Length of an abbreviated commit hash."""
 TIMEOUT = 600
-"""Seconds that one git command may take."""
+"""Timeout of one git command in seconds."""
 ATTRIBUTES = "* -export-ignore -export-subst -filter\n"
-"""What is committed belongs to the source, as it is: attributes that leave files out of archives or
-change them do not count, and no filter of this machine's runs."""
+"""Committed files belong to the source unchanged: attributes that exclude files from archives or
+modify them are ignored, and none of this machine's filters run."""
 OWN_LINES = ("-c", "core.autocrlf=false", "-c", "core.eol=lf")
-"""Line ends are those that the repository says, not this machine's."""
+"""Line endings follow the repository, not this machine's configuration."""
 _PATTERN = re.compile(r"[,*?\[\]\\!#]")
 _REMOTE = re.compile(r"^(https?|ssh|git)://|^[\w.-]+@[\w.-]+:")
-# What git says last is often only advice.
+# git's last line is often only advice.
 _ADVICE = re.compile(r"^(and the repository exists\.|Please make sure you have .*|)$")
 
 
 class GitError(Exception):
-    """git said no; the message is git's own."""
+    """A git command failed; the message is git's own."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A directory of a commit, and where it has been unpacked."""
+    """A directory of a commit and the path it was unpacked to."""
 
     directory: Path
     repository: Repository
@@ -57,9 +57,9 @@ class Export:
     """The commit itself, and its submodules."""
 
     def fetch_content(self, files: Iterable[Path]) -> None:
-        """Replaces the pointers of Git LFS among `files` by their content, if that can be had."""
+        """Replaces Git LFS pointers among `files` with their content if it is available."""
         left = list(pointers.lfs(files))
-        # A submodule's own are its repository's.
+        # A submodule's pointers belong to its own repository.
         for part in reversed(self.parts):
             own = [item for item in left if item.path.is_relative_to(part.directory)]
             left = [item for item in left if item not in own]
@@ -76,10 +76,10 @@ class Repository:
     """Directory of all mirrors."""
 
     project: Path
-    """What a relative path is relative to."""
+    """Base of relative paths."""
 
     key: Path | None = None
-    """SSH key to use, and no other."""
+    """The only SSH key to use."""
 
     @property
     def mirror(self) -> Path:
@@ -93,7 +93,10 @@ class Repository:
         return str(local.resolve()) if local.exists() else self.url
 
     def fetch(self, ref: str) -> str:
-        """The commit that `ref` (tag, branch or commit) names, present in the local mirror."""
+        """Fetches `ref` (tag, branch or commit) into the local mirror and returns the commit.
+
+        Raises GitError if there is no such ref.
+        """
         if COMMIT.match(ref) and self._has(f"{ref}^{{commit}}"):
             return ref
         if self.mirror.exists():
@@ -106,7 +109,7 @@ class Repository:
         raise GitError(f"{self.url} has no tag, branch or commit {ref}")
 
     def _clone(self) -> None:
-        """Complete or not there: a clone that was cut off must not be taken for a mirror."""
+        """Clones the mirror in one step: an interrupted clone must not be taken for a mirror."""
         self.mirror.parent.mkdir(parents=True, exist_ok=True)
         partial = self.mirror.with_suffix(f".{os.getpid()}")
         try:
@@ -141,16 +144,16 @@ class Repository:
         packed.unlink()
 
     def describe(self, commit: str, ref: str) -> str:
-        """What `git describe` says of a commit; of one that a tag `ref` names, that tag."""
+        """`git describe` of a commit. If `ref` is a tag, that tag is used."""
         if re.search("[0-9]", ref) and self._has(f"refs/tags/{ref}"):
             return f"{ref}-0-g{commit[:ABBREVIATED]}"
         return _describe(self.mirror, commit)
 
     def fetch_content(self, part: Part, wanted: Sequence[pointers.Pointer]) -> None:
-        """Replaces pointers of Git LFS by their content. It is fetched where git-lfs is installed,
-        or lies in the repository itself where that is on this machine.
+        """Replaces Git LFS pointers with their content. The content is fetched if git-lfs is
+        installed, or read from the repository if it is on this machine.
 
-        Raises GitError where it is to be had, but cannot be.
+        Raises GitError if the fetch fails.
         """
         missing = [item for item in wanted if self._content(item) is None]
         if missing and shutil.which("git-lfs"):
@@ -163,9 +166,9 @@ class Repository:
                 self._git("lfs", "fetch", *only, "--exclude=", "origin", part.commit)
             except GitError as error:
                 raise GitError(
-                    f"the content of {', '.join(names[: pointers.SHOWN])} cannot be had: {error}; "
-                    "`git lfs push --all` in a clone that has it brings it there, or leave it out "
-                    "with `source.exclude`"
+                    f"the content of {', '.join(names[: pointers.SHOWN])} cannot be fetched: "
+                    f"{error}; `git lfs push --all` in a clone that has it brings it there, or "
+                    "leave it out with `source.exclude`"
                 ) from None
         for item in wanted:
             content = self._content(item)
@@ -176,15 +179,15 @@ class Repository:
     def _content(self, pointer: pointers.Pointer) -> Path | None:
         place = Path("lfs", "objects", pointer.oid[:2], pointer.oid[2:4], pointer.oid)
         for root in (self.mirror, Path(self.origin) / ".git", Path(self.origin)):
-            found = root / place
-            if found.is_file() and found.stat().st_size == pointer.size:
-                if archives.checksum(found) != pointer.oid:
-                    raise GitError(f"{found} is not what its name says: remove it")
-                return found
+            path = root / place
+            if path.is_file() and path.stat().st_size == pointer.size:
+                if archives.checksum(path) != pointer.oid:
+                    raise GitError(f"{path} is not what its name says: remove it")
+                return path
         return None
 
     def _add_submodules(self, commit: str, folder: PurePosixPath, files: Path) -> list[Part]:
-        """Each at the commit that this one names, and its own in it."""
+        """Unpacks each submodule at the commit that this one records, recursively."""
         parts = []
         urls = self._submodule_urls(commit)
         for line in self._git("ls-tree", "-r", "-z", commit).split("\0"):
@@ -209,17 +212,17 @@ class Repository:
             "config", "--blob", f"{commit}:.gitmodules", "--null", "--get-regexp",
             r"^submodule\..*\.(path|url)$",
         )  # fmt: skip
-        found: dict[str, dict[str, str]] = {}
+        modules: dict[str, dict[str, str]] = {}
         for item in listed.split("\0"):
             key, _, value = item.partition("\n")
             if key:
                 name, _, kind = key.rpartition(".")
-                found.setdefault(name, {})[kind] = value
-        return {item["path"]: item["url"] for item in found.values() if len(item) == 2}
+                modules.setdefault(name, {})[kind] = value
+        return {item["path"]: item["url"] for item in modules.values() if len(item) == 2}
 
     def _submodule(self, url: str) -> str:
-        """The URL of a submodule. What lies on this machine is only for repositories that do too: a
-        foreign one must not fetch it."""
+        """The URL of a submodule. Only a repository on this machine may refer to others on this
+        machine: a remote one must not make groundcrew fetch them."""
         if _REMOTE.match(url):
             return url
         place, path = _split(self.origin)
@@ -241,10 +244,10 @@ class Repository:
 
 
 def _split(origin: str) -> tuple[str, str]:
-    """A repository's server, empty for this machine, and its path there."""
-    found = re.match(r"^(\w+://[^/]+|[\w.-]+@[\w.-]+:|)(.*)$", origin)
-    assert found
-    return found[1], found[2]
+    """A repository's server (empty for this machine) and its path there."""
+    match = re.match(r"^(\w+://[^/]+|[\w.-]+@[\w.-]+:|)(.*)$", origin)
+    assert match
+    return match[1], match[2]
 
 
 def _describe(repository: Path, commit: str | None = None) -> str:
@@ -253,15 +256,15 @@ def _describe(repository: Path, commit: str | None = None) -> str:
     try:
         return _run([*command, "--match=*[0-9]*", commit or "--dirty"], None).strip()
     except GitError:
-        # No tag leads to it.
+        # No tag is reachable from the commit.
         name = _run([*where, "rev-parse", f"--short={ABBREVIATED}", commit or "HEAD"], None)
         count = _run([*where, "rev-list", "--count", commit or "HEAD"], None)
         return f"0.0-{count.strip()}-g{name.strip()}"
 
 
 def describe(directory: Path) -> str | None:
-    """The same of what is checked out on this machine; it ends with `-dirty` where files that are
-    tracked differ from the commit. None where nothing has been committed."""
+    """`git describe` of a work tree; ends with `-dirty` if tracked files differ from the commit.
+    None if there is no commit."""
     try:
         return _describe(directory)
     except GitError:
@@ -269,10 +272,9 @@ def describe(directory: Path) -> str | None:
 
 
 def tracked(directory: Path) -> frozenset[Path] | None:
-    """The files below `directory` that its repository tracks, relative to it; None where it is in
-    no work tree.
+    """The tracked files below `directory`, relative to it; None if it is not in a work tree.
 
-    Raises GitError where there is a repository that git does not read.
+    Raises GitError if git cannot read the repository.
     """
     if not any((place / ".git").exists() for place in (directory, *directory.resolve().parents)):
         return None
@@ -317,13 +319,13 @@ def _reason(output: str, status: int) -> str:
     lines = [line for line in output.strip().splitlines() if not _ADVICE.match(line)]
     if not lines:
         return f"exit code {status}"
-    # ssh's own words come before git's, which then say little.
+    # ssh's message precedes git's, which then says little.
     return "; ".join(lines[-2:]) if "Could not read from remote" in lines[-1] else lines[-1]
 
 
 def _environment(key: Path | None) -> dict[str, str]:
-    """Without what a git hook sets for its own repository; and no question for a password, which
-    nobody would see."""
+    """The environment of a git command: without the variables that git hooks set, and without
+    password prompts, which no one would see."""
     own = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
     kept = {name: value for name, value in os.environ.items() if name not in own}
     if key:

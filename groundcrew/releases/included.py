@@ -1,7 +1,8 @@
-"""A requirements file as one text: what it includes in its place, paths as a build finds them.
+"""Turns a requirements file into one text: included files inlined, paths relative to the build.
 
-pip and uv read some paths beside the file, others in the directory that they run in, and uv fails
-at line ends and marks that editors write. Here every file is read the same way, before a build.
+pip and uv resolve some paths relative to the file, others relative to the working directory, and uv
+rejects some line endings and byte order marks that editors write. Here every file is read the same
+way before a build.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from groundcrew.releases.tree import SourceError
 from groundcrew.remote.requirements import logical_lines
 
 APP = "app"
-"""Where the source lies, seen from the release's directory, in which the text is."""
+"""The source's directory, relative to the release's directory, which contains the text."""
 
 _PLACE = r"(?:[ =]+|(?=[^ =-]))(?!\w+://|\$)(\S+)$"
 _INCLUDED = re.compile(rf"(?:--requirement|-r){_PLACE}")
@@ -31,30 +32,31 @@ _PACKAGE = ("pyproject.toml", "setup.py")
 
 @dataclass
 class Files:
-    """Where a requirements file and those that it includes are read."""
+    """Access to a requirements file and the files that it includes."""
 
     label: str
-    """What holds them."""
+    """Name of their container, for messages."""
 
     read: Callable[[str], bytes]
-    """Content of a file that is there."""
+    """Returns the content of an existing file."""
 
     has: Callable[[str], bool]
-    """Whether a file is there."""
+    """Whether a file exists."""
 
     holds: Callable[[str], bool]
-    """Whether a directory is there."""
+    """Whether a directory exists."""
 
     rewritten: dict[str, bytes] = field(default_factory=dict)
-    """Files that stay files and are read by uv: those that it would stumble over, mended."""
+    """Constraints files that uv reads itself, with content rewritten where uv could not read
+    them."""
 
     shipped: bool = True
-    """Whether hosts get them too."""
+    """Whether the files are also on the hosts."""
 
     def lines(self, path: str, within: tuple[str, ...] = ()) -> Iterator[str]:
-        """The logical lines of a file, with those of the files that it includes in their place.
+        """The logical lines of a file, with included files inlined.
 
-        Raises SourceError for a file or path that is not there.
+        Raises SourceError for a file or path that does not exist.
         """
         if path in within:
             raise SourceError(f"{path} includes itself, by {' and '.join(within[1:]) or path}")
@@ -83,7 +85,8 @@ class Files:
             raise SourceError(f"the requirements are not text in UTF-8 or UTF-16: {path}") from None
 
     def _mend(self, path: str, within: tuple[str, ...]) -> None:
-        """A file of constraints cannot be put in the place of its name."""
+        """Rewrites a constraints file where uv could not read it. It stays a file: constraints
+        cannot be inlined."""
         if path in within:
             raise SourceError(f"{path} includes itself, by {' and '.join(within[1:]) or path}")
         text = self._text(path)
@@ -102,14 +105,16 @@ class Files:
         return target
 
     def _directory(self, path: str, named: str) -> str:
-        """As pip has it: beside the file, else where the source is."""
+        """The path of a directory, resolved as pip does: relative to the file, else to the source's
+        root."""
         for place in (_inside(path, named), _inside("", named)):
             if place is not None and self.holds(place):
                 return place
         raise SourceError(f"{path} names {named}, and {self.label} has no files there")
 
     def _local(self, path: str, line: str) -> str:
-        """A package in the source: as pip has it where the source is, else beside the file."""
+        """The line, with the path of a package in the source resolved as pip does: relative to the
+        source's root, else to the file."""
         match = _PATH.match(line) if self.shipped else None
         if not match or not _is_path(match["path"], editable=bool(match["before"])):
             return line
@@ -132,6 +137,6 @@ def _is_path(text: str, *, editable: bool) -> bool:
 
 
 def _inside(path: str, named: str) -> str | None:
-    """A path of the source, by a name in one of its files; None where it leads out."""
-    found = posixpath.normpath(posixpath.join(posixpath.dirname(path), named))
-    return None if found.startswith("..") else found
+    """The path in the source that a name in one of its files refers to; None if it is outside."""
+    target = posixpath.normpath(posixpath.join(posixpath.dirname(path), named))
+    return None if target.startswith("..") else target

@@ -1,9 +1,9 @@
-"""One release at a time per application and host.
+"""Locks that allow one release at a time per application and host.
 
-The locks of a run are held by one process on the host that lives exactly as long as the operator's
-connection: they cannot be left behind by a run that was killed or cut off. What is left is the text
-in the lock file, which tells the next run who vanished, and steps that still run that they are not
-wanted any more (see `groundcrew/remote/run_lock.py`).
+One process on the host holds all locks of a run. It lives exactly as long as the operator's
+connection, so a run that was killed or cut off cannot leave locks behind. The text in the lock file
+remains: it tells the next run whose run vanished, and it tells steps of that run that are still
+running that they have been superseded (see `groundcrew/remote/run_lock.py`).
 """
 
 from __future__ import annotations
@@ -22,22 +22,23 @@ from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.util import extract_control_arguments, make_unix_command_for_host
 
 from groundcrew import remote
-from groundcrew.apps.paths import AppPaths
-from groundcrew.releases.target import operator
+from groundcrew.manifest.paths import AppPaths
+from groundcrew.releases.target import Run, operator
 
 HELD = "groundcrew_locks"
 TIMEOUT = 20.0
 PATIENCE = 90.0
-"""Seconds in which the host answers: it may wait for steps of a run that is gone."""
+"""Seconds to wait for an answer: the host may be waiting for steps of a run that is gone."""
 
 
 class LockedError(Exception):
-    """Another run holds the lock; the message says who and since when."""
+    """Another run holds the lock, or it could not be taken; the message says who holds it or
+    why."""
 
 
 @dataclass
 class HostLocks:
-    """The process on a host that holds its locks, and which they are."""
+    """The process on a host that holds its locks, and the names of the applications."""
 
     channel: Channel
     lines: Any
@@ -47,7 +48,8 @@ class HostLocks:
     names: set[str] = field(default_factory=set)
 
     def ask(self, word: str, name: str) -> dict[str, Any]:
-        """One line to the process, and its answer. Raises LockedError where there is none."""
+        """Sends a line to the process and returns its answer. Raises LockedError if there is
+        none."""
         try:
             self.channel.sendall(f"{word} {name}\n".encode())
             answer: dict[str, Any] = json.loads(self.lines.readline())
@@ -58,10 +60,10 @@ class HostLocks:
 
 
 def acquire(host: Host, paths: AppPaths, arguments: dict[str, Any]) -> str | None:
-    """Take the lock for the rest of the run, or until `release`.
+    """Takes the lock for the rest of the run, or until `release`.
 
-    Returns who held it and vanished, if somebody did. Raises LockedError where it is held. Hosts
-    that are not reached by SSH have one operator by nature, and no lock.
+    Returns the previous holder if its run vanished, else None. Raises LockedError if another run
+    holds the lock. Hosts that are not reached over SSH have only one operator and no lock.
     """
     if not isinstance(host.connector, SSHConnector):
         return None
@@ -86,7 +88,7 @@ def acquire(host: Host, paths: AppPaths, arguments: dict[str, Any]) -> str | Non
 
 
 def _begin(host: Host, arguments: dict[str, Any]) -> HostLocks:
-    """One session for all locks of a host: sshd allows ten at a time."""
+    """Starts the process in one session for all locks of a host: sshd allows ten at a time."""
     client = host.connector.client  # type: ignore[attr-defined]
     transport = client.get_transport() if client else None
     if transport is None:
@@ -104,9 +106,9 @@ def _begin(host: Host, arguments: dict[str, Any]) -> HostLocks:
     return HostLocks(channel, channel.makefile("r"), holder)
 
 
-def run_of(host: Host, paths: AppPaths) -> dict[str, str] | None:
-    """What steps on the host need to know of this run, as in `groundcrew/remote/run_lock.py`; None
-    where it holds no lock of the application."""
+def run_of(host: Host, paths: AppPaths) -> Run:
+    """What steps on the host need to know about this run, see `groundcrew/remote/run_lock.py`; None
+    if the run does not hold the application's lock."""
     locks: HostLocks | None = host.connector_data.get(HELD)
     if locks is None or paths.name not in locks.names:
         return None
@@ -114,7 +116,8 @@ def run_of(host: Host, paths: AppPaths) -> dict[str, str] | None:
 
 
 def guarded(host: Host, paths: AppPaths, shell: str) -> str:
-    """Shell that does nothing once another run has taken over, and lets it wait meanwhile."""
+    """Wraps a shell command of this run: it fails once another run has taken over, and makes other
+    runs wait while it runs. Returned unchanged if this run does not hold the lock."""
     run = run_of(host, paths)
     if run is None:
         return shell
@@ -127,7 +130,7 @@ def guarded(host: Host, paths: AppPaths, shell: str) -> str:
 
 
 def release(host: Host, name: str) -> None:
-    """Give the lock back; nothing where it was not taken."""
+    """Releases the lock; does nothing if the run does not hold it."""
     locks: HostLocks | None = host.connector_data.get(HELD)
     if locks is not None and name in locks.names:
         locks.names.discard(name)
@@ -135,13 +138,13 @@ def release(host: Host, name: str) -> None:
 
 
 def give_up(host: Host, name: str) -> None:
-    """Give the lock back after a failure, which may be that the connection is gone."""
+    """Releases the lock after a failure, even if the connection is gone."""
     with contextlib.suppress(LockedError):
         release(host, name)
 
 
 def release_all(host: Host) -> None:
-    """Give all locks of a host back."""
+    """Releases all locks of a host."""
     locks: HostLocks | None = host.connector_data.pop(HELD, None)
     if locks is None:
         return

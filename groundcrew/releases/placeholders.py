@@ -1,4 +1,4 @@
-"""What a source holds of directories that outlive releases: nothing but what keeps them in git."""
+"""Removes placeholder files from shared directories, and refuses other content in them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path, PurePosixPath
 from groundcrew.releases.tree import SourceError
 
 LONGEST = 4096
-"""Bytes of a file that may only say what a directory is for."""
+"""Maximum size in bytes of a placeholder file."""
 SHOWN = 3
-# An empty one of another name may be code: `__init__.py`.
+# An empty file with another name may be code, such as `__init__.py`.
 _PLACEHOLDER = re.compile(
     r"\.(git)?keep(me)?|\.gitignore|\.gitattributes|\.hgkeep|\.empty|\.placeholder|\.dummy"
     r"|README(\.(md|rst|txt))?",
@@ -20,7 +20,7 @@ _PLACEHOLDER = re.compile(
 
 
 class SharedError(SourceError):
-    """The source brings something for a directory that outlives releases."""
+    """The source contains files in a directory that outlives releases."""
 
     def __init__(self, message: str, directory: str) -> None:
         super().__init__(message, "shared")
@@ -28,9 +28,9 @@ class SharedError(SourceError):
 
 
 def without(directory: Path, files: Sequence[Path], shared: Sequence[str]) -> list[Path]:
-    """The files less the placeholders in `shared` directories.
+    """The files without the placeholders in `shared` directories.
 
-    Raises SharedError where there is more in one of them: releases would hide it.
+    Raises SharedError if such a directory has other content: releases would hide it.
     """
     left = list(files)
     for name in shared:
@@ -64,7 +64,8 @@ def _without(directory: Path, files: Sequence[Path], shared: PurePosixPath) -> l
         raise SharedError(
             f"{shared} outlives releases, which would hide what the source has in it "
             f"({', '.join(content[:SHOWN])}{more}): leave it out with `source.exclude: "
-            f"[/{shared}/]`, or name another directory",
+            f"[/{shared}/]`, name another directory, or have it copied once with `seeds: "
+            f"{{{shared}: {shared}}}`",
             str(shared),
         )
     return left

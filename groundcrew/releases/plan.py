@@ -1,4 +1,4 @@
-"""Everything that makes up one release, computed before anything is touched."""
+"""Everything that makes up one release, computed before any host is changed."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any, Protocol
 
-from groundcrew.apps import generated, unit
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.paths import AppPaths
 from groundcrew.entries import Entry, File
 from groundcrew.facts.apps import AppState
+from groundcrew.manifest import generated, unit
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.paths import AppPaths
 from groundcrew.releases import environment
 from groundcrew.releases.bundle import Bundle
 from groundcrew.releases.frontend import FrontendBuild
 from groundcrew.releases.requirements import Requirements
 from groundcrew.releases.target import Target
 
-# One moment for the whole run, so that a release has the same name on every host.
+# One timestamp for the whole run, so that a release has the same name on every host.
 STARTED = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
-# A requirement that is a path, or that is read from another file.
+# A requirement that is a path or refers to another file.
 _LOCAL = re.compile(
     r"\s*(\.{0,2}/|-(r|c|e|f|-requirement|-constraint|-editable|-find-links)\b|file:|\S+ *@ *file:)"
 )
@@ -38,7 +38,7 @@ def _key(parts: Any) -> str:
 
 
 class ServerProcess(Protocol):
-    """What a server role (gunicorn, ...) says about the process that serves a release."""
+    """What a server role (gunicorn, ...) provides for the process that serves a release."""
 
     @property
     def requirements(self) -> str:
@@ -46,7 +46,7 @@ class ServerProcess(Protocol):
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """Names of those that are wanted themselves, not what they depend on."""
+        """Names of the packages required directly, without their dependencies."""
 
     def files(self, paths: AppPaths, release: str) -> Mapping[str, str]:
         """Configuration files, by path inside the release's directory."""
@@ -57,23 +57,23 @@ class ServerProcess(Protocol):
 
 @dataclass(frozen=True)
 class Toolchain:
-    """What builds run with; set by the python role."""
+    """The tools and limits of builds; set by the python role."""
 
     uv: str
     python: str
     environment: Mapping[str, str]
     compile: bool = True
     python_mirror: str | None = None
-    """Where uv fetches interpreters; None = their publisher."""
+    """Mirror from which uv downloads interpreters; None = the publisher."""
 
     keep_cache: bool = True
     """Whether downloads are kept for the next build."""
 
     declared: tuple[str, ...] = ()
-    """Debian packages that the host has for other reasons than builds."""
+    """Debian packages that the host needs for other reasons than builds."""
 
-    limits: Mapping[str, str] = field(default_factory=dict)
-    """systemd directives: what a build may use of the host."""
+    build_limits: Mapping[str, str] = field(default_factory=dict)
+    """systemd directives that limit a build's resources."""
 
 
 @dataclass(frozen=True)
@@ -88,39 +88,46 @@ class ReleasePlan:
     variables: Mapping[str, str]
     toolchain: Toolchain
     drain: int
-    """Seconds that nginx may go on using connections to a replaced release."""
+    """Seconds that nginx may keep using connections to a replaced release."""
+
+    build_secrets: Mapping[str, str] = field(default_factory=dict)
+    """Secrets that only the build gets, by variable."""
 
     files: Mapping[str, str] = field(default_factory=dict)
     """Texts of the configuration files, by path in the application's directory."""
 
-    elsewhere: frozenset[str] = frozenset()
-    """Workers and timers that another host runs for all."""
+    on_other_hosts: frozenset[str] = frozenset()
+    """Workers and timers that another host runs on behalf of all."""
 
     frontend: FrontendBuild | None = None
-    """The front end, where the host builds it."""
+    """The front end, if the host builds it."""
 
     requires_python: str | None = None
-    """Versions of Python that the source says it runs with."""
+    """The source's `requires-python`."""
 
     again: bool = False
-    """Whether it is released even if a rollback has left it."""
+    """Whether it is released even if a rollback has left it before."""
+
+    renew: bool = False
+    """Whether the host gets a new release even if one with this plan's digest is live: its logins
+    have changed."""
 
     version: Mapping[str, str] = field(default_factory=dict)
-    """Variables of the build (`toolchain.environment`) that tell it the source's version."""
+    """Variables (part of `toolchain.environment`) that tell the build the source's version."""
 
     def __repr__(self) -> str:
-        """Leaves variables and files out: they hold secrets."""
+        """Omits fields that contain secrets."""
         return f"ReleasePlan({self.paths.name!r}, {self.digest[:12]!r})"
 
     @property
     def target(self) -> Target:
         """The application on a host."""
-        return Target(self.paths, self.app, self.drain, elsewhere=self.elsewhere)
+        return Target(self.paths, self.app, self.drain, on_other_hosts=self.on_other_hosts)
 
     @cached_property
     def digest(self) -> str:
-        """Names the code and every setting that a release carries."""
-        # The same on every host, wherever its single workers run.
+        """Digest of the code and of every setting that is part of a release."""
+        # The digest must not depend on which host runs the single workers.
         entries = self._entries("RELEASE", self.app)
         parts = {
             "bundle": self.bundle.digest,
@@ -135,7 +142,8 @@ class ReleasePlan:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def _only_if_used(self) -> dict[str, Any]:
-        """What most applications do not have: it leaves their digests alone."""
+        """Parts that most applications do not use. Omitted if empty, so that those digests do not
+        change."""
         export = self.requirements.export
         parts = {
             "export": asdict(export) if export else None,
@@ -146,11 +154,13 @@ class ReleasePlan:
             "served": self._served(),
             "version": dict(self.version),
             "app_dir": self.app.app_dir if self.app.app_dir != "." else None,
+            # Credentials do not change what is fetched: only the names count.
+            "build_secrets": sorted(self.build_secrets),
         }
         return {key: value for key, value in parts.items() if value}
 
     def _served(self) -> list[Any]:
-        """What a front end's files are published by; nothing without one."""
+        """The settings that determine how a front end's files are published; empty without one."""
         frontend = self.app.frontend
         if frontend is None:
             return []
@@ -159,7 +169,7 @@ class ReleasePlan:
 
     @cached_property
     def environment_key(self) -> str:
-        """Names what the virtualenv is made of: releases that agree in it share one."""
+        """Digest of the virtualenv's inputs. Releases with the same digest share a virtualenv."""
         export = self.requirements.export
         parts = {
             "requirements": [self.requirements.text, self.requirements.hashed],
@@ -176,15 +186,15 @@ class ReleasePlan:
 
     @property
     def needs_source(self) -> bool:
-        """Whether the requirements, or the commands that complete the virtualenv, are found in the
-        source."""
+        """Whether the virtualenv needs the source: for its requirements or for its hooks."""
         lines = self.requirements.text.splitlines()
         local = any(_LOCAL.match(line) for line in lines)
         return local or self.requirements.export is not None or bool(self.app.hooks.environment)
 
     @cached_property
     def source_key(self) -> str | None:
-        """Names the source where it is installed into the virtualenv, which is then its own."""
+        """Digest of a source that is installed into the virtualenv, which is then not shared with
+        other sources; None if it is not installed."""
         if self.requirements.install is None:
             return None
         return _key(
@@ -193,7 +203,7 @@ class ReleasePlan:
 
     @cached_property
     def code_key(self) -> str:
-        """Names what the code is made of: releases that agree in it share one."""
+        """Digest of the code's inputs. Releases with the same digest share their code."""
         hooks = self.app.hooks.build
         parts = {
             "environment": [self.environment_key, self.source_key],
@@ -204,27 +214,29 @@ class ReleasePlan:
             else None,
             "shared": self.app.kept,
             "directories": self.directories,
+            **({"seeds": self.app.seeds} if self.app.seeds else {}),
         }
         return _key(parts)
 
     def _in_app_dir(self, hooks: Any) -> Any:
-        """What names hooks, with the directory in which they run where it is not the source's."""
+        """The key of hooks, including the directory in which they run if it is not the source's
+        root."""
         return [hooks, self.app.app_dir] if hooks and self.app.app_dir != "." else hooks
 
     @property
     def hook_variables(self) -> dict[str, str]:
-        """What build hooks see of the application's environment: no secrets."""
+        """The application's environment as build hooks see it: without secrets."""
         return environment.values(self.app.env, {})
 
     @property
     def directories(self) -> list[str]:
-        """Directories of the application that configuration files are written to."""
+        """Directories in the application's directory that contain configuration files."""
         return sorted({str(PurePosixPath(path).parent) for path in self.files if "/" in path})
 
     def is_taken_back(self, state: AppState) -> str | None:
-        """The release by that an operator has left what this plan describes, where it was left by a
-        rollback and nobody has asked for it again."""
-        if self.again or state["live"] is None:
+        """The release with this plan's digest that an operator left by a rollback. None if there is
+        none, if it is live again, or if `again` asks for it."""
+        if self.again or self.renew or state["live"] is None:
             return None
         names = [name for name in state["taken_back"] if name.endswith(f"-{self.digest[:12]}")]
         return None if state["live"] in names else max(names, default=None)
@@ -234,9 +246,11 @@ class ReleasePlan:
         return release.endswith(f"-{self.digest[:12]}")
 
     def release_id(self, state: AppState) -> str:
-        """The release that a host is to have: one that is there already, or a new one; what serves,
-        where this plan's was taken back."""
+        """The name of the release that the host should run: the existing one with this plan's
+        digest, or a new one. If a rollback has left this plan's release, the live one."""
         suffix = f"-{self.digest[:12]}"
+        if self.renew:
+            return f"{STARTED}{suffix}"
         if self.is_taken_back(state):
             return str(state["live"])
         built = [
@@ -249,10 +263,10 @@ class ReleasePlan:
         return max(built, default=f"{STARTED}{suffix}")
 
     def entries(self, release: str) -> list[Entry]:
-        """Files of the release that are not code: environment, server configuration, units."""
+        """The release's files other than code: environment, server configuration, units."""
         parts = {
-            kind: {name: part for name, part in found.items() if name not in self.elsewhere}
-            for kind, found in (("workers", self.app.workers), ("timers", self.app.timers))
+            kind: {name: part for name, part in members.items() if name not in self.on_other_hosts}
+            for kind, members in (("workers", self.app.workers), ("timers", self.app.timers))
         }
         return self._entries(release, self.app.model_copy(update=parts))
 
@@ -265,7 +279,7 @@ class ReleasePlan:
                 self._secret(
                     f"{folder}/app/{path}",
                     text,
-                    mode=self.app.files[path].mode,
+                    mode=self.app.files[path].mode if path in self.app.files else "0640",
                     group=group,
                     within=folder,
                 )
@@ -290,6 +304,7 @@ class ReleasePlan:
         ]
 
     def _secret(self, path: str, text: str, **options: Any) -> File:
-        """A file with secrets, in which the host puts those that it has made up."""
-        found = tuple(item for item in generated.values(self.paths, self.app) if item.token in text)
-        return File(path, text, secret=True, generated=found, **options)
+        """A file with secrets. The host fills in those that it has generated itself."""
+        known = (*generated.values(self.paths, self.app), *self.app.bound.generated)
+        used = tuple(item for item in known if item.token in text)
+        return File(path, text, secret=True, generated=used, **options)

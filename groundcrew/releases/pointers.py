@@ -1,5 +1,5 @@
-"""Files that stand for content that lies elsewhere: what Git LFS and git-annex leave in a tree, and
-what git-crypt has locked. Served as they are, they would be wrong without a word."""
+"""Detects files whose content is stored elsewhere (Git LFS, git-annex) or locked (git-crypt). They
+would be released without an error, with the wrong content."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from groundcrew.releases.tree import SourceError
 
 LONGEST = 1024
-"""Bytes that a pointer of Git LFS has at most."""
+"""Maximum size in bytes of a Git LFS pointer."""
 SHOWN = 3
 _LFS = re.compile(
     rb"version https://git-lfs\.github\.com/spec/v1\n(?:[^\n]*\n)*?oid sha256:([0-9a-f]{64})\n"
@@ -23,7 +23,7 @@ _ANNEX = b"/annex/objects/"
 
 @dataclass(frozen=True)
 class Pointer:
-    """A pointer of Git LFS."""
+    """A Git LFS pointer."""
 
     path: Path
     oid: str
@@ -33,21 +33,21 @@ class Pointer:
 
 
 def lfs(files: Iterable[Path]) -> Iterator[Pointer]:
-    """The pointers of Git LFS among files."""
+    """The Git LFS pointers among files."""
     for path in files:
         if not path.is_symlink() and path.stat().st_size <= LONGEST:
-            found = _LFS.match(path.read_bytes())
-            if found:
-                yield Pointer(path, found[1].decode(), int(found[2]))
+            match = _LFS.match(path.read_bytes())
+            if match:
+                yield Pointer(path, match[1].decode(), int(match[2]))
 
 
 def refuse(directory: Path, files: Iterable[Path], way_out: str) -> None:
-    """Raises SourceError where files hold no content of their own. `way_out` is how those of Git
-    LFS get theirs."""
+    """Raises SourceError if files are pointers or locked. `way_out` tells the operator how to get
+    the content of Git LFS pointers."""
     listed = list(files)
-    found = [pointer.path for pointer in lfs(listed)]
-    if found:
-        raise _error(directory, found, "only a pointer of Git LFS", way_out)
+    paths = [pointer.path for pointer in lfs(listed)]
+    if paths:
+        raise _error(directory, paths, "only a pointer of Git LFS", way_out)
     for path in listed:
         if path.is_symlink():
             if "/.git/annex/" in f"/{path.readlink()}":
@@ -61,8 +61,8 @@ def refuse(directory: Path, files: Iterable[Path], way_out: str) -> None:
             raise _error(directory, [path], "only a pointer of git-annex", "`git annex get` it")
 
 
-def _error(directory: Path, found: list[Path], what: str, way_out: str) -> SourceError:
-    names = [str(path.relative_to(directory)) for path in found]
+def _error(directory: Path, paths: list[Path], what: str, way_out: str) -> SourceError:
+    names = [str(path.relative_to(directory)) for path in paths]
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     told = ", ".join(names[:SHOWN]) + more
     return SourceError(

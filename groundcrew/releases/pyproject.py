@@ -1,4 +1,4 @@
-"""What a project's own `pyproject.toml` says of its dependencies."""
+"""Reads dependencies and build settings from a project's `pyproject.toml`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ POETRY = (
     "`poetry export -o requirements.txt` writes what it locks into a file that is read here "
     "(commit it); or set `install: true` where it is a package, for versions that nothing locks"
 )
-"""The ways out for a project whose dependencies only Poetry knows."""
+"""Advice for a project whose dependencies only Poetry can read."""
 
 
 @dataclass(frozen=True)
@@ -22,58 +22,58 @@ class Project:
     """The part of a `pyproject.toml` that a release needs."""
 
     path: str
-    """Where it lies in the source."""
+    """Path of the file in the source."""
 
     data: dict[str, Any] = field(repr=False)
 
     @property
     def declared(self) -> bool:
-        """Whether it describes a project at all, and not only settings of tools."""
+        """Whether it describes a project, and not only settings of tools."""
         return isinstance(self.data.get("project"), dict)
 
     @property
     def requires_python(self) -> str | None:
-        """The versions of Python that it runs with."""
-        found = self._table.get("requires-python")
-        return found if isinstance(found, str) else None
+        """The versions of Python that it supports."""
+        value = self._table.get("requires-python")
+        return value if isinstance(value, str) else None
 
     @property
     def dynamic(self) -> bool:
-        """Whether only the project's build tells what it depends on."""
+        """Whether the dependencies are only known once the project is built."""
         return "dependencies" in self._table.get("dynamic", ())
 
     @property
     def name(self) -> str:
-        """The package's name; empty where it says none."""
-        found = self._table.get("name") or self.tool("poetry").get("name")
-        return found if isinstance(found, str) else ""
+        """The package's name; empty if it has none."""
+        value = self._table.get("name") or self.tool("poetry").get("name")
+        return value if isinstance(value, str) else ""
 
     @property
     def build_requires(self) -> list[str]:
-        """What its build needs."""
+        """The requirements of its build."""
         table = self.data.get("build-system")
-        found = table.get("requires") if isinstance(table, dict) else None
-        return [line for line in found if isinstance(line, str)] if isinstance(found, list) else []
+        value = table.get("requires") if isinstance(table, dict) else None
+        return [line for line in value if isinstance(line, str)] if isinstance(value, list) else []
 
     @property
     def is_package(self) -> bool:
-        """Whether it can be built: it describes a project, or says what builds it."""
+        """Whether it can be built: it describes a project or declares a build system."""
         return self.declared or bool(self.build_requires)
 
     @property
     def of_poetry(self) -> bool:
-        """Whether its dependencies are in a table that only Poetry reads."""
+        """Whether its dependencies are in a table that only Poetry can read."""
         return not self.declared and "poetry" in self._tools
 
     def tool(self, name: str) -> dict[str, Any]:
         """The settings of a tool."""
-        found = self._tools.get(name)
-        return found if isinstance(found, dict) else {}
+        table = self._tools.get(name)
+        return table if isinstance(table, dict) else {}
 
     def dependencies(self, extras: Sequence[str]) -> list[str]:
         """Its dependencies, as lines of a requirements file.
 
-        Raises SourceError where they are said in a way that only another tool understands.
+        Raises SourceError if they are declared in a way that only another tool understands.
         """
         if not self.declared:
             hint = f"; poetry's own table is not read: {POETRY}" if self.of_poetry else ""
@@ -82,14 +82,14 @@ class Project:
             raise SourceError(
                 f"{self.path}: the dependencies are dynamic; set `install: true`, or lock them"
             )
-        found = [*self._table.get("dependencies", ()), *self._optional(extras)]
-        names = {normal(line) for line in found}
+        declared = [*self._table.get("dependencies", ()), *self._optional(extras)]
+        names = {normal(line) for line in declared}
         local = sorted(names & {normal(name) for name in self.tool("uv").get("sources", ())})
         if local:
             raise SourceError(
                 f"{self.path}: {local[0]} comes from [tool.uv.sources], which needs a uv.lock"
             )
-        return found
+        return declared
 
     def _optional(self, extras: Sequence[str]) -> list[str]:
         groups = self._table.get("optional-dependencies", {})
@@ -114,13 +114,13 @@ class Project:
 
 
 def normal(requirement: str) -> str:
-    """The name of a requirement's package, as indexes write it."""
+    """The normalized name of a requirement's package."""
     name = re.match(r"[A-Za-z0-9._-]*", requirement.strip())
     return re.sub(r"[-_.]+", "-", name[0] if name else "").lower()
 
 
 def parse(path: str, data: bytes) -> Project:
-    """Raises SourceError where it is no TOML."""
+    """Parses a `pyproject.toml`. Raises SourceError if it is not valid TOML."""
     try:
         return Project(path, tomllib.loads(data.decode("utf-8-sig")))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

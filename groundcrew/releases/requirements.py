@@ -1,4 +1,4 @@
-"""The requirements of a release: the application's own, and what its server needs."""
+"""The requirements of a release: the application's own and those of its server."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _BOMS = (
 
 @dataclass(frozen=True)
 class Export:
-    """Requirements that uv exports from `uv.lock` on the host: the operator's machine needs no uv.
-    The lock itself is part of the source."""
+    """Requirements that uv exports from `uv.lock` on the host, so that the operator's machine needs
+    no uv. The lock itself is part of the source."""
 
     folder: str
     """Directory of the lock in the source."""
 
     extras: tuple[str, ...]
-    """Optional dependencies that belong to it."""
+    """Optional dependencies to include."""
 
     server: str
-    """What the server needs, combined with the export there."""
+    """The server's requirements, combined with the export on the host."""
 
     wanted: tuple[str, ...]
-    """Packages of it that are wanted themselves."""
+    """The server's packages that are required directly."""
 
 
 @dataclass(frozen=True)
@@ -40,21 +40,21 @@ class Requirements:
     text: str
     hashed: bool
     export: Export | None = None
-    """Instead of the text, where the host has to find it out."""
+    """Replaces the text if the requirements are exported on the host."""
 
     install: str | None = None
-    """Directory in the source that is a package, to be installed too."""
+    """Directory in the source with a package that is installed too."""
 
     @property
     def open_ended(self) -> bool:
-        """Whether they leave versions or hashes open, which a build then resolves."""
+        """Whether versions or hashes are not pinned, so that a build resolves them."""
         return not self.hashed and self.export is None
 
 
 def decode(data: bytes) -> str:
-    """The text of a requirements file, also when an editor wrote it in UTF-16 or with CRLF.
+    """The text of a requirements file, even if an editor wrote it in UTF-16 or with CRLF.
 
-    Raises UnicodeDecodeError where it is no text.
+    Raises UnicodeDecodeError if it is not text.
     """
     encoding = next((name for bom, name in _BOMS if data.startswith(bom)), "utf-8")
     return data.decode(encoding).replace("\r\n", "\n")

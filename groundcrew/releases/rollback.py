@@ -1,4 +1,4 @@
-"""Going back to a release that is on the host: no build, only its unit again."""
+"""Rollback to a release that is still on the host, without a build, and restart of a release."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pyinfra.api import operation
 from groundcrew import remote
 from groundcrew.facts.apps import AppState
 from groundcrew.operations.guard import refuse
-from groundcrew.releases import commands
 from groundcrew.releases.apart import Commands
 from groundcrew.releases.run_state import app_state, locked, run_of, shell
+from groundcrew.releases.steps.probes import restart_probes
 from groundcrew.releases.switching import roll_out
 from groundcrew.releases.target import Target, is_built, operator, settled
 
@@ -22,7 +22,7 @@ class NoReleaseError(Exception):
 def choose(state: AppState, asked: str | None) -> str:
     """The release asked for, or the last one that served before the live one.
 
-    Raises NoReleaseError.
+    Raises NoReleaseError if there is no such release.
     """
     kept = sorted(name for name, item in state["releases"].items() if item["built"])
     if asked:
@@ -45,8 +45,8 @@ def choose(state: AppState, asked: str | None) -> str:
 def rollback(target: Target, asked: str | None) -> Commands:
     """Starts the older release with the settings that it had, probes it, and switches to it.
 
-    The release that is left is noted as taken back: no plain rollback and no deploy leads to it
-    again unless it is asked for.
+    The release that is left is recorded as taken back: no rollback or deploy returns to it unless
+    it is asked for.
 
     + target: the application
     + asked: the release, or None for the last one that served before the live one
@@ -76,9 +76,9 @@ def rollback(target: Target, asked: str | None) -> Commands:
 
 @operation()
 def restart(target: Target) -> Commands:
-    """Restarts the live release's units one after the other, and probes each before the next.
+    """Restarts the live release's units one by one, and probes each before the next.
 
-    Workers are replaced one after the other; the socket stays, no request is refused.
+    Worker processes are replaced one by one; the socket stays open, and no request is refused.
 
     + target: the application
     """
@@ -88,8 +88,8 @@ def restart(target: Target) -> Commands:
         yield refuse(f"{target.paths.name} has no live release")
         return
     yield from locked(target)
-    for unit, probe in commands.restarts(target.on(state), live, run_of(target)):
-        # A reload keeps the sockets: where one is none any more, only a restart makes it again.
+    for unit, probe in restart_probes(target.on(state), live, run_of(target)):
+        # A reload keeps the sockets; only a restart recreates a missing one.
         socket = probe["sockets"][0]
         yield shell(
             target,
@@ -100,5 +100,5 @@ def restart(target: Target) -> Commands:
 
 
 def live_release(state: AppState) -> str:
-    """The release that serves; for the steps that follow a rollback."""
+    """The live release; for the steps that follow a rollback."""
     return str(state["live"])

@@ -1,4 +1,4 @@
-"""What a run knows of the applications on a host, and how their steps are tied to its lock."""
+"""State of the applications on a host during a run, and commands guarded by the run's lock."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 from pyinfra import host, logger
 from pyinfra.api import StringCommand
 
+from groundcrew import record
 from groundcrew.facts.apps import Apps, AppState
 from groundcrew.releases import apart, lock, undo
 from groundcrew.releases.apart import Commands
-from groundcrew.releases.target import Target
+from groundcrew.releases.target import Run, Target
 
-# What a run knows of a host's applications, by name: each saves a command.
+# Keys of per-host state, each a mapping by application. Each saves a command.
 SEEN = "groundcrew_seen"
 SETTLED = "groundcrew_settled"
 RELEASE = "groundcrew_release"
@@ -27,10 +28,10 @@ FITTING = "groundcrew_fitting"
 
 
 def app_state(target: Target) -> AppState:
-    """The application's releases on the current host.
+    """The state of the application on the current host.
 
-    Read once while changes are detected, and once per run where `build` found that there is nothing
-    to do; else at every step.
+    It is read once while pyinfra detects changes, once per run if `build` found nothing to do, and
+    otherwise at every step.
     """
     name = target.paths.name
     unchanged: AppState | None = known(SETTLED).get(name)
@@ -42,40 +43,42 @@ def app_state(target: Target) -> AppState:
 
 
 def app_states(names: Iterable[str]) -> dict[str, AppState]:
-    """The same of several applications, in one round trip."""
-    found: dict[str, AppState] = host.get_fact(Apps, apps=tuple(names))
+    """The state of several applications, read in one round trip."""
+    states: dict[str, AppState] = host.get_fact(Apps, apps=tuple(names))
+    record.serving(host, {name: state["live"] for name, state in states.items()})
     if not host.state.is_executing:
-        known(SEEN).update(found)
-    return found
+        known(SEEN).update(states)
+    return states
 
 
 def known(kind: str) -> dict[str, Any]:
-    """What this run knows of the current host's applications."""
-    found: dict[str, Any] = host.connector_data.setdefault(kind, {})
-    return found
+    """One kind of state that this run keeps for the current host, by application."""
+    values: dict[str, Any] = host.connector_data.setdefault(kind, {})
+    return values
 
 
 def shell(target: Target, text: str) -> StringCommand:
-    """A command that does nothing once another run has taken over the application."""
+    """A shell command that fails once another run has taken over the application."""
     return StringCommand(lock.guarded(host, target.paths, text))
 
 
-def run_of(target: Target) -> dict[str, str] | None:
-    """The same for programs."""
+def run_of(target: Target) -> Run:
+    """What programs on the host need to know about this run; None if it does not hold the lock."""
     return lock.run_of(host, target.paths)
 
 
 def locked(target: Target) -> Commands:
-    """Takes the application's lock, or refuses to go on; nothing while changes are detected.
+    """Takes the application's lock, or fails the operation; does nothing while pyinfra detects
+    changes.
 
-    What the host's state was before may have been another run's: it is read again afterwards.
+    Read the host's state again afterwards: another run may have changed it before.
     """
     if not take_lock(target):
         yield apart.failure()
 
 
 def take_lock(target: Target) -> bool:
-    """The same for an operation over several applications: whether it has the lock."""
+    """Takes the application's lock; returns whether the run holds it."""
     if not host.state.is_executing:
         return True
     try:

@@ -1,23 +1,23 @@
-"""The steps by that a release comes to serve: its hooks, then start, probe, switch and check.
+"""The steps that make a release live: its hooks, then start, probe, switch and check.
 
-Every step reads the host's state when it runs, so a run that was cut off anywhere is continued by
-the next one. Until the switch, the live release is not touched.
+Every step reads the host's state when it runs, so the next run continues one that was interrupted
+at any point. Until the switch, the live release is not touched.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyinfra import host
+from pyinfra import host, logger
 from pyinfra.api import operation
 
-from groundcrew import remote
+from groundcrew import record, remote
 from groundcrew.facts.apps import AppState
 from groundcrew.operations.guard import refuse
-from groundcrew.releases import apart, commands, undo
+from groundcrew.releases import apart, undo
 from groundcrew.releases.apart import Commands
 from groundcrew.releases.finishing import to_retire
-from groundcrew.releases.once import turn
+from groundcrew.releases.once import turn_in_line
 from groundcrew.releases.plan import ReleasePlan
 from groundcrew.releases.rollout import rollout
 from groundcrew.releases.run_state import (
@@ -31,6 +31,13 @@ from groundcrew.releases.run_state import (
     run_of,
     shell,
 )
+from groundcrew.releases.steps.hooks import hooks_payload, hooks_ran_elsewhere
+from groundcrew.releases.steps.links import same_protocol
+from groundcrew.releases.steps.live import go_back, open_socket, switch_to
+from groundcrew.releases.steps.probes import nginx_probe, socket_probe, watch_payload
+from groundcrew.releases.steps.published import publications
+from groundcrew.releases.steps.saving import save
+from groundcrew.releases.steps.units import start_units
 from groundcrew.releases.target import Target, is_active, is_built, settled
 
 UNKNOWN = 1 << 60
@@ -39,7 +46,7 @@ UNKNOWN = 1 << 60
 @operation()
 @apart.own
 def hooks(plan: ReleasePlan) -> Commands:
-    """Runs the release hooks: once per release, and in a run over several hosts on one of them.
+    """Runs the release hooks: once per release, and on only one host of a run.
 
     + plan: the release
     """
@@ -54,20 +61,26 @@ def hooks(plan: ReleasePlan) -> Commands:
     if is_built(state, release) and state["releases"][release]["hooked"]:
         host.noop(f"the hooks of {release} have run")
         return
-    run = remote.command(
-        "run_hooks", payload=commands.hooks_payload(target, release, run_of(target))
-    )
+    run = remote.command("run_hooks", payload=hooks_payload(target, release, run_of(target)))
     if not host.state.is_executing:
         yield run
         return
-    mine = turn("hooks", target.paths.name, plan.digest, host.name)
+    # Hosts with databases of their own run the hooks each. Of those that share one, each with other
+    # settings runs them too, but never two at once: both would make the same table.
+    providers = " ".join(plan.app.bound.providers)
+    mine = turn_in_line("hooks", target.paths.name, plan.digest, providers, host.name)
     if mine.host == host.name:
+        mine.begin()
+        why = save(plan, first=state["current"] is None)
+        if why:
+            yield refuse(why)
+            return
         yield run
         mine.end(good=True)
         return
     mine.over.wait()
     if mine.good:
-        text = commands.hooks_ran_elsewhere(target, release, f"ran on {mine.host}")
+        text = hooks_ran_elsewhere(target, release, f"ran on {mine.host}")
         yield shell(target, text)
     else:
         yield refuse(f"the release hooks failed on {mine.host}")
@@ -76,7 +89,7 @@ def hooks(plan: ReleasePlan) -> Commands:
 @operation()
 @apart.own
 def canary(plan: ReleasePlan) -> Commands:
-    """Switches one host to the release, before all others; nothing where there are no others.
+    """Switches one host to the release before all others. Does nothing if there are no others.
 
     + plan: the release
     """
@@ -101,9 +114,10 @@ def batch(plan: ReleasePlan, together: Sequence[ReleasePlan]) -> Commands:
     Called with `_parallel`, pyinfra runs it on that many hosts at a time.
 
     + plan: the release
-    + together: the releases that are released together with this one, itself among them. Where no
-      other host waits for it, its check window is that of all of them (see `watch`); where the host
-      has no memory for a second release of each, it is drained and stopped before the next one
+    + together: the releases that are released together, including this one. They share one check
+      window, as do the hosts that come after the canary (see `watch`). If the host lacks the memory
+      for a second release of each, each is watched at once, and the replaced release is drained and
+      stopped before the next one
     """
     if plan.paths.name in known(SWITCHED):
         host.noop("this host went first")
@@ -117,13 +131,15 @@ def batch(plan: ReleasePlan, together: Sequence[ReleasePlan]) -> Commands:
     crowd = host.state.is_executing and len(busy) > 1
     fits = crowd and _fit(busy)
     alone = rollout(plan.paths.name).candidates == {host.name}
-    yield from roll_out(plan.target, release, state, later=alone and fits)
+    hosts_together = plan.app.rollout.canary and not plan.app.rollout.wait
+    later = (fits or not crowd) and (crowd if alone else hosts_together)
+    yield from roll_out(plan.target, release, state, later=later)
     if crowd and not fits:
         yield from _make_room(plan)
 
 
 def _fit(busy: Sequence[ReleasePlan]) -> bool:
-    """Whether the host has memory for a second release of each; found out once for all of them."""
+    """Whether the host has memory for a second release of each; determined once for all of them."""
     names = ", ".join(plan.paths.name for plan in busy)
     if names not in known(FITTING):
         states = app_states(plan.paths.name for plan in busy)
@@ -138,7 +154,7 @@ def _fit(busy: Sequence[ReleasePlan]) -> bool:
 
 
 def _make_room(plan: ReleasePlan) -> Commands:
-    """Ends the replaced release at once."""
+    """Retires the replaced release at once."""
     state = app_state(plan.target)
     payload = to_retire(plan.target, plan.release_id(state), state)
     if payload:
@@ -149,19 +165,25 @@ def _make_room(plan: ReleasePlan) -> Commands:
 
 @operation()
 def watch(plans: Sequence[ReleasePlan]) -> Commands:
-    """Looks for the check window whether releases that have just come to serve stay healthy, at all
-    of them at the same time; one that does not goes back to the release before.
+    """Watches releases that have just gone live for the check window, all at the same time. One
+    that does not stay healthy is rolled back on all hosts.
 
     + plans: the releases
     """
-    waiting = [known(WATCHED).pop(plan.paths.name, None) for plan in plans]
-    payloads = [payload for payload in waiting if payload]
-    if payloads:
-        apart.begin(host, [payload["name"] for payload in payloads])
-        yield apart.each("probe", payloads, undo.connector_arguments(host))
-        yield from apart.end(host)
-    else:
+    waiting = {plan.paths.name: known(WATCHED).pop(plan.paths.name, None) for plan in plans}
+    payloads = {name: payload for name, payload in waiting.items() if payload}
+    if not payloads:
         host.noop("no release waits for its check window")
+        return
+    apart.begin(host, payloads)
+    undos = {name: rollout(name).attempt_again(host.name) for name in payloads}
+    yield apart.each("probe", list(payloads.values()), undo.connector_arguments(host))
+    for name in payloads.keys() - set(apart.blamed(host)):
+        failed = rollout(name).done(host.name, undos[name])
+        if failed:
+            host.log_styled(f"{name}: went back: {failed} failed", log_func=logger.error, fg="red")
+            apart.blame(host, name)
+    yield from apart.end(host)
 
 
 def roll_out(
@@ -172,28 +194,29 @@ def roll_out(
     action: str = "release",
     later: bool = False,
 ) -> Commands:
-    """Start, probe, switch, check; when it fails, hosts that have switched go back. The check
-    window may come `later`."""
+    """Starts, probes, switches and checks the release. If it fails, hosts that have switched go
+    back. With `later`, the check window is left to `watch`."""
     group = rollout(target.paths.name)
     if host.state.is_executing and group.failed:
         yield refuse(f"not released here: {group.failed} failed")
         return
     previous = state["live"] if state["live"] != release else None
     if host.state.is_executing:
-        # Until it is taken out again, a failure of this host is the rollout's (see hooks.py).
+        # While the host is in `attempting`, its failure fails the rollout: see startup.py.
         group.go_back = target.app.rollout.go_back
         group.attempting.add(host.name)
+    told = record.release(host, target.paths.name, state["live"], release)
     yield from hand_over(target, release, previous, state, action, later=later)
-    group.attempting.discard(host.name)
+    going_back = None
+    told.live = host.state.is_executing
     if host.state.is_executing and previous:
-        # The host itself: what pyinfra calls `host` is another one by the time this is called.
+        # Bind this host: pyinfra's `host` is another one by the time the function is called.
         this_host = host.state.inventory.get_host(host.name)
-        there = target.on(state)
-        group.switched[host.name] = undo.going_back(this_host, there, release, previous)
-        if group.failed and target.app.rollout.go_back:
-            # Another host of the same batch failed while this one was at it.
-            group.lead_back(host.name)
-            yield refuse(f"went back: {group.failed} failed")
+        going_back = undo.going_back(this_host, target.on(state), release, previous)
+    failed = group.done(host.name, going_back)
+    if failed:
+        known(WATCHED).pop(target.paths.name, None)
+        yield refuse(f"went back: {failed} failed")
 
 
 def hand_over(
@@ -205,48 +228,44 @@ def hand_over(
     *,
     later: bool,
 ) -> Commands:
-    """One host's way from the previous release to the new one."""
+    """Moves one host from the previous release to the new one."""
     target = target.on(state)
     run = run_of(target)
-    # Aside, and before anything of the release runs: where it fails, nothing has to be stopped.
-    for program, payload in commands.publications(target, release, previous):
+    # Published beside the live files before the release starts: a failure here needs no clean-up.
+    for program, payload in publications(target, release, previous):
         yield remote.command(program, payload=payload)
     if target.holds(release):
         held = previous and state["held"]
-        check = f"{commands.same_protocol(target, release)}\n" if held else ""
-        yield shell(target, check + commands.hold(target, release, previous))
-        back = commands.go_back(target, release, previous) if previous else ""
-        yield remote.command(
-            "probe", payload=commands.socket_probe(target, release, back, run, previous)
-        )
+        check = f"{same_protocol(target, release)}\n" if held else ""
+        yield shell(target, check + open_socket(target, release, previous))
+        back = go_back(target, release, previous) if previous else ""
+        yield remote.command("probe", payload=socket_probe(target, release, back, run, previous))
     else:
         problem = too_little_memory(target, state, release) if previous else None
         if problem:
             yield refuse(problem)
             return
         runs_already = all(is_active(state, unit) for unit in target.units(release))
-        # One that is live has died, or its files are new.
+        # A live release that does not run has died. A damaged one has been rebuilt.
         died = state["live"] == release and not runs_already
         anew = died or target.paths.name in known(DAMAGED)
         if anew or not runs_already:
             beside = previous is not None
-            yield shell(target, commands.start(target, release, beside=beside, anew=anew))
-        yield remote.command(
-            "probe", payload=commands.socket_probe(target, release, "", run, previous)
-        )
+            yield shell(target, start_units(target, release, beside=beside, anew=anew))
+        yield remote.command("probe", payload=socket_probe(target, release, "", run, previous))
     runs = previous and is_active(state, target.paths.unit(previous))
     fallback = previous if runs else None
-    yield shell(target, commands.switch(target, release, fallback, previous))
-    payload = commands.nginx_probe(target, release, previous, action=action, run=run)
+    yield shell(target, switch_to(target, release, fallback, previous))
+    payload = nginx_probe(target, release, previous, action=action, run=run)
     if later and payload["hold"]:
         if host.state.is_executing:
-            known(WATCHED)[target.paths.name] = commands.watch(payload)
+            known(WATCHED)[target.paths.name] = watch_payload(payload)
         payload = {**payload, "hold": 0}
     yield remote.command("probe", payload=payload)
 
 
 def instance_bytes(target: Target, state: AppState) -> int:
-    """Bytes that an instance of the live release has, on average."""
+    """Average memory of an instance of the live release in bytes."""
     release = str(state["live"])
     units = target.units(release)
     told = [state["units"][unit]["memory"] for unit in units if unit in state["units"]]
@@ -256,7 +275,7 @@ def instance_bytes(target: Target, state: AppState) -> int:
 
 
 def too_little_memory(target: Target, state: AppState, release: str) -> str | None:
-    """Why the new release cannot run beside the live one, if it cannot."""
+    """Why the new release cannot run beside the live one, as a message; None if it can."""
     wanted = instance_bytes(target, state) * len(target.units(release))
     free = state["memory_available"]
     if wanted <= free:

@@ -1,4 +1,4 @@
-"""An application on a host: what the steps of a release need to know of it."""
+"""An application on a host, as the steps of a release see it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.paths import AppPaths
 from groundcrew.facts.apps import AppState
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.paths import AppPaths
 from groundcrew.status.parts import part
+
+Run = dict[str, str] | None
+"""What a step on the host knows about its run, see `groundcrew/remote/run_lock.py`; None if the run
+does not hold the application's lock."""
 
 
 def operator() -> str:
-    """Who runs this, for the log and the lock: user@machine."""
+    """The operator, for the log and the lock, as `user@machine`."""
     user = os.environ.get("GROUNDCREW_OPERATOR") or getpass.getuser()
     return f"{user}@{socket.gethostname()}"
 
@@ -28,24 +32,25 @@ class Target:
     paths: AppPaths
     app: AppSettings
     drain: int
-    """Seconds that nginx may go on using connections to a replaced release."""
+    """Seconds that nginx may keep using connections to a replaced release."""
 
     counts: Mapping[str, int] = field(default_factory=dict)
-    """Release -> its instances. Each keeps the number that it was made with (see `on`)."""
+    """Number of instances by release. A release keeps the number that it was created with (see
+    `on`)."""
 
     held: Mapping[str, bool] = field(default_factory=dict)
-    """Release -> whether systemd holds its socket (see `holds`)."""
+    """Whether systemd holds the socket, by release (see `holds`)."""
 
-    elsewhere: frozenset[str] = frozenset()
-    """Workers and timers that another host runs for all."""
+    on_other_hosts: frozenset[str] = frozenset()
+    """Workers and timers that another host runs on behalf of all."""
 
     def holds(self, release: str) -> bool:
-        """Whether systemd holds the socket of a release (strategy `restart`). Each keeps the
-        strategy that it was made with."""
+        """Whether systemd holds the socket of a release (strategy `restart`). A release keeps the
+        strategy that it was created with."""
         return self.held.get(release, self.app.release.strategy == "restart")
 
     def on(self, state: AppState) -> Target:
-        """The same, with what the host knows of its releases."""
+        """A copy with the numbers of instances and the strategies of the releases on the host."""
         pattern = re.compile(rf"{re.escape(self.paths.name)}@([^.]+)(?:\.(\d+))?\.service")
         counts: dict[str, int] = {}
         for unit in state["units"]:
@@ -72,7 +77,7 @@ class Target:
 
 
 def is_active(state: AppState, unit: str) -> bool:
-    """Whether the unit runs."""
+    """Whether the unit is active."""
     return unit in state["units"] and state["units"][unit]["active"] == "active"
 
 
@@ -82,47 +87,47 @@ def is_enabled(state: AppState, unit: str) -> bool:
 
 
 def is_built(state: AppState, release: str) -> bool:
-    """Whether the release was built to its end."""
+    """Whether the release is completely built."""
     return release in state["releases"] and state["releases"][release]["built"]
 
 
 def followers(state: AppState, paths: AppPaths, release: str) -> list[str]:
-    """Units of a release's workers and timers that are on the host."""
+    """The units of a release's workers and timers on the host."""
     prefix = f"{paths.name}."
-    found = []
+    units = []
     for unit in state["units"]:
         _, _, instance = unit.partition("@")
         if unit.startswith(prefix) and instance.startswith(release):
             timer, job = unit.endswith(".timer"), instance == f"{release}.service"
             if timer or not job:
-                found.append(unit)
-    return sorted(found)
+                units.append(unit)
+    return sorted(units)
 
 
 def is_worker(target: Target, unit: str) -> bool:
-    """Whether the unit is one of the application's workers', not a timer or what it runs."""
+    """Whether the unit belongs to a worker, not to a timer."""
     return part(target.paths.name, unit).kind == "worker"
 
 
 def misplaced(target: Target, state: AppState) -> list[str]:
-    """Units of workers and timers that are here though another host runs them for all."""
+    """Units of workers and timers on this host that another host should run."""
     return sorted(
         name
         for name, unit in state["units"].items()
-        if target.paths.part(name) in target.elsewhere
+        if target.paths.part(name) in target.on_other_hosts
         and (unit["active"] != "inactive" or unit["enabled"])
     )
 
 
 def lacks_single(target: Target, state: AppState, release: str) -> bool:
-    """Whether this host is to run a worker or timer for all and has no unit of it yet."""
-    mine = target.app.single_parts - target.elsewhere
+    """Whether this host should run a worker or timer on behalf of all and has no unit of it yet."""
+    mine = target.app.single_parts - target.on_other_hosts
     present = {target.paths.part(name) for name in followers(state, target.paths, release)}
     return not mine <= present
 
 
 def settled(target: Target, state: AppState, release: str) -> bool:
-    """Whether the release serves, starts at boot, and nothing else of it is left to do."""
+    """Whether the release is live, starts at boot, and needs no repair."""
     there = target.on(state)
     return (
         state["live"] == state["current"] == release

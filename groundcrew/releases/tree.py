@@ -1,4 +1,4 @@
-"""Which files of a directory belong to an application's source."""
+"""Selects the files of a directory that belong to an application's source."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ ALWAYS_EXCLUDED = (".git/", ".hg/", ".svn/", "__pycache__/", "*.pyc", ".venv/", 
 
 
 class SourceError(Exception):
-    """The source cannot be packed; the message says why, and `key` what of the manifest it is
-    about, where that is not the source itself."""
+    """The source cannot be packed. The message says why; `key` is the setting in the manifest that
+    caused it, if it is not `source` itself."""
 
     def __init__(self, message: str, key: str | None = None) -> None:
         super().__init__(message)
@@ -29,14 +29,15 @@ def files(
     include: Sequence[str] = (),
     tracked: Collection[Path] = (),
 ) -> Iterator[Path]:
-    """Files and links below `directory` that neither `exclude` nor its .gitignore files name.
-    What the latter say of `include`, directories in it, and of `tracked` files does not count.
+    """Files and links below `directory` that neither `exclude` nor its .gitignore files exclude.
+    .gitignore files do not apply to `include` and the directories in it, nor to `tracked` files.
 
-    Raises SourceError for what cannot be released: links that lead out, sockets, devices.
+    Raises SourceError for files that cannot be released: links that point outside, sockets,
+    devices.
     """
     always = GitIgnoreSpec.from_lines([*ALWAYS_EXCLUDED, *exclude])
     ignores: dict[Path, GitIgnoreSpec] = {}
-    # Directories that are ignored, but for tracked files in them.
+    # Ignored directories that contain tracked files.
     closed: set[Path] = set()
     leading = {parent for path in tracked for parent in path.parents}
 
@@ -53,7 +54,7 @@ def files(
         return left_out
 
     def said_ignored(path: Path, suffix: str) -> bool:
-        # As in git, the nearest file that says anything about a path decides.
+        # As in git, the nearest .gitignore that matches a path decides.
         for base in path.parents:
             if base in ignores:
                 said = ignores[base].check_file(f"{path.relative_to(base)}{suffix}").include
@@ -66,7 +67,7 @@ def files(
     for name, folders, names in os.walk(directory, onerror=_unreadable):
         here = Path(name)
         if gitignore and ".gitignore" in names:
-            # Patterns are bytes to git; undecodable ones must neither fail nor be lost.
+            # git treats patterns as bytes: undecodable ones must neither fail nor be lost.
             text = (here / ".gitignore").read_text(encoding="utf-8", errors="surrogateescape")
             ignores[here] = GitIgnoreSpec.from_lines(text.splitlines())
         links = [folder for folder in folders if (here / folder).is_symlink()]

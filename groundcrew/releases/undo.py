@@ -1,4 +1,4 @@
-"""Leads a host back to the release before, from wherever the run has got to."""
+"""Returns a host to the previous release, from any point of the run."""
 
 from __future__ import annotations
 
@@ -10,12 +10,18 @@ from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS
 
 from groundcrew import remote
 from groundcrew.facts.apps import Apps
-from groundcrew.releases import apart, commands, lock
+from groundcrew.releases import apart, lock
+from groundcrew.releases.steps.followers import swap_followers
+from groundcrew.releases.steps.live import open_socket, switch_to
+from groundcrew.releases.steps.logged import log_entry
+from groundcrew.releases.steps.probes import socket_probe
+from groundcrew.releases.steps.published import publications
+from groundcrew.releases.steps.units import start_units
 from groundcrew.releases.target import Target, followers
 
 
 def connector_arguments(host: Host) -> dict[str, Any]:
-    """How commands are run in the operation that is running (sudo and the like)."""
+    """The connector arguments (sudo and the like) of the current operation."""
     arguments: dict[str, Any] = dict(host.current_op_global_arguments or {})
     return {
         key: value
@@ -25,7 +31,8 @@ def connector_arguments(host: Host) -> dict[str, Any]:
 
 
 def going_back(host: Host, target: Target, release: str, previous: str) -> Callable[[], bool]:
-    """A function that does it later, from any other host's turn; it returns whether it worked."""
+    """A function that returns the host to `previous`. It may be called later, while another host's
+    operation runs, and returns whether it worked."""
     arguments = connector_arguments(host)
 
     def run(command: StringCommand) -> bool:
@@ -42,14 +49,14 @@ def going_back(host: Host, target: Target, release: str, previous: str) -> Calla
         apart.fail(host, target.paths.name, "another host failed")
         held = lock.run_of(host, target.paths)
         if target.holds(previous):
-            steps = [shell(commands.hold(target, previous, release))]
+            steps = [shell(open_socket(target, previous, release))]
         else:
-            steps = [shell(commands.start(target, previous))]
-        probe = commands.socket_probe(target, previous, None, held)
+            steps = [shell(start_units(target, previous))]
+        probe = socket_probe(target, previous, None, held)
         steps.append(remote.command("probe", payload={**probe, "on_failure": None}))
-        for program, payload in commands.publications(target, previous, release):
+        for program, payload in publications(target, previous, release):
             steps.append(remote.command(program, payload=payload))
-        steps.append(shell(commands.switch(target, previous)))
+        steps.append(shell(switch_to(target, previous)))
         if not all(run(step) for step in steps):
             return False
         name = target.paths.name
@@ -57,12 +64,12 @@ def going_back(host: Host, target: Target, release: str, previous: str) -> Calla
         old = [
             name
             for name in followers(state, target.paths, previous)
-            if target.paths.part(name) not in target.elsewhere
+            if target.paths.part(name) not in target.on_other_hosts
         ]
         new = followers(state, target.paths, release)
-        entry = commands.log_entry(target, "rollback", previous, "live: another host failed")
+        entry = log_entry(target, "rollback", previous, "live: another host failed")
         finish = [
-            commands.follow(
+            swap_followers(
                 old,
                 new,
                 [name for name in new if target.paths.part(name) in target.app.single_parts],

@@ -2,61 +2,102 @@
 
 from __future__ import annotations
 
+import base64
+import importlib.util
 import json
 import re
+import zlib
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pyinfra.api import QuoteString, StringCommand
 
-_IMPORT = re.compile(r"^from groundcrew\.remote\.(\w+) import ", re.MULTILINE)
+_IMPORT = re.compile(r"^from (groundcrew\.(?:remote|roles\.\w+)\.\w+) import ", re.MULTILINE)
 _LOADER = """\
 import linecache, sys, types
-for _name in ("groundcrew", "groundcrew.remote"):
-    sys.modules.setdefault(_name, types.ModuleType(_name))
 def _run(name, text, namespace):
-    file = "groundcrew/remote/%s.py" % name
+    file = name.replace(".", "/") + ".py"
     linecache.cache[file] = (len(text), None, text.splitlines(True), file)
     exec(compile(text, file, "exec", dont_inherit=True), namespace)
 for _name, _text in {modules!r}:
-    _full = "groundcrew.remote." + _name
-    _module = sys.modules[_full] = types.ModuleType(_full)
+    _parts = _name.split(".")
+    for _end in range(1, len(_parts)):
+        _above = ".".join(_parts[:_end])
+        sys.modules.setdefault(_above, types.ModuleType(_above))
+    _module = sys.modules[_name] = types.ModuleType(_name)
     _run(_name, _text, _module.__dict__)
 _run({program!r}, {text!r}, globals())
 """
 
 
 @cache
-def source(program: str) -> str:
+def source(program: str, *modules: str) -> str:
     """The text of a program that runs `groundcrew/remote/PROGRAM.py` on a host.
 
-    The host has only what is sent: modules of this package that it imports come with it, each under
-    its own name.
+    The host has only what is sent to it. The modules of this package that the program imports are
+    included under their own names, as are `modules` (dotted names), which the program imports by
+    name. Those of a role may import others of their role, by `from groundcrew.roles.ROLE.MODULE
+    import`.
     """
-    modules = [(name, _text(name)) for name in _needed(program)]
-    return _LOADER.format(modules=modules, program=program, text=_text(program))
+    main = f"{__name__}.{program}"
+    sent: list[str] = []
+    for name in (*modules, main):
+        sent += [other for other in (*_needed(name), name) if other not in (*sent, main)]
+    texts = [(name, _text(name)) for name in sent]
+    return _LOADER.format(modules=texts, program=main, text=_text(main))
 
 
-def _needed(program: str) -> list[str]:
-    """The modules that a program imports and those that they import, each before who needs it."""
-    found: list[str] = []
-    for name in _IMPORT.findall(_text(program)):
-        found += [other for other in (*_needed(name), name) if other not in found]
-    return found
+def _needed(module: str) -> list[str]:
+    """The modules that a module imports, recursively, each before those that need it."""
+    modules: list[str] = []
+    for name in _IMPORT.findall(_text(module)):
+        modules += [other for other in (*_needed(name), name) if other not in modules]
+    return modules
 
 
+@cache
 def _text(module: str) -> str:
-    return (Path(__file__).parent / f"{module}.py").read_text(encoding="utf-8")
+    """The text of a module, located as an import would locate it, but not executed."""
+    package, _, name = module.rpartition(".")
+    if package == __name__:
+        path = Path(__file__).parent / f"{name}.py"
+    else:
+        spec = importlib.util.find_spec(module)
+        if spec is None or spec.origin is None:
+            raise ModuleNotFoundError(f"no module named {module}")
+        path = Path(spec.origin)
+    return path.read_text(encoding="utf-8")
 
 
-def command(program: str, *arguments: str, payload: Any = None) -> StringCommand:
+LONGEST = 1 << 16
+"""Longest text of a program that is sent as it is. Linux allows 128 KiB for one argument."""
+
+
+@cache
+def _short(program: str) -> str:
+    """A program that runs a program, which is compressed if it is long."""
+    if len(program.encode()) <= LONGEST:
+        return program
+    packed = base64.b85encode(zlib.compress(program.encode(), 9)).decode("ascii")
+    return f"import base64, zlib\nexec(zlib.decompress(base64.b85decode({packed!r})))\n"
+
+
+def script(program: str, *modules: str) -> str:
+    """The text of a program as it is sent: short enough for one argument."""
+    return _short(source(program, *modules))
+
+
+def command(
+    program: str, *arguments: str, payload: Any = None, modules: tuple[str, ...] = ()
+) -> StringCommand:
     """Runs a program of this package on a host in one round trip.
 
-    `arguments` are seen by every user of the host (argv), `payload` (JSON on stdin) by none.
-    `-I -S` keep the host's environment and site packages out, which also starts faster.
+    Every user of the host can see `arguments` (argv), but not `payload` (JSON on stdin). `modules`
+    are sent in addition to those that the program imports. `-I -S` isolate the program from the
+    host's environment and site packages, and make it start faster.
     """
-    bits = ["python3", "-ISc", QuoteString(source(program))]
+    bits = ["python3", "-ISc", QuoteString(script(program, *modules))]
     bits += [QuoteString(argument) for argument in arguments]
     if payload is None:
         return StringCommand(*bits)

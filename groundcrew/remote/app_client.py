@@ -1,6 +1,7 @@
-"""Asks an application, on the socket of its release in HTTP or in uWSGI's protocol, or by nginx.
+"""Sends requests to an application: to its release's socket in HTTP or uWSGI's protocol, or to
+nginx.
 
-Part of the programs that import it: it is sent with them. Standard library only, Python 3.9 or
+A library, sent to the host with the programs that import it. Standard library only, Python 3.9 or
 later.
 """
 
@@ -18,7 +19,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 BODY_LIMIT = 1 << 20
-"""Bytes of an answer that are looked at."""
+"""Maximum size in bytes of the part of a response that is kept."""
 
 
 class SocketConnection(http.client.HTTPConnection):
@@ -34,9 +35,9 @@ class SocketConnection(http.client.HTTPConnection):
 
 
 class NginxConnection(http.client.HTTPConnection):
-    """HTTP to nginx on this host; with `tls` over TLS, asking for the site `name`.
+    """HTTP to nginx on this host; with `tls`, over TLS with `name` as the server name.
 
-    Its certificate is not judged: clients outside do that, and a new site has none of its own yet.
+    The certificate is not verified: clients do that, and a new site has none of its own yet.
     """
 
     def __init__(self, port: int, name: str, tls: bool, timeout: float) -> None:
@@ -44,7 +45,7 @@ class NginxConnection(http.client.HTTPConnection):
         self.name, self.tls = name, tls
 
     def connect(self) -> None:
-        """Connects, and shakes hands."""
+        """Connects, and performs the TLS handshake."""
         super().connect()
         if self.tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -67,8 +68,8 @@ def connected(path: str, timeout: float) -> socket.socket:
 
 @contextmanager
 def at_most(seconds: float) -> Iterator[None]:
-    """Ends what takes longer with a TimeoutError: a socket's own timeout begins anew with every
-    byte, and who answers may send some for ever."""
+    """Raises TimeoutError after `seconds`. A socket's own timeout starts anew with every byte, and
+    a peer may send bytes for ever."""
 
     def late(*_: object) -> None:
         raise TimeoutError(f"no whole answer within {seconds} s")
@@ -83,7 +84,7 @@ def at_most(seconds: float) -> Iterator[None]:
 
 
 class Answer(NamedTuple):
-    """What an application answered."""
+    """An application's response."""
 
     status: int
     body: bytes
@@ -92,14 +93,14 @@ class Answer(NamedTuple):
 def http_status(
     connection: http.client.HTTPConnection, url: str, headers: Mapping[str, str]
 ) -> int:
-    """The status of a GET; the answer is read to its end. Raises OSError and HTTPException."""
+    """The status of a GET; the response is read to its end. Raises OSError and HTTPException."""
     return http_answer(connection, url, headers).status
 
 
 def http_answer(
     connection: http.client.HTTPConnection, url: str, headers: Mapping[str, str]
 ) -> Answer:
-    """The answer to a GET, read to its end within the connection's timeout. Raises OSError and
+    """The response to a GET, read to its end within the connection's timeout. Raises OSError and
     HTTPException."""
     with at_most(connection.timeout or 0):
         connection.putrequest("GET", url, skip_host=True)
@@ -110,7 +111,7 @@ def http_answer(
 
 
 def whole(answer: http.client.HTTPResponse) -> Answer:
-    """An answer, read to its end; only the beginning of its body is kept."""
+    """A response, read to its end; only the first BODY_LIMIT bytes of its body are kept."""
     body = answer.read(BODY_LIMIT)
     while answer.read(1 << 16):
         pass
@@ -118,7 +119,7 @@ def whole(answer: http.client.HTTPResponse) -> Answer:
 
 
 def uwsgi_request(url: str, headers: Mapping[str, str]) -> bytes:
-    """A GET in uWSGI's protocol: CGI variables, each name and value with its length before it."""
+    """A GET in uWSGI's protocol: CGI variables, each name and value prefixed with its length."""
     path, _, query = url.partition("?")
     variables = {
         "REQUEST_METHOD": "GET",
@@ -137,7 +138,7 @@ def uwsgi_request(url: str, headers: Mapping[str, str]) -> bytes:
 
 
 def uwsgi_answer(path: str, url: str, headers: Mapping[str, str], timeout: float) -> Answer:
-    """The answer to a GET in uWSGI's protocol, which is HTTP."""
+    """The response to a GET in uWSGI's protocol; responses are HTTP."""
     client = connected(path, timeout)
     try:
         with at_most(timeout):
@@ -152,17 +153,17 @@ def uwsgi_answer(path: str, url: str, headers: Mapping[str, str], timeout: float
 def socket_status(
     path: str, release: str, url: str, headers: Mapping[str, str], timeout: float
 ) -> int:
-    """The status of that answer."""
+    """The status of the response from `socket_answer`."""
     return socket_answer(path, release, url, headers, timeout).status
 
 
 def socket_answer(
     path: str, release: str, url: str, headers: Mapping[str, str], timeout: float
 ) -> Answer:
-    """The answer to a GET on the socket `path` of the release in the directory `release`.
+    """The response to a GET on the socket `path` of the release in the directory `release`.
 
-    What it speaks is told by its directory, not by today's settings: older releases keep theirs.
-    Raises OSError and HTTPException.
+    The release's directory determines the protocol, not today's settings: older releases keep
+    theirs. Raises OSError and HTTPException.
     """
     if os.path.exists(os.path.join(release, "uwsgi.ini")):
         return uwsgi_answer(path, url, headers, timeout)

@@ -1,6 +1,6 @@
-"""What several programs read of an application: files, links, releases and units.
+"""Reads an application's files, links, releases and units on behalf of several programs.
 
-Part of the programs that import it: it is sent with them. Standard library only, Python 3.9 or
+A library, sent to the host with the programs that import it. Standard library only, Python 3.9 or
 later.
 """
 
@@ -17,11 +17,11 @@ from typing import Any
 SYSTEM = Path("/etc/systemd/system")
 UPSTREAMS = Path("/run/groundcrew/nginx")
 RELEASE = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}")
-"""What a release is named. Nothing else is ever taken for one."""
+"""Pattern of release names. No other directory is treated as a release."""
 
 
 def text(path: Path) -> str:
-    """A file's content, empty where there is none."""
+    """A file's content; empty if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -29,7 +29,7 @@ def text(path: Path) -> str:
 
 
 def tail(path: Path, limit: int) -> list[str]:
-    """The lines of a file, of one that is longer than `limit` bytes the last."""
+    """The lines of a file; only the last ones if it is longer than `limit` bytes."""
     try:
         with path.open("rb") as stream:
             size = stream.seek(0, os.SEEK_END)
@@ -41,7 +41,7 @@ def tail(path: Path, limit: int) -> list[str]:
 
 
 def link_name(path: Path, suffix: str = "") -> str | None:
-    """The last part of what a link leads to without the suffix, None where there is no link."""
+    """The last component of a link's target without `suffix`; None if there is no link."""
     try:
         name = os.path.basename(os.readlink(path))
     except OSError:
@@ -50,7 +50,7 @@ def link_name(path: Path, suffix: str = "") -> str | None:
 
 
 def live_release(name: str) -> tuple[str | None, bool]:
-    """The release that nginx leads to, and whether systemd holds its socket."""
+    """The release that nginx's link points to, and whether systemd holds its socket."""
     live = link_name(UPSTREAMS / name / "current.sock", ".sock")
     held = live == "held"
     if held:
@@ -72,24 +72,24 @@ def release_folders(root: Path) -> list[Path]:
 
 
 def metadata(folder: Path) -> dict[str, Any]:
-    """What a release is; empty for one that was not built to its end."""
+    """A release's metadata; empty if it is not completely built."""
     try:
-        found = json.loads(text(folder / "release.json") or "{}")
+        record = json.loads(text(folder / "release.json") or "{}")
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return record if isinstance(record, dict) else {}
 
 
 def unit_names(name: str) -> list[str]:
-    """The application's units, of its releases, workers and timers: patterns for those that systemd
-    has loaded, and the names of those that are on disk."""
+    """The units of the application's releases, workers and timers: patterns for those that systemd
+    has loaded, and the names of those on disk."""
     files = [path.name for part in ("@", ".*@") for path in SYSTEM.glob(f"{name}{part}*")]
     files = [item for item in files if item.endswith((".service", ".timer"))]
     return [f"{name}@*", f"{name}.*@*", *files]
 
 
 def show_units(names: Iterable[str], properties: Iterable[str]) -> list[dict[str, str]]:
-    """The properties of the units that match, times in UTC."""
+    """Properties of the matching units, times in UTC."""
     done = subprocess.run(
         ["systemctl", "show", f"--property={','.join(properties)}", *names],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""Reads the ends of an application's logs: what its units wrote, and nginx's two logs of it.
+"""Reads the last lines of an application's logs: the journal of its units, and nginx's two logs.
 
 Runs on the host as root, as `python3 -c SCRIPT REQUEST`; REQUEST is JSON {"app": name, "lines":
 number of each log, "since": seconds ago or null}. Prints one line of JSON: {"journal", "access",
@@ -26,7 +26,7 @@ ERROR = (re.compile(r"^(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d)"), "%Y/%m/%d %H:%M:%S")
 
 
 def journal(app: str, lines: int, since: int | None) -> list[str]:
-    """What all units of the application wrote, the last lines together."""
+    """The last lines of the journal of all units of the application."""
     command = ["journalctl", "--no-pager", "--quiet", "--output=short-iso", f"--lines={lines}"]
     command += [f"--unit={app}@*", f"--unit={app}.*@*"]
     if since is not None:
@@ -38,8 +38,8 @@ def journal(app: str, lines: int, since: int | None) -> list[str]:
 
 
 def when(line: str, kind: tuple[re.Pattern[str], str]) -> float | None:
-    """Unix time of a line, which is in local time unless it names its zone; None for one that goes
-    on from the line before."""
+    """Unix time of a line, in local time unless the line names its zone; None for a continuation
+    line."""
     pattern, form = kind
     match = pattern.search(line)
     if not match:
@@ -49,24 +49,25 @@ def when(line: str, kind: tuple[re.Pattern[str], str]) -> float | None:
 
 
 def nginx(name: str, kind: tuple[re.Pattern[str], str], lines: int, since: int | None) -> list[str]:
-    """The end of one of nginx's logs; of the file before it, too, where it was just rotated."""
-    found = tail(DIRECTORY / name, LOG_BYTES)
-    if len(found) < lines:
-        found = tail(DIRECTORY / f"{name}.1", LOG_BYTES) + found
+    """The last lines of one of nginx's logs, including those of the previous file after a
+    rotation."""
+    newest = tail(DIRECTORY / name, LOG_BYTES)
+    if len(newest) < lines:
+        newest = tail(DIRECTORY / f"{name}.1", LOG_BYTES) + newest
     if since is not None:
         start = time.time() - since
         kept: deque[str] = deque()
-        for line in reversed(found):
+        for line in reversed(newest):
             moment = when(line, kind)
             if moment is not None and moment < start:
                 break
             kept.appendleft(line)
-        found = list(kept)
-    return found[-lines:]
+        newest = list(kept)
+    return newest[-lines:]
 
 
 def main() -> int:
-    """Prints the logs that the request in argv[1] asks for."""
+    """Prints the logs requested in argv[1]."""
     request: dict[str, Any] = json.loads(sys.argv[1])
     app, lines, since = request["app"], request["lines"], request["since"]
     report = {

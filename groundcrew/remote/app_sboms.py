@@ -1,8 +1,8 @@
-"""Prints what releases are made of.
+"""Prints the bills of materials of releases.
 
 Runs on the host as root, as `python3 -c SCRIPT REQUEST`; REQUEST is JSON {"apps": [name],
 "release": ID or null for the live one}. Prints one line of JSON: application -> its CycloneDX
-document, null where there is none. Standard library only, Python 3.9 or later.
+document, null if there is none. Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from groundcrew.remote.sbom import SBOM
 
 
 def document(app: str, release: str | None) -> Any:
-    """That of one application."""
+    """The document of one application's release."""
     name = release or live_release(app)[0] or ""
     if not RELEASE.fullmatch(name):
         return None
@@ -29,7 +29,7 @@ def document(app: str, release: str | None) -> Any:
 
 
 def main() -> int:
-    """Prints those that the request in argv[1] names."""
+    """Prints the documents requested in argv[1]."""
     request = json.loads(sys.argv[1])
     print(json.dumps({app: document(app, request["release"]) for app in request["apps"]}))
     return 0

@@ -1,12 +1,12 @@
-"""Reports the releases of applications and what runs of them.
+"""Reports the releases of applications and the state of their units.
 
-Runs on the host as `python3 -c SCRIPT NAME...`. Prints one line of JSON: {NAME: {"live":
-release that serves, "current": release that /srv/NAME/current leads to, "held", "socket_unit",
-"fallback": bool, "damaged": whether the live release's code is not what was built, "releases": {ID:
-{"built", "bad", "hooked": bool, "source": text, "held": whether systemd holds its socket, null
-without a unit}}, "served": [releases, the last one last], "taken_back": {ID: {"time", "operator"}},
-"units": {UNIT: {"active", "sub", "enabled", "restarts", "memory"}}, "memory_available": bytes,
-"lock": text}}. Standard library only, Python 3.9 or later.
+Runs on the host as `python3 -c SCRIPT NAME...`. Prints one line of JSON: {NAME: {"live": release
+that serves, "current": release that /srv/NAME/current points to, "held", "socket_unit", "fallback":
+bool, "damaged": whether the live release's code is not what was built, "releases": {ID: {"built",
+"bad", "hooked": bool, "source": text, "held": whether systemd holds its socket, null without a
+unit}}, "served": [releases, the last one last], "taken_back": {ID: {"time", "operator"}}, "units":
+{UNIT: {"active", "sub", "enabled", "restarts", "memory"}}, "memory_available": bytes, "lock":
+text}}. Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from groundcrew.remote.app_files import (
     SYSTEM,
@@ -30,33 +30,37 @@ from groundcrew.remote.app_files import (
 from groundcrew.remote.history import History, read
 from groundcrew.remote.parts import PART, DamagedError, check, same_files
 
+if TYPE_CHECKING:
+    # Types of the reports, shared with the facts; never sent to a host.
+    from groundcrew.facts.apps import AppState, ReleaseState, UnitState
+
 PROPERTIES = ("Id", "ActiveState", "SubState", "UnitFileState", "NRestarts", "MemoryCurrent")
 
 
 def held(name: str, release: str) -> bool | None:
-    """Whether systemd holds the socket of a release; None where it has no unit."""
+    """Whether systemd holds the socket of a release; None if it has no unit."""
     unit = text(SYSTEM / f"{name}@{release}.service")
     return f"\nSockets={name}.socket\n" in unit if unit else None
 
 
-def releases(root: Path, past: History) -> dict[str, dict[str, Any]]:
-    """Every release directory."""
-    found = {}
+def releases(root: Path, past: History) -> dict[str, ReleaseState]:
+    """The state of every release."""
+    states: dict[str, ReleaseState] = {}
     for folder in release_folders(root):
         known = metadata(folder)
-        found[folder.name] = {
+        states[folder.name] = {
             "built": bool(known),
             "bad": folder.name in past["failed"] or folder.name in past["taken_back"],
             "hooked": (folder / "hooks-done").exists(),
             "source": str(known.get("source", "")),
             "held": held(root.name, folder.name),
         }
-    return found
+    return states
 
 
 def damaged(root: Path, release: str | None) -> bool:
-    """Whether the code of a release is not what was built: a file that was cut off by a power cut,
-    or changed by hand."""
+    """Whether the code of a release differs from what was built: truncated by a power cut or
+    changed by hand."""
     code = metadata(root / "releases" / release).get("code") if release else None
     if not isinstance(code, str) or not PART.fullmatch(code):
         return False
@@ -68,8 +72,8 @@ def damaged(root: Path, release: str | None) -> bool:
         return True
 
 
-def units(name: str) -> dict[str, dict[str, str]]:
-    """State of every unit of the application: those that are loaded, and those that are on disk."""
+def units(name: str) -> dict[str, UnitState]:
+    """State of every unit of the application, whether loaded or only on disk."""
     return {
         pairs["Id"]: {
             "active": pairs.get("ActiveState", ""),
@@ -84,15 +88,15 @@ def units(name: str) -> dict[str, dict[str, str]]:
 
 
 def memory_available() -> int:
-    """Bytes that programs can still have."""
+    """Available memory in bytes."""
     for line in text(Path("/proc/meminfo")).splitlines():
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024
     return 0
 
 
-def state(name: str) -> dict[str, Any]:
-    """One application's."""
+def state(name: str) -> AppState:
+    """The state of one application."""
     root = Path("/srv") / name
     live, is_held = live_release(name)
     past = read(root / "history.json")

@@ -1,4 +1,4 @@
-"""Replaces a set of files on a host as one change: all of them, or none.
+"""Replaces a set of files on a host as one transaction: all of them or none.
 
 Runs on the host as `python3 -c SCRIPT` with a JSON payload on stdin, so that neither content nor
 secrets ever appear in argv. Standard library only, Python 3.9 or later.
@@ -6,16 +6,16 @@ secrets ever appear in argv. Standard library only, Python 3.9 or later.
 Payload: {"entries": [ENTRY, ...], "validate": COMMAND or null}
 ENTRY:   {"kind": "file", "path", "content" (base64), "mode", "user", "group",
           "validate": COMMAND with {} for the staged path, or null; "secret": bool,
-          "generated": [{"token", "store": PATH, "length", "alphabet"}],
+          "generated": [{"token", "store": PATH, "length" (0 if never made up), "alphabet"}],
           "within": DIRECTORY or null}
          {"kind": "directory", "path", "mode", "user", "group", "default_mode": mode or null}
          {"kind": "link", "path", "target"}
          {"kind": "absent", "path"}
 
-A path's directory is opened once, and everything is done in that: whoever may write on the way
-there can put something else in its place, but lead nothing of this elsewhere. Links on the way are
-followed where root alone can have made them, see safe_paths.py.
-Exit 0 and one line per change on stdout; exit 1 with the reason on stderr and every path as it was.
+A path's directory is opened once, and all work is done relative to it. Users who can write to a
+parent directory can replace the directory, but cannot redirect the change. Links on the way are
+followed only if root alone can have created them, see safe_paths.py. Exit 0 and one line per change
+on stdout; exit 1 with the reason on stderr and every path as it was.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def group_id(group: str | int) -> int:
 
 
 def snapshot(path: str) -> Entry:
-    """The entry that would put `path` back as it is now."""
+    """The entry that restores `path` to its current state."""
     try:
         with opened(path) as place:
             return state_of(place)
@@ -75,7 +75,7 @@ def snapshot(path: str) -> Entry:
 
 
 def state_of(place: Place) -> Entry:
-    """The same of a place."""
+    """The entry that restores a place to its current state."""
     path, state = place.path, place.state
     if state is None:
         return {"kind": "absent", "path": path}
@@ -99,28 +99,29 @@ def state_of(place: Place) -> Entry:
 
 
 def beside(place: Place, purpose: str) -> Place:
-    """A hidden, unused name in the same directory, which drop-in directories skip."""
+    """A hidden, unused name in the same directory; drop-in directories ignore it."""
     return place.sibling(f".{place.name}.groundcrew-{purpose}-{secrets.token_hex(8)}")
 
 
 def is_directory(place: Place) -> bool:
-    """Whether it is one itself, not by a link."""
+    """Whether the place is a directory, and not a link to one."""
     return place.state is not None and stat.S_ISDIR(place.state.st_mode)
 
 
 def rename(place: Place, target: Place) -> None:
-    """Puts what is at one place at another one, over what is there."""
+    """Renames one place to another, replacing what is there."""
     os.replace(place.name, target.name, src_dir_fd=place.folder, dst_dir_fd=target.folder)
 
 
 def unlink(place: Place) -> None:
-    """Removes what is there and no directory."""
+    """Removes the file or link at a place, if there is one."""
     if place.state is not None:
         os.unlink(place.name, dir_fd=place.folder)
 
 
 def write_new(place: Place, content: bytes, uid: int, gid: int, mode: int) -> None:
-    """Makes a file that only root can read until it has its owner and mode, and is on the disk."""
+    """Creates a file. It is private to root until it has its owner and mode, and is synced to
+    disk."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     descriptor = os.open(place.name, flags, 0o600, dir_fd=place.folder)
     try:
@@ -136,15 +137,18 @@ def write_new(place: Place, content: bytes, uid: int, gid: int, mode: int) -> No
 
 
 def generated(item: Entry) -> bytes:
-    """The value behind a token: made up when it is first needed, and kept where root alone reads.
+    """The value of a token. It is generated when first needed, and stored where only root can read
+    it.
 
-    It is on the disk before it is used, so that it stays the same ever after.
+    It is written to disk before it is used, so that it never changes.
     """
     folders = Folders()
     try:
         store = folders.place(item["store"], create=0o700)
         if store.state is not None:
             return store.read()[0]
+        if not item["length"]:
+            raise ChangeError(f"{item['store']} does not exist: run deploy.py, which provides it")
         value = "".join(secrets.choice(item["alphabet"]) for _ in range(item["length"])).encode()
         staged = beside(store, "new")
         write_new(staged, value, os.geteuid(), os.getegid(), 0o600)
@@ -156,7 +160,7 @@ def generated(item: Entry) -> bytes:
 
 
 def content_of(entry: Entry) -> bytes:
-    """A file's content, with what this host has made up in the place of its tokens."""
+    """A file's content, with tokens replaced by the values that this host has generated."""
     content = base64.b64decode(entry["content"])
     for item in entry.get("generated") or ():
         content = content.replace(item["token"].encode(), generated(item))
@@ -164,10 +168,10 @@ def content_of(entry: Entry) -> bytes:
 
 
 def stage(entry: Entry, place: Place) -> Place:
-    """Writes a file beside its target, private until it has its final owner and mode."""
+    """Writes a file beside its target; it is private until it has its final owner and mode."""
     uid, gid = user_id(entry["user"]), group_id(entry["group"])
     if is_directory(place):
-        raise ChangeError(f"{entry['path']} is a directory, a file is to be written there")
+        raise ChangeError(f"{entry['path']} is a directory, but must be a file")
     staged = beside(place, "new")
     write_new(staged, content_of(entry), uid, gid, int(entry["mode"], 8))
     return staged
@@ -180,7 +184,7 @@ def validate_staged(entry: Entry, staged: Place) -> None:
 
 
 def run_validator(command: str, subject: str, hide_output: bool = False) -> None:
-    """Raises ChangeError with the validator's output unless it exits 0."""
+    """Runs a validator. Raises ChangeError with its output unless it exits with 0."""
     result = subprocess.run(
         command,
         shell=True,
@@ -196,7 +200,7 @@ def run_validator(command: str, subject: str, hide_output: bool = False) -> None
 
 
 def in_short(command: str) -> str:
-    """The beginning of a command: some carry a whole program."""
+    """The beginning of a command: some contain a whole program."""
     return textwrap.shorten(command, width=60, placeholder=" ...")
 
 
@@ -231,22 +235,22 @@ def make_directory(entry: Entry, place: Place) -> None:
 def make_link(entry: Entry, place: Place) -> None:
     """Points a symbolic link at its target by renaming a new one over it."""
     if is_directory(place):
-        raise ChangeError(f"{entry['path']} is a directory, a link is to be made there")
+        raise ChangeError(f"{entry['path']} is a directory, but must be a link")
     staged = beside(place, "new")
     os.symlink(entry["target"], staged.name, dir_fd=staged.folder)
     rename(staged, place)
 
 
 def remove_tree(place: Place) -> None:
-    """Removes a directory with all it holds, as far as that goes."""
+    """Removes a directory and everything in it, as far as possible."""
     command = ["rm", "-rf", "--", f"{by_descriptor(place.folder)}/{place.name}"]
     subprocess.run(command, check=False, stderr=subprocess.DEVNULL, pass_fds=[place.folder])
 
 
 class Change:
-    """One set of entries on its way to the disk, and the way back.
+    """A transaction over a set of entries, and its rollback.
 
-    Each directory is opened once: what is in another one's place later is not touched.
+    Each directory is opened once: if it is replaced later, the replacement is not touched.
     """
 
     def __init__(self, entries: list[Entry]) -> None:
@@ -261,18 +265,19 @@ class Change:
         return [entry for entry in self.entries if entry["kind"] == kind]
 
     def place(self, entry: Entry) -> Place:
-        """Where the entry's path leads."""
+        """The place that the entry's path refers to. Raises ChangeError if its directory does not
+        exist."""
         try:
             return self.folders.place(entry["path"], entry.get("within"))
         except (FileNotFoundError, NotADirectoryError):
             raise ChangeError(f"the directory of {entry['path']} does not exist") from None
 
     def remember(self, place: Place) -> None:
-        """Notes what is at a place now, so that `put_back` can restore it."""
+        """Records the current state of a place, so that `put_back` can restore it."""
         self.undo.append((state_of(place), place))
 
     def apply(self, validate: str | None) -> None:
-        """Makes the change; on any error everything is put back and the error raised."""
+        """Makes the change. On any error, everything is restored and the error is raised."""
         try:
             self.make()
             if validate:
@@ -296,7 +301,8 @@ class Change:
             unlink(staged)
 
     def make(self) -> None:
-        """Directories, then all files staged and validated, then everything renamed into place."""
+        """Creates directories, stages and validates all files, then renames everything into
+        place."""
         for entry in self.of_kind("directory"):
             self.remember(self.place(entry))
             make_directory(entry, self.place(entry))
@@ -317,7 +323,7 @@ class Change:
         self.folders.sync()
 
     def remove(self, entry: Entry) -> None:
-        """Removes a file or link; a directory is renamed aside until the change is accepted."""
+        """Removes a file or link; a directory is only renamed until the change is accepted."""
         try:
             place = self.folders.place(entry["path"])
         except (FileNotFoundError, NotADirectoryError):
@@ -331,7 +337,7 @@ class Change:
             unlink(place)
 
     def put_back(self) -> None:
-        """Restores every path touched so far, last one first."""
+        """Restores every path touched so far, in reverse order."""
         for place, aside in self.set_aside:
             rename(aside, place)
         for entry, place in reversed(self.undo):
@@ -339,7 +345,7 @@ class Change:
 
 
 def restore(entry: Entry, place: Place) -> None:
-    """Makes one place what a snapshot says it was."""
+    """Restores one place from its snapshot."""
     if entry["kind"] == "file":
         rename(stage(entry, place), place)
     elif entry["kind"] == "directory":
@@ -353,12 +359,12 @@ def restore(entry: Entry, place: Place) -> None:
 
 
 def main() -> int:
-    """Reads the payload, makes the change, reports it."""
+    """Reads the payload, makes the change, and reports it."""
     payload = json.load(sys.stdin)
     try:
         Change(payload["entries"]).apply(payload.get("validate"))
     except (ChangeError, OSError) as error:
-        # Validators quote what they have read.
+        # Validators may quote the content that they read.
         sys.stderr.write(printable(f"{error}\nNothing was changed.\n"))
         return 1
     for entry in payload["entries"]:

@@ -1,13 +1,13 @@
 """Builds a front end from its lockfile, in a copy of its directory.
 
 Runs as `python3 -c SCRIPT JSON`, on a host as the build user or on the operator's machine. The
-argument: {"source": directory of package.json, "target": where the built files go, "store":
-directory of earlier results, "key": name of this one, "output": directory that the command fills,
-relative to `source`, "command", "env": {...}, "registry": address or null, "npm_cache": directory
-or null, "skip": [names that are not copied]}.
+argument: {"source": directory of package.json, "target": destination of the built files, "store":
+directory of earlier results, "key": name of this one, "output": directory that the command writes
+to, relative to `source`, "command", "env": {...}, "registry": address or null, "npm_cache":
+directory or null, "skip": [names that are not copied]}.
 
-Only what is in the copy can get into the result, which is therefore the same for the same `key`:
-what has been built before is not built again. Standard library only, Python 3.9 or later.
+The result depends only on the copy, so it is the same for the same `key`: nothing is built twice.
+Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from urllib.parse import unquote, urlsplit
 LOCKS = ("npm-shrinkwrap.json", "package-lock.json")
 LINES_SHOWN = 30
 KEPT = 3
-"""Results that are kept, the newest ones."""
+"""Number of newest results to keep."""
 
 
 class FrontendError(Exception):
@@ -34,10 +34,10 @@ class FrontendError(Exception):
 
 
 def rewrite(lock: dict[str, Any], registry: str) -> int:
-    """Lead a lockfile's packages to another registry; how many were led.
+    """Points a lockfile's packages to another registry; returns how many it changed.
 
-    npm asks the host that the lockfile names, whatever registry is set. Checksums stay, so that
-    another registry cannot bring other packages.
+    npm uses the host named in the lockfile, whatever registry is configured. Checksums stay, so
+    that another registry cannot supply other packages.
     """
     return sum(
         _lead(name.rpartition("node_modules/")[2], item, registry)
@@ -53,16 +53,17 @@ def _rewrite_nested(items: dict[str, Any], registry: str) -> int:
 
 
 def _lead(key: str, item: dict[str, Any], registry: str) -> int:
-    """A package that a registry has: others, which a project takes from anywhere, stay."""
+    """Points one package to the registry, if it comes from a registry; returns 1 if it did.
+    Packages that a project takes from elsewhere stay."""
     name = item.get("name", key)
     version = item.get("version", "")
     alias = re.match(r"npm:(.+)@([^@]+)$", version)
     if alias:
         name, version = alias.groups()
-    found = urlsplit(str(item.get("resolved", "")))
+    source = urlsplit(str(item.get("resolved", "")))
     file = f"{name.rpartition('/')[2]}-{version}.tgz"
-    path = unquote(found.path)
-    if found.scheme not in ("http", "https") or f"/{name}/" not in path:
+    path = unquote(source.path)
+    if source.scheme not in ("http", "https") or f"/{name}/" not in path:
         return 0
     if path.rpartition("/")[2] != file:
         return 0
@@ -76,7 +77,7 @@ def together(
     folder: Path | None = None,
     timeout: float | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command without input; what it prints and what it complains of in one text."""
+    """Runs a command without input; its output and errors are combined in one text."""
     return subprocess.run(
         command,
         cwd=folder,
@@ -92,18 +93,32 @@ def together(
 
 
 def run(step: str, command: list[str], folder: Path, environment: dict[str, str]) -> None:
-    """A command whose output is shown where it fails."""
+    """Runs a command and prints its output if it fails. Raises FrontendError."""
     print(f"--> {step}", flush=True)
     done = together(command, environment, folder)
     if done.returncode != 0:
-        # npm ends with its own manual, which would hide the reason.
+        # npm ends with its usage, which would hide the reason.
         reason = re.split(r"^npm err\S* Usage:$", done.stdout, flags=re.MULTILINE | re.IGNORECASE)
         print("\n".join(reason[0].splitlines()[-LINES_SHOWN:]), flush=True)
-        raise FrontendError(f"{step}: exit status {done.returncode}")
+        raise FrontendError(
+            f"{step}: exit status {done.returncode}{wanted_node(folder, environment)}"
+        )
+
+
+def wanted_node(folder: Path, environment: dict[str, str]) -> str:
+    """A hint with the version of Node.js that package.json asks for and the one in use; empty if it
+    asks for none. npm only warns about `engines`, and failures rarely mention them."""
+    try:
+        manifest = json.loads((folder / "package.json").read_text(encoding="utf-8"))
+        wanted = manifest["engines"]["node"]
+        version = together(["node", "--version"], environment, folder).stdout.strip()
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return f" (with Node.js {version}; package.json asks for {wanted}: see frontend.node)"
 
 
 def build(spec: dict[str, Any], folder: Path) -> Path:
-    """Build in `folder`; the directory of the built files."""
+    """Builds in `folder`; returns the directory of the built files. Raises FrontendError."""
     work = folder / "source"
     skipped = shutil.ignore_patterns("node_modules", *spec["skip"])
     shutil.copytree(spec["source"], work, symlinks=True, ignore=skipped)
@@ -135,7 +150,7 @@ def build(spec: dict[str, Any], folder: Path) -> Path:
 
 
 def main() -> int:
-    """Puts the built files where they are wanted."""
+    """Builds the front end, or reuses an earlier result, and copies it to the target."""
     spec = json.loads(sys.argv[1])
     store = Path(spec["store"])
     result = store / spec["key"]

@@ -1,10 +1,10 @@
-"""Debian packages that only builds need: installed before one, removed after the last.
+"""Debian packages that only builds need: installed before a build, removed after the last one.
 
-What a build has linked with stays: a library that came with them and that its result names.
+A package stays if the build's result is linked with a library from it.
 
-Part of the build on the host; standard library only, Python 3.9 or later. Removed is only what was
-installed for builds and nothing else needs by now. A list on the host names it, so that what a run
-that was cut off has left is removed by the next one.
+Part of the build on the host; standard library only, Python 3.9 or later. Only packages that were
+installed for builds and that nothing else needs are removed. A list on the host records them, so
+that the next build removes what an interrupted one has left.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ IN_USE = STATE / "build-packages.lock"
 INSTALLING = STATE / "build-packages.install.lock"
 LIBRARY = re.compile(r"lib[^/]+\.so\.[0-9.]+")
 ELF = b"\x7fELF"
-# Others lived without them before.
+# Packages recommended or suggested by others need not stay: the host did without them before.
 AUTOREMOVE = (
     "autoremove",
     "-oAPT::AutoRemove::RecommendsImportant=false",
@@ -38,16 +38,16 @@ AUTOREMOVE = (
 
 
 class PackagesError(Exception):
-    """apt said no; the message is its own."""
+    """apt or dpkg failed; the message is its own."""
 
 
 @contextmanager
 def build_packages(asked: dict[str, Any]) -> Iterator[None]:
-    """Has the packages installed meanwhile.
+    """Keeps the packages installed while the context is active.
 
-    `asked`: {"packages", "declared": what the host has for other reasons, "stamp": file as old as
-    the package lists, "fresh": seconds, "update", "install", "purge": shell, "results": directories
-    that the build makes}. Raises PackagesError.
+    `asked`: {"packages", "declared": packages that the host has for other reasons, "stamp": file as
+    old as the package lists, "fresh": seconds, "update", "install", "purge": shell, "results":
+    directories that the build makes}. Raises PackagesError.
     """
     if not asked["packages"] and not REGISTER.exists():
         yield
@@ -63,7 +63,7 @@ def build_packages(asked: dict[str, Any]) -> Iterator[None]:
                 _keep_linked(asked["results"])
         finally:
             fcntl.flock(in_use, fcntl.LOCK_UN)
-            # Where another build goes on, that one does it at its end.
+            # If another build is still running, it removes them when it ends.
             with suppress(BlockingIOError):
                 fcntl.flock(in_use, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 _remove(asked)
@@ -79,14 +79,15 @@ def _install(asked: dict[str, Any]) -> None:
         if _age(Path(asked["stamp"])) > asked["fresh"]:
             _run(["sh", "-c", asked["update"]])
         simulated = _run(["apt-get", "--simulate", "--no-install-recommends", "install", *missing])
-        # An upgrade names the version that is there in brackets.
+        # For an upgrade, apt prints the installed version in brackets.
         new = set(re.findall(r"^Inst (\S+) \(", simulated, re.MULTILINE))
         REGISTER.write_text("".join(f"{name}\n" for name in sorted(_registered() | new)))
         _run(["sh", "-c", asked["install"], "sh", *missing])
 
 
 def _keep_linked(results: list[str]) -> None:
-    """Packages with shared libraries that files in `results` name are no longer only builds'."""
+    """Marks packages as manually installed if files in `results` refer to their shared
+    libraries."""
     libraries = {}
     for package in sorted(_installed(sorted(_registered()))):
         for path in _run(["dpkg-query", "--listfiles", package]).splitlines():
@@ -95,15 +96,15 @@ def _keep_linked(results: list[str]) -> None:
                 libraries[name.encode() + b"\0"] = package
     if not libraries:
         return
-    found = {package for path in _programs(results) for package in _named(path, libraries)}
-    if found:
-        names = sorted(found)
+    linked = {package for path in _programs(results) for package in _named(path, libraries)}
+    if linked:
+        names = sorted(linked)
         print(f"--> keep {', '.join(names)}: what was built is linked with it", flush=True)
         _run(["apt-mark", "manual", *names])
 
 
 def _programs(folders: list[str]) -> Iterator[str]:
-    """What may be a shared library or a program below `folders`; no link is followed."""
+    """Files below `folders` that may be shared libraries or programs; links are not followed."""
     for folder in folders:
         for place, _, names in os.walk(folder):
             for name in names:
@@ -115,7 +116,7 @@ def _programs(folders: list[str]) -> Iterator[str]:
 
 
 def _named(path: str, libraries: dict[bytes, str]) -> set[str]:
-    """The packages whose libraries a file names, where it is in the format for programs."""
+    """The packages whose libraries an ELF file refers to; empty for other files."""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
         if file.read(len(ELF)) != ELF:
             return set()
@@ -131,7 +132,7 @@ def _remove(asked: dict[str, Any]) -> None:
     unneeded = _removed(_run(["apt-get", "--simulate", *AUTOREMOVE]))
     surplus = sorted(unneeded & registered - declared)
     if surplus:
-        # Nothing that others have installed goes with it.
+        # Skip the removal if it would remove packages that builds did not install.
         others = _removed(_run(["apt-get", "--simulate", "purge", *surplus])) - registered
         if not others:
             print(f"--> remove {len(surplus)} packages of builds", flush=True)

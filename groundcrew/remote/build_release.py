@@ -1,28 +1,27 @@
-"""Builds releases of three parts: an environment, code, and what is a release's own.
+"""Builds releases from three parts: an environment, code, and the files of the release itself.
 
 Runs on the host as root, as `python3 -c SCRIPT` with a JSON payload on stdin, a list of releases
-that are built side by side, as many at a time as there are processors:
-[{"name", "release", "archive": path or null, "user": build user, "uv", "keys": {"environment",
-"code": names of what each is made of, "source": of what is installed, or null}, "needs_source":
-whether requirements are found in the source, "python": {"interpreter", "wanted", "requires",
-"mirror"}, "requirements": as in groundcrew/releases/requirements.py, "frontend": as in
-groundcrew/releases/frontend.py or null, "apt": as in groundcrew/remote/build_packages.py,
-"exclude_newer": [options], "keep_cache": bool, "compile": bool, "variables": {...}, "app_dir":
-directory of the source in which hooks run, "environment_hooks": [...], "hooks": [...],
-"hook_variables": {...}, "hook_timeout": seconds, "shared": [relative paths], "directories":
-[relative paths], "metadata": {...}, "frontend_lock": directory of a front end's lockfile or null,
-"resolved": what another host has made of the requirements or null, "limits": {directive: value},
-"steps": text of build_steps.py, "run": as in groundcrew/remote/run_lock.py, "on_failure": shell
-command}, ...]
+that are built in parallel, as many at a time as there are processors: [{"name", "release",
+"archive": path or null, "user": build user, "uv", "keys": {"environment", "code": names of what
+each is made of, "source": of what is installed, or null}, "needs_source": whether requirements are
+found in the source, "python": {"interpreter", "wanted", "requires", "mirror"}, "requirements": as
+in groundcrew/releases/requirements.py, "frontend": as in groundcrew/releases/frontend.py or null,
+"apt": as in groundcrew/remote/build_packages.py, "exclude_newer": [options], "keep_cache": bool,
+"compile": bool, "variables": {...}, "secrets": variables that only the build user's steps get,
+"app_dir": directory of the source in which hooks run, "environment_hooks": [...], "hooks": [...],
+"hook_variables": {...}, "hook_timeout": seconds, "shared": [relative paths], "set_aside": {relative
+path of them: where its files go}, "directories": [relative paths], "metadata": {...},
+"frontend_lock": directory of a front end's lockfile or null, "resolved": what another host has made
+of the requirements or null, "limits": {directive: value}, "steps": text of build_steps.py, "run":
+as in groundcrew/remote/run_lock.py, "on_failure": shell command}, ...]
 
-Everything that runs foreign code runs as the build user, in a unit that sees nothing else of /srv,
-in /srv/NAME/build. When it has ended, with every process that it has started, root copies what it
-has left into /srv/NAME/environments and /srv/NAME/code (see groundcrew/remote/seal.py), where only
-root can change it. A part that is there already is used again. The release's directory appears with
-all it has in one rename. On failure nothing of the release stays, and exit status is 1 with the
-failing command's last lines on stderr; the others are built to their end, and
-the last line on stdout names those that failed (see groundcrew/remote/several.py).
-Standard library only, Python 3.9 or later.
+Foreign code runs as the build user, in /srv/NAME/build, in a unit that sees nothing else of /srv.
+Once the unit has ended with every process that it has started, root copies the result into
+/srv/NAME/environments and /srv/NAME/code (see groundcrew/remote/seal.py), where only root can
+change it. Existing parts are reused. The release's directory appears complete, in one rename. On
+failure nothing of the release remains, the exit status is 1, and the failing command's last lines
+are on stderr; the other releases are still built, and the last line on stdout names those that
+failed (see groundcrew/remote/several.py). Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -50,10 +49,12 @@ from groundcrew.remote.seal import SealError, copy_content, lend, seal
 from groundcrew.remote.several import several
 
 RESOLVED = "requirements.lock"
-"""What requirements that leave versions open have become, with hashes."""
+"""File with the resolved versions of unpinned requirements, with hashes."""
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+COMPARED = 2
+"""Number of earlier parts to compare with a new one: identical files are hard links."""
 TEXT_LIMIT = 32 << 20
-"""Bytes of a text that a build has left."""
+"""Maximum size in bytes of a text file that a build has written."""
 
 
 class BuildError(Exception):
@@ -61,7 +62,7 @@ class BuildError(Exception):
 
 
 class Build:
-    """One release being built."""
+    """The build of one release."""
 
     def __init__(self, payload: dict[str, Any]) -> None:
         self.payload = payload
@@ -75,6 +76,7 @@ class Build:
             payload["user"],
             payload["limits"],
             payload["run"],
+            tuple(payload["secrets"].values()),
         )
         self.python = str(payload["python"]["interpreter"])
         self.node: str | None = None
@@ -86,7 +88,7 @@ class Build:
         self.uid, self.gid = account.pw_uid, account.pw_gid
 
     def variables(self) -> dict[str, str]:
-        """What builds see: no secrets, no variables of root's."""
+        """The environment of builds: no secrets, no variables of root."""
         return {
             "HOME": str(self.cache),
             "LANG": "C.UTF-8",
@@ -97,6 +99,8 @@ class Build:
             "UV_PYTHON_DOWNLOADS": "never",
             "SSL_CERT_FILE": CERTIFICATES,
             "NODE_EXTRA_CA_CERTS": CERTIFICATES,
+            # Bytecode of the same files is then the same, regardless of when it was compiled.
+            "PYC_INVALIDATION_MODE": "UNCHECKED_HASH",
             **self.payload["variables"],
         }
 
@@ -109,7 +113,8 @@ class Build:
         writes: Path | None = None,
     ) -> None:
         """Runs steps of groundcrew/remote/build_steps.py as the build user. They see the release
-        and `environment` where these will be; of the latter they write `writes`, if anything."""
+        and `environment` at their final paths, and may write to `environment` only in `writes`, if
+        given."""
         binds = {str(self.work / "release"): str(self.directory)}
         shown: dict[str, str] = {}
         if writes:
@@ -124,6 +129,7 @@ class Build:
             del variables["UV_CACHE_DIR"]
         archive = self.payload["archive"]
         if archive:
+            readable(archive)
             shown[archive] = "/srv/source.tar.gz"
         payload = {
             "name": self.name,
@@ -145,7 +151,7 @@ class Build:
                 for key in (
                     *("uv", "requirements", "resolved", "exclude_newer", "compile", "frontend"),
                     *("environment_hooks", "hooks", "hook_variables", "hook_timeout"),
-                    *("directories", "app_dir"),
+                    *("directories", "app_dir", "secrets", "set_aside"),
                 )
             },
         }
@@ -158,7 +164,7 @@ class Build:
         )
 
     def find_interpreter(self) -> None:
-        """The Python that the release is made with: the host's, or one that uv fetches."""
+        """Selects the release's Python: the host's, or one that uv downloads. Raises BuildError."""
         try:
             self.python, version = find_interpreter(
                 self.payload["python"], self.payload["uv"], self.variables(), capture
@@ -168,30 +174,31 @@ class Build:
         self.payload["metadata"]["python"] = version
 
     def find_node(self) -> None:
-        """Where the Node.js that is wanted has its programs."""
+        """Installs Node.js for the front end, unless it uses the distribution's. Raises
+        BuildError."""
         front = self.payload["frontend"]
         if not front or not front["node"]:
             return
         variables = {**self.variables(), "UV_CACHE_DIR": "/nonexistent"}
         command = [self.payload["uv"], "pip", "install", "--python", self.python]
         try:
-            found = install_node(
+            node = install_node(
                 front["node"],
                 front["node_version"],
                 lambda more: capture(command + more, variables),
             )
         except NodeError as error:
             raise BuildError(str(error)) from None
-        self.node = str(found)
+        self.node = str(node)
 
     def part(self, kind: str, key: str) -> Path:
-        """Where a part is or will be; one for each version of Python."""
+        """The path of a part; there is one for each version of Python."""
         version = ".".join(str(self.payload["metadata"]["python"]).split(".")[:2])
         place: Path = self.root / kind / f"{key}.{version}"
         return place
 
     def usable(self, part: Path) -> bool:
-        """Whether a part is there and whole; one that was damaged is built again."""
+        """Whether a part exists and is intact; a damaged one is rebuilt."""
         try:
             return check(part)
         except DamagedError as error:
@@ -199,18 +206,18 @@ class Build:
             return False
 
     def own(self, path: Path) -> Path:
-        """A directory of the build user's to work in."""
+        """Creates a working directory owned by the build user."""
         path.mkdir(mode=0o700)
         os.chown(path, self.uid, self.gid)
         return path
 
     def keep(self, source: Path, part: Path, folder: str) -> None:
-        """What a build has left, which must have the directory `folder`, becomes a part: root's,
-        under its name with all it has."""
+        """Turns a build's result, which must contain the directory `folder`, into a part owned by
+        root. It appears complete under its name. Raises BuildError."""
         partial = part.with_name(f".{part.name}.new")
         discard(partial)
         try:
-            seal(str(source), str(partial), self.gid, self.gid)
+            seal(str(source), str(partial), self.gid, self.gid, self.earlier(part))
             if folder not in {item.name for item in folders(partial)}:
                 raise BuildError(f"{folder} is no directory when its steps have ended")
             mark(partial)
@@ -220,8 +227,15 @@ class Build:
         finally:
             discard(partial)
 
+    def earlier(self, part: Path) -> list[str]:
+        """The newest other parts of the same kind, which are likely to have most files in
+        common."""
+        parts = [item for item in part.parent.iterdir() if PART.fullmatch(item.name)]
+        newest = sorted(parts, key=lambda item: item.lstat().st_mtime, reverse=True)
+        return [str(item) for item in newest if item != part][:COMPARED]
+
     def make(self) -> None:
-        """Build the release; nothing of it stays when a step fails."""
+        """Builds the release; nothing of it remains if a step fails."""
         self.clear()
         self.find_interpreter()
         keys = self.payload["keys"]
@@ -239,7 +253,8 @@ class Build:
         try:
             results = [str(path) for path in have]
             packages = {**self.payload["apt"], "results": results}
-            if all(have.values()):
+            compiles = bool(self.payload["hooks"] or self.payload["frontend"])
+            if have[environment] and (have[code] or not compiles):
                 packages = {**packages, "packages": []}
             with build_packages(packages):
                 self.make_parts(base, environment, code, have)
@@ -252,7 +267,7 @@ class Build:
                     discard(item)
 
     def make_parts(self, base: Path, environment: Path, code: Path, have: dict[Path, bool]) -> None:
-        """Those that are not there yet."""
+        """Builds the parts that do not exist yet."""
         if all(have.values()):
             return
         self.own(self.work / "release")
@@ -288,7 +303,7 @@ class Build:
             self.keep(whole, code, "app")
 
     def assemble(self, base: Path, environment: Path, code: Path) -> None:
-        """The release's own directory, which appears with all it has."""
+        """Creates the release's own directory, which appears complete."""
         partial = self.directory.with_name(f".{self.directory.name}.new")
         discard(partial)
         partial.mkdir(mode=0o750)
@@ -311,13 +326,13 @@ class Build:
             replace(partial, self.directory)
         finally:
             discard(partial)
-        # Onto the disk soon, but nobody waits for what apt has just written too.
+        # Sync soon, but without waiting: apt may just have written a lot as well.
         quiet = subprocess.DEVNULL
         subprocess.Popen(["sync"], stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
 
     def parts_list(self, base: Path, environment: Path, code: Path) -> str:
-        """The release's bill of materials. What it is read from was written by the build: it is
-        read as the build user, who can follow a link only to what is no secret of anybody's."""
+        """The release's bill of materials. Its inputs were written by the build, so they are read
+        as the build user, who cannot follow a link to anyone's secrets. Raises BuildError."""
         lock = self.payload["frontend_lock"]
         reader, writer = os.pipe()
         child = os.fork()
@@ -348,13 +363,13 @@ class Build:
                 os._exit(status)
         os.close(writer)
         with os.fdopen(reader, "rb") as file:
-            found = file.read(TEXT_LIMIT)
+            content = file.read(TEXT_LIMIT)
         if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0:
             raise BuildError("list what it is made of")
-        return found.decode(errors="replace")
+        return content.decode(errors="replace")
 
     def clear(self) -> None:
-        """What builds that were cut off have left, running or not."""
+        """Stops interrupted builds and removes what they have left."""
         end(self.unit.name)
         for folder in (self.root / "build", self.root / "releases"):
             for item in folder.iterdir():
@@ -369,7 +384,7 @@ class Build:
 
 
 def replace(partial: Path, path: Path) -> None:
-    """Puts a finished directory in its place, and what was there aside and away."""
+    """Moves a finished directory into place, and removes the one that was there."""
     aside = path.with_name(f".{path.name}.old")
     discard(aside)
     if path.exists():
@@ -379,12 +394,12 @@ def replace(partial: Path, path: Path) -> None:
 
 
 def shown(name: str) -> str:
-    """A name that is not ours, for a terminal."""
+    """A foreign file name, made safe for a terminal."""
     return re.sub(r"[^\w.-]", "?", name)[:80]
 
 
 def copy_text(source: Path, target: Path) -> None:
-    """A regular file of a part into a release, where it is there; nothing is followed."""
+    """Copies a regular file of a part into a release, if it exists; links are not followed."""
     try:
         reader = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
@@ -403,13 +418,23 @@ def copy_text(source: Path, target: Path) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    """A new file in a directory of root's."""
+    """Creates a file in a directory owned by root."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w") as file:
         file.write(text)
 
 
+def readable(path: str) -> None:
+    """Makes an uploaded file readable for the build user, whatever the umask of the login that
+    uploaded it. The directory around it is private."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        os.fchmod(descriptor, 0o644)
+    finally:
+        os.close(descriptor)
+
+
 def capture(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """The output of a command that runs as root, in an environment without surprises."""
+    """Runs a command as root in a controlled environment, and captures its output."""
     return subprocess.run(
         command,
         env=environment,
@@ -423,7 +448,7 @@ def capture(command: list[str], environment: dict[str, str]) -> subprocess.Compl
 
 
 def build(payload: dict[str, Any]) -> int:
-    """Builds one release; the exit status."""
+    """Builds one release; returns the exit status."""
     name = payload["name"]
     try:
         with step(payload["run"]):
@@ -432,7 +457,7 @@ def build(payload: dict[str, Any]) -> int:
         print(f"{name}: {error}", file=sys.stderr)
         return 1
     except StepsFailedError:
-        # The steps themselves have said why.
+        # The steps have printed the reason.
         subprocess.run(["sh", "-c", payload["on_failure"]], check=False)
         return 1
     except (BuildError, PackagesError, OSError) as error:

@@ -1,17 +1,17 @@
-"""The steps of a build, as the build user, in a unit that ends with everything it has started.
+"""Runs the steps of a build as the build user, in a unit that ends with everything it has started.
 
 Runs on the host as `python3 -IS FILE` with a JSON payload on stdin: {"name", "do": [step],
 "release": directory of the release, "environment_directory", "variables": {...}, "python":
 interpreter, "uv", "archive": path or null, "requirements": as in
-groundcrew/releases/requirements.py, "resolved": what another host has made of them or null,
-"exclude_newer": [options], "relocatable", "compile": bool, "app_dir": directory of the source in
-which hooks run, "environment_hooks": [command], "hooks": [command], "hook_variables": {...},
-"hook_timeout": seconds, "shared": {relative path: where it leads}, "directories": [relative paths],
-"frontend": as in groundcrew/releases/frontend.py or null, "node": directory of its programs or
-null, "cache"}.
+groundcrew/releases/requirements.py, "resolved": their versions as another host resolved them or
+null, "exclude_newer": [options], "relocatable", "compile": bool, "app_dir": directory of the source
+in which hooks run, "environment_hooks": [command], "hooks": [command], "hook_variables": {...},
+"hook_timeout": seconds, "secrets": {...}, "shared": {relative path: where it leads}, "set_aside":
+{relative path of them: where its files go}, "directories": [relative paths], "frontend": as in
+groundcrew/releases/frontend.py or null, "node": directory of its programs or null, "cache"}.
 
-The steps are the functions in STEPS. On failure exit status is 1, the failing command's last lines
-and the reason are on standard error. Standard library only, Python 3.9 or later.
+The steps are the functions in STEPS. On failure the exit status is 1, and the failing command's
+last lines and the reason are on stderr. Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from groundcrew.remote.requirements import UV_EXPORT, combine, only_pins
 
 LINES_SHOWN = 40
 LAST_WORDS = 1.0
-"""Seconds for the output of a command that has ended."""
+"""Seconds to wait for the remaining output of a command that has ended."""
 RESOLVED = "requirements.lock"
-"""What requirements that leave versions open have become, with hashes."""
+"""File with the resolved versions of unpinned requirements, with hashes."""
 FEW = 200
-"""Files that are compiled faster without processes to share them."""
+"""Number of files up to which compiling in one process is faster."""
 
 
 class BuildError(Exception):
@@ -43,7 +43,7 @@ class BuildError(Exception):
 
 
 class Steps:
-    """One release being built."""
+    """The build of one release."""
 
     def __init__(self, payload: dict[str, Any]) -> None:
         self.payload = payload
@@ -61,11 +61,14 @@ class Steps:
         at: Path | None = None,
         path: str | None = None,
         more: dict[str, str] | None = None,
+        secrets: bool = False,
     ) -> None:
-        """Run a command; its last lines are shown where it fails. Programs in `path` come first,
-        `more` are variables that it gets besides."""
+        """Runs a command, and prints its last lines if it fails. Programs in `path` take
+        precedence, `more` are additional variables, and with `secrets` it gets the build's secrets.
+        Raises BuildError."""
         print(f"--> {self.payload['name']}: {step}", flush=True)
         environment = {**(more or {}), **self.payload["variables"]}
+        environment |= self.payload["secrets"] if secrets else {}
         environment["PATH"] = f"{self.venv}/bin:{environment['PATH']}"
         if path:
             environment["PATH"] = f"{path}:{environment['PATH']}"
@@ -96,7 +99,7 @@ class Steps:
             status = process.wait()
         finally:
             signal.alarm(0)
-        # What it has left running may keep the pipe open; the unit ends that with everything else.
+        # Background processes may keep the pipe open; the unit ends them with everything else.
         reader.join(LAST_WORDS)
         if status != 0:
             print("\n".join(last), file=sys.stderr, flush=True)
@@ -106,20 +109,25 @@ class Steps:
             raise BuildError(f"{step}: {reason}")
 
     def unpack(self) -> None:
-        """The source, into `app/`."""
+        """Unpacks the source into `app/`."""
         self.app.mkdir(exist_ok=True)
         (self.app.parent / "venv").symlink_to(self.venv)
         if self.payload["archive"]:
-            # Bundles carry no times, and what packs the files again (wheels are zips) needs some.
+            # Bundles have no timestamps, and tools that repack the files (wheels are zip files)
+            # need some.
             unpack = ["tar", "-xzf", self.payload["archive"], "--no-same-owner", "--touch"]
             self.run("unpack the source", unpack)
         if not (self.app / self.payload["app_dir"]).is_dir():
             raise BuildError(f"app_dir: the source has no directory {self.payload['app_dir']}")
 
     def link_shared(self) -> None:
-        """Directories that outlive the release, linked into it."""
+        """Links the directories that outlive the release into it."""
         for relative, target in self.payload["shared"].items():
             link = self.app / relative
+            if relative in self.payload["set_aside"] and not link.is_symlink():
+                aside = self.app / self.payload["set_aside"][relative]
+                aside.parent.mkdir(parents=True, exist_ok=True)
+                link.rename(aside)
             if link.is_dir() and not link.is_symlink():
                 if any(link.iterdir()):
                     raise BuildError(f"shared directory {relative} is not empty in the source")
@@ -128,12 +136,12 @@ class Steps:
             link.symlink_to(target)
 
     def make_directories(self) -> None:
-        """Those of the configuration files, which are written when the release is built."""
+        """Creates the directories of configuration files, which are written after the build."""
         for relative in self.payload["directories"]:
             (self.app / relative).mkdir(parents=True, exist_ok=True)
 
     def build_frontend(self) -> None:
-        """The front end's files, unless there are any from an earlier release that fit."""
+        """Builds the front end, or reuses a matching earlier result."""
         front = self.payload["frontend"]
         if not front:
             return
@@ -147,10 +155,16 @@ class Steps:
             "npm_cache": str(cache / "npm"),
         }
         command = [sys.executable, "-ISc", front["program"], json.dumps(spec)]
-        self.run("build the front end", command, front["timeout"], path=self.payload["node"])
+        self.run(
+            "build the front end",
+            command,
+            front["timeout"],
+            path=self.payload["node"],
+            secrets=True,
+        )
 
     def make_environment(self) -> None:
-        """The virtualenv with everything in the requirements."""
+        """Creates the virtualenv and installs the requirements."""
         create = [self.uv, "venv", "--quiet", "--python", self.payload["python"]]
         create += ["--relocatable"] if self.payload["relocatable"] else []
         self.run("create the virtualenv", [*create, str(self.venv)], at=self.directory)
@@ -169,6 +183,7 @@ class Steps:
             "install the requirements",
             [*self.install(), *hashes, *pins, "--requirements", str(requirements)],
             at=folder,
+            secrets=True,
         )
         (self.directory / "requirements.txt").write_text(text, encoding="utf-8")
 
@@ -178,43 +193,44 @@ class Steps:
         return [*command, "--compile-bytecode"] if self.payload["compile"] else command
 
     def install_source(self) -> None:
-        """The source itself, into the virtualenv."""
+        """Installs the source itself into the virtualenv."""
         folder = self.payload["requirements"]["install"]
-        self.run("install the source", [*self.install(), "--no-deps", f"./{folder}"])
+        self.run("install the source", [*self.install(), "--no-deps", f"./{folder}"], secrets=True)
 
     def resolve(self, requirements: Path, folder: Path) -> list[str]:
-        """Pins what the requirements leave open, with hashes, as another host has done where one
-        has; uv's options to install that and nothing else."""
+        """Pins unpinned requirements with hashes, to the versions that another host has resolved,
+        if any. Returns uv's options that limit the installation to them."""
         target = self.directory / RESOLVED
         target.write_text(self.payload["resolved"] or "", encoding="utf-8")
         command = [self.uv, "pip", "compile", *self.payload["exclude_newer"], "--quiet"]
         command += ["--generate-hashes", "--no-annotate", "--no-header"]
         command += ["--python", str(self.venv), "--output-file", str(target), str(requirements)]
-        self.run("resolve the requirements", command, at=folder)
+        self.run("resolve the requirements", command, at=folder, secrets=True)
         target.write_text(only_pins(target.read_text(encoding="utf-8")), encoding="utf-8")
         return ["--constraints", str(target)]
 
     def exported(self, export: dict[str, Any], target: Path, folder: Path) -> tuple[str, bool]:
-        """What a `uv.lock` pins, and what it lacks of the server's; whether all of it is hashed."""
+        """The requirements pinned by `uv.lock`, with those of the server that it lacks; and whether
+        all of them have hashes."""
         command = [self.uv, *UV_EXPORT]
         command += ["--python", self.payload["python"], "--output-file", str(target)]
         command += [f"--extra={extra}" for extra in export["extras"]]
-        self.run("read uv.lock", command, at=folder)
+        self.run("read uv.lock", command, at=folder, secrets=True)
         own = target.read_text(encoding="utf-8")
         return combine(own, export["server"], wanted=export["wanted"])
 
     def complete_environment(self) -> None:
-        """The application's own commands that belong to the virtualenv."""
+        """Runs the application's hooks that complete the virtualenv."""
         for command in self.payload["environment_hooks"]:
             self.hook(command, {})
 
     def run_hooks(self) -> None:
-        """The application's own commands that belong to its code."""
+        """Runs the application's build hooks."""
         for command in self.payload["hooks"]:
             self.hook(command, self.payload["hook_variables"])
 
     def hook(self, command: str, variables: dict[str, str]) -> None:
-        """One of them."""
+        """Runs one hook."""
         shell = ["sh", "-c", command]
         self.run(
             f"hook: {command}",
@@ -222,14 +238,19 @@ class Steps:
             self.payload["hook_timeout"],
             at=self.app / self.payload["app_dir"],
             more=variables,
+            secrets=True,
         )
 
     def compile(self) -> None:
-        """Byte code of the application's own files: the release is read-only when it runs."""
+        """Compiles the application's own files to bytecode: the release is read-only when it
+        runs."""
         files = sum(1 for number, _ in enumerate(self.app.rglob("*.py")) if number <= FEW)
         jobs = "1" if files <= FEW else "0"
         python = str(self.venv / "bin" / "python")
-        self.run("compile", [python, "-m", "compileall", "-q", "-j", jobs, "."])
+        command = [python, "-m", "compileall", "-q", "-j", jobs]
+        # Timestamps are ignored, since files may be shared with earlier releases. Changes that
+        # someone makes on the host while debugging still take effect.
+        self.run("compile", [*command, "--invalidation-mode", "checked-hash", "."])
 
 
 STEPS: dict[str, Callable[[Steps], None]] = {
@@ -246,7 +267,7 @@ STEPS: dict[str, Callable[[Steps], None]] = {
 
 
 def main() -> int:
-    """Does the steps of the payload on stdin."""
+    """Runs the steps of the payload on stdin."""
     payload = json.load(sys.stdin)
     os.umask(0o027)
     steps = Steps(payload)

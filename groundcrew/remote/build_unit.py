@@ -1,7 +1,7 @@
-"""Runs steps of a build in a transient unit: as the build user, sandboxed, with limits, and ended
-with every process that it has started.
+"""Runs steps of a build in a transient unit: as the build user, sandboxed and limited. The unit
+ends with every process that it has started.
 
-Part of the programs that import it: it is sent with them. Standard library only, Python 3.9 or
+A library, sent to the host with the programs that import it. Standard library only, Python 3.9 or
 later.
 """
 
@@ -11,16 +11,21 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from groundcrew.remote.printable import printable
 from groundcrew.remote.run_lock import Run, RunIsGoneError, taken_over
 
 LINE = 2000
-"""Characters of a line that are shown: a build may print what it wants."""
+"""Maximum length of a line that is shown: a build may print anything."""
+MASK = "******"
+SHORTEST = 4
+"""Minimum length of a secret to mask: a shorter one would hide half of every line."""
 LOOK = 0.5
-"""Seconds between two looks whether another run has taken over."""
+"""Seconds between checks of whether another run has taken over."""
 SANDBOX = (
     "NoNewPrivileges=yes",
     "CapabilityBoundingSet=",
@@ -44,7 +49,7 @@ SANDBOX = (
     "SystemCallArchitectures=native",
     "SystemCallFilter=@system-service",
     "SystemCallErrorNumber=EPERM",
-    # What other applications have, and this one's own beside what is bound in.
+    # Hides the files of other applications, and this one's own except for the bind mounts.
     "TemporaryFileSystem=/srv:ro",
     "InaccessiblePaths=-/run/groundcrew",
     "KillMode=control-group",
@@ -54,19 +59,21 @@ SANDBOX = (
 
 
 class StepsFailedError(Exception):
-    """Steps failed; what they had to say has been printed."""
+    """Steps failed; their output has been printed."""
 
 
 @dataclass
 class Unit:
-    """A transient unit for the steps of one build, one after the other."""
+    """A transient unit for the steps of one build, which run one after the other."""
 
     name: str
     user: str
     limits: dict[str, str]
-    """Directives of its own, such as MemoryMax."""
+    """Additional directives, such as MemoryMax."""
 
     run: Run
+    secrets: tuple[str, ...] = ()
+    """Values to mask in the output of steps."""
 
     def steps(
         self,
@@ -77,9 +84,9 @@ class Unit:
     ) -> None:
         """Runs a program as a unit, with `payload` on its standard input.
 
-        `binds` are directories that it may write and `shown` paths that it may read, each with
-        where it sees it. Raises StepsFailedError, and RunIsGoneError as soon as another run has
-        taken over.
+        `binds` are directories that it may write and `shown` paths that it may read, each mapped to
+        the path inside the unit. Raises StepsFailedError, or RunIsGoneError as soon as another run
+        has taken over.
         """
         properties = [
             *SANDBOX,
@@ -100,8 +107,9 @@ class Unit:
             errors="replace",
         )
         assert process.stdin and process.stdout and process.stderr
+        hidden = _forms(self.secrets)
         readers = [
-            threading.Thread(target=_pass_on, args=(source, target), daemon=True)
+            threading.Thread(target=_pass_on, args=(source, target, hidden), daemon=True)
             for source, target in ((process.stdout, sys.stdout), (process.stderr, sys.stderr))
         ]
         for reader in readers:
@@ -110,7 +118,7 @@ class Unit:
             json.dump(payload, process.stdin)
             process.stdin.close()
         except BrokenPipeError:
-            # It has ended already, and says why.
+            # It has already ended and printed the reason.
             pass
         try:
             while True:
@@ -131,14 +139,38 @@ class Unit:
 
 
 def end(unit: str) -> None:
-    """Ends the unit with everything that it has started; nothing where it does not run."""
+    """Stops the unit with everything that it has started; does nothing if it does not run."""
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     subprocess.run(["systemctl", "stop", unit], check=False, **quiet)  # type: ignore[call-overload]
     subprocess.run(["systemctl", "reset-failed", unit], check=False, **quiet)  # type: ignore[call-overload]
 
 
-def _pass_on(source: Any, target: Any) -> None:
-    for line in iter(lambda: source.readline(LINE), ""):
+def _forms(secrets: tuple[str, ...]) -> list[str]:
+    """The forms in which values may appear in output, longest first: each line, plain and
+    URL-encoded."""
+    lines = [line.strip() for value in secrets for line in value.splitlines()]
+    forms = {form for line in lines for form in (line, quote(line, safe=""))}
+    return sorted((form for form in forms if len(form) >= SHORTEST), key=len, reverse=True)
+
+
+def _pass_on(source: Any, target: Any, hidden: list[str]) -> None:
+    for line in _masked(source, hidden):
         text = printable(line.rstrip("\n"))
         target.write(f"{text}\n")
         target.flush()
+
+
+def _masked(source: Any, hidden: list[str]) -> Iterator[str]:
+    """The lines with secrets masked. Long lines come in pieces, but no secret is split."""
+    kept = max(map(len, hidden), default=1) - 1
+    rest = ""
+    for piece in iter(lambda: source.readline(LINE), ""):
+        text = rest + piece
+        for form in hidden:
+            text = text.replace(form, MASK)
+        end = len(text) if text.endswith("\n") else max(0, len(text) - kept)
+        rest = text[end:]
+        if end:
+            yield text[:end]
+    if rest:
+        yield rest

@@ -1,8 +1,8 @@
-"""The mode of what is made in a directory, and whose group may read it, whatever the umask of who
-makes it: its default ACL. The group of the directory has an entry of its own, so that it stays when
-somebody takes the set-group-id bit from a directory below (a plain chmod does).
+"""The mode and group access of new files in a directory, regardless of their creator's umask: its
+default ACL. The directory's group has its own entry, so that its access survives if the
+set-group-id bit of a subdirectory is cleared (as a plain chmod does).
 
-Part of the programs that import it: it is sent with them. Standard library only, Python 3.9 or
+A library, sent to the host with the programs that import it. Standard library only, Python 3.9 or
 later.
 """
 
@@ -18,28 +18,28 @@ ENTRY = struct.Struct("<HHI")
 USER_OBJ, GROUP_OBJ, GROUP, MASK, OTHER = 0x01, 0x04, 0x08, 0x10, 0x20
 NOBODY = 0xFFFFFFFF
 DEEPEST = 200
-"""Directories in one another that are gone through: each is open meanwhile."""
+"""Maximum depth of nested directories, each of which stays open."""
 
 
 def default_mode(place: str | int) -> str | None:
-    """The mode of a directory, given by path or descriptor, as four octal digits; None where there
-    is none, or another ACL."""
+    """The default mode of a directory, given by path or descriptor, as four octal digits; None if
+    it has none, or another ACL."""
     try:
         data = os.getxattr(place, ATTRIBUTE)
-        found = {tag: bits for tag, bits, _ in ENTRY.iter_unpack(data[len(VERSION) :])}
-        mode = found[USER_OBJ] << 6 | found[GROUP_OBJ] << 3 | found[OTHER]
+        entries = {tag: bits for tag, bits, _ in ENTRY.iter_unpack(data[len(VERSION) :])}
+        mode = entries[USER_OBJ] << 6 | entries[GROUP_OBJ] << 3 | entries[OTHER]
         return f"{mode:04o}" if data == acl(mode, os.stat(place).st_gid) else None
     except (OSError, KeyError, struct.error):
         return None
 
 
 def set_default_mode(place: str | int, mode: int) -> None:
-    """Sets it for a directory, given by path or descriptor. Raises OSError."""
+    """Sets the default mode of a directory, given by path or descriptor. Raises OSError."""
     os.setxattr(place, ATTRIBUTE, acl(mode, os.stat(place).st_gid))
 
 
 def acl(mode: int, group: int) -> bytes:
-    """It as the kernel keeps it, for a directory of a group."""
+    """The default ACL in the kernel's format, for a directory with the given group."""
     user, members, other = mode >> 6 & 7, mode >> 3 & 7, mode & 7
     entries = (
         (USER_OBJ, user, NOBODY),
@@ -52,10 +52,10 @@ def acl(mode: int, group: int) -> bytes:
 
 
 def adopt(directory: int, group: int, mode: int) -> None:
-    """Gives what is in a directory already the group and mode that it would get now.
+    """Gives existing files in a directory the group and mode that new ones would get.
 
-    Its owner may be at work there meanwhile: nothing is followed out of it, and somebody else's
-    file that has a name elsewhere too stays as it is. Raises OSError.
+    The owner may change the directory meanwhile: links are not followed, and another user's file
+    with more than one hard link is left alone. Raises OSError.
     """
     owner = os.fstat(directory).st_uid
 

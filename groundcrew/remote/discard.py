@@ -1,6 +1,6 @@
-"""Removes what others have made, however deep it is: Python's own way recurses, and gives up.
+"""Removes trees made by others at any depth; shutil.rmtree recurses and fails on deep ones.
 
-Part of the programs that import it: it is sent with them. Standard library only, Python 3.9 or
+A library, sent to the host with the programs that import it. Standard library only, Python 3.9 or
 later.
 """
 
@@ -11,8 +11,8 @@ import subprocess
 
 
 def discard(*paths: object) -> None:
-    """Removes files, links and trees, where they are there; no link is followed, and no other file
-    system is entered. What cannot be removed is said on standard error, and stays."""
+    """Removes files, links and trees if they exist. No link is followed, and no other file system
+    is entered. What cannot be removed stays, with an error on stderr."""
     there = [str(path) for path in paths if os.path.lexists(str(path))]
     if there:
         subprocess.run(["rm", "-rf", "--one-file-system", "--", *there], check=False)

@@ -1,10 +1,10 @@
-"""Runs a command that listens on a port, and leads to it from a Unix socket.
+"""Runs a command that listens on a TCP port, and forwards connections to it from a Unix socket.
 
 python3 forward_port.py SOCKET FIRST LAST SECONDS COMMAND...: the command gets a free port from
-FIRST to LAST as PORT and must listen there on 127.0.0.1. Only then there is a socket, so that
-before it, and after the command has ended, connections are refused instead of being cut off. When
-told to stop, the command gets SECONDS to finish what it does. Exits with the command's status.
-Standard library only, Python 3.9 or later.
+FIRST to LAST as PORT and must listen there on 127.0.0.1. The socket exists only while the command
+listens, so that connections before and after are refused instead of being cut off. On SIGTERM or
+SIGINT, the command gets SECONDS to finish. Exits with the command's status. Standard library only,
+Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ FORWARDER = "/usr/lib/systemd/systemd-socket-proxyd"
 CONNECTIONS = 8192
 BACKLOG = 2048
 FIRST_DESCRIPTOR = 3
-"""Where the forwarder expects the socket (sd_listen_fds)."""
+"""File descriptor of the forwarder's socket (sd_listen_fds)."""
 
 
 def free_port(first: int, last: int, path: str) -> int:
-    """A port that nobody has; each socket starts to look for one at another place, so that two that
-    start together do not take the same."""
+    """A free port. Each socket starts its search at another port, so that two commands that start
+    together do not take the same one. Raises OSError if there is none."""
     count = last - first + 1
     start = zlib.crc32(path.encode())
     for offset in range(count):
@@ -39,14 +39,14 @@ def free_port(first: int, last: int, path: str) -> int:
 
 
 def listens(port: int) -> bool:
-    """Whether somebody answers on the port."""
+    """Whether a process accepts connections on the port."""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False
 
 
 def forward(path: str, port: int) -> int:
-    """Starts the forwarder, which takes over the socket; its process id."""
+    """Starts the forwarder, which takes over the socket; returns its process id."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen(BACKLOG)
@@ -64,7 +64,7 @@ def forward(path: str, port: int) -> int:
 
 
 def main() -> int:
-    """Runs the command that the arguments name."""
+    """Runs the command given in the arguments."""
     path, first, last, seconds, *command = sys.argv[1:]
     port = free_port(int(first), int(last), path)
     stopping: list[float] = []

@@ -6,12 +6,12 @@ Runs on the host as `python3 -c SCRIPT` with a JSON payload on stdin:
  "snapshot": [COMMAND...], "activate": [COMMAND...], "restore": [COMMAND...],
  "reactivate": [COMMAND...]}
 
-Before anything changes, the way back is on the disk, a unit is enabled that puts everything back at
-the next boot, and a service is started that sleeps for `seconds` and then does it. `put_back` says
-who of them, and of the operators, decides. The commands of `snapshot`, `restore` and `reactivate`
-run in the state directory; `reactivate` is left out at boot.
+Before anything changes, the undo data is on disk, a unit is enabled that restores everything at the
+next boot, and a service is started that sleeps for `seconds` and then restores it. `put_back`
+describes how these and the operators agree on who decides. The commands of `snapshot`, `restore`
+and `reactivate` run in the state directory; `reactivate` is skipped at boot.
 
-It is a sleeper and no timer because systemd starts a timer's countdown anew at a daemon-reload.
+The service sleeps because a systemd timer would restart its countdown at every daemon-reload.
 Standard library only, Python 3.9 or later.
 """
 
@@ -49,7 +49,8 @@ ENABLED = UNITS / "sysinit.target.wants" / UNIT.name
 
 
 def make_directory(path: Path, mode: int) -> None:
-    """Makes a directory that is root's alone, on the disk; raises GuardError if it is not."""
+    """Creates a directory that only root can change, and syncs it. Raises GuardError if others can
+    change it."""
     if not path.exists():
         path.mkdir(mode)
         sync(path.parent)
@@ -57,7 +58,7 @@ def make_directory(path: Path, mode: int) -> None:
 
 
 def write(path: Path, text: str, mode: int = 0o600) -> None:
-    """Replaces a file at once, on the disk."""
+    """Replaces a file atomically, and syncs it."""
     staged = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as stream:
@@ -70,19 +71,20 @@ def write(path: Path, text: str, mode: int = 0o600) -> None:
 
 
 def write_where_it_differs(path: Path, text: str, mode: int) -> None:
-    """Writes a file unless it is there already."""
+    """Writes a file unless it already has this content."""
     if path.is_symlink() or not path.is_file() or path.read_text() != text:
         write(path, text, mode)
 
 
 def install(payload: dict[str, Any]) -> None:
-    """Leaves the program that puts back on the host, with the unit that runs it at boot."""
+    """Installs the program that restores changes, and the unit that runs it at boot."""
     make_directory(STATE.parent, 0o755)
     make_directory(STATE, 0o700)
     STATE.chmod(0o700)
     write_where_it_differs(PROGRAM, payload["way_back"], 0o600)
     write_where_it_differs(UNIT, payload["boot_unit"], 0o644)
-    # Without systemctl, which would reload systemd: it is only to be found at the next boot.
+    # Enabled without systemctl, which would reload systemd: the unit is only needed at the next
+    # boot.
     make_directory(ENABLED.parent, 0o755)
     if not ENABLED.is_symlink() or os.readlink(ENABLED) != str(UNIT):
         ENABLED.unlink(missing_ok=True)
@@ -91,11 +93,11 @@ def install(payload: dict[str, Any]) -> None:
 
 
 def arm(state: Path, seconds: int) -> None:
-    """Starts the sleeper, in place of one that is there already."""
+    """Starts the sleeper, replacing one that already runs."""
     unit = sleeper(state)
     run(f"systemctl stop {unit} 2>/dev/null || true", Path("/"))
     wake_up = f"sleep {seconds} && exec python3 -IS {PROGRAM} late {state.name}"
-    # Started only once it has its runtime directory, which tells that it is there.
+    # The service counts as started once its runtime directory exists, which shows that it is armed.
     options = f"--service-type=exec --property=RuntimeDirectory={unit.removesuffix('.service')}"
     run(
         f"systemd-run --quiet --collect {options} --unit={unit} /bin/sh -c {shlex.quote(wake_up)}",
@@ -104,9 +106,9 @@ def arm(state: Path, seconds: int) -> None:
 
 
 def prepare(payload: dict[str, Any], directory: Path, fresh: bool) -> ModuleType:
-    """Writes the way back, on the disk; returns the program that changes files.
+    """Writes the undo data and syncs it; returns the program that changes files.
 
-    An unfinished change of the same name leaves its beginning, which is ours too.
+    The initial state recorded by an unfinished change of the same name is kept.
     """
     write(directory / "apply_files.py", payload["program"])
     program = load(directory / "apply_files.py")
@@ -127,7 +129,7 @@ def prepare(payload: dict[str, Any], directory: Path, fresh: bool) -> ModuleType
 
 
 def sync_all(directory: Path) -> None:
-    """Makes all files in a directory, and below, survive a power cut."""
+    """Syncs all files in a directory and below it, so that they survive a power cut."""
     for root, _, names in os.walk(directory):
         for name in names:
             path = Path(root, name)
@@ -137,9 +139,9 @@ def sync_all(directory: Path) -> None:
 
 
 def begin(payload: dict[str, Any], state: Path) -> ModuleType:
-    """Arms the sleeper, with the way back on the disk; returns the program that changes files.
+    """Arms the sleeper once the undo data is on disk; returns the program that changes files.
 
-    On errors nothing is changed, and an unfinished change is put back.
+    If this fails, nothing has been changed, and an unfinished change has been restored.
     """
     install(payload)
     settle(state)
@@ -155,13 +157,13 @@ def begin(payload: dict[str, Any], state: Path) -> ModuleType:
         with alone(mine) as there:
             if not there:
                 raise GuardError(f"{state}: another run, or the host, decided meanwhile; run again")
-            # First, so that whatever ends this process leaves somebody to put back.
+            # Armed first: if this process dies, the sleeper still restores the old state.
             arm(state, payload["seconds"])
             program = prepare(payload, mine, fresh)
             mine.rename(state)
             sync(state.parent)
     except BaseException:
-        # What is there now is another run's.
+        # If the directory exists again, it belongs to another run.
         if not state.exists():
             failures([f"systemctl stop {sleeper(state)} 2>/dev/null || true"], Path("/"))
         settle(state)

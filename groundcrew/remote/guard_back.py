@@ -1,9 +1,9 @@
-"""Puts back guarded changes; `guard` leaves it on the host as put_back.py.
+"""Restores the state before guarded changes; `guard` installs it on the host as put_back.py.
 
-`late NAME`: its time is up (the sleeper). `back NAME`: the operator does not get in. `boot`: the
-host went down before anybody decided, see `templates/guard/boot.service.j2`.
-Exit 1 with the reason on stderr where something could not be put back.
-Standard library only, Python 3.9 or later.
+`late NAME`: the time is up (called by the sleeper). `back NAME`: the operator cannot log in.
+`boot`: the host went down before a decision, see `templates/guard/boot.service.j2`. Exits with 1
+and the reason on stderr if something could not be restored. Standard library only, Python 3.9 or
+later.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from groundcrew.remote.put_back import GuardError, decide, put_back_at_boot, sta
 
 
 def main(arguments: list[str]) -> int:
-    """Puts back one change, or at boot all."""
+    """Restores the state before one change, or before all of them at boot."""
     try:
         if arguments == ["boot"]:
             problems = put_back_at_boot()

@@ -1,9 +1,10 @@
-"""What has served, in order, and what was taken back: root's own record, in /srv/NAME/history.json.
+"""Records which releases have served, in order, and which were taken back, in
+/srv/NAME/history.json.
 
-A release is noted when it is live and healthy. So a rollback leads to what served before, whatever
-the names, the clock or the order of builds say, and never to what did not serve.
+Only root writes it. A release is recorded when it is live and healthy. A rollback therefore returns
+to a release that has served, regardless of names, the clock or the order of builds.
 
-Part of the programs that import it: it is sent with them. Standard library only, Python 3.9 or
+A library, sent to the host with the programs that import it. Standard library only, Python 3.9 or
 later.
 """
 
@@ -18,23 +19,23 @@ from typing import Any
 
 RELEASE = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}")
 KEPT = 100
-"""Entries of each kind that are kept."""
+"""Maximum number of entries of each kind."""
 History = dict[str, Any]
 
 
 def read(path: Path) -> History:
-    """{"served": [release], "taken_back": {release: {"time", "operator"}}, "failed": [release]};
-    whatever is not of that form is left out."""
+    """The record: {"served": [release], "taken_back": {release: {"time", "operator"}}, "failed":
+    [release]}. Malformed entries are left out."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        history = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        found = {}
-    if not isinstance(found, dict):
-        found = {}
-    back = found.get("taken_back")
+        history = {}
+    if not isinstance(history, dict):
+        history = {}
+    back = history.get("taken_back")
     return {
-        "served": _names(found.get("served")),
-        "failed": _names(found.get("failed")),
+        "served": _names(history.get("served")),
+        "failed": _names(history.get("failed")),
         "taken_back": {
             name: {key: str(item.get(key, "")) for key in ("time", "operator")}
             for name, item in (back if isinstance(back, dict) else {}).items()
@@ -49,7 +50,7 @@ def _names(value: Any) -> list[str]:
 
 
 def went_live(history: History, release: str) -> None:
-    """The release serves and is healthy: it is what the next rollback leads back from."""
+    """Records that the release is live and healthy."""
     served = history["served"]
     if served[-1:] != [release]:
         served.append(release)
@@ -58,20 +59,21 @@ def went_live(history: History, release: str) -> None:
 
 
 def was_taken_back(history: History, release: str, operator: str) -> None:
-    """An operator has left the release: it is not released again unless that is asked for."""
+    """Records that an operator left the release: it is not released again unless asked for."""
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     history["taken_back"].pop(release, None)
     history["taken_back"][release] = {"time": now, "operator": operator}
 
 
 def has_failed(history: History, release: str) -> None:
-    """The release did not stay healthy: no rollback leads to it, and the next run tries again."""
+    """Records that the release did not stay healthy: rollbacks skip it, and the next run tries it
+    again."""
     if release not in history["failed"]:
         history["failed"].append(release)
 
 
 def write(path: Path, history: History) -> None:
-    """Replaces the record; it is on the disk afterwards."""
+    """Replaces the record, and syncs it to disk."""
     history = {
         "served": history["served"][-KEPT:],
         "failed": history["failed"][-KEPT:],
@@ -88,7 +90,7 @@ def write(path: Path, history: History) -> None:
 
 
 def note(path: Path, changes: dict[str, Any]) -> None:
-    """Writes down what has happened: {"live", "taken_back", "failed": release, "operator"}."""
+    """Records changes: {"live", "taken_back", "failed": release, "operator"}."""
     history = read(path)
     before = json.dumps(history)
     if changes.get("taken_back"):

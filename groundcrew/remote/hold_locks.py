@@ -1,11 +1,11 @@
 """Holds the locks of a run's applications for as long as the operator is connected.
 
-Runs on the host as root, as `python3 -c SCRIPT HOLDER`; HOLDER is the text that the lock files get,
-which says who it is. Reads lines from standard input, `take NAME` and `free NAME`, and answers each
-with a line of JSON: {"state": "locked", "left": text of a run that vanished}, {"state": "held",
-"by": text}, {"state": "busy"} where steps of a run that is gone do not end, {"state": "freed"} or
-{"state": "error", "why"}. When its input ends, the locks go with it; their texts stay, and tell the
-next run who vanished. Standard library only, Python 3.9 or later.
+Runs on the host as root, as `python3 -c SCRIPT HOLDER`; HOLDER is the text written to the lock
+files, which identifies the run. Reads lines from standard input, `take NAME` and `free NAME`, and
+answers each with a line of JSON: {"state": "locked", "left": text of a run that vanished},
+{"state": "held", "by": text}, {"state": "busy"} if steps of a run that is gone do not end,
+{"state": "freed"} or {"state": "error", "why"}. When its input ends, the locks are released; the
+texts remain and tell the next run who vanished. Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from groundcrew.remote.run_lock import holder, open_own
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,23}")
 PATIENCE = 60.0
-"""Seconds in which the steps of a run that is gone must end: they look every moment."""
+"""Seconds to wait for the steps of a run that is gone; they check several times a second."""
 held: dict[str, int] = {}
 
 
 def take(name: str, text: str) -> dict[str, Any]:
-    """Takes one lock, and waits for the steps of the run that had it before."""
+    """Takes a lock, and waits for the steps of the run that held it before."""
     path = f"/srv/{name}/lock"
     lock = open_own(path)
     try:
@@ -46,7 +46,7 @@ def take(name: str, text: str) -> dict[str, Any]:
 
 
 def alone(path: str) -> bool:
-    """Whether no step of another run is at work, after waiting for those that are."""
+    """Waits for steps of other runs; returns whether none is left."""
     steps = open_own(path)
     deadline = time.monotonic() + PATIENCE
     try:
@@ -70,7 +70,7 @@ def write(lock: int, text: str) -> None:
 
 
 def free(name: str) -> dict[str, Any]:
-    """Gives one lock back."""
+    """Releases a lock."""
     lock = held.pop(name, None)
     if lock is not None:
         write(lock, "")
@@ -79,7 +79,7 @@ def free(name: str) -> dict[str, Any]:
 
 
 def answer(line: str, text: str) -> dict[str, Any]:
-    """Does what a line asks for."""
+    """Handles one request line."""
     word, _, name = line.strip().partition(" ")
     if not NAME.fullmatch(name):
         return {"state": "error", "why": f"no name of an application: {name!r}"}
@@ -90,7 +90,7 @@ def answer(line: str, text: str) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Answers until its input ends."""
+    """Answers requests until the input ends."""
     for line in sys.stdin:
         print(json.dumps(answer(line, sys.argv[1])), flush=True)
     return 0

@@ -1,10 +1,10 @@
-"""Looks at the certificates that a host gets by itself.
+"""Reports the certificates that a host obtains itself.
 
 Runs on the host as root, as `python3 -c SCRIPT NAMES`; NAMES is a JSON list of sites. Prints one
-line of JSON: {"sites": {NAME: {"target": where nginx's link leads, or null, "usable": whether there
-is a certificate, "lineage": null or {"names": those that certbot's certificate is for, "server":
-ACME directory, "authenticator": plugin}}}, "reload": whether systemd is to read certbot's unit
-again}. Standard library only, Python 3.9 or later.
+line of JSON: {"sites": {NAME: {"target": target of nginx's link, or null, "usable": whether there
+is a certificate, "lineage": null or {"names": names in certbot's certificate, "server": ACME
+directory, "authenticator": plugin}}}, "reload": whether systemd must reload certbot's unit}.
+Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -15,7 +15,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    # Types of the reports, shared with the facts; never sent to a host.
+    from groundcrew.facts.certificates import CertificateState, CertificateStates, Lineage
 
 ROOT = "/etc/ssl/groundcrew"
 CERTBOT = "/etc/letsencrypt"
@@ -23,7 +27,7 @@ DROP_IN = "/etc/systemd/system/certbot.service.d/groundcrew.conf"
 
 
 def output(*command: str) -> str:
-    """What a command prints; nothing where it cannot be run."""
+    """A command's standard output; empty if it cannot be run."""
     try:
         return subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
@@ -32,8 +36,8 @@ def output(*command: str) -> str:
         return ""
 
 
-def site(name: str) -> dict[str, Any]:
-    """One site."""
+def site(name: str) -> CertificateState:
+    """The report for one site."""
     link = os.path.join(ROOT, name)
     return {
         "target": os.readlink(link) if os.path.islink(link) else None,
@@ -42,8 +46,8 @@ def site(name: str) -> dict[str, Any]:
     }
 
 
-def lineage(name: str) -> dict[str, Any] | None:
-    """What certbot keeps under the site's name."""
+def lineage(name: str) -> Lineage | None:
+    """certbot's certificate under the site's name; None if there is none."""
     certificate = f"{CERTBOT}/live/{name}/cert.pem"
     try:
         text = Path(f"{CERTBOT}/renewal/{name}.conf").read_text(encoding="utf-8")
@@ -61,14 +65,14 @@ def lineage(name: str) -> dict[str, Any] | None:
 
 
 def main() -> int:
-    """Prints everything."""
-    # systemd itself overlooks a drop-in whose directory is new.
+    """Prints the report."""
+    # systemd does not notice a drop-in whose directory is new.
     seen = DROP_IN in output("systemctl", "show", "--property=DropInPaths", "certbot.service")
-    found = {
+    states: CertificateStates = {
         "sites": {name: site(name) for name in json.loads(sys.argv[1])},
         "reload": seen != os.path.exists(DROP_IN),
     }
-    print(json.dumps(found))
+    print(json.dumps(states))
     return 0
 
 

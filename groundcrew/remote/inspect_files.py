@@ -1,12 +1,12 @@
 """Reports the state of many paths at once.
 
-Runs on the host as `python3 -c SCRIPT REQUEST`; REQUEST is JSON {"paths": [...],
-"globs": [[DIRECTORY, PATTERN], ...], "content": bool, "generated": {PATH: {TOKEN: STORE}}}, the
-last two only where needed. Prints one line of JSON: PATH -> {"kind": file|directory|link|other,
-"mode", "user", "group", "default_mode" (directories that have one), "sha256" (files), "target"
-(links), "content" (base64, when asked for)}. A generated value is hashed as its token; STORE holds
-the value. A path that does not exist is left out; what a glob matches is added.
-Standard library only, Python 3.9 or later.
+Runs on the host as `python3 -c SCRIPT REQUEST`; REQUEST is JSON {"paths": [...], "globs":
+[[DIRECTORY, PATTERN], ...], "content": bool, "generated": {PATH: {TOKEN: STORE}}}, the last two
+only where needed. Prints one line of JSON: PATH -> {"kind": file|directory|link|other, "mode",
+"user", "group", "default_mode" (directories that have one), "sha256" (files), "target" (links),
+"content" (base64, if requested)}. A generated value is hashed as its token; STORE holds the value.
+Paths that do not exist are left out; paths that match a glob are added. Standard library only,
+Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from groundcrew.remote.safe_paths import (
 
 
 def name_of(lookup: Callable[[int], Any], number: int) -> str:
-    """The name of a user or group, or its number as text where it has none."""
+    """The name of a user or group, or its number as text if it has none."""
     try:
         return str(lookup(number)[0])
     except KeyError:
@@ -45,14 +45,14 @@ def name_of(lookup: Callable[[int], Any], number: int) -> str:
 
 
 def with_tokens(content: bytes, stores: dict[str, str]) -> bytes:
-    """The content with tokens in the place of the values that this host has made up."""
+    """The content, with the values that this host has generated replaced by their tokens."""
     for token, store in stores.items():
         try:
             with opened(store) as place:
                 value = place.read()[0]
         except OSError:
             value = b""
-        # A token in the file itself was never replaced: it must not look as if it had been.
+        # A token that was never replaced in the file must not look as if it had been.
         content = content.replace(token.encode(), b"")
         if value:
             content = content.replace(value, token.encode())
@@ -60,20 +60,20 @@ def with_tokens(content: bytes, stores: dict[str, str]) -> bytes:
 
 
 def inspect(path: str, with_content: bool, stores: dict[str, str]) -> dict[str, str] | None:
-    """The state of one path, or None where there is nothing."""
+    """The state of one path; None if it does not exist."""
     try:
         with opened(path) as place:
             return state_of(place, with_content, stores)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except UnsafePathError:
-        # Never as it should be, not even where nothing should be: the change is refused, and says
-        # why.
+        # This state matches no entry, not even an absent one: the change will be refused with the
+        # reason.
         return {"kind": "other", "mode": "", "user": "", "group": ""}
 
 
 def state_of(place: Place, with_content: bool, stores: dict[str, str]) -> dict[str, str]:
-    """The state of what is there; one and the same, whatever is put in its place meanwhile."""
+    """The state of a place. All of it describes the same file, even if it is replaced meanwhile."""
     item = os.open(place.name, ITSELF, dir_fd=place.folder)
     try:
         state = os.fstat(item)
@@ -95,7 +95,7 @@ def state_of(place: Place, with_content: bool, stores: dict[str, str]) -> dict[s
                 content = stream.read()
             hashed = hashlib.sha256(with_tokens(content, stores))
             result.update(kind="file", sha256=hashed.hexdigest())
-            # Perhaps somebody else's, where others can have linked it.
+            # It may be another user's file if others can create hard links there.
             shown = state.st_nlink == 1 or is_ours(os.fstat(place.folder))
             if with_content and shown:
                 result.update(content=base64.b64encode(content).decode())
@@ -115,7 +115,7 @@ def matches(directory: str, pattern: str) -> list[str]:
 
 
 def main() -> int:
-    """Prints the states asked for in argv[1]."""
+    """Prints the states requested in argv[1]."""
     request = json.loads(sys.argv[1])
     paths = list(request["paths"])
     for directory, pattern in request.get("globs", []):

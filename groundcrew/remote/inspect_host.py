@@ -1,4 +1,4 @@
-"""Reports what the base of a host looks like, for everything that is not a file.
+"""Reports the state of a host's base system, except for files.
 
 Runs on the host as `python3 -c SCRIPT REQUEST`; REQUEST is JSON {"sysctl": [keys], "units":
 [names], "files": [paths], "login_defs": [keys], "dotfiles": bool, "private": [paths], "aide":
@@ -15,10 +15,15 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    # Types of the reports, shared with the facts; never sent to a host.
+    from groundcrew.facts.base import AppArmor, BaseState, KernelParameter, SwapFile
 
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
 BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+HOSTS = ("/etc/hosts", "/etc/cloud/templates/hosts.debian.tmpl")
 PROPERTIES = (
     "LoadState",
     "ActiveState",
@@ -30,7 +35,7 @@ PROPERTIES = (
 
 
 def output_of(*command: str) -> str:
-    """Standard output of a command; nothing where the command does not exist."""
+    """Standard output of a command; empty if the command does not exist."""
     try:
         result = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
@@ -38,8 +43,8 @@ def output_of(*command: str) -> str:
     return result.stdout
 
 
-def kernel_parameter(key: str) -> dict[str, Any] | None:
-    """Value of a kernel parameter and whether it can be set; None where there is none."""
+def kernel_parameter(key: str) -> KernelParameter | None:
+    """Value of a kernel parameter and whether it can be set; None if it does not exist."""
     path = Path("/proc/sys", *key.split("."))
     try:
         value = " ".join(path.read_text().split())
@@ -49,7 +54,7 @@ def kernel_parameter(key: str) -> dict[str, Any] | None:
 
 
 def certificates_are_stale() -> bool:
-    """Whether the bundle has to be made anew from the certificates of /usr/local."""
+    """Whether the bundle must be rebuilt with the certificates in /usr/local."""
     present = set(CERTIFICATES.glob("*.crt"))
     if not BUNDLE.exists():
         return bool(present)
@@ -75,39 +80,42 @@ def units(names: list[str]) -> dict[str, dict[str, str]]:
     return {name: blocks[index] for index, name in enumerate(names)}
 
 
-def swap_file() -> dict[str, Any]:
+def swap_file() -> SwapFile:
     """Size of /swapfile in MiB, and whether it is in use."""
     path = Path("/swapfile")
     size = path.stat().st_size // 2**20 if path.exists() else 0
     return {"mib": size, "active": "/swapfile " in Path("/proc/swaps").read_text()}
 
 
-def own_hosts() -> list[str]:
-    """The lines of /etc/hosts that are ours."""
-    try:
-        lines = Path("/etc/hosts").read_text(encoding="utf-8", errors="replace").splitlines()
-    except FileNotFoundError:
-        return []
-    return [line for line in lines if line.endswith("# groundcrew")]
+def own_hosts() -> dict[str, list[str]]:
+    """Lines managed by groundcrew in /etc/hosts and in cloud-init's template for it."""
+    own_lines = {}
+    for path in HOSTS:
+        try:
+            lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+        except FileNotFoundError:
+            continue
+        own_lines[path] = [line for line in lines if line.endswith("# groundcrew")]
+    return own_lines
 
 
 def login_defs(keys: list[str]) -> dict[str, str | None]:
-    """Values in /etc/login.defs; None where there is none."""
-    found: dict[str, str | None] = dict.fromkeys(keys)
+    """Values in /etc/login.defs; None for keys that are not set."""
+    values: dict[str, str | None] = dict.fromkeys(keys)
     try:
         lines = Path("/etc/login.defs").read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
-        return found
+        return values
     for line in lines:
         key, _, value = line.strip().replace("\t", " ").partition(" ")
-        if key in found:
-            found[key] = value.strip()
-    return found
+        if key in values:
+            values[key] = value.strip()
+    return values
 
 
 def open_dotfiles(asked: bool) -> list[str]:
-    """Hidden files in people's homes, those to come too, that others than they and their group may
-    read or change. What is no text for a name is left out: nobody could say it."""
+    """Hidden files in users' homes and /etc/skel that can be written by their group or accessed by
+    others. Names that are not printable are left out: no one could act on them."""
     if not asked:
         return []
     people = [user for user in pwd.getpwall() if 1000 <= user.pw_uid < 60000]
@@ -121,22 +129,24 @@ def open_dotfiles(asked: bool) -> list[str]:
 
 
 def is_open(path: Path) -> bool:
-    """Whether it is a file, and no link to one, that others may read or change."""
+    """Whether the path is a regular file that its group can write or execute, or others can
+    access."""
     try:
         mode = path.lstat().st_mode
     except OSError:
-        # Its owner may remove it at any time.
+        # The owner may remove it at any time.
         return False
     return stat.S_ISREG(mode) and bool(mode & 0o037)
 
 
 def open_files(paths: list[str]) -> list[str]:
-    """Those that others than their owner may read or change."""
+    """The files that anyone but their owner can access."""
     return [path for path in paths if os.path.exists(path) and os.stat(path).st_mode & 0o077]
 
 
-def apparmor() -> dict[str, bool]:
-    """Whether the kernel has AppArmor, whether it is on, and whether its profiles can be loaded."""
+def apparmor() -> AppArmor:
+    """Whether the kernel has AppArmor, whether it is enabled, and whether its profiles can be
+    loaded."""
     module = Path("/sys/module/apparmor/parameters/enabled")
     present = module.exists()
     return {
@@ -147,7 +157,7 @@ def apparmor() -> dict[str, bool]:
 
 
 def aide_is_ready(asked: bool) -> bool:
-    """Whether aide has a database, or is making one."""
+    """Whether aide has a database or is creating one."""
     if not asked:
         return False
     state = output_of("systemctl", "is-active", "aidecheck.service").strip()
@@ -158,7 +168,7 @@ def main() -> int:
     """Prints the report."""
     request = json.loads(sys.argv[1])
     modified = {path: os.stat(path).st_mtime for path in request["files"] if os.path.exists(path)}
-    report = {
+    report: BaseState = {
         "container": output_of("systemd-detect-virt", "--container").strip() not in ("", "none"),
         "hostname": socket.gethostname(),
         "hosts": own_hosts(),

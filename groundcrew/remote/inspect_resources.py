@@ -1,16 +1,15 @@
-"""Reports what a host has to offer, and what it is busy with, before anything is changed on it.
+"""Reports a host's resources and how they are used, before anything is changed on it.
 
 Runs on the host as root, as `python3 -c SCRIPT REQUEST`; REQUEST is JSON {"paths": [directory],
 "ports": [TCP port], "interpreter": path, "pythons": [version], "fetch": "HOST:PORT" or directory
-where pythons come from, "names": [domain], "connect": ["HOST:PORT"], "users": {NAME: its home as a
-run would make it}}. Prints one line of JSON:
-{"system": "debian", "release": "12", "cpus", "memory": bytes, "time": Unix time, "paths": {PATH:
-{"free": bytes, "inodes": free ones or null, "writable", "executable": bool}}, "ports": {PORT:
-[{"pid", "name", "unit"}]} of the processes that listen, "interpreter": "3.11.2" or null, "pythons":
-{VERSION: path of an interpreter of that version, or null}, "names": {DOMAIN: [address]}, "connect":
-{HOST:PORT: error or ""}, "passwd": [line], "group": [line], "running": {NAME: [{"pid", "name",
-"unit"}]} of users that have another home}. Nothing is changed or ended. Standard library only,
-Python 3.9 or later.
+that pythons are downloaded from, "names": [domain], "connect": ["HOST:PORT"], "users": {NAME: home
+that a run would set}}. Prints one line of JSON: {"system": "debian", "release": "12", "cpus",
+"memory": bytes, "time": Unix time, "paths": {PATH: {"free": bytes, "inodes": free ones or null,
+"writable", "executable": bool}}, "ports": {PORT: [{"pid", "name", "unit"}]} of the processes that
+listen, "interpreter": "3.11.2" or null, "pythons": {VERSION: path of an interpreter of that
+version, or null}, "names": {DOMAIN: [address]}, "connect": {HOST:PORT: error or ""}, "passwd":
+[line], "group": [line], "running": {NAME: [{"pid", "name", "unit"}]} of users that have another
+home}. Nothing is changed or stopped. Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -25,9 +24,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from groundcrew.remote.printable import printable
+
+if TYPE_CHECKING:
+    # Types of the reports, shared with the facts; never sent to a host.
+    from groundcrew.facts.resources import Owner, Place, ResourceState
 
 LISTEN = "0A"
 INTERPRETERS = Path("/opt/groundcrew/python")
@@ -36,20 +39,20 @@ CONNECT_SECONDS = 3.0
 
 def os_release() -> dict[str, str]:
     """The fields of /etc/os-release."""
-    found = {}
+    values = {}
     for line in Path("/etc/os-release").read_text(encoding="utf-8").splitlines():
         key, _, value = line.partition("=")
-        found[key] = value.strip("\"'")
-    return found
+        values[key] = value.strip("\"'")
+    return values
 
 
 def memory() -> int:
-    """Bytes that the kernel manages."""
+    """Total memory in bytes."""
     match = re.search(r"^MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text(), re.MULTILINE)
     return int(match.group(1)) * 1024 if match else 0
 
 
-def directory(path: str) -> dict[str, Any]:
+def directory(path: str) -> Place:
     """The file system of a directory, or of the nearest one above it that exists."""
     place = Path(path)
     while not place.is_dir():
@@ -64,8 +67,8 @@ def directory(path: str) -> dict[str, Any]:
 
 
 def listeners(ports: list[int]) -> dict[str, int]:
-    """The sockets that listen on some ports: inode -> port."""
-    found = {}
+    """The sockets that listen on these ports, as a mapping of inode to port."""
+    inodes = {}
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:
             lines = Path(table).read_text().splitlines()[1:]
@@ -75,16 +78,16 @@ def listeners(ports: list[int]) -> dict[str, int]:
             fields = line.split()
             port = int(fields[1].rpartition(":")[2], 16)
             if fields[3] == LISTEN and port in ports:
-                found[fields[9]] = port
-    return found
+                inodes[fields[9]] = port
+    return inodes
 
 
-def owners(ports: list[int]) -> dict[int, list[dict[str, Any]]]:
-    """The processes that listen on some ports."""
-    found: dict[int, list[dict[str, Any]]] = {port: [] for port in ports}
+def owners(ports: list[int]) -> dict[int, list[Owner]]:
+    """The processes that listen on these ports."""
+    by_port: dict[int, list[Owner]] = {port: [] for port in ports}
     sockets = listeners(ports)
     if not sockets:
-        return found
+        return by_port
     seen = set()
     for process in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
         try:
@@ -96,18 +99,18 @@ def owners(ports: list[int]) -> dict[int, list[dict[str, Any]]]:
             if inode in sockets:
                 seen.add(inode)
                 owner = describe(process)
-                if owner not in found[sockets[inode]]:
-                    found[sockets[inode]].append(owner)
+                if owner not in by_port[sockets[inode]]:
+                    by_port[sockets[inode]].append(owner)
     for inode in sockets.keys() - seen:
-        # In another network's processes, or the kernel's own.
-        found[sockets[inode]].append({"pid": None, "name": "unknown", "unit": ""})
-    return found
+        # Owned by a process in another namespace, or by the kernel.
+        by_port[sockets[inode]].append({"pid": None, "name": "unknown", "unit": ""})
+    return by_port
 
 
-def describe(process: Path) -> dict[str, Any]:
-    """A process: its number, name and unit."""
+def describe(process: Path) -> Owner:
+    """A process: its pid, name and unit."""
     try:
-        # A process gives itself its name, of any bytes.
+        # A process sets its own name, which may contain any bytes.
         name = printable((process / "comm").read_text(errors="replace").strip())
         groups = (process / "cgroup").read_text(errors="replace")
     except OSError:
@@ -117,7 +120,7 @@ def describe(process: Path) -> dict[str, Any]:
 
 
 def version(interpreter: str) -> str | None:
-    """The version of a Python interpreter; None where it cannot be run."""
+    """The version of a Python interpreter; None if it cannot be run."""
     script = "import sys; print('.'.join(map(str, sys.version_info[:3])))"
     try:
         return subprocess.check_output([interpreter, "-ISc", script], text=True).strip()
@@ -126,7 +129,7 @@ def version(interpreter: str) -> str | None:
 
 
 def python(wanted: str, interpreter: str) -> str | None:
-    """An interpreter of a version, as builds look for one."""
+    """The path of an interpreter of this version, searched as builds do; None if there is none."""
     short = ".".join(wanted.split(".")[:2])
     places = [
         interpreter,
@@ -141,7 +144,7 @@ def python(wanted: str, interpreter: str) -> str | None:
 
 
 def addresses(name: str) -> list[str]:
-    """The addresses that a name leads to on this host."""
+    """The addresses that a name resolves to on this host."""
     try:
         return sorted({str(item[4][0]) for item in socket.getaddrinfo(name, None)})
     except OSError:
@@ -149,7 +152,7 @@ def addresses(name: str) -> list[str]:
 
 
 def reach(place: str) -> str:
-    """Why nothing answers at a TCP port, or no directory is there; empty where it is."""
+    """Why a TCP port cannot be reached or a directory does not exist; empty if it is fine."""
     if place.startswith("/"):
         return "" if os.path.isdir(place) else "no such directory"
     host, _, port = place.rpartition(":")
@@ -161,19 +164,19 @@ def reach(place: str) -> str:
 
 
 def passwd() -> list[str]:
-    """All users, as passwd(5) has them, without the password."""
+    """All users in the format of passwd(5), without passwords."""
     return [f"{item.pw_name}:x:{item.pw_uid}:{item.pw_gid}:{item.pw_gecos}:{item.pw_dir}:"
             f"{item.pw_shell}" for item in pwd.getpwall()]  # fmt: skip
 
 
 def group() -> list[str]:
-    """All groups, as group(5) has them, without the password."""
+    """All groups in the format of group(5), without passwords."""
     return [f"{item.gr_name}:x:{item.gr_gid}:{','.join(item.gr_mem)}" for item in grp.getgrall()]
 
 
-def running(users: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
-    """The processes of those users whose home is not the one in `users`."""
-    found: dict[str, list[dict[str, Any]]] = {}
+def running(users: dict[str, str]) -> dict[str, list[Owner]]:
+    """The processes of users whose home differs from the one in `users`."""
+    by_name: dict[str, list[Owner]] = {}
     others = {
         item.pw_uid: item.pw_name
         for item in pwd.getpwall()
@@ -187,8 +190,8 @@ def running(users: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
         ids = re.search(r"^Uid:((?:\s+\d+)+)", status, re.MULTILINE)
         for name in {others.get(int(uid)) for uid in (ids.group(1).split() if ids else ())}:
             if name:
-                found.setdefault(name, []).append(describe(process))
-    return found
+                by_name.setdefault(name, []).append(describe(process))
+    return by_name
 
 
 def main() -> int:
@@ -200,14 +203,14 @@ def main() -> int:
     places = list(request["connect"])
     if None in pythons.values():
         places.append(request["fetch"])
-    report = {
+    report: ResourceState = {
         "system": system.get("ID", ""),
         "release": system.get("VERSION_ID", ""),
         "cpus": len(os.sched_getaffinity(0)),
         "memory": memory(),
         "time": time.time(),
         "paths": {path: directory(path) for path in request["paths"]},
-        "ports": owners(request["ports"]),
+        "ports": {str(port): port_owners for port, port_owners in owners(request["ports"]).items()},
         "interpreter": version(interpreter),
         "pythons": pythons,
         "names": {name: addresses(name) for name in request["names"]},

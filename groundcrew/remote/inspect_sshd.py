@@ -1,10 +1,10 @@
-"""Reports how sshd is configured in effect, or judges it.
+"""Reports sshd's effective configuration, or validates it.
 
 Runs on the host as `python3 -c SCRIPT [EXPECTED]`. Without EXPECTED it prints one line of JSON:
 {"version": [major, minor], "effective": {keyword: [values]}, "algorithms": {what: [names]},
 "host_keys": {type: bits}}. With EXPECTED (JSON, keyword -> [values]) it is a validator: exit 0 if
-`sshd -T` says just that, else 1 and every difference with the files that mention the keyword.
-Standard library only, Python 3.9 or later.
+`sshd -T` prints exactly these values, else 1 and every difference, with the files that set the
+keyword. Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ QUERIES = ("kex", "cipher", "mac", "HostKeyAlgorithms", "PubkeyAcceptedAlgorithm
 
 
 def output_of(*command: str) -> str:
-    """Both outputs of a command, whatever its exit status."""
+    """Standard output and standard error of a command, whatever its exit status."""
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     return result.stdout + result.stderr
 
 
 def effective() -> dict[str, list[str]]:
-    """What `sshd -T` says; raises RuntimeError with its complaint."""
-    # Without a running ssh.service nobody has made the directory that sshd wants to see.
+    """The output of `sshd -T`, as keyword -> [values]. Raises RuntimeError with sshd's message."""
+    # sshd requires this directory, which is missing unless ssh.service runs.
     os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
     result = subprocess.run(["/usr/sbin/sshd", "-T"], capture_output=True, text=True, check=False)
     if result.returncode != 0:
         raise RuntimeError(result.stderr.strip())
-    found: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {}
     for line in result.stdout.splitlines():
         keyword, _, value = line.partition(" ")
-        found.setdefault(keyword, []).append(value)
-    return found
+        values.setdefault(keyword, []).append(value)
+    return values
 
 
 def host_keys() -> dict[str, int]:
-    """Bits of each host key, by type."""
-    found = {}
+    """Size of each host key in bits, by type."""
+    keys = {}
     for path in sorted(SSH.glob("ssh_host_*_key.pub")):
         match = re.match(r"(\d+) .*\((\S+)\)$", output_of("ssh-keygen", "-lf", str(path)).strip())
         if match:
-            found[match[2].lower()] = int(match[1])
-    return found
+            keys[match[2].lower()] = int(match[1])
+    return keys
 
 
 def report() -> dict[str, Any]:
@@ -68,17 +68,17 @@ def report() -> dict[str, Any]:
 
 def mentions(keyword: str) -> str:
     """The configuration files and lines that set a keyword."""
-    found = []
+    lines = []
     for path in [SSH / "sshd_config", *sorted((SSH / "sshd_config.d").glob("*.conf"))]:
         if path.is_file():
             for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1):
                 if re.match(rf"\s*{keyword}[\s=]", line, re.IGNORECASE):
-                    found.append(f"{path}:{number}")
-    return ", ".join(found) or "no file sets it"
+                    lines.append(f"{path}:{number}")
+    return ", ".join(lines) or "no file sets it"
 
 
 def judge(expected: dict[str, list[str]]) -> list[str]:
-    """Every keyword whose effective value is not the expected one."""
+    """A message for every keyword whose effective value is not the expected one."""
     actual = effective()
     wrong = []
     for keyword, values in expected.items():
@@ -90,7 +90,7 @@ def judge(expected: dict[str, list[str]]) -> list[str]:
 
 
 def main() -> int:
-    """Reports, or judges argv[1]."""
+    """Prints the report, or validates the settings in argv[1]."""
     if len(sys.argv) == 1:
         print(json.dumps(report()))
         return 0

@@ -1,11 +1,11 @@
-"""Reports Debian's packages of a host, and which newer versions its package lists have of them.
+"""Reports a host's Debian packages and the newer versions in its package lists.
 
-Runs on the host as `python3 -c SCRIPT`. Asks apt about the lists that the host has; fetches and
+Runs on the host as `python3 -c SCRIPT`. Queries the existing package lists with apt; downloads and
 writes nothing. Prints one line of JSON: {"packages": [[name, version]], "updates": [{"name",
-"installed", "available", "security": bool, "suites": [name]}], "local": [name of a package that
-comes from no archive], "security": [{"suite", "date": Unix time, "valid_until": Unix time or null}]
-of the security suites' lists, "now": Unix time}. Exits 1 where apt gives no answer. Standard
-library only, Python 3.9 or later.
+"installed", "available", "security": bool, "suites": [name]}], "local": [name of a package from no
+archive], "security": [{"suite", "date": Unix time, "valid_until": Unix time or null}] of the
+security suites' lists, "now": Unix time}. Exits with 1 if apt fails. Standard library only, Python
+3.9 or later.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 
 LISTS = Path("/var/lib/apt/lists")
 STATUS = "/var/lib/dpkg/status"
-# Without its cache files apt writes none.
+# Disables apt's cache files, so that it writes none.
 POLICY = ("apt-cache", "--option=Dir::Cache::pkgcache=", "--option=Dir::Cache::srcpkgcache=",
           "policy")  # fmt: skip
 _SOURCE = re.compile(r"^\s*-?\d+ (\S.*)$")
@@ -46,21 +46,21 @@ def output_of(*command: str) -> str:
 
 
 def installed(text: str) -> dict[str, str]:
-    """Name -> version of what is wholly installed, from lines `STATE NAME VERSION`."""
+    """Name -> version of fully installed packages, from lines `STATE NAME VERSION`."""
     rows = [line.split(" ") for line in text.splitlines()]
     return {row[1]: row[2] for row in rows if row[0] == "installed"}
 
 
 def is_security(fields: dict[str, str]) -> bool:
-    """Whether a suite is one of security fixes, by what its Release file says of it."""
+    """Whether a suite contains security fixes, according to its Release file."""
     names = (fields.get("suite", ""), fields.get("codename", ""), fields.get("label", "").lower())
     return any(name.endswith("-security") for name in names)
 
 
 def security_sources(text: str) -> set[str]:
-    """The sources of security fixes, as `apt-cache policy` names them."""
+    """The sources of security fixes, in the notation of `apt-cache policy`."""
     keys = {"a": "suite", "n": "codename", "l": "label"}
-    found, source = set(), ""
+    sources, source = set(), ""
     for line in text.splitlines():
         match = _SOURCE.match(line)
         if match:
@@ -68,13 +68,13 @@ def security_sources(text: str) -> set[str]:
         elif line.strip().startswith("release "):
             pairs = [item.partition("=") for item in line.strip()[len("release ") :].split(",")]
             if is_security({keys.get(key, key): value for key, _, value in pairs}):
-                found.add(source)
-    return found
+                sources.add(source)
+    return sources
 
 
 def tables(text: str) -> Iterator[dict[str, Any]]:
-    """Each package of `apt-cache policy NAME...`: its candidate, and its versions, newest first, as
-    [version, is installed, sources]."""
+    """Parses `apt-cache policy NAME...`: each package with its candidate and its versions, newest
+    first, as [version, is installed, sources]."""
     package: dict[str, Any] = {}
     for line in text.splitlines():
         head, candidate = _HEAD.match(line), _CANDIDATE.match(line)
@@ -94,8 +94,8 @@ def tables(text: str) -> Iterator[dict[str, Any]]:
 
 
 def judge(package: dict[str, Any], security: set[str]) -> tuple[str, Any]:
-    """("update", what there is), ("local", name), or ("", None) for one that is as its archive has
-    it. A security fix counts also where apt would take another version, or none."""
+    """("update", details), ("local", name), or ("", None) for a package that is as in its archive.
+    A security fix counts even if apt would choose another version or none."""
     newer = []
     for version, is_installed, sources in package["versions"]:
         if is_installed:
@@ -117,28 +117,28 @@ def judge(package: dict[str, Any], security: set[str]) -> tuple[str, Any]:
 
 
 def suite(source: str) -> str:
-    """The suite of a source, as apt has it: `bookworm-security/main`."""
+    """The suite of a source in apt's notation, such as `bookworm-security/main`."""
     parts = source.split(" ")
     return parts[1] if len(parts) > 1 else source
 
 
 def lists(folder: Path) -> list[dict[str, Any]]:
-    """The security suites of which the host has lists, and of when those are."""
-    found = []
+    """The security suites in the host's package lists, with their dates."""
+    suites = []
     for path in sorted(folder.glob("*Release")):
         fields = release(path.read_text(encoding="utf-8", errors="replace").splitlines())
         if is_security(fields) and "date" in fields:
             until = fields.get("valid-until")
-            found.append({
+            suites.append({
                 "suite": fields.get("codename") or fields.get("suite", ""),
                 "date": parsedate_to_datetime(fields["date"]).timestamp(),
                 "valid_until": parsedate_to_datetime(until).timestamp() if until else None,
             })  # fmt: skip
-    return found
+    return suites
 
 
 def release(lines: Iterable[str]) -> dict[str, str]:
-    """The fields of a Release file before its sums."""
+    """The fields of a Release file that precede its checksums."""
     fields: dict[str, str] = {}
     for line in lines:
         key, separator, value = line.partition(":")
@@ -155,11 +155,11 @@ def main() -> int:
     try:
         packages = installed(output_of("dpkg-query", "--show", shown))
         security = security_sources(output_of(*POLICY))
-        found = [judge(item, security) for item in tables(output_of(*POLICY, *packages))]
+        judged = [judge(item, security) for item in tables(output_of(*POLICY, *packages))]
         report = {
             "packages": sorted(packages.items()),
-            "updates": [about for kind, about in found if kind == "update"],
-            "local": [about for kind, about in found if kind == "local"],
+            "updates": [about for kind, about in judged if kind == "update"],
+            "local": [about for kind, about in judged if kind == "local"],
             "security": lists(LISTS) if security else [],
             "now": time.time(),
         }

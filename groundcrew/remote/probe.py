@@ -1,23 +1,21 @@
-"""Asks an application for its health path until it answers as expected, or a deadline passes.
+"""Requests an application's health path until it responds as expected or a deadline passes.
 
 Runs on the host as `python3 -c SCRIPT` with a JSON payload on stdin, or with a list of them for
-several applications (see groundcrew/remote/several.py): {"name", "sockets": [path],
-"release": directory of the release behind them, "port": number (without sockets, on 127.0.0.1),
-"tls": whether nginx speaks HTTPS, "scheme": visitors', "host": Host header, "path", "status",
-"timeout", "interval", "request_timeout", "successes", "hold": seconds, "checks": [{"path",
-"status", "contains": text or null, "own": whether the application answers it itself}],
-"maintenance": file that switches it on, "units": [name], "serves": release that still
-does when this one fails or null, "on_success", "on_failure": shell command
-or null, "history": file, "good", "bad": what is noted there then (see
-groundcrew/remote/history.py), "run": as in groundcrew/remote/run_lock.py}.
-Each socket must answer; the probe gives up as soon as one of the
-units has failed. Once healthy, the application must stay so for `hold` seconds, and every check
-must be answered as it says; on a socket, where nginx has no say, a check fails by status 500 and
-above.
-Exit 0 and a line for each on stdout when healthy, else exit 1 with the last answer, and the units'
-last journal lines, on stderr, after `on_failure` has run: here, so that it also runs when the
-operator is cut off. Where another run has taken over, nothing is done any more: it is that one's.
-Standard library only, Python 3.9 or later.
+several applications (see groundcrew/remote/several.py): {"name", "sockets": [path], "release":
+directory of the release behind them, "port": number (without sockets, on 127.0.0.1), "tls": whether
+nginx speaks HTTPS, "scheme": visitors', "host": Host header, "path", "status", "timeout",
+"interval", "request_timeout", "successes", "hold": seconds, "checks": [{"path", "status",
+"contains": text or null, "own": whether the application itself serves it}], "maintenance": file
+that switches it on, "units": [name], "serves": release that still serves if this one fails or null,
+"on_success", "on_failure": shell command or null, "history": file, "good", "bad": changes to record
+there (see groundcrew/remote/history.py), "run": as in groundcrew/remote/run_lock.py}. Each socket
+must respond; the probe gives up as soon as one of the units has failed. Once healthy, the
+application must stay so for `hold` seconds, and every check must pass; on a socket, without nginx
+in front, a check fails only with status 500 and above. If the application is healthy, exits with 0
+and prints a line for each socket. Otherwise runs `on_failure`, on the host so that it also runs if
+the operator is cut off, and exits with 1 and the last response and the units' last journal lines on
+stderr. Once another run has taken over, nothing more is done. Standard library only, Python 3.9 or
+later.
 """
 
 from __future__ import annotations
@@ -35,10 +33,10 @@ from groundcrew.remote.app_client import Answer, NginxConnection, http_answer, s
 from groundcrew.remote.history import note
 from groundcrew.remote.run_lock import RunIsGoneError, step, taken_over
 from groundcrew.remote.several import several
-from groundcrew.remote.unit_health import journal, own_words, trouble
+from groundcrew.remote.unit_health import journal, own_words, shown, trouble
 
 READ, SHOWN = 400, 40
-"""Lines of the units' journal: what is looked through for why they ended, and what is shown."""
+"""Lines of the units' journal: number to search for the cause of a failure, and number to show."""
 EARLY = 5.0
 EARLY_INTERVAL = 0.05
 
@@ -46,8 +44,8 @@ EARLY_INTERVAL = 0.05
 def ask(
     payload: dict[str, Any], path: str | None, url: str | None = None
 ) -> tuple[Answer | None, str]:
-    """The answer to one request, for the health path or another one, on a socket or through nginx;
-    or None and why there was none."""
+    """The response to one request for `url`, by default the health path, on a socket or through
+    nginx. The response is None if there was none; the text describes the result."""
     url, timeout = url or payload["path"], payload["request_timeout"]
     headers = {
         "Host": payload["host"],
@@ -74,7 +72,7 @@ def ask(
 
 
 def probe(payload: dict[str, Any]) -> str | None:
-    """None when healthy, else the reason why not."""
+    """Why the application is not healthy; None if it is."""
     started = time.monotonic()
     for path in payload["sockets"] or [None]:
         reason = until_healthy(payload, path, started) or failing_check(payload, path)
@@ -84,9 +82,9 @@ def probe(payload: dict[str, Any]) -> str | None:
 
 
 def failing_check(payload: dict[str, Any], path: str | None) -> str | None:
-    """Why a page that must work does not, or None; one that just slips is asked twice."""
+    """Why a check fails; None if all pass. A check that fails is repeated once."""
     if path is None and os.path.exists(payload["maintenance"]):
-        # Visitors get its page; what the application answers was looked at on its sockets.
+        # Visitors get the maintenance page; the checks on the sockets cover the application.
         return None
     for check in payload["checks"]:
         if path and not check["own"]:
@@ -103,8 +101,8 @@ def failing_check(payload: dict[str, Any], path: str | None) -> str | None:
 
 
 def wrong(check: dict[str, Any], answer: Answer | None, text: str, *, by_nginx: bool) -> str | None:
-    """What is wrong with the answer to a check. Without nginx in front, only what nginx cannot
-    change is judged."""
+    """Why a response fails a check; None if it passes. Without nginx in front, only errors that
+    nginx cannot change count."""
     if answer is None:
         return f"gave {text}"
     if not by_nginx:
@@ -118,39 +116,39 @@ def wrong(check: dict[str, Any], answer: Answer | None, text: str, *, by_nginx: 
 
 
 def until_healthy(payload: dict[str, Any], path: str | None, started: float) -> str | None:
-    """None when a socket, or nginx, answers as it should; else the reason why not."""
+    """Why a socket, or nginx, does not become healthy before the deadline; None if it does."""
     good = 0
     answer = "no attempt"
     while True:
         if taken_over(payload["run"]):
             raise RunIsGoneError
-        found, answer = ask(payload, path)
-        good = good + 1 if found and found.status == payload["status"] else 0
+        response, answer = ask(payload, path)
+        good = good + 1 if response and response.status == payload["status"] else 0
         if good >= payload["successes"]:
             print(f"healthy after {time.monotonic() - started:.1f} s: {payload['path']} {answer}")
             return None
-        reason = trouble(payload["units"]) if found is None else None
+        reason = trouble(payload["units"]) if response is None else None
         if reason:
-            # systemd gives a start as long as the probe, and began a moment earlier.
+            # systemd's start timeout equals the probe's, and began a moment earlier.
             late = f"not healthy within {payload['timeout']} s: " if "(timeout)" in reason else ""
             return f"{late}{reason}; last answer: {answer}"
         if time.monotonic() - started > payload["timeout"]:
             return f"not healthy within {payload['timeout']} s: {payload['path']} gave {answer}"
-        # Soon after the start an answer may come any moment; later it is not worth the processor.
+        # Poll often right after the start; later, frequent polling only costs CPU time.
         early = time.monotonic() - started < EARLY
         time.sleep(min(payload["interval"], EARLY_INTERVAL) if early else payload["interval"])
 
 
 def hold(payload: dict[str, Any]) -> str | None:
-    """None when the application stays healthy, else the reason why not; one slip is forgiven."""
+    """Why the application does not stay healthy; None if it does. A single failure is tolerated."""
     started = time.monotonic()
     failures = 0
     while time.monotonic() - started < payload["hold"]:
         time.sleep(max(payload["interval"], 0.2))
         if taken_over(payload["run"]):
             raise RunIsGoneError
-        found, answer = ask(payload, None)
-        failures = 0 if found and found.status == payload["status"] else failures + 1
+        response, answer = ask(payload, None)
+        failures = 0 if response and response.status == payload["status"] else failures + 1
         reason = trouble(payload["units"])
         if failures >= 2 or reason:
             after = f"{time.monotonic() - started:.1f} s after the first healthy answer"
@@ -159,7 +157,7 @@ def hold(payload: dict[str, Any]) -> str | None:
 
 
 def judge(payload: dict[str, Any]) -> int:
-    """Probes, does what follows from it, and tells; the exit status."""
+    """Probes, runs the follow-up commands and reports the result; returns the exit status."""
     reason = probe(payload)
     with_history = payload["history"]
     if reason is None:
@@ -170,7 +168,7 @@ def judge(payload: dict[str, Any]) -> int:
         return 0
     said = journal(payload["units"], READ) if payload["units"] else ""
     if said:
-        print("\n".join(said.splitlines()[-SHOWN:]), file=sys.stderr)
+        print(shown(said, SHOWN), file=sys.stderr)
     if payload["on_failure"]:
         subprocess.run(["sh", "-c", payload["on_failure"]], check=False)
     if with_history and payload["bad"]:
@@ -185,7 +183,7 @@ def judge(payload: dict[str, Any]) -> int:
 
 
 def one(payload: dict[str, Any]) -> int:
-    """One application's probe; the exit status."""
+    """Probes one application; returns the exit status."""
     try:
         with step(payload["run"]):
             return judge(payload)
@@ -195,7 +193,7 @@ def one(payload: dict[str, Any]) -> int:
 
 
 def main() -> int:
-    """Probes what the payload on stdin describes."""
+    """Runs the probes in the payload on stdin."""
     payload = json.load(sys.stdin)
     return several(payload, one) if isinstance(payload, list) else one(payload)
 

@@ -1,13 +1,13 @@
-"""Puts a release's front end where nginx serves it once the release is switched to.
+"""Publishes a release's front end, which nginx serves once the release is live.
 
 Runs on the host as `python3 -c SCRIPT` with a JSON payload on stdin: {"root": the release's code,
 "source": directory in it with the built files, "target": directory of all front ends, "url": path
 that they are served at, "assets": [paths below it whose files are kept], "index": whether there
-must be an index.html, "gzip": bytes from which text is compressed, or null, "release": ID, "grace":
-seconds}. Only files of that very directory are served. They go to TARGET/releases/ID, at the paths
-of their URLs; TARGET/current is not touched. Assets are linked to TARGET/kept too, where pages of a
-replaced release find them until `grace` seconds later.
-Exit 0, or 1 with the reason on stderr. Standard library only, Python 3.9 or later.
+must be an index.html, "gzip": size in bytes from which text is compressed, or null, "release": ID,
+"grace": seconds}. Only files in that directory are published. They are copied to
+TARGET/releases/ID, at the paths of their URLs; TARGET/current is not changed. Assets are also
+linked into TARGET/kept, where pages of a replaced release find them for another `grace` seconds.
+Exits with 0, or with 1 and the reason on stderr. Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ TEXT = {
 
 
 def visible(name: str) -> bool:
-    """Whether a file may be served: dot files may not, those of RFC 8615 excepted."""
+    """Whether a file may be served: no hidden files, except those of RFC 8615."""
     return not any(part.startswith(".") and part != ".well-known" for part in Path(name).parts)
 
 
 def compress(directory: Path, names: list[str], least: int) -> list[str]:
-    """Writes NAME.gz beside text, unless the build has done so; the names of those."""
+    """Writes NAME.gz beside text files, unless the build has; returns the names of those
+    written."""
     made = []
     own = {name for name in names if name.endswith(".gz")}
     for name in names:
@@ -54,7 +55,7 @@ def compress(directory: Path, names: list[str], least: int) -> list[str]:
 
 
 def remove_others(directory: Path, names: set[str]) -> None:
-    """Removes what is left of an earlier attempt."""
+    """Removes files left by an earlier attempt."""
     with Way(str(directory)) as way:
         for name in files(way):
             if name not in names:
@@ -62,14 +63,14 @@ def remove_others(directory: Path, names: set[str]) -> None:
 
 
 def keep(release: Path, kept: Path, names: list[str]) -> None:
-    """Links files of a release to where they outlive it."""
+    """Links files of a release into the directory where they outlive it."""
     for name in names:
         partial = (kept / name).with_name(f".{Path(name).name}.new")
         partial.parent.mkdir(parents=True, exist_ok=True)
         if partial.exists():
             partial.unlink()
         os.link(release / name, partial)
-        # Does nothing where both are one file already.
+        # Does nothing if both are the same file already.
         partial.replace(kept / name)
         if partial.exists():
             partial.unlink()
@@ -84,7 +85,7 @@ def live(target: Path) -> str | None:
 
 
 def put(payload: dict[str, Any]) -> str:
-    """Publishes what the payload describes; what was done. Raises OSError."""
+    """Publishes the files described by the payload; returns a summary. Raises OSError."""
     target = Path(payload["target"])
     release, before = target / "releases" / payload["release"], live(target)
     url = payload["url"].strip("/")
@@ -119,7 +120,7 @@ def put(payload: dict[str, Any]) -> str:
 
 
 def main() -> int:
-    """Publishes what the payload on stdin describes."""
+    """Publishes the files described by the payload on stdin."""
     payload: dict[str, Any] = json.load(sys.stdin)
     os.umask(0o022)
     try:

@@ -1,11 +1,11 @@
-"""Puts a release's static files where nginx serves them, beside those of the releases before.
+"""Publishes a release's static files for nginx, beside those of earlier releases.
 
 Runs on the host as `python3 -c SCRIPT` with a JSON payload on stdin: {"root": the release's code,
 "source": directory in it, "target": directory that is served, "release": ID, "previous": ID or
-null, "grace": seconds}. Only files of that very directory are served. A page that a browser got
-from the previous release still finds its files: they stay until `grace` seconds after their release
-was replaced. A file of the same name is replaced atomically.
-Exit 0, or 1 with the reason on stderr. Standard library only, Python 3.9 or later.
+null, "grace": seconds}. Only files in that directory are published. Pages that a browser got from
+the previous release still find their files, which stay until `grace` seconds after their release
+was replaced. A file of the same name is replaced atomically. Exits with 0, or with 1 and the reason
+on stderr. Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from groundcrew.remote.published import LISTS, expire, files, note, publish, rel
 
 
 def put(payload: dict[str, Any]) -> str:
-    """Publishes what the payload describes; what was done. Raises OSError."""
+    """Publishes the files described by the payload; returns a summary. Raises OSError."""
     target = Path(payload["target"])
     try:
         source = release_directory(payload["root"], payload["source"])
@@ -36,7 +36,7 @@ def put(payload: dict[str, Any]) -> str:
 
 
 def main() -> int:
-    """Publishes what the payload on stdin describes."""
+    """Publishes the files described by the payload on stdin."""
     payload: dict[str, Any] = json.load(sys.stdin)
     os.umask(0o022)
     try:

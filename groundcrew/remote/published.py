@@ -1,9 +1,9 @@
-"""Files that nginx serves, of the live release and for a while of those before it.
+"""Publishes files for nginx: those of the live release, and for a while those of earlier ones.
 
-What a release holds is the work of its build, which nobody trusts: only regular files of the
-directory that is published are, and links only to those.
+A release's files come from its build, which is not trusted: only regular files below the published
+directory are served, and links only if they point to such files.
 
-Part of the programs that import it: it is sent with them. Standard library only, Python 3.9 or
+A library, sent to the host with the programs that import it. Standard library only, Python 3.9 or
 later.
 """
 
@@ -28,13 +28,13 @@ from groundcrew.remote.safe_paths import (
 
 LISTS = ".releases"
 MOST_FOLDERS = 200
-"""Directories in one another."""
+"""Maximum depth of nested directories."""
 
 
 def release_directory(root: str, path: str) -> Way:
-    """The directory `path` below `root`, the code of a release. Raises OSError; FileNotFoundError
-    where it is missing, UnsafePathError where it, or what is on the way there from the release, is
-    a link: that could lead anywhere."""
+    """Opens the directory `path` below `root`, the code of a release. Raises OSError:
+    FileNotFoundError if it is missing, UnsafePathError if it or a directory between it and the
+    release is a link, which could point anywhere."""
     release, code = os.path.split(root)
     way = Way(release)
     try:
@@ -55,9 +55,9 @@ def release_directory(root: str, path: str) -> Way:
 
 
 def files(directory: Way) -> list[str]:
-    """Every file below a directory, relative to it. Links are not followed out of it, nor to
-    directories. Raises OSError."""
-    found: list[str] = []
+    """Every file below a directory, relative to it. Links to directories or out of the directory
+    are not followed. Raises OSError."""
+    names: list[str] = []
 
     def look(folder: int, before: str, depth: int) -> None:
         if depth > MOST_FOLDERS:
@@ -72,14 +72,14 @@ def files(directory: Way) -> list[str]:
                 finally:
                     os.close(below)
             elif entry.is_file(follow_symlinks=False) or leads_to_file(directory, name):
-                found.append(name)
+                names.append(name)
 
     look(directory.end, "", 1)
-    return found
+    return names
 
 
 def leads_to_file(directory: Way, name: str) -> bool:
-    """Whether a link leads to a file below the directory."""
+    """Whether a link points to a file below the directory."""
     try:
         os.close(open_below(directory, name))
     except OSError:
@@ -88,9 +88,10 @@ def leads_to_file(directory: Way, name: str) -> bool:
 
 
 def open_below(directory: Way, name: str) -> int:
-    """A descriptor to read a file below a directory by; links are followed within it.
+    """Opens a file below a directory for reading, and returns the descriptor. Links are followed
+    within the directory.
 
-    A file that has a name elsewhere too must be one that the application can read. Raises OSError.
+    A file with several hard links must be readable by the application. Raises OSError.
     """
     folder, name = os.path.split(name)
     way = Way(folder, directory)
@@ -110,7 +111,7 @@ def open_below(directory: Way, name: str) -> int:
 
 
 def checked(file: int, directory: os.stat_result) -> int:
-    """The file, which may be published. Raises UnsafePathError."""
+    """Returns the descriptor if the file may be published. Raises UnsafePathError."""
     state = os.fstat(file)
     for_group = state.st_mode & 0o040 and state.st_gid == directory.st_gid != 0
     if state.st_nlink > 1 and not (state.st_mode & 0o004 or for_group):
@@ -121,7 +122,7 @@ def checked(file: int, directory: os.stat_result) -> int:
 
 
 def publish(source: Way, target: Path, names: list[str]) -> int:
-    """Copies what is missing or different; how many that were."""
+    """Copies files that are missing or different; returns their number."""
     copied = 0
     for name in names:
         if "\n" in name:
@@ -142,7 +143,7 @@ def publish(source: Way, target: Path, names: list[str]) -> int:
 
 
 def same(wanted: BinaryIO, served: Path) -> bool:
-    """Whether a file has the content of one that is open."""
+    """Whether a file has the same content as an open one."""
     if os.fstat(wanted.fileno()).st_size != served.stat().st_size:
         return False
     with served.open("rb") as other:
@@ -155,12 +156,13 @@ def same(wanted: BinaryIO, served: Path) -> bool:
 
 
 def note(lists: Path, release: str, names: list[str]) -> None:
-    """Says which files a release has."""
+    """Records which files a release has."""
     (lists / release).write_text("\n".join(names), encoding="utf-8", errors="surrogateescape")
 
 
 def expire(target: Path, release: str, previous: str | None, grace: float) -> int:
-    """Removes the files of releases that were replaced longer ago than `grace`; how many."""
+    """Removes the files of releases that were replaced more than `grace` seconds ago; returns their
+    number."""
     lists = target / LISTS
     if previous and (lists / previous).exists():
         os.utime(lists / previous)

@@ -1,17 +1,17 @@
-"""The way back of guarded changes: who decides on one, and putting it back.
+"""Restores the state before guarded changes, and settles who decides on a change.
 
 Part of `guard`, which makes a change, and of `guard_back`, which stays on the host. A change has a
-directory below STATE, on disk, so that it outlives a power cut. Its name says what became of it:
+directory below STATE, on disk, so that it outlives a power cut. Its name is its state:
 
-    NAME          made, and neither kept nor put back
-    NAME.new      being prepared: nothing is changed yet
-    NAME.kept     kept: only to be removed
-    NAME.done     put back: only to be removed
-    NAME.REST     claimed by somebody who puts it back, or who takes it over for another change
+    NAME          made, and neither kept nor undone
+    NAME.new      being prepared; nothing is changed yet
+    NAME.kept     kept; only to be removed
+    NAME.done     undone; only to be removed
+    NAME.REST     claimed by a process that undoes it, or takes it over for another change
 
-Whoever is to decide renames NAME first, which only one can. A claim that its holder did not live to
-carry out is carried out by the next that comes along: putting back can be repeated, and a lock on
-the directory keeps two from doing so at once. Standard library only, Python 3.9 or later.
+A process that decides renames NAME first, which only one can do. If it dies before it has carried
+out the decision, the next process does so: restoring can be repeated, and a lock on the directory
+prevents two processes from doing it at once. Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -40,28 +40,30 @@ LOCK_SECONDS = 45.0
 
 
 class GuardError(Exception):
-    """Something was not done; the message says why."""
+    """An action was not carried out; the message says why."""
 
 
 def state_of(name: str) -> Path:
-    """The directory of the change `name`; raises GuardError where that is no name."""
+    """The directory of the change `name`. Raises GuardError for an invalid name."""
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         raise GuardError(f"not the name of a change: {name!r}")
     return STATE / name
 
 
 def sleeper(state: Path) -> str:
-    """The unit that puts a change back when its time is up."""
+    """The unit that restores the state before a change when the time is up."""
     return f"groundcrew-guard-{state.name}.service"
 
 
 def armed(name: str) -> bool:
-    """Whether the sleeper of the change `name` is there: its runtime directory lives as long."""
+    """Whether the sleeper of the change `name` runs: its runtime directory exists as long as it
+    does."""
     return (RUN / f"groundcrew-guard-{name}").exists()
 
 
 def run(command: str, directory: Path, seconds: float | None = None) -> None:
-    """Runs a shell command, raising GuardError with its output unless it exits 0, in `seconds`."""
+    """Runs a shell command. Raises GuardError, with its output, unless it exits with 0 within
+    `seconds`."""
     try:
         result = subprocess.run(
             command,
@@ -92,7 +94,7 @@ def load(path: Path) -> ModuleType:
 
 
 def sync(path: Path) -> None:
-    """Makes a file, or the names in a directory, survive a power cut."""
+    """Syncs a file, or the entries of a directory, so that they survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     try:
         os.fsync(descriptor)
@@ -101,20 +103,21 @@ def sync(path: Path) -> None:
 
 
 def check_owned(path: Path) -> None:
-    """Raises GuardError unless nobody else can change what is in a directory."""
-    found = os.lstat(path)
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+    """Raises GuardError if anyone but root can change the contents of a directory."""
+    state = os.lstat(path)
+    if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.geteuid() or state.st_mode & 0o022:
         raise GuardError(f"{path} is no directory that root alone can change")
 
 
 def remove(directory: Path) -> None:
-    """Removes a state directory that is of no more use."""
+    """Removes a state directory that is no longer needed."""
     shutil.rmtree(directory, ignore_errors=True)
     sync(directory.parent)
 
 
 def claim(state: Path, claimant: str) -> Path | None:
-    """Takes the decision on a change, so that nobody else does; None if there is none to take."""
+    """Claims the decision on a change, so that no other process can; None if there is none to
+    claim."""
     mine = state.with_name(f"{state.name}.{claimant}.{os.getpid()}")
     try:
         state.rename(mine)
@@ -126,9 +129,10 @@ def claim(state: Path, claimant: str) -> Path | None:
 
 @contextmanager
 def alone(directory: Path) -> Iterator[bool]:
-    """Has a state directory to itself meanwhile; whether it is still there under that name.
+    """Locks a state directory while the context is active; yields whether it still exists under
+    that name.
 
-    Raises GuardError when somebody else does not let go of it.
+    Raises GuardError if another process does not release its lock.
     """
     try:
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -143,21 +147,22 @@ def alone(directory: Path) -> Iterator[bool]:
 
 
 def wait_for_lock(descriptor: int, directory: Path) -> None:
-    """Locks an open directory; its holder's end ends the lock."""
+    """Locks an open directory; the lock ends with its holder. Raises GuardError after
+    LOCK_SECONDS."""
     deadline = time.monotonic() + LOCK_SECONDS
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > deadline:
-                raise GuardError(f"{directory}: somebody else is at it") from None
+                raise GuardError(f"{directory}: another process is at work on it") from None
             time.sleep(0.1)
         else:
             return
 
 
 def is_still(descriptor: int, directory: Path) -> bool:
-    """Whether the open directory has that name."""
+    """Whether the open directory still has this name."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.lstat(directory))
     except FileNotFoundError:
@@ -165,9 +170,10 @@ def is_still(descriptor: int, directory: Path) -> bool:
 
 
 def put_back(directory: Path, boot: bool = False) -> None:
-    """Puts back what a claimed directory says, and removes it; raises GuardError if it cannot.
+    """Restores the state recorded in a claimed directory, and removes the directory. Raises
+    GuardError if that fails.
 
-    At boot only what is on disk: what runs is started from that afterwards.
+    At boot, only the state on disk is restored: services start from it afterwards.
     """
     with alone(directory) as there:
         if not there:
@@ -176,7 +182,7 @@ def put_back(directory: Path, boot: bool = False) -> None:
         way: dict[str, Any] = json.loads((directory / "undo.json").read_text())
         problems = [*restore(directory, way["entries"]), *failures(way["restore"], directory)]
         if way["restore"]:
-            # The entries are on the disk already, what the commands wrote is not.
+            # The entries are already synced; files written by the commands are not.
             problems += failures([f"sync -f /etc {STATE}"], directory)
         ineffective = [] if boot else failures(way["reactivate"], directory)
         if problems:
@@ -188,7 +194,8 @@ def put_back(directory: Path, boot: bool = False) -> None:
 
 
 def finish(directory: Path) -> None:
-    """Removes what has been carried out; a power cut in between must not leave a part of it."""
+    """Removes a directory whose state has been restored. A power cut must not leave a part of
+    it."""
     done = directory.with_name(f"{directory.name.partition('.')[0]}.done")
     shutil.rmtree(done, ignore_errors=True)
     directory.rename(done)
@@ -197,7 +204,7 @@ def finish(directory: Path) -> None:
 
 
 def restore(directory: Path, entries: list[dict[str, Any]]) -> list[str]:
-    """Puts paths back, all at once or else each that can be; what failed."""
+    """Restores paths, all at once or, if that fails, one by one; returns what failed."""
     program = load(directory / "apply_files.py")
     try:
         program.Change(entries).apply(None)
@@ -207,7 +214,7 @@ def restore(directory: Path, entries: list[dict[str, Any]]) -> list[str]:
 
 
 def restore_one(program: ModuleType, entry: dict[str, Any]) -> list[str]:
-    """Puts one path back; what failed."""
+    """Restores one path; returns what failed."""
     try:
         program.Change([entry]).apply(None)
     except (program.ChangeError, OSError) as error:
@@ -216,18 +223,18 @@ def restore_one(program: ModuleType, entry: dict[str, Any]) -> list[str]:
 
 
 def failures(commands: list[str], directory: Path) -> list[str]:
-    """Runs all commands; what those say that failed."""
-    found = []
+    """Runs all commands; returns the messages of those that failed."""
+    texts = []
     for command in commands:
         try:
             run(command, directory, COMMAND_SECONDS)
         except GuardError as error:
-            found.append(str(error))
-    return found
+            texts.append(str(error))
+    return texts
 
 
 def settle(state: Path, boot: bool = False) -> None:
-    """Carries out what was decided on a change of this name; raises GuardError if that fails."""
+    """Carries out earlier decisions on changes of this name. Raises GuardError if that fails."""
     for path in sorted(state.parent.glob(f"{state.name}.*")):
         word = path.name.split(".")[1]
         if word in FINISHED:
@@ -241,21 +248,23 @@ def settle(state: Path, boot: bool = False) -> None:
 
 
 def decide(state: Path, claimant: str) -> None:
-    """Puts the change back, or sees to it that whoever began to has; GuardError if that fails."""
+    """Restores the state before the change, or finishes what another process began. Raises
+    GuardError if that fails."""
     if claim(state, claimant) and claimant != "late":
-        # Nothing is left for it to do. Where it has begun, it is not to be stopped.
+        # The sleeper has nothing left to do. If it has already begun, it must not be stopped.
         failures([f"systemctl stop {sleeper(state)}"], Path("/"))
     settle(state)
 
 
 def put_back_at_boot() -> list[str]:
-    """Puts back all changes that nobody kept, and clears away the rest; what failed."""
+    """Restores the state before all changes that were not kept, and removes the rest; returns what
+    failed."""
     check_owned(STATE)
     problems = []
     for name in sorted({path.name.partition(".")[0] for path in STATE.iterdir()}):
         try:
             state = state_of(name)
-            # Somebody started the unit by hand: the sleeper sees to this one.
+            # If the unit was started by hand, a running sleeper handles its change.
             if not armed(name):
                 claim(state, "boot")
                 settle(state, boot=True)

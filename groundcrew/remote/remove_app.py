@@ -1,10 +1,10 @@
-"""Finds what an application has left on a host that is not to run it any more, and removes it.
+"""Finds and removes what an application has left on a host that no longer runs it.
 
 Runs on the host as root, as `python3 -c SCRIPT REQUEST`; REQUEST is JSON {"app": name, "purge":
-bool, "remove": bool}. Without `purge`, what cannot be made again stays: `shared` with uploads and
-databases, generated secrets, the release log, nginx's logs, and the user whose files these are (its
-number must not become somebody else's). Prints one line of JSON before anything is removed: a list
-of [kind, name]. Standard library only, Python 3.9 or later.
+bool, "remove": bool}. Without `purge`, data that cannot be recreated stays: `shared` with uploads
+and databases, generated secrets, the release log, nginx's logs, and the user that owns them (its
+uid must not be reused). Prints one line of JSON before anything is removed: a list of [kind, name].
+Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -17,31 +17,35 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from groundcrew.remote.maintenance_metric import metric_path
+
 SRV = Path("/srv")
 RUN = Path("/run/groundcrew")
 SYSTEM = Path("/etc/systemd/system")
 PROPERTIES = Path("/run/systemd/system.control")
 TMPFILES = Path("/etc/tmpfiles.d")
 CERTBOT = Path("/etc/letsencrypt/renewal")
+KNOWN = Path("/etc/groundcrew/apps")
 LOGS = Path("/var/log/nginx")
 MARK = "# Managed by groundcrew: "
 MADE_AGAIN = (
     *("releases", "environments", "code", "build", "cache", "static", "frontend", "maintenance"),
     *("current", "history.json", "steps"),
 )
-"""What a new release makes anew, in the application's directory."""
+"""Entries of the application's directory that a new release recreates."""
 Item = tuple[str, str]
 
 
 def units(app: str) -> list[str]:
-    """The application's units, running or not; what others have written is not among them."""
+    """The application's units, running or not; units that groundcrew did not write are left out."""
     mount = f"run-groundcrew-apps-{app}.mount".replace(app, app.replace("-", "\\x2d"))
-    names = (f"{app}@*.service", f"{app}.*@*.service", f"{app}.*@*.timer", f"{app}.socket", mount)
+    names = (f"{app}@*.service", f"{app}.*@*.service", f"{app}.*@*.timer", f"{app}.socket", mount,
+             f"groundcrew-await-{app}.service", f"groundcrew-health-{app}.service")  # fmt: skip
     return sorted(path.name for name in names for path in SYSTEM.glob(name) if is_ours(path))
 
 
 def is_ours(path: Path) -> bool:
-    """Whether it is a unit that a release has brought."""
+    """Whether the file is a unit written by groundcrew."""
     try:
         return path.read_text(encoding="utf-8").startswith(MARK)
     except (OSError, UnicodeDecodeError):
@@ -49,22 +53,23 @@ def is_ours(path: Path) -> bool:
 
 
 def paths(app: str, purge: bool) -> list[Path]:
-    """Files and directories, of those that are there."""
+    """The application's files and directories that exist."""
     root = SRV / app
     if not (root / "releases.log").is_file() and not (root / "releases").is_dir():
         return []
-    found = [TMPFILES / f"groundcrew-{app}.conf", TMPFILES / f"groundcrew-{app}.current.conf"]
-    found += [RUN / "nginx" / app, RUN / "apps" / app, *sorted(PROPERTIES.glob(f"{app}@*.d"))]
+    places = [Path(metric_path(app)), KNOWN / f"{app}.json", TMPFILES / f"groundcrew-{app}.conf"]
+    places += [TMPFILES / f"groundcrew-{app}.current.conf"]
+    places += [RUN / "nginx" / app, RUN / "apps" / app, *sorted(PROPERTIES.glob(f"{app}@*.d"))]
     if purge:
-        found += [root, *sorted(LOGS.glob(f"{app}.access.log*"))]
-        found += sorted(LOGS.glob(f"{app}.error.log*"))
+        places += [root, *sorted(LOGS.glob(f"{app}.access.log*"))]
+        places += sorted(LOGS.glob(f"{app}.error.log*"))
     else:
-        found += [root / name for name in MADE_AGAIN]
-    return [path for path in found if path.is_symlink() or path.exists()]
+        places += [root / name for name in MADE_AGAIN]
+    return [path for path in places if path.is_symlink() or path.exists()]
 
 
 def users(app: str, purge: bool) -> list[str]:
-    """The application's users, by the homes that they were made with."""
+    """The application's users, recognised by the homes that they were created with."""
     homes = {f"{app}-build": f"/srv/{app}/cache", app: f"/srv/{app}/shared/home"}
     names = list(homes) if purge else [f"{app}-build"]
     return [item.pw_name for item in pwd.getpwall() if homes.get(item.pw_name) == item.pw_dir
@@ -72,14 +77,14 @@ def users(app: str, purge: bool) -> list[str]:
 
 
 def groups(app: str, gone: list[str]) -> list[str]:
-    """Its groups, each of which goes with a user."""
+    """The application's groups; each is removed with a user."""
     names = [f"{app}-build"] if f"{app}-build" in gone else []
     names += [app, f"{app}-web"] if app in gone else []
     return [item.gr_name for item in grp.getgrall() if item.gr_name in names]
 
 
 def remains(app: str, purge: bool) -> list[Item]:
-    """Everything, in the order in which it is removed."""
+    """Everything to remove, in that order."""
     gone = users(app, purge)
     certificate = [app] if (CERTBOT / f"{app}.conf").exists() and paths(app, purge) else []
     return [
@@ -92,7 +97,7 @@ def remains(app: str, purge: bool) -> list[Item]:
 
 
 def remove(items: list[Item]) -> None:
-    """Stops what runs, then takes everything away. Raises CalledProcessError where it cannot."""
+    """Stops units, then removes everything. Raises OSError or CalledProcessError if that fails."""
     of = {kind: [name for other, name in items if other == kind] for kind, _ in items}
     names = of.get("unit", [])
     if names:
@@ -109,27 +114,27 @@ def remove(items: list[Item]) -> None:
     for name in of.get("certificate", []):
         run("certbot", "delete", "--non-interactive", "--quiet", "--cert-name", name)
     for path in of.get("path", []):
-        # It follows no link that is put there meanwhile, and no depth is too much for it.
+        # rm follows no link that is put there meanwhile, and handles any depth.
         run("rm", "-rf", "--", path)
     for name in of.get("user", []):
         run("userdel", name)
     for name in of.get("group", []):
-        # A user's own group has gone with it.
+        # userdel has removed the user's own group.
         if any(item.gr_name == name for item in grp.getgrall()):
             run("groupdel", name)
     if of.get("group"):
-        # Workers of nginx keep their groups' numbers, which new groups get, until there are others.
+        # nginx's workers keep their gids, which new groups may get, until they are replaced.
         run("systemctl", "try-reload-or-restart", "nginx.service", check=False)
 
 
 def run(*command: str, check: bool = True) -> None:
-    """A command; what it says is shown where it fails."""
+    """Runs a command; with `check`, its errors are shown. Raises CalledProcessError."""
     subprocess.run(command, check=check, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                    stderr=None if check else subprocess.DEVNULL)  # fmt: skip
 
 
 def main() -> int:
-    """Prints what there is, and removes it where that is asked for."""
+    """Prints what was found, and removes it if requested."""
     request: dict[str, Any] = json.loads(sys.argv[1])
     items = remains(request["app"], request["purge"])
     print(json.dumps(items), flush=True)

@@ -1,7 +1,7 @@
-"""Puts an application's requirements and its server's together.
+"""Combines the requirements of an application and its server.
 
-Used on the operator's machine and, for requirements that only the host can know, by the build on
-the host. Standard library only, Python 3.9 or later.
+Used on the operator's machine and, for requirements that are resolved on the host, by the build.
+Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ UV_EXPORT = (
     *("export", "--quiet", "--frozen", "--no-default-groups", "--no-emit-project"),
     *("--no-editable", "--no-header", "--no-annotate"),
 )
-"""uv's arguments for what a `uv.lock` pins, without dependency groups and the project itself."""
+"""uv's arguments to export what `uv.lock` pins, without dependency groups and the project
+itself."""
 _PIN = re.compile(r"[^;@]+==\s*([^\s;]+).*--hash=")
 _SAME = {"pyuwsgi": "uwsgi"}
-"""One program under two names: who brings the second needs no first."""
+"""Two packages of the same program: if the application requires the second, the first is not
+added."""
 _INCLUDE = re.compile(r"^(--requirement|--constraint|-r|-c)[ =]*(?!/|\w+://)(\S+)")
 _OPTION = re.compile(r"^-(?!e|-editable)")
 
@@ -25,12 +27,13 @@ _OPTION = re.compile(r"^-(?!e|-editable)")
 def combine(
     own: str, server: str, *, wanted: Collection[str], folder: str = ""
 ) -> tuple[str, bool]:
-    """The application's requirements, then those of the server's that it does not name itself; and
-    whether every one of them carries a hash.
+    """The application's requirements, followed by those of the server that it does not name itself;
+    and whether all of them have hashes.
 
-    An application that pins gunicorn keeps its pin. Beside requirements without hashes only the
-    `wanted` packages are pinned: a pin of what they depend on could contradict the application's.
-    `folder` is where the application's file lies, for the files that it includes.
+    An application that pins gunicorn keeps its pin. If some requirements have no hashes, only the
+    `wanted` packages of the server are added: pins of their dependencies could contradict the
+    application's. `folder` is the directory of the application's file, for the files that it
+    includes.
     """
     lines = [_relative(line, folder) for line in logical_lines(own)]
     named = {name for line in lines if (name := requirement_name(line))}
@@ -44,18 +47,18 @@ def combine(
 
 
 def only_pins(text: str) -> str:
-    """The requirements that are of one version and carry hashes."""
+    """The requirements that pin a version and have hashes."""
     return "".join(f"{line}\n" for line in logical_lines(text) if _PIN.match(line))
 
 
 def pinned_hashes(text: str) -> dict[tuple[str, str], list[str]]:
     """Name and version -> the hashes (`sha256:...`) that the requirements allow for it."""
-    found: dict[tuple[str, str], list[str]] = {}
+    hashes: dict[tuple[str, str], list[str]] = {}
     for line in logical_lines(text):
         pin, name = _PIN.match(line), requirement_name(line)
         if pin and name:
-            found.setdefault((name, pin[1]), []).extend(re.findall(r"--hash=(\S+)", line))
-    return found
+            hashes.setdefault((name, pin[1]), []).extend(re.findall(r"--hash=(\S+)", line))
+    return hashes
 
 
 def logical_lines(text: str) -> Iterator[str]:
@@ -67,7 +70,7 @@ def logical_lines(text: str) -> Iterator[str]:
 
 
 def requirement_name(line: str) -> str | None:
-    """The package's name as indexes write it; None for an option or a path."""
+    """The normalized name of the package; None for an option or a path."""
     match = _NAME.match(line)
     return re.sub(r"[-_.]+", "-", match.group(1)).lower() if match else None
 

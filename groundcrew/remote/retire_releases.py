@@ -1,16 +1,16 @@
-"""Lets replaced releases finish what they have, then stops them, and removes what is not kept.
+"""Lets replaced releases finish their requests, stops them, and removes those that are not kept.
 
 Runs on the host as root, as `python3 -c SCRIPT` with a JSON payload on stdin, a list of
-applications that are seen to side by side (see groundcrew/remote/several.py): {"name", "live": the
+applications that are processed in parallel (see groundcrew/remote/several.py): {"name", "live": the
 release that stays, "stop": {release: [unit]}, "sockets": [sockets of those releases], "drain":
-seconds for which they may go on at the most, "least": seconds for which they do, "watch": workers
-that were just started, "window": seconds for which they must stay up, "fallback": link,
-"remove": {release: {"units": [file], "sockets": [path]}}, "socket_unit": name of a socket unit that
-is not needed any more or null, "held": its socket, "run": as in groundcrew/remote/run_lock.py}.
+maximum seconds that they keep running, "least": minimum, "watch": workers that were just started,
+"window": seconds that they must stay up, "fallback": link, "remove": {release: {"units": [file],
+"sockets": [path]}}, "socket_unit": name of a socket unit that is no longer needed or null, "held":
+its socket, "run": as in groundcrew/remote/run_lock.py}.
 
-Stopped is only what is not live: which release that is, is looked up right before. Where a worker
-does not stay up, nothing is stopped and exit status is 1. Once another run has taken over, nothing
-more is done. Standard library only, Python 3.9 or later.
+Only releases that are not live are stopped; the live one is determined right before. If a worker
+does not stay up, nothing is stopped and the exit status is 1. Once another run has taken over,
+nothing more is done. Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from groundcrew.remote.unit_health import journal, trouble
 
 LOOK = 0.2
 QUIET = 3
-"""Looks in a row without a connection after which none is on its way any more."""
+"""Number of consecutive checks without a connection after which no more are expected."""
 PROPERTIES = "/run/systemd/system.control"
 
 
 def connections(sockets: list[str]) -> int:
-    """How many connections there are on these sockets, waiting ones too."""
+    """The number of connections on these sockets, including pending ones."""
     wanted = set(sockets)
     count = 0
-    # Anybody may give a socket a name of any bytes.
+    # Any user may give a socket a name of arbitrary bytes.
     for line in Path("/proc/net/unix").read_text(errors="replace").splitlines()[1:]:
         fields = line.split()
-        # State 01 is a socket that listens.
+        # State 01 is a listening socket.
         if len(fields) == 8 and fields[7] in wanted and fields[5] in ("02", "03"):
             count += 1
     return count
@@ -55,7 +55,7 @@ class WorkerError(Exception):
 
 
 def watch(payload: dict[str, Any]) -> None:
-    """Looks at the new release's workers. Raises WorkerError."""
+    """Checks the new release's workers. Raises WorkerError if one does not stay up."""
     reason = trouble(payload["watch"])
     if reason:
         print(journal(payload["watch"]), file=sys.stderr)
@@ -63,8 +63,9 @@ def watch(payload: dict[str, Any]) -> None:
 
 
 def drain(payload: dict[str, Any]) -> float:
-    """Waits until nothing uses the replaced releases any more, or the time is over, and until the
-    workers have been up for their time; the seconds. Raises WorkerError."""
+    """Waits until the replaced releases have no connections or the time is up, and until the
+    workers have been up for their window; returns the seconds waited. Raises WorkerError and
+    RunIsGoneError."""
     started, quiet, looked = time.monotonic(), 0, 0.0
     while True:
         waited = time.monotonic() - started
@@ -82,7 +83,7 @@ def drain(payload: dict[str, Any]) -> float:
 
 
 def stop(payload: dict[str, Any]) -> None:
-    """Drains and stops."""
+    """Drains and stops the replaced releases. Raises WorkerError and RunIsGoneError."""
     waited = drain(payload)
     print(f"drained for {waited:.1f} s", flush=True)
     live, _ = live_release(payload["name"])
@@ -97,7 +98,7 @@ def stop(payload: dict[str, Any]) -> None:
 
 
 def remove(payload: dict[str, Any]) -> None:
-    """Releases that are not kept, their units, and the parts that none of the others has."""
+    """Removes releases that are not kept, their units, and parts that no other release uses."""
     name = payload["name"]
     live, _ = live_release(name)
     root = Path("/srv") / name
@@ -117,7 +118,7 @@ def remove(payload: dict[str, Any]) -> None:
 
 
 def remove_parts(root: Path) -> None:
-    """Environments and code that no release has any more."""
+    """Removes environments and code that no release uses."""
     known = [metadata(folder) for folder in release_folders(root)]
     used = {
         "environments": {name for item in known for name in item.get("environments", [])},
@@ -130,7 +131,7 @@ def remove_parts(root: Path) -> None:
 
 
 def let_go(payload: dict[str, Any]) -> None:
-    """The socket that systemd held, which nothing uses any more."""
+    """Removes the socket that systemd held and nothing uses any more."""
     unit = payload["socket_unit"]
     systemctl("disable", "--quiet", "--now", unit, check=False)
     (SYSTEM / unit).unlink(missing_ok=True)
@@ -139,15 +140,15 @@ def let_go(payload: dict[str, Any]) -> None:
 
 
 def systemctl(*arguments: str, check: bool = True) -> None:
-    """Its errors are shown."""
+    """Runs systemctl; its errors are shown."""
     subprocess.run(["systemctl", *arguments], check=check, stdin=subprocess.DEVNULL)
 
 
 def retire(payload: dict[str, Any]) -> int:
-    """One application's; the exit status."""
+    """Retires the releases of one application; returns the exit status."""
     try:
         with step(payload["run"]):
-            # A run that was cut off after the switch has not noted it.
+            # An interrupted run may not have recorded its switch.
             note(Path(f"/srv/{payload['name']}/history.json"), {"live": payload["live"]})
             if payload["stop"]:
                 stop(payload)
@@ -164,7 +165,7 @@ def retire(payload: dict[str, Any]) -> int:
 
 
 def main() -> int:
-    """Does what the payload on stdin describes."""
+    """Retires the releases in the payload on stdin."""
     return several(json.load(sys.stdin), retire)
 
 

@@ -1,12 +1,11 @@
 """Runs the release hooks of an application once, as a unit that outlives the operator.
 
 Runs on the host as root, as `python3 -c SCRIPT` with a JSON payload on stdin: {"unit": of the
-hooks, "done": file that says that they have run, "each", "timeout": seconds for one and for all,
-"log": file that gets what they write, "run": as in groundcrew/remote/run_lock.py, "on_failure":
-shell command}. A unit that runs already
-was started by a run that is gone: its end is waited for instead of starting a second one. Exit 0
-when they have run, else 1 with their last lines on stderr. Standard library only, Python 3.9 or
-later.
+hooks, "done": file that exists once they have run, "each", "timeout": seconds for one and for all,
+"log": file for their output, "run": as in groundcrew/remote/run_lock.py, "on_failure": shell
+command}. If the unit already runs, it was started by a run that is gone: this one waits for it
+instead of starting it again. Exits with 0 if the hooks have run, else with 1 and their last lines
+on stderr. Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ from groundcrew.remote.run_lock import RunIsGoneError, step, taken_over
 LOOK = 0.1
 LINES_SHOWN = 40
 MARGIN = 60
-"""Seconds beyond the hooks' own after which systemd must have ended them."""
+"""Seconds after the hooks' timeout by which systemd must have stopped them."""
 
 
 def state(unit: str) -> dict[str, str]:
-    """What systemd says of the unit."""
+    """The unit's state in systemd."""
     shown = subprocess.run(
         ["systemctl", "show", "--property=ActiveState,InvocationID,Job,Result", unit],
         capture_output=True,
@@ -40,8 +39,8 @@ def state(unit: str) -> dict[str, str]:
 
 
 def journal(unit: str, invocation: str, since: float) -> list[str]:
-    """What one run of the unit has written. On a busy host journald may look at a process when it
-    is gone, and know its unit but not which run of it that was."""
+    """The output of one invocation of the unit. On a busy host, journald may look up a process
+    after it has ended, and then knows its unit but not the invocation."""
     subprocess.run(["journalctl", "--sync"], check=False)
     for match in (
         [f"_SYSTEMD_INVOCATION_ID={invocation}"],
@@ -60,7 +59,7 @@ def journal(unit: str, invocation: str, since: float) -> list[str]:
 
 
 def keep(path: str, unit: str, invocation: str, since: float) -> list[str]:
-    """What the hooks have written, also put into the release's directory, which is root's."""
+    """The output of the hooks; also saved in the release's directory, which root owns."""
     lines = journal(unit, invocation, since)
     Path(path).unlink(missing_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
@@ -70,7 +69,7 @@ def keep(path: str, unit: str, invocation: str, since: float) -> list[str]:
 
 
 def run(payload: dict[str, Any]) -> int:
-    """Starts the unit, unless it runs, and waits for its end; the exit status."""
+    """Starts the unit unless it runs, and waits for it; returns the exit status."""
     unit, done = payload["unit"], Path(payload["done"])
     if done.exists():
         return 0
@@ -91,9 +90,9 @@ def run(payload: dict[str, Any]) -> int:
         if done.exists():
             print("\n".join(keep(payload["log"], unit, invocation, since)))
             return 0
-        # On a busy host its start may still be waiting for its turn.
+        # On a busy host, the start job may still be queued.
         if now.get("ActiveState") in ("failed", "inactive") and not now.get("Job"):
-            # Its last act, the file, may have come between the two looks.
+            # The unit may have created the file, its last action, between the two checks.
             if done.exists():
                 continue
             break
@@ -112,7 +111,7 @@ def run(payload: dict[str, Any]) -> int:
 
 
 def main() -> int:
-    """Runs what the payload on stdin describes."""
+    """Runs the hooks in the payload on stdin."""
     payload = json.load(sys.stdin)
     try:
         with step(payload["run"]):

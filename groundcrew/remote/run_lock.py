@@ -1,10 +1,10 @@
-"""Ties what a run starts on a host to the run's lock.
+"""Ties the steps of a run on a host to the run's lock.
 
-Every step of a run holds a shared lock on the application's `steps` file while it is at work, and
-looks into the lock file: once another run has written its name there, it stops without another
-change. The next run waits until no step is left before it changes anything.
+Every step of a run holds a shared lock on the application's `steps` file while it works, and checks
+the lock file: once another run has written its name there, the step stops without further changes.
+The next run waits until no step is left before it changes anything.
 
-Part of the programs that import it: it is sent with them. Standard library only, Python 3.9 or
+A library, sent to the host with the programs that import it. Standard library only, Python 3.9 or
 later.
 """
 
@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Any, Optional
 
 Run = Optional[dict[str, Any]]  # noqa: UP045 - Python 3.9
-"""{"lock": path, "steps": path, "holder": the text in the lock}; None where nothing is locked."""
+"""{"lock": path, "steps": path, "holder": the text in the lock}; None if there is no lock."""
 
 
 class RunIsGoneError(Exception):
@@ -28,14 +28,15 @@ class RunIsGoneError(Exception):
 
 
 def open_own(path: str) -> int:
-    """Opens a file that only root may open, making it where it is missing. Raises OSError."""
+    """Opens a file that only root may open; creates it if it is missing. Raises OSError."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     os.fchmod(descriptor, 0o600)
     return descriptor
 
 
 def holder(path: str) -> str:
-    """Who has the lock, or had it last; empty where the last run has given it back."""
+    """The text of the run that holds the lock or held it last; empty if the last run released
+    it."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read().strip()
@@ -44,14 +45,15 @@ def holder(path: str) -> str:
 
 
 def taken_over(run: Run) -> bool:
-    """Whether another run has the lock by now. A run that has only ended has not been replaced:
-    what it has begun is finished."""
+    """Whether another run holds the lock now. If this run has merely ended, its steps are still
+    completed."""
     return run is not None and holder(run["lock"]) not in ("", run["holder"].strip())
 
 
 @contextlib.contextmanager
 def step(run: Run) -> Iterator[None]:
-    """Holds the application's `steps` file meanwhile. Raises RunIsGoneError."""
+    """Holds a shared lock on the application's `steps` file while the context is active. Raises
+    RunIsGoneError."""
     if run is None:
         yield
         return

@@ -1,12 +1,12 @@
-"""Paths on which others than root may be at work, opened so that nobody leads root elsewhere.
+"""Opens paths that users other than root may change, so that they cannot redirect root.
 
-A directory is opened component by component, each in the one before, and what is done in it goes by
-its descriptor and a name: whatever is put in its place meanwhile, nothing else is touched. A
-symbolic link on the way is followed only where root alone can have made it: it is root's, and so is
-its directory, in which nobody else can write (or only beside root's own, as in /tmp). Who runs this
-counts as root.
+A directory is opened component by component, each relative to the one before, and all work in it
+uses its descriptor and a name: if the directory is replaced meanwhile, the replacement is not
+touched. A symbolic link on the way is followed only if root alone can have created it: root owns
+the link and its directory, and no one else can write there (or the directory is sticky, as /tmp
+is). The user who runs this program counts as root.
 
-Part of the programs that import it: it is sent with them. Standard library only, Python 3.9 or
+A library, sent to the host with the programs that import it. Standard library only, Python 3.9 or
 later.
 """
 
@@ -22,39 +22,40 @@ from typing import NamedTuple
 from groundcrew.remote.printable import printable
 
 ITSELF = os.O_PATH | os.O_NOFOLLOW
-"""Opens what has a name, be it a link, a pipe or a device, and does nothing with it."""
+"""Flags that open the entry itself, even a link, pipe or device, without any effect on it."""
 MOST_LINKS = 40
 
 
 class UnsafePathError(OSError):
-    """Others than root decide where a path leads, or what is there; the message says how."""
+    """Users other than root control where a path points or what it contains; the message says
+    how."""
 
 
 def by_descriptor(descriptor: int) -> str:
-    """A path of what is opened, for calls that take no descriptor."""
+    """A path for an open descriptor, for calls that take no descriptor."""
     return f"/proc/self/fd/{descriptor}"
 
 
 def where(descriptor: int, name: str = "") -> str:
-    """Where what is opened is, to be shown."""
+    """The path of an open descriptor, for messages."""
     return printable(os.path.join(os.readlink(by_descriptor(descriptor)), name).rstrip("/"))
 
 
 def is_ours(state: os.stat_result) -> bool:
-    """Whether root alone can change it, of a directory what is in it."""
+    """Whether only root can change the file, or the entries of the directory."""
     return state.st_uid in (0, os.geteuid()) and not state.st_mode & 0o022
 
 
 def is_our_own(item: os.stat_result, folder: os.stat_result) -> bool:
-    """Whether it is root's, in a directory where root alone could have made or can replace it."""
+    """Whether root owns the entry, and no other user could have created it or can replace it."""
     users = (0, os.geteuid())
     sticky = folder.st_uid in users and folder.st_mode & stat.S_ISVTX
     return item.st_uid in users and bool(is_ours(folder) or sticky)
 
 
 def read_link(name: str, folder: int) -> str | None:
-    """Where the link `name` leads to; None where it is none. Raises UnsafePathError for one that
-    others can have made."""
+    """The target of the link `name`; None if it is not a link. Raises UnsafePathError for a link
+    that others can have created."""
     item = os.open(name, ITSELF, dir_fd=folder)
     try:
         state = os.fstat(item)
@@ -70,10 +71,10 @@ def read_link(name: str, folder: int) -> str | None:
 
 
 class Way:
-    """The directories on the way to one, from `/` on. Raises OSError.
+    """The open directories from `/` to the one that a path names. Raises OSError.
 
-    A relative path begins where `start` ends, else in the working directory; with `create`,
-    directories that are missing are made with that mode.
+    A relative path starts at the end of `start`, else in the working directory. With `create`,
+    missing directories are created with that mode.
     """
 
     opened: list[int]
@@ -113,7 +114,7 @@ class Way:
                 parts += _parts(target, self)
 
     def enter(self, name: str) -> None:
-        """Goes on into a directory. Raises OSError, NotADirectoryError for a link to one."""
+        """Enters a directory. Raises OSError, NotADirectoryError for a link to one."""
         self.opened.append(os.open(name, ITSELF | os.O_DIRECTORY, dir_fd=self.end))
 
     @property
@@ -123,7 +124,8 @@ class Way:
 
     @property
     def ours(self) -> bool:
-        """Whether root alone can change what is on the way, and at its end."""
+        """Whether only root can change the directories on the way and the entries of the last
+        one."""
         states = [os.fstat(item) for item in self.opened]
         return is_ours(states[-1]) and all(
             is_ours(states[number - 1]) or is_our_own(states[number], states[number - 1])
@@ -131,7 +133,7 @@ class Way:
         )
 
     def passes(self, directory: int) -> bool:
-        """Whether it leads through a directory, or to it."""
+        """Whether the way leads through a directory or to it."""
         state = os.fstat(directory)
         return any(os.path.samestat(state, os.fstat(item)) for item in self.opened)
 
@@ -158,7 +160,7 @@ class Way:
 
 
 def _parts(path: str, way: Way) -> list[str]:
-    """The components of a path that goes on from where a way is, the last one first."""
+    """The components of a path that continues a way, in reverse order."""
     if path.startswith("/"):
         way.rewind()
     return [part for part in reversed(path.split("/")) if part not in ("", ".")]
@@ -168,11 +170,11 @@ class Place(NamedTuple):
     """A name in a directory that is open."""
 
     path: str
-    """As it was asked for."""
+    """The path as requested."""
     name: str
     folder: int
     ours: bool
-    """Whether root alone can change what is on the way: the path still leads here later."""
+    """Whether only root can change the way, so that the path still leads here later."""
 
     def sibling(self, name: str) -> Place:
         """Another name in the same directory."""
@@ -181,27 +183,28 @@ class Place(NamedTuple):
 
     @property
     def reliable(self) -> str:
-        """A path for other programs, which leads here as long as this one runs."""
+        """A path for other programs that leads here as long as this program runs."""
         return self.path if self.ours else f"/proc/{os.getpid()}/fd/{self.folder}/{self.name}"
 
     @property
     def state(self) -> os.stat_result | None:
-        """What is there, a link itself; None for nothing."""
+        """The state of the entry, without following a link; None if there is none."""
         try:
             return os.stat(self.name, dir_fd=self.folder, follow_symlinks=False)
         except FileNotFoundError:
             return None
 
     def read(self) -> tuple[bytes, os.stat_result]:
-        """A file's content, and the state that goes with it. Raises OSError; UnsafePathError for
-        what is no file."""
+        """A file's content and state. Raises OSError; UnsafePathError for anything but a regular
+        file."""
         descriptor = open_file(self.name, self.folder)
         with os.fdopen(descriptor, "rb") as stream:
             return stream.read(), os.fstat(descriptor)
 
 
 def open_file(name: str, folder: int) -> int:
-    """A descriptor to read a file by. Raises OSError; UnsafePathError for what is no file."""
+    """Opens a file for reading, and returns the descriptor. Raises OSError; UnsafePathError for
+    anything but a regular file."""
     item = os.open(name, ITSELF, dir_fd=folder)
     try:
         return readable(item)
@@ -210,22 +213,23 @@ def open_file(name: str, folder: int) -> int:
 
 
 def readable(item: int) -> int:
-    """The same for what is opened as `ITSELF`: a pipe or a device is not even opened."""
+    """Reopens a file that was opened with `ITSELF` for reading. Raises UnsafePathError for anything
+    but a regular file: a pipe or a device is never opened."""
     if not stat.S_ISREG(os.fstat(item).st_mode):
         raise UnsafePathError(f"{where(item)} is not a file")
     return os.open(by_descriptor(item), os.O_RDONLY | os.O_NONBLOCK)
 
 
 class Folders:
-    """The directories of several paths: each is opened once, and stays the same from then on."""
+    """The directories of several paths; each is opened only once."""
 
     def __init__(self) -> None:
         self.ways: dict[str, Way] = {}
 
     def place(self, path: str, within: str | None = None, create: int | None = None) -> Place:
-        """Where a path leads, itself not followed. Raises OSError, FileNotFoundError without its
-        directory; UnsafePathError where links lead to it that are not root's, or that lead out of
-        the directory `within`. `create` is as for `Way`."""
+        """The place that a path refers to, without following a link at its end. Raises OSError:
+        FileNotFoundError if its directory does not exist, UnsafePathError if links on the way are
+        not root's or lead out of the directory `within`. `create` is as for `Way`."""
         directory, name = os.path.split(path.rstrip("/"))
         if name in ("", ".", ".."):
             raise UnsafePathError(f"{path} names nothing in a directory")
@@ -239,7 +243,7 @@ class Folders:
         return Place(path.rstrip("/"), name, way.end, way.ours)
 
     def sync(self) -> None:
-        """Makes what was renamed in them survive a power cut."""
+        """Syncs the directories, so that renames in them survive a power cut."""
         for way in self.ways.values():
             descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=way.end)
             try:
@@ -256,7 +260,7 @@ class Folders:
 
 @contextmanager
 def opened(path: str, create: int | None = None) -> Iterator[Place]:
-    """Where one path leads, see `Folders.place`."""
+    """The place that one path refers to, see `Folders.place`."""
     folders = Folders()
     try:
         yield folders.place(path, create=create)

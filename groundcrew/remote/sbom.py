@@ -1,9 +1,8 @@
-"""What a release is made of, as a CycloneDX document: part of the build on the host.
+"""Writes a release's bill of materials as a CycloneDX document; part of the build on the host.
 
-It is written from what is there when the build is over, with nothing else installed: the packages
-in the virtualenv, its interpreter, and the lockfile of the front end. The same content makes the
-same document. Format: https://cyclonedx.org/docs/1.6/json/. Standard library only, Python 3.9 or
-later.
+Its inputs are what exists after the build, with no extra tools: the packages in the virtualenv, its
+interpreter, and the lockfile of the front end. The same content gives the same document. Format:
+https://cyclonedx.org/docs/1.6/json/. Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 SBOM = "sbom.cdx.json"
-"""Its name in the release's directory."""
+"""File name in the release's directory."""
 Component = dict[str, Any]
 Hashes = dict[tuple[str, str], list[str]]
 
@@ -76,9 +75,9 @@ def sbom(metadata: dict[str, Any], venv: Path, hashes: Hashes, frontend: Path | 
 
 
 def _moment(release: str) -> dict[str, str]:
-    """When the release was made, which its name tells."""
-    found = re.match(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-", release)
-    return {"timestamp": "{}-{}-{}T{}:{}:{}Z".format(*found.groups())} if found else {}
+    """The time at which the release was created, from its name."""
+    match = re.match(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-", release)
+    return {"timestamp": "{}-{}-{}T{}:{}:{}Z".format(*match.groups())} if match else {}
 
 
 def _interpreter(venv: Path) -> Component:
@@ -98,17 +97,19 @@ def _interpreter(venv: Path) -> Component:
 
 
 def _python_packages(venv: Path, hashes: Hashes) -> tuple[list[Component], dict[str, list[str]]]:
-    """Those in the virtualenv, and which of them each one needs. What a package needs for an extra
-    of its own only is not among that."""
-    found = {
+    """The packages in the virtualenv, and the dependencies between them, without those of a
+    package's own extras."""
+    installed = {
         _canonical(about["Name"]): (about, folder)
         for folder in sorted(venv.glob("lib/python*/site-packages/*.dist-info"))
         for about in [_about(folder)]
         if about["Name"] and about["Version"]
     }
-    components = {name: _python_package(name, *found[name], hashes) for name in sorted(found)}
+    components = {
+        name: _python_package(name, *installed[name], hashes) for name in sorted(installed)
+    }
     edges = {}
-    for name, (about, _) in found.items():
+    for name, (about, _) in installed.items():
         needed = {
             _canonical(re.split(r"[^\w.-]", line.strip(), maxsplit=1)[0])
             for line in about.get_all("Requires-Dist", [])
@@ -121,7 +122,7 @@ def _python_packages(venv: Path, hashes: Hashes) -> tuple[list[Component], dict[
 
 
 def _about(folder: Path) -> Message:
-    """The headers of a package's METADATA: what follows them is its manual."""
+    """The headers of a package's METADATA, without its description."""
     file = folder / "METADATA"
     text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
     return HeaderParser().parsestr(text.partition("\n\n")[0])
@@ -138,7 +139,7 @@ def _python_package(name: str, about: Message, folder: Path, hashes: Hashes) -> 
     }
     direct = folder / "direct_url.json"
     if direct.is_file():
-        # Not from an index: no advisory is about it.
+        # Not from an index: no advisory covers it.
         component["bom-ref"] = f"{name}@{version}"
         origin = json.loads(direct.read_text(encoding="utf-8"))["url"]
         component["externalReferences"] = [_distribution(_without_login(origin))]
@@ -150,7 +151,8 @@ def _python_package(name: str, about: Message, folder: Path, hashes: Hashes) -> 
         if kind in _ALGORITHMS
     ]
     if allowed:
-        # Of each file that could have been installed: wheels for other platforms, and the source.
+        # Hashes of every file that could have been installed: wheels for other platforms, and the
+        # sdist.
         component["externalReferences"] = [
             {**_distribution(f"{_INDEX}/{name}/"), "hashes": allowed}
         ]
@@ -167,7 +169,7 @@ def _without_login(url: str) -> str:
 
 
 def _licenses(about: Message) -> dict[str, Any]:
-    """What the package says of itself: an SPDX expression, or as people wrote it."""
+    """The package's licenses: an SPDX expression, or names as written by its authors."""
     expression = str(about["License-Expression"] or "")
     if expression:
         return {"licenses": [{"expression": expression}]}
@@ -189,10 +191,11 @@ def _named(names: Any) -> dict[str, Any]:
 def npm_packages(
     folder: Path,
 ) -> tuple[list[Component], dict[str, list[str]], list[str]]:
-    """What the front end's lockfile names, what each of them needs, and what the front end does.
+    """The packages in the front end's lockfile, their dependencies, and the front end's direct
+    ones.
 
-    The build takes it from there and nowhere else. None of it need be in the built files: most is
-    what they are built with.
+    The build takes packages only from the lockfile. They need not be part of the built files: most
+    are build tools.
     """
     lock = next((folder / name for name in _NPM_LOCKS if (folder / name).is_file()), None)
     entries = json.loads(lock.read_text(encoding="utf-8")).get("packages", {}) if lock else {}
@@ -232,15 +235,17 @@ def _npm_package(purl: str, name: str, item: dict[str, Any]) -> Component:
     resolved = str(item.get("resolved", ""))
     if urlsplit(resolved).scheme in ("http", "https"):
         reference = _distribution(_without_login(resolved))
-        found = [value for value in hashes if value]
-        component["externalReferences"] = [{**reference, **({"hashes": found} if found else {})}]
+        present = [value for value in hashes if value]
+        component["externalReferences"] = [
+            {**reference, **({"hashes": present} if present else {})}
+        ]
     if item.get("dev"):
         component["properties"] = [{"name": "cdx:npm:package:development", "value": "true"}]
     return component
 
 
 def _integrity(text: str) -> dict[str, str] | None:
-    """A checksum in npm's words."""
+    """A checksum in npm's notation (SRI); None if it is malformed or its algorithm is unknown."""
     kind, _, value = text.partition("-")
     try:
         content = base64.b64decode(value.partition("?")[0], validate=True).hex()
@@ -250,20 +255,21 @@ def _integrity(text: str) -> dict[str, str] | None:
 
 
 def _npm_needs(path: str, item: dict[str, Any], refs: dict[str, str]) -> list[str]:
-    """Packages are found as Node.js does it: in the nearest node_modules upwards."""
+    """The packages that a package needs, resolved as Node.js does: from the nearest node_modules
+    upwards."""
     kinds = ("dependencies", "optionalDependencies", "peerDependencies", "devDependencies")
     needed = {name for kind in kinds for name in item.get(kind, {})}
-    found = []
+    needs = []
     for name in sorted(needed):
         place = path
         while True:
             candidate = f"{place}/node_modules/{name}".lstrip("/")
             if candidate in refs:
-                found.append(refs[candidate])
+                needs.append(refs[candidate])
             if candidate in refs or not place:
                 break
             place = place.rpartition("/node_modules/")[0] if "/node_modules/" in place else ""
-    return found
+    return needs
 
 
 def _canonical(name: str) -> str:

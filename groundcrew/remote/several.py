@@ -1,6 +1,6 @@
-"""The same work for several applications at the same time, each in a process of its own.
+"""Does the same work for several applications in parallel, each in its own process.
 
-Part of the programs that import it: it is sent with them. Standard library only, Python 3.9 or
+A library, sent to the host with the programs that import it. Standard library only, Python 3.9 or
 later.
 """
 
@@ -17,8 +17,9 @@ Work = Callable[[dict[str, Any]], int]
 
 
 def several(payloads: list[dict[str, Any]], work: Work, at_once: Optional[int] = None) -> int:  # noqa: UP045 - Python 3.9
-    """Does `work` for every payload, `at_once` at a time, and prints as the last line the names of
-    those that failed: {"failed": [name]}. Exit status 1 where there are any."""
+    """Calls `work` for every payload in its own process, `at_once` at a time. Prints the names of
+    those that failed as the last line: {"failed": [name]}. Returns the exit status: 1 if any
+    failed."""
     names: dict[int, str] = {}
     failed: list[str] = []
 

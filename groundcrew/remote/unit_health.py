@@ -1,6 +1,6 @@
-"""Whether units that were just started stay up, and what they have said.
+"""Checks whether units that were just started stay up, and reads their output.
 
-Part of the programs that import it: it is sent with them. Standard library only, Python 3.9 or
+A library, sent to the host with the programs that import it. Standard library only, Python 3.9 or
 later.
 """
 
@@ -14,7 +14,7 @@ from groundcrew.remote.printable import printable
 
 
 def trouble(units: list[str]) -> Optional[str]:  # noqa: UP045 - Python 3.9
-    """Why a unit will not become healthy any more, or None."""
+    """Why a unit will not become healthy any more; None if all may."""
     if not units:
         return None
     properties = "--property=Id,ActiveState,SubState,NRestarts,Result"
@@ -25,7 +25,7 @@ def trouble(units: list[str]) -> Optional[str]:  # noqa: UP045 - Python 3.9
         state = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
         unit, active, result = (state.get(key, "") for key in ("Id", "ActiveState", "Result"))
         if state.get("SubState", "").startswith("auto-restart"):
-            # Not counted as a restart before it happens; until then the release before answers.
+            # systemd counts a restart only when it happens; until then the previous release serves.
             return f"unit {unit} has died ({result})"
         if active in ("failed", "inactive"):
             return f"unit {unit} is {active} ({result})"
@@ -35,7 +35,7 @@ def trouble(units: list[str]) -> Optional[str]:  # noqa: UP045 - Python 3.9
 
 
 def journal(units: list[str], lines: int = 40) -> str:
-    """The units' last lines."""
+    """The last lines of the units' journal."""
     done = subprocess.run(
         ["journalctl", "--no-pager", "--output=cat", f"--lines={lines}"]
         + [f"--unit={unit}" for unit in units],
@@ -52,24 +52,34 @@ TELLING = re.compile(
     r"Failed to find attribute .*|Failed to parse .*|.*Error loading ASGI app\. .*"
     r"|.*no python application found.*|.*: error: .*|.*: not found$"
 )
-"""What servers and shells say in a line of its own."""
+"""Error messages of servers and shells that fit on one line."""
+EXCEPTION = re.compile(r"(?!(?:DEBUG|INFO|WARNING|ERROR|CRITICAL):)[A-Za-z_][\w.<>]*(?:: .*)?$")
+"""The line that ends a traceback. The lines of other processes may come between."""
 SERVERS = re.compile(
     r"gunicorn\.errors\.|SystemExit|KeyboardInterrupt|asyncio\.\w*\.?CancelledError"
 )
-"""Exceptions of a server that ends, which say nothing of why."""
+"""Exceptions of a server that exits, which do not name the cause."""
+SYSTEMD = re.compile(r"\S+\.(service|socket): ")
+"""systemd's messages about a unit, which may interrupt a traceback."""
 KILLED = "killed by the OOM killer"
 
 
+def shown(text: str, lines: int) -> str:
+    """The last lines of a journal for display. The heads of tracebacks are left out: they look as
+    if groundcrew had crashed."""
+    kept = [line for line in text.splitlines() if TRACEBACK not in line]
+    return "\n".join(kept[-lines:])
+
+
 def own_words(text: str) -> Optional[str]:  # noqa: UP045 - Python 3.9
-    """The line of a journal that tells best why an application ended: the last exception, or what
-    its server says; None where neither is there."""
-    lines = text.splitlines()
+    """The line of a journal that best explains why an application ended: the last exception, or its
+    server's message; None if there is neither."""
+    lines = [line for line in text.splitlines() if not SYSTEMD.match(line)]
     if KILLED in text:
-        return "it was killed: it needs more memory than `limits.memory_max`, or the host, has"
+        return "it was killed: it needs more memory than `limits.memory_max` allows or the host has"
     for start in range(len(lines) - 1, -1, -1):
         if TRACEBACK in lines[start]:
-            after = (line for line in lines[start + 1 :] if line and not line[0].isspace())
-            found = next(after, None)
-            if found is not None and not SERVERS.match(found):
-                return found
+            exception = next(filter(EXCEPTION.match, lines[start + 1 :]), None)
+            if exception is not None and not SERVERS.match(exception):
+                return exception
     return next((line for line in reversed(lines) if TELLING.match(line.strip())), None)

@@ -1,27 +1,28 @@
-"""How a host's applications share domains, ports and paths."""
+"""Checks how a host's applications share domains, ports and paths."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from groundcrew.apps.model import AppSettings
+from groundcrew.manifest.model import AppSettings
 from groundcrew.settings.errors import Problem
 
 Report = Callable[[tuple[str, ...], str], Problem]
 
 
 def addresses(apps: Mapping[str, AppSettings], problem: Report) -> list[Problem]:
-    """No two applications may answer on one domain, port and prefix; those that share a domain and
-    port share one server of nginx, and need the same domains for it."""
+    """Problems with shared addresses. No two applications may use the same domain, port and prefix.
+    Applications with the same domain and port share one nginx server, and must have the same
+    domains."""
     problems = []
     names = list(apps)
     for index, name in enumerate(names):
         for other in names[:index]:
-            # The one without domains is in the other's way.
+            # Report the application without domains: it takes the other's requests.
             mine, theirs = (other, name) if not apps[other].domains else (name, other)
-            found = _clash(apps[mine], apps[theirs], theirs)
-            if found:
-                key, message = found
+            clash = _clash(apps[mine], apps[theirs], theirs)
+            if clash:
+                key, message = clash
                 problems.append(problem(("app", mine, key), message))
                 break
     return problems
@@ -73,7 +74,7 @@ def _clash(app: AppSettings, other: AppSettings, name: str) -> tuple[str, str] |
 
 
 def _led_away(app: AppSettings, other: AppSettings, name: str) -> tuple[str, str] | None:
-    """A name that one of the two leads elsewhere, and the other has."""
+    """A name that one application redirects and the other has."""
     shared = set(app.domains) == set(other.domains)
     for domain in app.redirects:
         if domain in other.domains or (domain in other.redirects and not shared):

@@ -1,7 +1,7 @@
-"""Which applications a host has: the lists of its groups add up.
+"""Determines a host's applications: the lists of its groups add up.
 
-A host in two groups is one of each kind; the second group's list must not hide the first's. What is
-said for one host, or on the command line, replaces the list.
+A host in two groups has the applications of both: the second group's list must not hide the
+first's. A list for one host, or on the command line, replaces them.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from groundcrew.settings.merge import Layer
 
 LIST, WITHOUT = "apps", "apps_without"
 BETWEEN = " + "
-"""Between the names of the layers that a list came from."""
+"""Separator between the names of a list's layers."""
 
 
 def add_up(layers: Sequence[Layer]) -> list[Layer]:
-    """The layers, strongest last, with one list of applications and one of those taken off.
+    """The layers, strongest last, with the lists of applications and of removed applications
+    combined into one each.
 
-    A list that is none of names is left as it is, for validation to report.
+    A value that is not a list of names is left as it is, for validation to report.
     """
     if not all(is_names(layer.data.get(key, [])) for layer in layers for key in (LIST, WITHOUT)):
         return list(layers)
@@ -51,7 +52,7 @@ def add_up(layers: Sequence[Layer]) -> list[Layer]:
 
 
 def is_names(value: Any) -> bool:
-    """Whether a value is a list of words."""
+    """Whether a value is a list of strings."""
     return isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value)
 
 

@@ -1,4 +1,4 @@
-"""The certificates of applications that the operator's machine has."""
+"""Reads the certificates of applications on the operator's machine."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.tls import AcmeCertificate, OwnCertificate, SelfSignedCertificate
 from groundcrew.certificates import lab_ca, pem
 from groundcrew.certificates.material import CertificateError, Material, judge, read_chain
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.tls import AcmeCertificate, OwnCertificate, SelfSignedCertificate
 from groundcrew.settings import secrets
 from groundcrew.settings.errors import Problem
 
@@ -20,39 +20,36 @@ Report = Callable[[tuple[str, ...], str], Problem]
 def read_certificates(
     apps: Mapping[str, AppSettings], project: Path, problem: Report, keys: bool = True
 ) -> tuple[dict[str, Material], list[Problem]]:
-    """The certificates, each judged; none for applications whose host gets its own (`acme`).
+    """The certificates, each checked, and all problems; none for applications whose host obtains
+    its own (`acme`).
 
-    Without `keys`, those that come from the operator's machine are empty.
+    Without `keys`, private keys from the operator's machine are not read.
     """
-    found: dict[str, Material] = {}
+    materials: dict[str, Material] = {}
     problems = []
     for name, app in apps.items():
         place = ("app", name, "tls", "certificate")
         match app.tls.certificate if app.tls else None:
             case OwnCertificate() as own:
                 try:
-                    found[name] = _own(own, app.names, project, keys)
+                    materials[name] = _own(own, app.names, project, keys)
                 except CertificateError as error:
                     problems.append(problem((*place, "chain"), str(error)))
                 except secrets.SecretMissingError as error:
                     problems.append(problem((*place, "key"), str(error)))
             case SelfSignedCertificate():
-                found[name] = lab_ca.issue(project, app.names)
+                materials[name] = lab_ca.issue(project, app.names)
             case AcmeCertificate(dns=hooks) if hooks:
                 for key, path in hooks.model_dump().items():
                     if path and not (project / Path(path).expanduser()).is_file():
                         problems.append(problem((*place, "dns", key), f"no file {project / path}"))
-    return found, problems
+    return materials, problems
 
 
 def _own(own: OwnCertificate, domains: tuple[str, ...], project: Path, keys: bool) -> Material:
-    if own.key.generate:
-        raise secrets.SecretMissingError("a key that a host makes up has no certificate")
-    secrets.check(own.key)
-    key = SecretStr("")
-    if keys:
-        text = secrets.resolve(own.key, project).get_secret_value()
-        key = SecretStr(pem.clean(text, pem.PRIVATE_KEY))
+    why = "a generated key has no certificate: use env, file or command"
+    given = secrets.of_operator(own.key, project, keys, why)
+    key = SecretStr(pem.clean(given.get_secret_value(), pem.PRIVATE_KEY) if given else "")
     chain = read_pem(project, own.chain)
     if keys:
         judge(chain, key.get_secret_value(), domains)
@@ -64,21 +61,21 @@ def _own(own: OwnCertificate, domains: tuple[str, ...], project: Path, keys: boo
 
 
 def read_pem(project: Path, path: str) -> str:
-    """A file's certificates. Raises CertificateError where it cannot be read, or has none."""
+    """A file's certificates in PEM. Raises CertificateError if it cannot be read or has none."""
     file = project / Path(path).expanduser()
     try:
-        # What stands between the certificates is nobody's business, whatever its encoding.
+        # Text between the certificates is ignored, whatever its encoding.
         data = file.read_bytes()
     except OSError as error:
         raise CertificateError(f"{file} cannot be read: {error.strerror}") from None
-    found = pem.clean(data.decode("latin-1"), pem.CERTIFICATE)
-    if not found:
+    blocks = pem.clean(data.decode("latin-1"), pem.CERTIFICATE)
+    if not blocks:
         raise CertificateError(f"{file} has no certificate in PEM{_instead(data)}")
-    return found
+    return blocks
 
 
 def _instead(data: bytes) -> str:
-    """What a file without certificates is, and the next step."""
+    """A hint about the format of a file without certificates, and the next step."""
     if data.startswith(b"\x30"):
         return ", it may be DER: `openssl x509 -inform der -in FILE -out FILE.pem`, or PKCS #12"
     if b"-----BEGIN PKCS7-----" in data:

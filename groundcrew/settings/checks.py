@@ -1,4 +1,5 @@
-"""What no single model can check: how a host's applications fit together and what they need."""
+"""Checks that no single model can make: how a host's applications fit together and what they
+need."""
 
 from __future__ import annotations
 
@@ -8,8 +9,8 @@ from pathlib import Path
 
 from pydantic import SecretStr, ValidationError
 
-from groundcrew.apps import config_render, generated
-from groundcrew.apps.model import AppSettings
+from groundcrew.manifest import config_render, generated
+from groundcrew.manifest.model import AppSettings
 from groundcrew.settings import secrets, source_checks
 from groundcrew.settings.errors import Problem
 from groundcrew.settings.merge import Merged
@@ -21,16 +22,21 @@ OWN_VARIABLES = {
     "uvicorn": re.compile("UVICORN_.+"),
     "uwsgi": re.compile("UWSGI_.+"),
 }
-"""Variables that a server takes settings from, by its type."""
+"""Environment variables from which a server reads settings, by its type."""
+BUILD_VARIABLES = re.compile(
+    "HOME|LANG|LD_.+|NODE_EXTRA_CA_CERTS|PATH|SSL_CERT_FILE|VIRTUAL_ENV|"
+    "UV_(CACHE_DIR|NO_CONFIG|NO_PROGRESS|PYTHON_DOWNLOADS)"
+)
+"""Variables that builds set themselves (see groundcrew/remote/build_release.py)."""
 Report = Callable[[tuple[str, ...], str], Problem]
 
 
 def servers(
     apps: Mapping[str, AppSettings], upstream_timeout: int, problem: Report
 ) -> list[Problem]:
-    """Every server has something to run, and keeps its connections longer than nginx does.
+    """Every server has an entry, and keeps its connections longer than nginx does.
 
-    `upstream_timeout` is `nginx.upstream_keepalive_timeout`.
+    `upstream_timeout` is `nginx.upstream_keepalive_timeout` in seconds.
     """
     problems = []
     for name, app in apps.items():
@@ -50,7 +56,7 @@ def servers(
 
 
 def production(apps: Mapping[str, AppSettings], merged: Merged) -> list[Problem]:
-    """No application of a host in group `prod` is in development mode by mistake."""
+    """No application of a host in group `prod` is in development mode, unless it is forced."""
     return [
         Problem(
             f"app.{name}.mode",
@@ -64,7 +70,7 @@ def production(apps: Mapping[str, AppSettings], merged: Merged) -> list[Problem]
 
 
 def files(apps: Mapping[str, AppSettings], project: Path, problem: Report) -> list[Problem]:
-    """What the manifests name on the operator's machine must be there."""
+    """Every file that a manifest names on the operator's machine exists."""
     problems = []
     for name, app in apps.items():
         problems += [
@@ -88,7 +94,7 @@ def files(apps: Mapping[str, AppSettings], project: Path, problem: Report) -> li
 
 
 def sizes(apps: Mapping[str, AppSettings], problem: Report) -> list[Problem]:
-    """What a size derives goes with what is set; `auto` may turn out to be any of them."""
+    """The values derived from a size fit the settings; `auto` may become any size."""
     problems = []
     for name, app in apps.items():
         for size in PROFILES if app.size == "auto" else [app.size] if app.size else []:
@@ -101,15 +107,15 @@ def sizes(apps: Mapping[str, AppSettings], problem: Report) -> list[Problem]:
 
 
 def environment(apps: Mapping[str, AppSettings], problem: Report) -> list[Problem]:
-    """Every required variable is set, and none twice."""
+    """Every required variable is set, and no variable is set twice or overrides other settings."""
     problems = []
     for name, app in apps.items():
         for key in app.required:
-            if app.env.get(key) is None and key not in app.secrets:
+            if app.env.get(key) is None and key not in {*app.secrets, *_of_needs(app)}:
                 problems.append(
                     problem(
                         ("app", name, "required"),
-                        f"{key} is required but set neither in env nor in secrets",
+                        f"{key} is required but set neither in env nor in secrets nor by needs",
                     )
                 )
         for key, value in app.env.items():
@@ -121,27 +127,38 @@ def environment(apps: Mapping[str, AppSettings], problem: Report) -> list[Proble
                     )
                 )
         theirs = OWN_VARIABLES.get(app.server.type)
+        for key in app.build_secrets:
+            if BUILD_VARIABLES.fullmatch(key):
+                text = f"builds have a {key} of their own; choose another name"
+                problems.append(problem(("app", name, "build_secrets", key), text))
         for block in ("env", "secrets"):
             for key in getattr(app, block):
                 if theirs and theirs.fullmatch(key):
                     problems.append(
                         problem(
                             ("app", name, block, key),
-                            f"{app.server.type} takes settings from it, against those of `server`: "
-                            "say it there",
+                            f"{app.server.type} reads settings from it, which would override "
+                            "`server`: set them there",
                         )
                     )
-        for key in app.env.keys() & app.secrets.keys():
-            problems.append(
-                problem(("app", name, "secrets", key), f"{key} is set in env too; remove one")
-            )
+        for block in ("secrets", "build_secrets"):
+            for key in app.env.keys() & getattr(app, block).keys():
+                problems.append(
+                    problem(("app", name, block, key), f"{key} is set in env too; remove one")
+                )
     return problems
+
+
+def _of_needs(app: AppSettings) -> set[str]:
+    """Variables that the application's needs set."""
+    return {key for name, need in app.needs.items() for key in need.variables(name)}
 
 
 def read_secrets(
     apps: Mapping[str, AppSettings], project: Path, problem: Report, needed: bool = True
 ) -> tuple[dict[str, dict[str, SecretStr]], list[Problem]]:
-    """The values of all secrets, per application; the operator's are left out unless `needed`."""
+    """The values of all secrets, by application, and all problems. The operator's are only read if
+    `needed`."""
     values: dict[str, dict[str, SecretStr]] = {}
     problems = []
     for name, app in apps.items():
@@ -159,6 +176,26 @@ def read_secrets(
     return values, problems
 
 
+def read_build_secrets(
+    apps: Mapping[str, AppSettings], project: Path, problem: Report, needed: bool = True
+) -> tuple[dict[str, dict[str, SecretStr]], list[Problem]]:
+    """The values of all build secrets, by application, and all problems. They are only read if
+    `needed`."""
+    values: dict[str, dict[str, SecretStr]] = {}
+    problems = []
+    for name, app in apps.items():
+        values[name] = {}
+        for key, source in app.build_secrets.items():
+            try:
+                why = "nobody would know a generated value: use env, file or command"
+                value = secrets.of_operator(source, project, needed, why)
+                if value is not None:
+                    values[name][key] = value
+            except secrets.SecretMissingError as error:
+                problems.append(problem(("app", name, "build_secrets", key), str(error)))
+    return values, problems
+
+
 def config_files(
     apps: Mapping[str, AppSettings],
     secrets: Mapping[str, Mapping[str, SecretStr]],
@@ -169,7 +206,7 @@ def config_files(
     problems = []
     for name, app in apps.items():
         known = {key: value.get_secret_value() for key, value in secrets[name].items()}
-        # Without a value for each of them there is an error already.
+        # If a secret has no value, that has already been reported.
         if not app.files or known.keys() != app.secrets.keys():
             continue
         context = config_render.context(name, app, known)

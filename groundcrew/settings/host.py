@@ -1,14 +1,19 @@
-"""What every host has besides the settings of its roles: its applications."""
+"""The settings that every host has besides those of its roles: its applications and playbook
+options."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, PrivateAttr, StringConstraints
 
-from groundcrew.apps.model import AppSettings
+from groundcrew.bindings import Place
+from groundcrew.contract import Brings, Brought, GroupSettings, ProviderSettings, RoleSettings
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.secret import SecretSource
 from groundcrew.model import Settings
 
 
@@ -16,49 +21,109 @@ class ShowSettings(Settings):
     """What `playbooks/settings.py` prints; given on the command line."""
 
     key: str | None = None
-    """Print this block or value only: `app.shop`, `nginx.gzip`."""
+    """Block or value to print: `app.shop`, `nginx.gzip`; null: all."""
+
+    changed: bool = False
+    """Whether to leave out the values that nobody has set (`--data settings.changed=true`)."""
+
+    explain: str | None = None
+    """Setting to explain: its type, its default, its meaning, and who has set it (`--data
+    settings.explain=app.shop.server.workers`)."""
 
     json_output: bool = Field(False, alias="json")
-    """Print JSON instead of a table."""
+    """Whether to print JSON instead of a table."""
 
 
 class RunSettings(Settings):
     """What a playbook is asked to do; given on the command line."""
 
     app: str | None = None
-    """The application (`--data app=shop`); default: all of the host."""
+    """Application that the playbook works on (`--data app=shop`); null: all of the host."""
 
     release: str | None = None
-    """The release (`--data release=ID`); default: the last good one that served before the live
-    one."""
+    """Release that the playbook works on (`--data release=ID`); null: the last good one that served
+    before the live one."""
+
+    need: str | None = None
+    """Need of the application that the playbook works on (`--data need=database`); null: all of
+    them."""
 
     again: str | None = None
-    """An application whose release is to be released again though a rollback has left it
-    (`--data again=shop`)."""
+    """Application whose release is released again although a rollback has left it (`--data
+    again=shop`)."""
+
+    host: str | None = None
+    """Host with a replica that `playbooks/promote.py` makes the primary, or to which
+    `playbooks/rotate.py` gives new passwords (`--data host=db2`)."""
+
+    restore: str | None = None
+    """Name of the application that `playbooks/restore.py` restores, repeated (`--data
+    restore=shop`), so that nobody replaces the wrong one. null: it only shows what would be
+    replaced."""
+
+    at: datetime | None = None
+    """Moment to which `playbooks/restore.py` restores (`--data at="2026-11-22 14:00"`), in UTC
+    unless it says otherwise; null: the newest backup."""
+
+    part: str | None = None
+    """What `playbooks/restore.py` restores of an application (`--data part=postgresql`, or
+    `part=files`), or which replica of `host` is meant (`part=redis.queue`); null: everything."""
+
+    target: str | None = None
+    """Target of `backup.targets` that a playbook works with (`--data target=offsite`)."""
+
+    of_host: str | None = None
+    """Host whose backups `playbooks/restore.py` restores (`--data of_host=web1`), for example one
+    that is lost; null: each host its own."""
+
+    confirm: str | None = None
+    """Restore whose replaced data is removed (`--data confirm=20261122t140000`)."""
+
+    kind: Literal["full", "daily", "logs"] = "daily"
+    """Kind of backup that `playbooks/backup.py` makes (`--data kind=full`)."""
+
+    prepare: bool = False
+    """Whether deploy.py leaves out releases and checks (`--data prepare=yes`). Accounts,
+    directories and everything else exist afterwards, so that data can be brought before an
+    application starts for the first time."""
 
     maintenance: Literal["on", "off"] | None = None
-    """Maintenance mode (`--data maintenance=on`)."""
+    """Whether `playbooks/maintenance.py` switches maintenance on or off (`--data
+    maintenance=on`)."""
 
     lines: int | None = Field(None, ge=1, le=10000)
-    """How much of each log is shown (`--data lines=100`); default: 50 lines of an application's
-    logs, 10 of its release log."""
+    """Number of lines of each log that are shown (`--data lines=100`); null: 50 lines of an
+    application's logs, 10 of its release log."""
 
     since: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*[smhd]$")] | None = None
-    """Only log lines of this long ago or later (`--data since=10m`): seconds, minutes, hours or
-    days."""
+    """How old the oldest log line may be that is shown (`--data since=10m`), in seconds, minutes,
+    hours or days; null: any age."""
 
     sbom: str | None = None
-    """Directory on the operator's machine that gets bills of materials (`--data sbom=sboms`)."""
+    """Directory on the operator's machine into which bills of materials are written (`--data
+    sbom=sboms`)."""
 
-    purge: bool = False
-    """Whether `playbooks/remove.py` takes the application's data too (`--data purge=yes`)."""
+    report: str | None = None
+    """File on the operator's machine into which the run's report is written (`--data
+    report=out/run.html`): a page, with JSON and JUnit XML of the same name beside it."""
+
+    purge: str | None = None
+    """Name of the application whose data `playbooks/remove.py` deletes too (`--data purge=shop`):
+    the same as `app`, so that nobody deletes the wrong one. null: the data stays."""
 
 
 class StatusSettings(Settings):
     """What `playbooks/status.py` writes; given on the command line."""
 
     json_path: str | None = Field(None, alias="json")
-    """File on the operator's machine that gets the state of all hosts as JSON."""
+    """File on the operator's machine into which the state of all hosts is written as JSON."""
+
+
+class ChecklistSettings(Settings):
+    """What `playbooks/checklist.py` writes; given on the command line."""
+
+    json_path: str | None = Field(None, alias="json")
+    """File on the operator's machine into which the lines of all hosts are written as JSON."""
 
 
 class HostBase(Settings):
@@ -66,11 +131,12 @@ class HostBase(Settings):
 
     apps: tuple[str, ...] = ()
     """Names of the applications on this host; each has a manifest `apps/NAME.yml`. The lists of
-    `group_data/all.py` and of all its groups add up; one in the inventory or in `--data` replaces
-    them."""
+    `group_data/all.py` and of all the host's groups add up; a list in the inventory or in `--data`
+    replaces them."""
 
     apps_without: tuple[str, ...] = ()
-    """Applications that groups give and this host, or all hosts of another group, do not have."""
+    """Names of applications that groups list but that this host, or all hosts of another group,
+    must not have."""
 
     app: dict[str, AppSettings] = Field(default_factory=dict)
     """The applications' settings: the manifests, with what other layers change."""
@@ -81,22 +147,126 @@ class HostBase(Settings):
     status: StatusSettings = StatusSettings()
     """What `playbooks/status.py` writes."""
 
+    checklist: ChecklistSettings = ChecklistSettings()
+    """What `playbooks/checklist.py` writes."""
+
     settings: ShowSettings = ShowSettings()
     """What `playbooks/settings.py` prints."""
 
+    address: str | None = None
+    """Address at which the other hosts of the inventory reach this host, and from which it connects
+    to them: that of a private network, if there is one. null: `ssh_hostname`, or the host's
+    name."""
+
+    _place: Place = PrivateAttr(default_factory=Place)
+
+    @property
+    def place(self) -> Place:
+        """The host's place in the inventory."""
+        return self._place
+
+    def placed(self, place: Place) -> Self:
+        """These settings, at a place in the inventory."""
+        copy = self.model_copy()
+        copy._place = place
+        return copy
+
+    @classmethod
+    def providers(cls) -> frozenset[str]:
+        """Names of the roles that applications can need."""
+        return cls._roles(ProviderSettings)
+
+    @classmethod
+    def role_groups(cls) -> frozenset[str]:
+        """Names of the roles that groups of the inventory are called like."""
+        return cls._roles(GroupSettings)
+
+    @classmethod
+    def _roles(cls, kind: type[RoleSettings]) -> frozenset[str]:
+        return frozenset(
+            name
+            for name, field in cls.model_fields.items()
+            if isinstance(field.annotation, type) and issubclass(field.annotation, kind)
+        )
+
+    def provider(self, name: str) -> ProviderSettings:
+        """The settings of a role that applications can need."""
+        role = getattr(self, name)
+        assert isinstance(role, ProviderSettings)
+        return role
+
     @classmethod
     def presets(cls, given: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:  # noqa: ARG003
-        """Layers of defaults that a setting in `given` stands for: name -> values. They are weaker
-        than anything that is set."""
+        """Layers of defaults that settings in `given` select, as name -> values. They are weaker
+        than any value that is set."""
         return {}
 
     @property
+    def admins(self) -> list[str]:
+        """Users that may use sudo."""
+        return []
+
+    @property
+    def backed_up(self) -> bool:
+        """Whether the host is backed up."""
+        return False
+
+    @property
+    def login_banner(self) -> str | None:
+        """File that is shown before a login; None if no role has one."""
+        return None
+
+    @property
+    def connect_timeout(self) -> float:
+        """Seconds without an answer after which verify takes a port for closed."""
+        return 1
+
+    @property
     def upstream_keepalive(self) -> int:
-        """Seconds that the web server keeps an idle connection to an application; 0 where no role
-        says."""
+        """Seconds that the web server keeps an idle connection to an application; 0 if no role sets
+        it."""
         return 0
 
+    @property
+    def role_secrets(self) -> dict[tuple[str, ...], SecretSource]:
+        """The operator's secrets that roles need, by key."""
+        return {
+            (name, *path): source
+            for name in type(self).model_fields
+            if isinstance(role := getattr(self, name), RoleSettings)
+            for path, source in role.secrets()
+        }
+
+    def misplaced(self) -> Iterable[tuple[tuple[str, ...], str]]:
+        """What roles cannot do at the host's place in the inventory: key -> reason."""
+        found = [
+            ((name, *path), reason)
+            for name in type(self).model_fields
+            if isinstance(role := getattr(self, name), RoleSettings)
+            for path, reason in role.misplaced(self.place)
+        ]
+        # A role that is misplaced may not know what it brings.
+        return found or self.brought.conflicts()
+
+    def of_applications(self) -> Brings:
+        """What the applications themselves bring."""
+        return Brings()
+
+    @property
+    def brought(self) -> Brought:
+        """What the applications and roles bring to this host, in the order of the settings."""
+        roles = {"app": self.of_applications()}
+        for name in type(self).model_fields:
+            role = getattr(self, name)
+            if isinstance(role, RoleSettings):
+                roles[name] = role.brings(self)
+        return Brought(roles)
+
     def conflicts(self, project: Path) -> Iterable[tuple[tuple[str, ...], str]]:  # noqa: ARG002
-        """Keys of roles that do not fit the applications or the operator's machine, each with the
-        reason."""
-        return ()
+        """Keys of roles that conflict with the applications or the operator's machine, each with
+        the reason."""
+        for name in type(self).model_fields:
+            role = getattr(self, name)
+            if isinstance(role, RoleSettings):
+                for path, reason in role.contradictions(self):
+                    yield (name, *path), reason

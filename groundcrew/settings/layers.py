@@ -18,14 +18,35 @@ from groundcrew.settings.merge import Layer, merge
 
 COMMAND_LINE = "--data"
 _ENV = re.compile(r"app\.[^.]+\.env\.[^.]+$")
-# What playbooks are told, without the block's name.
-_ASKED = ("app", "release", "maintenance", "lines", "since", "sbom", "purge", "again")
+# Keys of `run` that may be given without the block's name.
+_ASKED = (
+    "app",
+    "need",
+    "release",
+    "maintenance",
+    "lines",
+    "since",
+    "sbom",
+    "report",
+    "purge",
+    "restore",
+    "at",
+    "part",
+    "target",
+    "of_host",
+    "confirm",
+    "kind",
+    "again",
+    "host",
+    "prepare",
+)
 SHORT = {key: f"run.{key}" for key in _ASKED}
 
 
 @cache
 def connection_keys() -> frozenset[str]:
-    """Host data that is pyinfra's own (ssh_user, docker_identifier, ...) or the transport's."""
+    """Keys of host data that belong to pyinfra (ssh_user, docker_identifier, ...) or to the
+    transport."""
     keys = {"bootstrap_user"}
     for connector in get_all_connectors().values():
         keys.update(getattr(connector, "data_meta", {}))
@@ -33,8 +54,8 @@ def connection_keys() -> frozenset[str]:
 
 
 def host_layers(host: Host, inventory: Inventory, project: Path) -> list[Layer]:
-    """Layers above the manifests, weakest first: all, groups as listed, host, --data; the host's
-    list of applications is one layer more."""
+    """Layers above the manifests, weakest first: all, groups as listed, host, --data. The combined
+    list of applications is an additional layer."""
     groups = dict.fromkeys(host.groups)
     layers = [
         Layer(_group_layer("all", project), _own(inventory.get_data()), shared=True),
@@ -47,8 +68,8 @@ def host_layers(host: Host, inventory: Inventory, project: Path) -> list[Layer]:
 
 
 def _as_written(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Environment variables as they stand on the command line, where pyinfra has read a number that
-    is spelled in another way (`3.10`, `0123`)."""
+    """Environment variables as written on the command line if pyinfra has parsed a number that is
+    written differently (`3.10`, `0123`)."""
     given = dict(item.partition("=")[::2] for item in selection.parameters().get("data") or ())
     return {
         key: given[key]
@@ -72,7 +93,7 @@ def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _group_layer(group: str, project: Path) -> str:
-    """The group's file, or the inventory where it can carry data too."""
+    """The group's file; the inventory if there is none, since it can carry group data too."""
     file = f"group_data/{group}.py"
     return file if (project / file).exists() else f"inventory, group {group}"
 

@@ -1,8 +1,8 @@
-"""Loads and validates the settings of every host, before any host is connected to."""
+"""Loads and validates the settings of every host before connecting to any."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,11 +12,14 @@ from pydantic import SecretStr, ValidationError
 from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 
-from groundcrew.apps.model import AppSettings
+from groundcrew import project as here
+from groundcrew.bindings import Place
 from groundcrew.certificates.material import Material
-from groundcrew.settings import checks, manifests, selection
+from groundcrew.manifest.model import AppSettings
+from groundcrew.settings import checks, manifests, role_secrets, selection
 from groundcrew.settings.addresses import addresses
 from groundcrew.settings.app_list import is_names
+from groundcrew.settings.bindings import bind, read_external
 from groundcrew.settings.certificates import read_certificates
 from groundcrew.settings.defaults import defaults
 from groundcrew.settings.errors import Problem, SettingsError, nearest
@@ -27,13 +30,11 @@ from groundcrew.settings.needs import ALL, Need, NotReadError
 from groundcrew.settings.passwords import Passwords, read_passwords
 from groundcrew.settings.validate import validate
 
-PROJECT = Path(__file__).resolve().parents[2]
-
 WEB_GROUP = "web"
 """Hosts in this group run applications."""
 
 PROD_GROUP = "prod"
-"""Hosts in this group run nothing in development mode."""
+"""Hosts in this group run no application in development mode."""
 
 Model = TypeVar("Model", bound=HostBase)
 Value = TypeVar("Value")
@@ -41,44 +42,84 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Loaded(Generic[Model]):
-    """A host's settings, where each value came from, and what was read with them."""
+    """A host's settings, the layer of each value, and the secrets that were read."""
 
     settings: Model
     merged: Merged
     needs: frozenset[Need]
-    """What of the operator's secrets was read."""
+    """The operator's secrets that were read."""
 
     _secrets: dict[str, dict[str, SecretStr]] = field(repr=False)
+    _build_secrets: dict[str, dict[str, SecretStr]] = field(repr=False)
     _passwords: dict[str, Passwords] = field(repr=False)
     _certificates: dict[str, Material] = field(repr=False)
 
+    _role_secrets: dict[tuple[str, ...], SecretStr] = field(default_factory=dict, repr=False)
+
+    urls: dict[str, dict[str, SecretStr]] = field(default_factory=dict, repr=False)
+    """URLs of services outside of the inventory, by application and need."""
+
     first: frozenset[str] = frozenset()
-    """Applications that no host before this one in the inventory has."""
+    """Applications that no earlier host in the inventory has."""
 
     @property
     def secrets(self) -> dict[str, dict[str, SecretStr]]:
-        """Of each application. Raises NotReadError, as the next two do."""
+        """Secrets by application. Raises NotReadError if they were not read."""
         return self._read(Need.VARIABLES, self._secrets)
 
     @property
+    def build_secrets(self) -> dict[str, dict[str, SecretStr]]:
+        """Build secrets by application. Raises NotReadError if they were not read."""
+        return self._read(Need.VARIABLES, self._build_secrets)
+
+    @property
     def passwords(self) -> dict[str, Passwords]:
-        """Of each application's sites."""
+        """Passwords of each application's sites. Raises NotReadError if they were not read."""
         return self._read(Need.PASSWORDS, self._passwords)
 
     @property
+    def role_secrets(self) -> dict[tuple[str, ...], SecretStr]:
+        """Secrets of roles by key. Raises NotReadError if they were not read."""
+        if Need.ROLES not in self.needs:
+            raise NotReadError(Need.ROLES)
+        return self._role_secrets
+
+    @property
     def certificates(self) -> dict[str, Material]:
-        """Of each application whose host does not get its own."""
+        """Certificates by application, except those that hosts obtain. Raises NotReadError if their
+        keys were not read."""
         return self._read(Need.KEYS, self._certificates)
 
     @property
     def roots(self) -> dict[str, str | None]:
-        """The roots (PEM) of those certificates, where they are not among the machine's."""
+        """The root certificates (PEM) of those certificates; None if they are among the
+        machine's."""
         return {name: material.root for name, material in self._certificates.items()}
+
+    @property
+    def all_secrets(self) -> set[str]:
+        """The texts of all secrets that were read."""
+        read = (self._secrets, self._build_secrets, self._passwords, self._certificates)
+        return set(_texts([*read, self._role_secrets, self.urls]))
 
     def _read(self, need: Need, values: dict[str, Value]) -> dict[str, Value]:
         if need not in self.needs:
             raise NotReadError(need)
         return values
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The texts of all secrets in containers."""
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+    elif isinstance(value, Material):
+        yield value.key.get_secret_value()
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _texts(item)
 
 
 _loaded: dict[str, Loaded[Any]] = {}
@@ -87,19 +128,21 @@ _loaded: dict[str, Loaded[Any]] = {}
 def load_all(
     inventory: Inventory, model: type[Model], project: Path, needs: frozenset[Need] = ALL
 ) -> dict[str, Loaded[Model]]:
-    """Settings of all hosts by name. Raises SettingsError with every error of every host.
+    """The settings of all hosts by name. Raises SettingsError with every error of every host.
 
-    Of the operator's secrets only what the run `needs` is read.
+    Only those of the operator's secrets are read that the run `needs`.
     """
-    problems = selection.check(inventory, project)
+    problems = selection.check(inventory, project, model.role_groups())
     result: dict[str, Loaded[Model]] = {}
     for host in inventory:
         layers = host_layers(host, inventory, project)
-        loaded, found = load_host(layers, model, project, needs)
-        found += _outside_web(host, merge(layers))
+        groups = frozenset(host.groups)
+        loaded, host_problems = load_host(layers, model, project, needs, groups)
+        host_problems += _outside_web(host, merge(layers))
+        host_problems += _unsaid(host, merge(layers), project)
         if loaded and PROD_GROUP in host.groups:
-            found += checks.production(loaded.settings.app, loaded.merged)
-        problems += [replace(item, hosts=(host.name,)) for item in found]
+            host_problems += checks.production(loaded.settings.app, loaded.merged)
+        problems += [replace(item, hosts=(host.name,)) for item in host_problems]
         if loaded:
             result[host.name] = loaded
     problems += _one_value_for_all(result)
@@ -108,6 +151,14 @@ def load_all(
         own = set(item.settings.app)
         result[name] = replace(item, first=frozenset(own - seen))
         seen |= own
+    if not problems:
+        settings, problems = bind(
+            {name: item.settings for name, item in result.items()},
+            {name: item.urls for name, item in result.items()},
+            inventory,
+            {name: _reports(name, item.merged) for name, item in result.items()},
+        )
+        result = {name: replace(item, settings=settings[name]) for name, item in result.items()}
     if problems:
         raise SettingsError(problems)
     _loaded.clear()
@@ -115,26 +166,47 @@ def load_all(
     return result
 
 
+def _reports(host: str, merged: Merged) -> checks.Report:
+    """Makes a report about a key of a host."""
+
+    def problem(path: tuple[str, ...], message: str) -> Problem:
+        return Problem(".".join(path), merged.nearest_origin(path), message, (host,))
+
+    return problem
+
+
 def settings_for(host: Host) -> Loaded[Any]:
-    """The settings that load_all found for this host. Ends what pyinfra does not run."""
+    """The settings that load_all found for this host. Raises SystemExit if pyinfra does not run the
+    file."""
     if not _loaded:
         raise SystemExit(
             "groundcrew: pyinfra runs this file, in the project's directory:\n"
-            f"  cd {PROJECT} && . bin/_setup && pyinfra inventory/prod.py deploy.py"
+            f"  cd {_directory()} && pyinfra inventory/prod.py deploy.py"
         )
     return _loaded[host.name]
 
 
+def _directory() -> Path:
+    """The project of the file that is being run."""
+    names = [Path(str(name)).resolve() for name in selection.parameters().get("operations") or ()]
+    return here.find(names[0].parent, here.ROOT) if names else here.ROOT
+
+
 def load_host(
-    layers: list[Layer], model: type[Model], project: Path, needs: frozenset[Need] = ALL
+    layers: list[Layer],
+    model: type[Model],
+    project: Path,
+    needs: frozenset[Need] = ALL,
+    groups: frozenset[str] = frozenset(),
 ) -> tuple[Loaded[Model] | None, list[Problem]]:
-    """One host's settings from its layers, or None; and every error."""
+    """One host's settings from its layers, or None if there are errors; and every error. `groups`
+    are the host's groups in the inventory."""
     names = _app_names(merge(layers))
     problems: list[Problem] = []
     own: dict[str, Layer] = {}
     for name in names:
-        data, found = manifests.read(project, name)
-        problems += found
+        data, more = manifests.read(project, name)
+        problems += more
         if data is not None:
             own[name] = Layer(f"apps/{name}.yml", {"app": {name: data}})
     given = merge([*own.values(), *layers]).data
@@ -142,8 +214,9 @@ def load_host(
     merged = merge([Layer(DEFAULTS, defaults(model)), *presets, *own.values(), *layers])
     problems += _keep_only(merged, names, own, project)
     problems += _without_nobody(merged, project)
-    settings, found = validate(model, merged)
-    problems += found
+    settings, more = validate(model, merged)
+    settings = settings.placed(Place(groups)) if settings else None
+    problems += more
 
     def problem(path: tuple[str, ...], message: str) -> Problem:
         return Problem(".".join(path), merged.nearest_origin(path), message)
@@ -155,22 +228,30 @@ def load_host(
     problems += checks.files(apps, project, problem)
     problems += checks.environment(apps, problem)
     problems += checks.sizes(apps, problem)
-    secrets, found = checks.read_secrets(apps, project, problem, Need.VARIABLES in needs)
-    problems += found
-    passwords, found = read_passwords(apps, project, problem, Need.PASSWORDS in needs)
-    problems += found
-    certificates, found = read_certificates(apps, project, problem, Need.KEYS in needs)
-    problems += found
+    secrets, more = checks.read_secrets(apps, project, problem, Need.VARIABLES in needs)
+    problems += more
+    build_secrets, more = checks.read_build_secrets(apps, project, problem, Need.VARIABLES in needs)
+    problems += more
+    urls, more = read_external(apps, project, problem, Need.VARIABLES in needs)
+    problems += more
+    passwords, more = read_passwords(apps, project, problem, Need.PASSWORDS in needs)
+    problems += more
+    certificates, more = read_certificates(apps, project, problem, Need.KEYS in needs)
+    problems += more
     problems += checks.config_files(apps, secrets, project, problem)
     if settings:
         problems += [problem(path, message) for path, message in settings.conflicts(project)]
+    sources = settings.role_secrets if settings else {}
+    of_roles, more = role_secrets.read(sources, project, problem, Need.ROLES in needs)
+    problems += more
     if settings is None or problems:
         return None, problems
-    return Loaded(settings, merged, needs, secrets, passwords, certificates), problems
+    read = (secrets, build_secrets, passwords, certificates, of_roles)
+    return Loaded(settings, merged, needs, *read, urls=urls), problems
 
 
 def _sound_apps(merged: Merged) -> dict[str, AppSettings]:
-    """The applications that have no error of their own, where something else has one."""
+    """The applications without errors of their own, if other settings have errors."""
     blocks = merged.data.get("app")
     sound = {}
     for name, block in blocks.items() if isinstance(blocks, dict) else ():
@@ -180,13 +261,13 @@ def _sound_apps(merged: Merged) -> dict[str, AppSettings]:
 
 
 def _app_names(merged: Merged) -> list[str]:
-    """The host's applications; none where `apps` is no list of names, which validation reports."""
+    """The host's applications; none if `apps` is not a list of names, which validation reports."""
     names = merged.data.get("apps", [])
     return list(dict.fromkeys(names)) if is_names(names) else []
 
 
 def _without_nobody(merged: Merged, project: Path) -> list[Problem]:
-    """A name that is taken off and that no application has is a typo."""
+    """Problems for names in `apps_without` that no application has: they are typos."""
     known = manifests.names(project)
     names = merged.data.get("apps_without", [])
     layer = merged.nearest_origin(("apps_without",))
@@ -200,8 +281,9 @@ def _without_nobody(merged: Merged, project: Path) -> list[Problem]:
 def _keep_only(
     merged: Merged, names: Collection[str], readable: Collection[str], project: Path
 ) -> list[Problem]:
-    """Drop what other layers say of applications that this host does not run, and of those whose
-    manifest is unreadable: it would only bring follow-up errors. A name nobody has is a typo."""
+    """Drops what other layers set for applications that this host does not run, or whose manifest
+    cannot be read: it would only cause follow-up errors. Returns problems for names that no
+    application has."""
     blocks = merged.data.get("app")
     if not isinstance(blocks, dict):
         return []
@@ -217,13 +299,14 @@ def _keep_only(
 
 
 def _one_value_for_all(loaded: Mapping[str, Loaded[Any]]) -> list[Problem]:
-    """What a host makes up is its own: several hosts of one application would each have another."""
-    found: dict[tuple[str, str], list[str]] = {}
+    """Problems for generated secrets of an application on several hosts: each host would have
+    another value."""
+    hosts_of: dict[tuple[str, str], list[str]] = {}
     for host, item in loaded.items():
         for name, app in item.settings.app.items():
             for key, source in app.secrets.items():
                 if source.generate and not source.generate.per_host:
-                    found.setdefault((name, key), []).append(host)
+                    hosts_of.setdefault((name, key), []).append(host)
     message = (
         "each host would make up a value of its own: give them one with env, file or command, or "
         "set generate.per_host: true"
@@ -235,14 +318,29 @@ def _one_value_for_all(loaded: Mapping[str, Loaded[Any]]) -> list[Problem]:
             message,
             tuple(hosts),
         )
-        for (name, key), hosts in found.items()
+        for (name, key), hosts in hosts_of.items()
         if len(hosts) > 1
     ]
 
 
 def _outside_web(host: Host, merged: Merged) -> list[Problem]:
-    """Applications on a host that gets no web server would silently not be there."""
+    """A problem if a host has applications but no web server: they would be missing silently."""
     if not merged.data.get("apps") or WEB_GROUP in host.groups:
         return []
     message = f'the host is not in group "{WEB_GROUP}", which runs applications'
     return [Problem("apps", merged.nearest_origin(("apps",)), message)]
+
+
+def _unsaid(host: Host, merged: Merged, project: Path) -> list[Problem]:
+    """A problem if a web host has no list of applications though manifests exist: it would be set
+    up without any, and the run would succeed."""
+    known = manifests.names(project)
+    if "apps" in merged.data or WEB_GROUP not in host.groups or not known:
+        return []
+    message = (
+        f'is missing: apps = ["{known[0]}"] says which applications a host runs, apps = [] none'
+        if len(known) == 1
+        else f"is missing: it lists a host's applications (known: {', '.join(known)}); "
+        "apps = [] says none"
+    )
+    return [Problem("apps", f"group_data/{WEB_GROUP}.py", message)]

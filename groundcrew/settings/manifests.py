@@ -12,7 +12,8 @@ from groundcrew.settings.errors import Problem, nearest
 NAME = re.compile(patterns.PART)
 
 ACCOUNTS = ("-build", "-web")
-"""Ends of the names of an application's other accounts (`AppPaths.build_user`, `socket_group`)."""
+"""Suffixes of the names of an application's other accounts (`AppPaths.build_user`,
+`socket_group`)."""
 
 
 def names(project: Path) -> list[str]:
@@ -21,7 +22,7 @@ def names(project: Path) -> list[str]:
 
 
 def read(project: Path, name: str) -> tuple[dict[str, Any] | None, list[Problem]]:
-    """The manifest's mapping, or None and what is wrong with it."""
+    """The manifest's mapping, or None and its problems."""
     layer = f"apps/{name}.yml"
 
     def wrong(message: str) -> tuple[None, list[Problem]]:

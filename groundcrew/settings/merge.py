@@ -1,4 +1,4 @@
-"""Deep merge of layers that remembers where each value came from."""
+"""Deep merge of layers that records where each value came from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 Path = tuple[str, ...]
 
 DEFAULTS = "defaults"
-"""Name of the layer of what nobody set."""
+"""Name of the layer of values that are not set."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Layer:
     data: Mapping[str, Any]
 
     shared: bool = False
-    """Whether it is of many hosts: a group's."""
+    """Whether it applies to many hosts, as a group's does."""
 
 
 @dataclass
@@ -31,17 +31,17 @@ class Merged:
     origins: dict[Path, str] = field(default_factory=dict)
 
     def origin(self, path: Path) -> str:
-        """The layer that set the value at `path`, or the value that it is part of."""
+        """The layer that set the value at `path`, or the value that contains it."""
         for end in range(len(path), 0, -1):
             if path[:end] in self.origins:
                 return self.origins[path[:end]]
         return DEFAULTS
 
     def nearest_origin(self, path: Path) -> str:
-        """The layer to mend when `path` is wrong or missing: the one that set it, or the first
-        that set anything in it, or in what it lies in."""
-        if (found := self.origin(path)) != DEFAULTS:
-            return found
+        """The layer to correct if `path` is wrong or missing: the one that set it, else the first
+        that set anything in it or in its nearest parent."""
+        if (origin := self.origin(path)) != DEFAULTS:
+            return origin
         for end in range(len(path), 0, -1):
             for key, layer in self.origins.items():
                 if layer != DEFAULTS and key[:end] == path[:end]:
@@ -49,11 +49,11 @@ class Merged:
         return DEFAULTS
 
     def value(self, path: Path) -> Any:
-        """The value at `path`, None where there is none."""
+        """The value at `path`; None if there is none."""
         node: Any = self.data
         for part in path:
             if isinstance(node, Mapping):
-                # Keys may be numbers, which a path has as text.
+                # Keys may be numbers; in a path they are text.
                 node = next((value for key, value in node.items() if str(key) == part), None)
             elif isinstance(node, (list, tuple)) and part.isdecimal() and int(part) < len(node):
                 node = node[int(part)]
@@ -63,7 +63,7 @@ class Merged:
 
 
 def merge(layers: Iterable[Layer]) -> Merged:
-    """Merge mappings deeply; anything else (lists too) replaces what was there."""
+    """Merges mappings deeply; any other value, including a list, replaces the earlier one."""
     merged = Merged()
     for layer in layers:
         _into(merged, merged.data, layer.data, (), layer.name)
@@ -81,7 +81,7 @@ def _into(
             merged.origins.pop(here, None)
             _into(merged, target[key], value, here, layer)
         elif isinstance(value, Mapping) and isinstance(target.get(key), dict):
-            continue  # an empty mapping adds nothing to one that is there
+            continue  # an empty mapping adds nothing to an existing one
         else:
             _forget(merged, here)
             target[key] = dict(value) if isinstance(value, Mapping) else value

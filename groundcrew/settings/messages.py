@@ -1,4 +1,4 @@
-"""pydantic's errors in the words of somebody who writes YAML."""
+"""Translates pydantic's errors into terms of YAML."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _EXPECTED = {
     "invalid_key": "a string as key",
 }
 LONGEST = 60
-"""Characters of a wrong value that are shown."""
+"""Maximum length of a wrong value that is shown."""
 
 
 def describe(items: Sequence[Mapping[str, Any]], value: Any, *, secret: bool) -> str:
-    """One sentence for all errors of one key, `value` being what was given there.
+    """One sentence for all errors of one key with the given `value`.
 
     A `secret` value is not shown, only its type.
     """
@@ -66,7 +66,7 @@ def describe(items: Sequence[Mapping[str, Any]], value: Any, *, secret: bool) ->
 
 
 def given(value: Any, *, secret: bool) -> str:
-    """What was given, in YAML's words."""
+    """The given value in YAML's terms."""
     if isinstance(value, Mapping):
         return "a mapping"
     if isinstance(value, (list, tuple)):
@@ -90,11 +90,11 @@ def _hint(value: Any, wanted: Sequence[str], *, secret: bool) -> str:
 
 
 def _instead(items: Sequence[Mapping[str, Any]], *, secret: bool) -> str:
-    found = {
+    replacements = {
         patterns.instead(item.get("ctx", {}).get("pattern", ""), item.get("input"))
         for item in items
     }
-    meant = found.pop() if len(found) == 1 and not secret else None
+    meant = replacements.pop() if len(replacements) == 1 and not secret else None
     return f'; did you mean "{meant}"?' if meant else ""
 
 

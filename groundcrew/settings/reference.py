@@ -1,10 +1,10 @@
-"""The settings reference in Markdown, from the models' schemas."""
+"""Generates the settings reference in Markdown from the models' schemas."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,44 +13,152 @@ import yaml
 from groundcrew.settings.schema import Schema
 
 NAME = "NAME"
-"""Stands in a key for a name that the user chooses."""
+"""Placeholder in a key for a name that the user chooses."""
 ESCAPED = "\\|"
 LONGEST = 40
-"""Characters of a default that fit into a table."""
+"""Maximum length of a default in a table."""
+SOURCE = re.compile(r"<(https://[^>\s]+)>")
+"""The address at the end of a description: the source of a default (`Source: <https://...>.`) or
+the syntax of a value (`Syntax:`)."""
+PAGES = {
+    "gunicorn.org": "gunicorn",
+    "uvicorn.dev": "uvicorn",
+    "uwsgi-docs": "uWSGI",
+    "nginx.org": "nginx",
+    "freedesktop.org": "systemd",
+    "mozilla.org": "Mozilla",
+    "owasp.org": "OWASP",
+    "ssh-audit.com": "ssh-audit",
+    "man.openbsd.org": "OpenSSH",
+    "cisecurity.org": "CIS",
+    "docs.kernel.org": "Linux",
+    "letsencrypt.org": "Let's Encrypt",
+    "docs.djangoproject.com": "Django",
+    "github.com/fail2ban": "fail2ban",
+    "hstspreload.org": "hstspreload.org",
+    "manpages.debian.org": "Debian",
+}
+"""Names of the sources, by a part of their addresses."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One key of the reference; `default` is YAML on one line, or more than a table can hold."""
+    """One key of the reference. `default` is YAML on one line; if it is too long for a table, it is
+    shown below.
+
+    `kinds` are the kinds of the block that it names; each has its own table.
+    """
 
     key: str
     kind: str
     default: str
     description: str
     value: Any = None
+    kinds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of a block: the block's key, the kind's name and its keys."""
+
+    key: str
+    name: str
+    told: str
+    """How a manifest selects it: `type: uvicorn`, or the key `git`."""
+    schema: Schema
 
 
 def entries(schema: Schema, prefix: str = "") -> Iterator[Entry]:
-    """Every key of a block, and those of the blocks in it, dotted."""
+    """Every key of a block and of the blocks in it, dotted, except those of kinds."""
     required = schema.get("required", ())
+    choice = _choice(schema)
     for key, value in schema["properties"].items():
-        default = "**required**" if key in required else _default(value)
         description = value.get("description", "")
-        yield Entry(f"{prefix}{key}", kind(value), default, description, value.get("default"))
-        for between, block in _blocks(value):
-            yield from entries(block, f"{prefix}{key}{between}.")
+        default, words = _default(value), kind(value)
+        given = value.get("default")
+        names: tuple[str, ...] = ()
+        if key in required:
+            default = "**required**"
+        elif key in choice:
+            default = f"**one of** {', '.join(f'`{name}`' for name in choice)}"
+            words = words.removesuffix(" or null")
+        inner = list(_inner(value))
+        for _, blocks in inner:
+            if len(blocks) > 1:
+                names = tuple(_name(block) for block in blocks)
+                if isinstance(given, dict) and "type" in given:
+                    default, given = f"`type: {given['type']}`", given["type"]
+        yield Entry(f"{prefix}{key}", words, default, description, given, names)
+        for between, blocks in inner:
+            if len(blocks) == 1:
+                yield from entries(blocks[0], f"{prefix}{key}{between}.")
 
 
-def _blocks(schema: Schema) -> Iterator[tuple[str, Schema]]:
-    """Blocks in a value, and what stands in keys between the value and them."""
+def kinds(schema: Schema, prefix: str = "") -> Iterator[Kind]:
+    """Every kind of every block that has several."""
+    for key, value in schema["properties"].items():
+        for between, blocks in _inner(value):
+            path = f"{prefix}{key}{between}"
+            for block in blocks:
+                if len(blocks) > 1:
+                    name = _name(block)
+                    told = f"type: {name}" if "type" in block["properties"] else name
+                    yield Kind(path, name, told, block)
+                yield from kinds(block, f"{path}.")
+
+
+def examples(schema: Schema, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The examples of blocks that have no kinds: the block's key and the example."""
+    for key, value in schema["properties"].items():
+        for between, blocks in _inner(value):
+            if len(blocks) == 1:
+                path = f"{prefix}{key}{between}"
+                for example in blocks[0].get("examples", ()):
+                    yield path, _ordered(example, blocks[0])
+                yield from examples(blocks[0], f"{path}.")
+
+
+def manifest(key: str, value: Any) -> str:
+    """A value at a dotted key, as written in a manifest."""
+    for part in reversed(key.split(".")):
+        name = part.removesuffix("[]")
+        value = {name: value if name == part else [value]}
+    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=96)
+    return text.rstrip()
+
+
+def _inner(schema: Schema) -> Iterator[tuple[str, list[Schema]]]:
+    """The blocks in a value, several if it is one of several kinds; each with the part of the key
+    between the value and the block."""
+    several = [member for member in schema.get("oneOf", ()) if "properties" in member]
     if "properties" in schema:
-        yield "", schema
-    for member in _members(schema):
-        yield from _blocks(member)
+        yield "", [schema]
+    elif several:
+        yield "", several
+    else:
+        for member in _members(schema):
+            yield from _inner(member)
     for suffix, inner in (("[]", schema.get("items")), (f".{NAME}", _values(schema))):
         if inner:
-            for between, block in _blocks(inner):
-                yield f"{suffix}{between}", block
+            for between, blocks in _inner(inner):
+                yield f"{suffix}{between}", blocks
+
+
+def _name(block: Schema) -> str:
+    """The name of a kind: its `type`, or the key that only it has."""
+    named = block["properties"].get("type", {}).get("const")
+    return str(named or block["required"][0])
+
+
+def _choice(block: Schema) -> list[str]:
+    """Keys of which a block must have exactly one."""
+    alternatives = block.get("oneOf", ()) if "properties" in block else ()
+    return [key for item in alternatives for key in item.get("required", ())]
+
+
+def _ordered(example: Mapping[str, Any], block: Schema) -> dict[str, Any]:
+    """An example with its keys in the block's order; schemas sort them."""
+    return {key: example[key] for key in block["properties"] if key in example}
 
 
 def _members(schema: Schema) -> list[Schema]:
@@ -58,7 +166,7 @@ def _members(schema: Schema) -> list[Schema]:
 
 
 def _values(schema: Schema) -> Schema | None:
-    """The schema of a mapping's values; None for what is no mapping."""
+    """The schema of a mapping's values; None for other schemas."""
     if schema.get("type") != "object" or "properties" in schema:
         return None
     named: list[Schema] = list(schema.get("patternProperties", {}).values())
@@ -67,13 +175,13 @@ def _values(schema: Schema) -> Schema | None:
 
 
 def kind(schema: Schema) -> str:
-    """What a value must be, in words."""
+    """The type of a value, in words."""
     words = list(dict.fromkeys(_words(schema)))
     return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _words(schema: Schema) -> list[str]:
-    # The `oneOf` of a block says which of its keys go together.
+    # The `oneOf` of a block describes combinations of its keys.
     if "properties" not in schema and (members := _members(schema)):
         return [word for member in members for word in _words(member)]
     if "enum" in schema:
@@ -121,25 +229,64 @@ def _default(schema: Schema) -> str:
 
 
 def section(title: str, schema: Schema, *, prefix: str = "", anchor: str = "") -> str:
-    """A heading, what the block is, and a table of its keys; long defaults below it.
+    """A heading, the block's description and a table of its keys, followed by a table with examples
+    for each kind of the blocks in it.
 
-    `anchor` precedes the keys in link targets where the keys alone are not unique.
+    `anchor` precedes the keys in link targets if the keys alone are not unique.
     """
-    lines = [f"## {title}", "", schema.get("description", ""), ""]
-    lines += ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
-    below = []
-    seen: dict[str, int] = {}
-    for entry in entries(schema, prefix):
-        name = re.sub(r"[^a-z0-9_]+", "-", f"{anchor}{entry.key}".lower()).strip("-")
-        # Kinds of one block may have keys of the same name: the second gets a number.
-        seen[name] = seen.get(name, 0) + 1
-        name = name if seen[name] == 1 else f"{name}-{seen[name]}"
-        default = entry.default
-        if len(default) > LONGEST + 2:
+    lines = [f"## {title}", "", _linked(schema.get("description", "")), ""]
+    lines += _table(entries(schema, prefix), anchor)
+    shown: list[Any] = []
+    above = ""
+    # Examples are parts of manifests.
+    for key, value in examples(schema, prefix) if anchor else ():
+        # Blocks of the same model have the same examples.
+        if value not in shown:
+            lines += ["", f"Examples of `{key}`:"] if key != above else []
+            lines += ["", "```yaml", manifest(key, value), "```"]
+            shown.append(value)
+            above = key
+    for item in kinds(schema, prefix):
+        name = _anchor(f"{anchor}{item.key.removesuffix('.NAME')}.{item.name}")
+        lines += ["", f'### <a id="{name}"></a>`{item.key}` with `{item.told}`', ""]
+        lines += [_linked(item.schema.get("description", "")), ""]
+        for value in item.schema.get("examples", ()):
+            lines += ["```yaml", manifest(item.key, _ordered(value, item.schema)), "```", ""]
+        lines += _table(entries(item.schema), f"{name}.", above=f"{item.key}.")
+    return "\n".join(lines) + "\n"
+
+
+def _anchor(key: str) -> str:
+    return re.sub(r"[^a-z0-9_]+", "-", key.lower()).strip("-")
+
+
+def _table(entries: Iterable[Entry], anchor: str, above: str = "") -> list[str]:
+    """A table of keys, with long defaults below it. `anchor` precedes the keys in link targets,
+    `above` in the text."""
+    lines = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
+    below: list[str] = []
+    for entry in entries:
+        name, key = _anchor(f"{anchor}{entry.key}"), f"{above}{entry.key}"
+        default, words = entry.default, entry.kind
+        if entry.kinds:
+            links = ", ".join(f"[`{item}`](#{name}-{_anchor(item)})" for item in entry.kinds)
+            words = f"block, one of {links}"
+        elif len(default) > LONGEST + 2 and not default.startswith("**"):
             default = f"[below](#{name}-default)"
             text = yaml.safe_dump(entry.value, sort_keys=False, allow_unicode=True, width=96)
-            below += ["", f'<a id="{name}-default"></a>Default of `{entry.key}`:', ""]
+            below += ["", f'<a id="{name}-default"></a>Default of `{key}`:', ""]
             below += ["```yaml", text.removesuffix("...\n").rstrip(), "```"]
-        cells = [f'<a id="{name}"></a>`{entry.key}`', entry.kind, default, entry.description]
+        meaning = _linked(entry.description)
+        cells = [f'<a id="{name}"></a>`{key}`', words, default, meaning]
         lines.append(f"| {' | '.join(cell.replace('|', ESCAPED) for cell in cells)} |")
-    return "\n".join([*lines, *below]) + "\n"
+    return lines + below
+
+
+def _linked(text: str) -> str:
+    """A description with its sources as links, each named after the page's owner."""
+
+    def link(match: re.Match[str]) -> str:
+        name = next((name for part, name in PAGES.items() if part in match[1]), match[1])
+        return f"[{name}]({match[1]})"
+
+    return SOURCE.sub(link, text)

@@ -1,8 +1,8 @@
-"""Names that belong to Debian: no application and no administrator can have one."""
+"""Names that are reserved for Debian: no application or administrator may use them."""
 
 from __future__ import annotations
 
-# The users and groups of base-passwd, systemd and the packages that web hosts have, or may get.
+# Users and groups of base-passwd, systemd, and packages that web hosts may have.
 _ACCOUNTS = """
     adm audio avahi backup bin bind bluetooth caddy cdrom certbot chrony clamav clock colord
     cron crontab daemon dbus dialout dip disk dnsmasq docker dovecot dovenull elasticsearch
@@ -19,24 +19,24 @@ ACCOUNTS = frozenset(_ACCOUNTS.split())
 """Users and groups."""
 
 PREFIXES = ("systemd-", "_")
-"""What the names of more of them begin with; `_` is Debian's mark for packages' own users."""
+"""Prefixes of further accounts; `_` is Debian's prefix for users of packages."""
 
-# Directories in /run and /srv, units, and `deploy`, the administrator that every host begins with.
+# Directories in /run and /srv, units, and `deploy`, the administrator of new hosts.
 _PLACES = """
     agetty apt auditd autovt blkid cloud-init console container-getty credentials cryptsetup deploy
     fail2ban getty groundcrew initctl lock log lvm mdadm modprobe mount network nftables rsyslog
     run screen sendsigs serial-getty shm tmux udev user web
 """
 PLACES = frozenset(_PLACES.split())
-"""What else on a host is named as an application's parts would be."""
+"""Names that would collide with an application's directories or units."""
 
 
 def is_system_account(name: str) -> bool:
-    """Whether a user or group of this name is Debian's."""
+    """Whether a user or group of this name belongs to Debian."""
     return name in ACCOUNTS or name.startswith(PREFIXES)
 
 
 def is_taken(name: str) -> bool:
-    """Whether an application of this name would have an account, a unit or a directory of
-    Debian's."""
+    """Whether an application of this name would collide with an account, a unit or a directory of
+    Debian."""
     return name in PLACES or is_system_account(name)

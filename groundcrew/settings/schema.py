@@ -1,4 +1,4 @@
-"""JSON Schemas of settings models, for editors and for the settings reference."""
+"""Generates JSON Schemas of settings models, for editors and the settings reference."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from groundcrew.apps.model import AppSettings
+from groundcrew.manifest.model import AppSettings
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
-"""The newest one that common YAML editors understand."""
+"""The newest dialect that common YAML editors support."""
 
 Schema = dict[str, Any]
 
@@ -24,7 +24,8 @@ def app_schema() -> Schema:
 
 
 def model_schema(model: type[BaseModel]) -> Schema:
-    """A model's schema without references: not every editor shows a description beside one."""
+    """A model's schema with references resolved: not every editor shows a description beside
+    one."""
     schema = model.model_json_schema(by_alias=True)
     plain: Schema = _plain(schema, schema.get("$defs", {}))
     return plain
@@ -35,22 +36,23 @@ def _plain(node: Any, definitions: Schema) -> Any:
         return [_plain(item, definitions) for item in node]
     if not isinstance(node, dict):
         return node
-    found: Schema = {**node}
-    if "$ref" in found:
-        target = definitions[found.pop("$ref").removeprefix("#/$defs/")]
-        found = {**target, **found}
-        if "properties" in found:
-            # The model says more than the field, and its properties have their own defaults.
-            found.pop("default", None)
-            found["description"] = target["description"]
+    resolved: Schema = {**node}
+    if "$ref" in resolved:
+        target = definitions[resolved.pop("$ref").removeprefix("#/$defs/")]
+        resolved = {**target, **resolved}
+        if "properties" in resolved:
+            # The model's description is more specific than the field's, and its properties have
+            # their own defaults.
+            resolved.pop("default", None)
+            resolved["description"] = target["description"]
     schema: Schema = {
         key: {name: _plain(item, definitions) for name, item in value.items()}
         if key in ("properties", "patternProperties")
         else value
-        if key in ("default", "enum", "const")
+        if key in ("default", "enum", "const", "examples")
         else _plain(value, definitions)
-        for key, value in found.items()
-        # Titles are only the keys again, in other letters.
+        for key, value in resolved.items()
+        # Titles only repeat the keys.
         if key not in ("$defs", "title")
     }
     if "patternProperties" in schema:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from groundcrew.apps.secret import KINDS, SecretSource
+from groundcrew.manifest.secret import KINDS, SecretSource
 from groundcrew.settings.weak import is_weak
 
 TIMEOUT = 60
-"""Seconds that a command may take."""
+"""Timeout of a command in seconds."""
 
 
 class SecretMissingError(Exception):
@@ -21,13 +21,25 @@ class SecretMissingError(Exception):
 
 
 def check(source: SecretSource) -> None:
-    """Raises SecretMissingError where it is not said from where the value comes."""
+    """Raises SecretMissingError unless the source has exactly one kind."""
     if len(source.kinds) != 1:
         raise SecretMissingError(f"expected exactly one of: {', '.join(KINDS)}")
 
 
+def of_operator(
+    source: SecretSource, project: Path, needed: bool, never_generated: str
+) -> SecretStr | None:
+    """The value of a secret that hosts cannot generate; None if the run does not need it. Raises
+    SecretMissingError, with `never_generated` as the message if the source is `generate`."""
+    if source.generate:
+        raise SecretMissingError(never_generated)
+    check(source)
+    return resolve(source, project) if needed else None
+
+
 def resolve(source: SecretSource, project: Path) -> SecretStr:
-    """The secret's value. Raises SecretMissingError where the source has none, or a bad one."""
+    """The secret's value. Raises SecretMissingError if the source has no value or an invalid
+    one."""
     check(source)
     if source.env is not None:
         value = os.environ.get(source.env)
@@ -43,8 +55,8 @@ def resolve(source: SecretSource, project: Path) -> SecretStr:
         raise SecretMissingError("the secret holds a NUL, which no environment variable can")
     if is_weak(value) and not source.allow_weak:
         raise SecretMissingError(
-            "the secret is a well-known default, which is tried first; choose another one, or set "
-            "allow_weak: true"
+            "the secret is a well-known default, which attackers try first; choose another one, or "
+            "set allow_weak: true"
         )
     return SecretStr(value)
 
@@ -67,8 +79,8 @@ def _command(command: str, project: Path) -> str:
 
 @cache
 def _run(command: str, project: Path) -> tuple[str, str]:
-    """Output and error, one of them empty. Once per run, also when it fails: several hosts want
-    the same secret, and a command may ask the operator for a password."""
+    """Output and error, one of them empty. A command runs once per run, even if it fails: several
+    hosts use the same secret, and a command may ask the operator for a password."""
     try:
         done = subprocess.run(  # noqa: S602 - the operator's own command
             command,

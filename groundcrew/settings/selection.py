@@ -1,6 +1,6 @@
-"""Which hosts a run is about: an inventory, group or --limit that names nobody is an error.
+"""Checks the selection of hosts: an inventory, group or --limit that matches no host is an error.
 
-pyinfra itself goes on with no hosts and reports success.
+pyinfra itself continues without hosts and reports success.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from pyinfra.api.inventory import Inventory
 
 from groundcrew.settings.errors import Problem, SettingsError, nearest
 
-# Groups that need no file of their own in group_data/.
+# Groups that need no file in group_data/.
 BUILT_IN_GROUPS = frozenset({"all", "web"})
 
 
 def parameters() -> Mapping[str, Any]:
-    """pyinfra's command line, by parameter name; empty when it is used as a library."""
+    """pyinfra's command line by parameter name; empty if pyinfra is used as a library."""
     context = click.get_current_context(silent=True)
     return context.params if context else {}
 
 
 def check_data_arguments() -> None:
-    """Every `--data` must be KEY=VALUE. Raises SettingsError."""
+    """Raises SettingsError unless every `--data` is KEY=VALUE."""
     problems = [
         Problem(argument, "--data", "expected KEY=VALUE")
         for argument in parameters().get("data") or ()
@@ -38,8 +38,11 @@ def check_data_arguments() -> None:
         raise SettingsError(problems)
 
 
-def check(inventory: Inventory, project: Path) -> list[Problem]:
-    """Every error in the choice of hosts."""
+def check(
+    inventory: Inventory, project: Path, roles: frozenset[str] = frozenset()
+) -> list[Problem]:
+    """Every error in the selection of hosts. Groups that are called like one of `roles` need no
+    file in group_data/."""
     given = parameters()
     name = str(given.get("inventory", "inventory"))
     if not len(inventory):
@@ -50,8 +53,8 @@ def check(inventory: Inventory, project: Path) -> list[Problem]:
             Problem(name, "inventory", message),
         ][:1]
     return [
-        *no_lists(Path(name), {*BUILT_IN_GROUPS, *_with_files(project, Path(name))}),
-        *unknown_groups(inventory, project, Path(name)),
+        *no_lists(Path(name), {*BUILT_IN_GROUPS, *roles, *_with_files(project, Path(name))}),
+        *unknown_groups(inventory, project, Path(name), roles),
         *_unmatched(inventory, given.get("limit") or (), "--limit"),
         *_unmatched(inventory, given.get("exclude") or (), "--exclude"),
     ]
@@ -73,13 +76,13 @@ def _near(pattern: str, names: Iterable[str], inventory: Inventory) -> str:
 
 
 def no_lists(file: Path, groups: Collection[str] | None) -> list[Problem]:
-    """Groups of an inventory that are something else than a list, which pyinfra passes over; of
-    these names only, where they are given: others may be helpers."""
+    """Groups of an inventory that are not lists, which pyinfra ignores; only groups with these
+    names if given, since other variables may be helpers."""
     try:
         tree = ast.parse(file.read_text(encoding="utf-8")) if file.suffix == ".py" else None
     except (OSError, ValueError, SyntaxError):
         return []
-    found = []
+    problems = []
     for node in tree.body if tree else []:
         targets = node.targets if isinstance(node, ast.Assign) else []
         for target in targets:
@@ -90,12 +93,12 @@ def no_lists(file: Path, groups: Collection[str] | None) -> list[Problem]:
             example = _as_list(node.value) if isinstance(node, ast.Assign) else None
             if example:
                 text = f"a group is a list of hosts: {target.id} = {example}"
-                found.append(Problem(target.id, str(file), text))
-    return found
+                problems.append(Problem(target.id, str(file), text))
+    return problems
 
 
 def _as_list(value: ast.expr) -> str | None:
-    """What was meant by a value that is certainly no list."""
+    """The list that was meant by a value that is certainly not one."""
     match value:
         case ast.Constant(value=str(text)):
             return json.dumps([part.strip() for part in text.split(",")])
@@ -112,12 +115,14 @@ def _with_files(project: Path, file: Path) -> set[str]:
     return {path.stem for folder in folders for path in folder.glob("*.py")}
 
 
-def unknown_groups(inventory: Inventory, project: Path, file: Path) -> list[Problem]:
-    """Groups with hosts that nothing here knows: usually a typo, and the host would stay bare.
+def unknown_groups(
+    inventory: Inventory, project: Path, file: Path, roles: frozenset[str] = frozenset()
+) -> list[Problem]:
+    """Groups with hosts that nothing refers to: usually a typo, and the host would stay bare.
 
-    `file` is the inventory's: pyinfra makes a group of its name.
+    `file` is the inventory's: pyinfra creates a group with its name.
     """
-    known = {*BUILT_IN_GROUPS, file.stem, *_with_files(project, file)}
+    known = {*BUILT_IN_GROUPS, *roles, file.stem, *_with_files(project, file)}
     known.update(name for name, data in inventory.group_data.items() if data)
     return [
         Problem(

@@ -1,12 +1,13 @@
-"""What a manifest says of its source must be there, and fit together."""
+"""Checks that the files named by a manifest's source settings exist and that the settings are
+consistent."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.source import DirectorySource, FileSource, GitSource, PypiSource, UrlSource
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.source import DirectorySource, FileSource, GitSource, PypiSource, UrlSource
 
 FILES = frozenset(
     (
@@ -15,13 +16,13 @@ FILES = frozenset(
         *(".pem", ".crt", ".pdf", ".zip", ".gz"),
     )
 )
-"""Names, and ends of names, that a file has and hardly any directory."""
+"""File names and suffixes that directories hardly ever have."""
 Found = tuple[tuple[str, ...], str]
-"""A key below the application's, and what is wrong with it."""
+"""A key within the application's settings, and what is wrong with it."""
 
 
 def problems(app: AppSettings, project: Path) -> Iterator[Found]:
-    """Everything that can be seen without reading the source."""
+    """Every problem that can be found without reading the source."""
     yield from _missing(app, project)
     yield from _shared(app, project)
     if app.requirements and app.lock:
@@ -40,7 +41,7 @@ def problems(app: AppSettings, project: Path) -> Iterator[Found]:
 
 
 def _shared(app: AppSettings, project: Path) -> Iterator[Found]:
-    """Directories that outlive releases are directories, and none lies in another."""
+    """Directories that outlive releases must be directories, and none may contain another."""
     media = app.media.path if app.media else None
     for path in app.kept:
         key = ("media", "path") if path == media else ("shared",)
@@ -72,7 +73,7 @@ def _is_directory(app: AppSettings, path: str, project: Path) -> bool:
 
 
 def _package(app: AppSettings) -> str | None:
-    """What is installed without a source tree."""
+    """The kind of a source that is installed without a source tree; None for others."""
     match app.source:
         case PypiSource():
             return "a package from an index"

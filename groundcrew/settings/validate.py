@@ -1,21 +1,25 @@
-"""Turns merged values into a settings model, and pydantic's errors into ours."""
+"""Turns merged values into a settings model, and pydantic's errors into problems."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from groundcrew.fields import about, elsewhere, known_keys
+from groundcrew.fields import about, known_keys, nested_path
 from groundcrew.settings.errors import Problem, nearest
 from groundcrew.settings.merge import Merged, Path
 from groundcrew.settings.messages import describe
 
 Model = TypeVar("Model", bound=BaseModel)
-SECRETS = {"secrets", "basic_auth", "certificate"}
-"""Below keys of these names values are not shown: somebody may have written a secret there."""
+MISTYPED = 0.8
+"""Likeness of words, from 0 to 1, from which one is the other, mistyped."""
+
+SECRETS = {"secrets", "build_secrets", "basic_auth", "certificate"}
+"""Keys below which values are not shown: they may contain secrets."""
 
 
 def validate(model: type[Model], merged: Merged) -> tuple[Model | None, list[Problem]]:
@@ -37,22 +41,22 @@ def _problems(model: type[BaseModel], merged: Merged, error: ValidationError) ->
         Problem(
             key=".".join(path),
             layer=merged.nearest_origin(path),
-            message=_message(model, merged, path, found),
-            about=_about(model, merged, path, found),
+            message=_message(model, merged, path, errors),
+            about=_about(model, merged, path, errors),
         )
-        for path, found in items.items()
+        for path, errors in items.items()
         if not _other_member(path, items)
     ]
 
 
 def _other_member(path: Path, items: Iterable[Path]) -> bool:
-    """Whether the value is of the right kind, as an error inside it tells: then the error of
-    another member of a union about the value itself only confuses."""
+    """Whether there is an error inside the value. Then the value has the right kind, and errors of
+    other union members about the value itself are misleading."""
     return any(len(other) > len(path) and other[: len(path)] == path for other in items)
 
 
 def _given(data: Any, loc: Iterable[int | str], *, missing: bool) -> Path:
-    """The key as the user wrote it: pydantic's location less the names of union members."""
+    """The key as the user wrote it: pydantic's location without the names of union members."""
     path: list[str] = []
     node = data
     parts = list(loc)
@@ -95,8 +99,8 @@ def _hint(model: type[BaseModel], merged: Merged, path: Path) -> str:
     known = known_keys(model, path[:-1], merged.data)
     if path[-1] not in known and path[-1] in known_keys(model, path[:-1]):
         return "; it belongs to another `type`"
-    near = nearest(path[-1], known)
-    place = elsewhere(model, path)
-    if place and "did you mean" not in near:
+    place = nested_path(model, path)
+    # The very same key elsewhere is likelier than one that is only a little like it.
+    if place and not get_close_matches(path[-1], known, n=1, cutoff=MISTYPED):
         return f'; did you mean "{place}"?'
-    return near
+    return nearest(path[-1], known)

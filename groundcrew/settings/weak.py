@@ -1,4 +1,4 @@
-"""Values that are no secret: what manuals, examples and images are delivered with."""
+"""Detects values that are not secret: defaults from manuals, examples and images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ _KEY = re.compile(r"(PASSWORD|PASSWD|SECRET|SECRET_?KEY|TOKEN|API_?KEY)$", re.IG
 
 
 def is_weak(value: str) -> bool:
-    """Whether anybody would try this value first: a default, a few digits, one character."""
+    """Whether attackers would try this value first: a default, a few digits, a repeated
+    character."""
     plain = re.sub(r"[\s!@#$%.*_-]+", "", value.lower())
     few_digits = plain.isdecimal() and len(plain) < 10
     return (
@@ -31,5 +32,5 @@ def is_weak(value: str) -> bool:
 
 
 def looks_secret(name: str) -> bool:
-    """Whether a variable of this name holds a secret."""
+    """Whether the name suggests that a variable holds a secret."""
     return bool(_KEY.search(name))

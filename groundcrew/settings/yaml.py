@@ -1,4 +1,5 @@
-"""YAML as people and editors read it today: version 1.2's plain values, and no key twice."""
+"""Parses YAML as people and editors expect it: plain values as in version 1.2, no duplicate
+keys."""
 
 from __future__ import annotations
 
@@ -15,17 +16,17 @@ MERGE = "tag:yaml.org,2002:merge"
 
 
 class YamlError(Exception):
-    """The text is no YAML; the message says what and where, on one line."""
+    """The text is not valid YAML; the message says what and where, on one line."""
 
 
 class WrittenError(YamlError):
-    """A value would become another than is written."""
+    """A value would become a different one than is written."""
 
 
 class _Loader(SafeLoader):
-    """PyYAML follows YAML 1.1, where `no` is false, `010` is 8, `12:30` is 750 and `2026-01-31` a
-    date. Here these are strings, as in YAML 1.2. A key given twice is an error instead of a
-    silent loss."""
+    """A loader for plain values as in YAML 1.2. PyYAML follows YAML 1.1, where `no` is false, `010`
+    is 8, `12:30` is 750 and `2026-01-31` a date; here these are strings. A duplicate key is an
+    error instead of a silent loss."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
 
@@ -66,9 +67,9 @@ PLAIN = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "float
 def parse(text: str, written: str | None = None) -> Any:
     """The document's value.
 
-    In the mapping under the key `written` (environment variables), what is written counts: a number
-    or boolean that would be spelled in another way is text (`3.10`, `+49`, `True`). In lists and
-    mappings in there, which are passed as JSON, such a number is an error. Raises YamlError.
+    In the mapping under the key `written` (environment variables), values keep their spelling: a
+    number or boolean that JSON would spell differently is text (`3.10`, `+49`, `True`). In nested
+    lists and mappings, which are passed as JSON, such a number is an error. Raises YamlError.
     """
     try:
         loader = _Loader(text)
@@ -90,7 +91,7 @@ def parse(text: str, written: str | None = None) -> Any:
 
 
 def spelled(value: Any) -> str:
-    """How a number or a boolean is spelled where it becomes text."""
+    """The spelling of a number or boolean when it becomes text."""
     return json.dumps(value)
 
 
@@ -108,13 +109,13 @@ def _keep_written(loader: _Loader, root: Node, key: str) -> None:
 
 
 def _changed(loader: _Loader, node: ScalarNode) -> str | None:
-    """How a plain value would be spelled, where that is not what is written."""
+    """The spelling that a plain value would get; None if it is as written."""
     if node.tag not in PLAIN or node.style:
         return None
-    found = spelled(loader.construct_object(node))
-    # A value that stands in several places (`&`, `*`) is constructed once.
+    spelling = spelled(loader.construct_object(node))
+    # A value that is used in several places (`&`, `*`) is constructed once.
     loader.constructed_objects.pop(node, None)
-    return found if found != node.value else None
+    return spelling if spelling != node.value else None
 
 
 def _refuse_changed(loader: _Loader, node: Node, key: str, seen: set[int]) -> None:

@@ -1,1 +1,1 @@
-"""How hosts and applications are, for people and for machines."""
+"""The state of hosts and applications, as tables and as JSON."""

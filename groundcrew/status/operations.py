@@ -1,14 +1,16 @@
-"""Looking at hosts, as operations that never count as a change."""
+"""Operations that show the state of hosts and never count as changes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 
 from pyinfra import host as current_host
 from pyinfra import logger
 from pyinfra.api import FunctionCommand, operation
 
 from groundcrew import json_file, terminal
+from groundcrew.contract import StatusLines, modules, requests
 from groundcrew.facts.status import HostStatus, Status
 from groundcrew.operations.guard import refuse
 from groundcrew.status.tables import releases_table, status_table
@@ -20,17 +22,23 @@ _reports: dict[str, HostStatus] = {}
 
 
 @operation()
-def show(apps: Sequence[str], lines: int | None, json_path: str | None) -> Commands:
-    """Prints how the host and its applications are; nothing while changes are being detected.
+def show(
+    apps: Sequence[str],
+    lines: int | None,
+    json_path: str | None,
+    roles: Sequence[StatusLines] = (),
+) -> Commands:
+    """Prints the state of the host and its applications. Does nothing while changes are detected.
 
     + apps: names of the applications
     + lines: entries of each release log, None for 10
-    + json_path: file on the operator's machine that gets the state of all hosts of this run
+    + json_path: file on the operator's machine for the state of all hosts of this run
+    + roles: lines of the roles
     """
-    report = look(apps, lines)
+    report = look(apps, lines, roles)
     if report is None:
         return
-    say(status_table, report)
+    say(partial(status_table, roles=roles), report)
     if json_path:
         _reports[current_host.name] = report
         try:
@@ -41,7 +49,7 @@ def show(apps: Sequence[str], lines: int | None, json_path: str | None) -> Comma
 
 @operation()
 def show_releases(apps: Sequence[str]) -> Commands:
-    """Prints the kept releases of the applications; nothing while changes are being detected.
+    """Prints the kept releases of the applications. Does nothing while changes are detected.
 
     + apps: names of the applications
     """
@@ -51,17 +59,23 @@ def show_releases(apps: Sequence[str]) -> Commands:
     yield from ()
 
 
-def look(apps: Sequence[str], lines: int | None) -> HostStatus | None:
-    """The state of the current host, in one round trip; None where there is no run yet."""
+def look(
+    apps: Sequence[str], lines: int | None, roles: Sequence[StatusLines] = ()
+) -> HostStatus | None:
+    """The state of the current host, in one round trip; None while changes are detected."""
     if not current_host.state.is_executing:
         return None
     report: HostStatus | None = current_host.get_fact(
-        Status, apps=apps, lines=lines or DEFAULT_LINES
+        Status,
+        apps=apps,
+        lines=lines or DEFAULT_LINES,
+        reads=requests([role.reads for role in roles]),
+        modules=modules([role.reads for role in roles]),
     )
     return report
 
 
 def say(table: Callable[[str, HostStatus, int], list[str]], report: HostStatus) -> None:
-    """Prints in one go: other hosts print at the same time. Indented like pyinfra's own lines,
-    whose first the logger indents."""
+    """Prints all lines at once, since other hosts print at the same time. Lines are indented like
+    pyinfra's own; the logger indents the first one."""
     logger.info("\n    ".join(table(current_host.name, report, terminal.width())))

@@ -1,4 +1,4 @@
-"""What an application's units are, by their names."""
+"""Derives an application's part from the name of its unit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Part:
 
 
 def part(app: str, unit: str) -> Part:
-    """The part of the application `app` that a unit of it is."""
+    """The part of the application `app` that a unit belongs to."""
     stem, _, suffix = unit.rpartition(".")
     base, _, instance = stem.partition("@")
     release, _, number = instance.partition(".")

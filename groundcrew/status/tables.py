@@ -1,15 +1,17 @@
-"""The state of a host as text: pure."""
+"""The state of a host as text. Pure."""
 
 from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any, cast
 
 from pyinfra.api.output import format_text
 
 from groundcrew.columns import columns, size, span
+from groundcrew.contract import StatusLines
 from groundcrew.facts.status import AppStatus, HostStatus, LogEntry, Note, UnitStatus
 from groundcrew.status.parts import Part, part
 from groundcrew.terminal import WIDEST
@@ -18,9 +20,14 @@ INDENT = "  "
 FAILED = re.compile(r"^(?!live).*\b(failed|not)\b")
 
 
-def status_table(host: str, report: HostStatus, width: int | None = None) -> list[str]:
-    """Everything: the host, then each application; in `width` characters, where that is given."""
+def status_table(
+    host: str, report: HostStatus, width: int | None = None, roles: Sequence[StatusLines] = ()
+) -> list[str]:
+    """The full state: the host, the roles, then each application; wrapped at `width` characters, if
+    given."""
     lines = [f"Status of {host}", *_indented(_wrapped(resources(report), width, 1))]
+    for line in role_lines(report, roles):
+        lines += _indented(_wrapped(line, width, 1))
     inner = None if width is None else width - 2 * len(INDENT)
     for name, app in report["apps"].items():
         body = [
@@ -49,20 +56,30 @@ def releases_table(host: str, report: HostStatus, width: int | None = None) -> l
 
 
 def resources(report: HostStatus) -> str:
-    """Load, memory, disk, uptime and nginx on one line."""
-    host, nginx = report["host"], report["nginx"]
+    """Load, memory, disk and uptime on one line."""
+    host = report["host"]
     load = " ".join(f"{value:.2f}" for value in host["load"])
-    state = f"{nginx['active']} ({nginx['sub']})" if nginx else "not installed"
     return (
         f"load {load} on {host['cpus']} CPUs; memory {size(host['memory_available'])} of "
         f"{size(host['memory'])} available; /srv {size(host['disk_free'])} of "
         f"{size(host['disk'])} free; journal "
-        f"{size(host['journal'])}; up {span(host['uptime'])}; nginx {state}"
+        f"{size(host['journal'])}; up {span(host['uptime'])}"
     )
 
 
+def role_lines(report: HostStatus, roles: Iterable[StatusLines]) -> Iterator[str]:
+    """The lines of the roles."""
+    sections = cast("Mapping[str, Any]", report)
+    for role in roles:
+        data = sections.get(role.key)
+        if isinstance(data, Mapping) and set(data) == {"error"}:
+            yield f"{role.key}: could not be read: {data['error']}"
+        else:
+            yield from role.lines(data)
+
+
 def headline(name: str, app: AppStatus, width: int | None = None) -> list[str]:
-    """The live release, since when, and by whom."""
+    """The live release, since when it is live, and who released it."""
     live = app["live"]
     if not live:
         return [f"{name}: {format_text('no release is live', 'red')}"]
@@ -75,13 +92,13 @@ def headline(name: str, app: AppStatus, width: int | None = None) -> list[str]:
 
 
 def given(app: AppStatus, width: int | None = None) -> list[str]:
-    """The names of the variables that the live release gets, and what nginx's logs take."""
+    """The names of the live release's variables, and the size of nginx's logs."""
     names = _wrapped(f"variables: {', '.join(app['variables']) or 'none'}", width or WIDEST)
     return [*names, f"nginx's logs take {size(app['logs'])}"]
 
 
 def remarks(app: AppStatus, width: int | None = None) -> Iterator[str]:
-    """What is out of the ordinary."""
+    """Remarks about unusual states."""
     for text in _remarks(app):
         for line in _wrapped(text, width):
             yield format_text(line, "yellow")
@@ -103,7 +120,7 @@ def _remarks(app: AppStatus) -> Iterator[str]:
 
 
 def unit_rows(name: str, app: AppStatus, now: int, width: int | None = None) -> list[str]:
-    """The units of the live release, and what runs of others."""
+    """The units of the live release, and running units of others."""
     rows = [("UNIT", "STATE", "SINCE", "RESTARTS", "MEMORY", "TASKS", "CPU", "REMARK")]
     failed = [False]
     for unit, state in sorted(app["units"].items(), key=lambda item: _order(name, item[0])):
@@ -130,7 +147,7 @@ def unit_rows(name: str, app: AppStatus, now: int, width: int | None = None) -> 
 
 
 def timer_remark(timer: UnitStatus, job: UnitStatus | None, now: int) -> str:
-    """How the last run ended, and when the next one is due."""
+    """The result of the last run, and the time until the next one."""
     if job and job["active"] in ("active", "activating"):
         last = "running"
     elif job and job["ended"]:
@@ -202,8 +219,8 @@ def _painted(
 
 
 def _indented(lines: Sequence[str], depth: int = 1) -> list[str]:
-    found = [part for line in lines for part in line.split("\n")]
-    return [INDENT * depth + line if line else "" for line in found]
+    parts = [part for line in lines for part in line.split("\n")]
+    return [INDENT * depth + line if line else "" for line in parts]
 
 
 def _wrapped(text: str, width: int | None, depth: int = 0) -> list[str]:
@@ -227,7 +244,7 @@ def _by(note: Note) -> str:
 
 
 def _time(text: str | None) -> str:
-    """A time of the log, in UTC, as people write it."""
+    """A time of the log (UTC) in a readable form."""
     return (text or "?").replace("T", " ").removesuffix("Z")
 
 

@@ -1,7 +1,7 @@
-"""Sets nothing. pyinfra reads this with any inventory of this directory, wherever it is started.
+"""Sets nothing: ends the run if pyinfra was not started in the project's directory.
 
-It reads `config.py`, `group_data/` and `apps/` in the current directory only: started elsewhere, it
-would try to log in without any of your settings.
+pyinfra reads this file with every inventory in this directory, but `config.py` and `group_data/`
+only in the current directory. Started elsewhere, it would log in without your settings.
 """
 
 from pathlib import Path as _Path

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.paths import RUN, UPSTREAMS, AppPaths
-from groundcrew.entries import Directory, Entry, File, Link
+from groundcrew import remote
+from groundcrew.entries import Absent, Directory, Entry, File, Link
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.paths import RUN, UPSTREAMS, AppPaths
 from groundcrew.operations.accounts import Group, User
 from groundcrew.takeover import Claim
 from groundcrew.templates import render
@@ -17,8 +18,8 @@ NO_LOGIN = "/usr/sbin/nologin"
 
 
 def groups(paths: AppPaths) -> list[Group]:
-    """The application's own group, the one that may read finished code, and the one that may
-    connect to its sockets."""
+    """The application's own group, the group that may read finished builds, and the group that may
+    connect to the sockets."""
     return [
         Group(paths.user, system=True),
         Group(paths.build_group, system=True, members=(paths.user,)),
@@ -27,7 +28,7 @@ def groups(paths: AppPaths) -> list[Group]:
 
 
 def users(paths: AppPaths) -> list[User]:
-    """The user that runs the application and the one that builds it; neither can log in."""
+    """The user that runs the application and the user that builds it. Neither can log in."""
     return [
         User(paths.user, system=True, home=paths.home, shell=NO_LOGIN, group=paths.user),
         User(
@@ -41,13 +42,14 @@ def users(paths: AppPaths) -> list[User]:
 
 
 def claim(name: str, app: AppSettings) -> Claim:
-    """All of them, and whether accounts of these names that are there already may be taken over."""
+    """The accounts of an application, and whether existing accounts of these names may be
+    adopted."""
     paths = AppPaths(name)
     return Claim(name, paths.accounts, tuple(users(paths)), tuple(groups(paths)), app.adopt)
 
 
 def directories(paths: AppPaths, app: AppSettings) -> list[Entry]:
-    """Everything but the releases themselves."""
+    """All directories of an application except those of single releases."""
     owner, build = paths.user, paths.build_user
     entries: list[Entry] = [
         Directory(paths.root),
@@ -72,8 +74,26 @@ def directories(paths: AppPaths, app: AppSettings) -> list[Entry]:
     ]
 
 
+AWAIT = "/usr/local/sbin/groundcrew-await"
+"""Program that waits for services on other hosts."""
+
+
+def awaiting(paths: AppPaths, app: AppSettings) -> list[Entry]:
+    """The unit that holds the application back at boot until services on other hosts answer."""
+    unit = f"/etc/systemd/system/{paths.await_unit}"
+    wants = f"/etc/systemd/system/multi-user.target.wants/{paths.await_unit}"
+    if not app.bound.awaited:
+        return [Absent(wants), Absent(unit)]
+    text = render("app/await.service.j2", paths=paths, program=AWAIT, places=app.bound.awaited)
+    return [
+        File(AWAIT, remote.source("await_services"), mode="0755"),
+        File(unit, text),
+        Link(wants, unit),
+    ]
+
+
 def mounts(paths: AppPaths) -> list[Entry]:
-    """The file system of the application's sockets, now and at every boot."""
+    """The file system for the application's sockets, mounted now and at every boot."""
     unit = f"/etc/systemd/system/{paths.runtime_mount}"
     wants = f"/etc/systemd/system/local-fs.target.wants/{paths.runtime_mount}"
     return [
@@ -84,20 +104,22 @@ def mounts(paths: AppPaths) -> list[Entry]:
 
 
 def mount(every: Sequence[AppPaths]) -> str:
-    """Shell that mounts them, and lets nginx see those that are new: it has a view of the file
-    systems of its own, which on some hosts does not follow."""
+    """Shell commands that mount the socket file systems. nginx has its own mount namespace, which
+    does not receive new mounts on some hosts; there nginx is restarted."""
     units = " ".join(shlex.quote(paths.runtime_mount) for paths in every)
     seen = " && ".join(f"grep -q ' {paths.runtime} ' /proc/$nginx/mountinfo" for paths in every)
     return (
         f"systemctl daemon-reload && systemctl start {units} && "
         "nginx=$(systemctl show --property=MainPID --value nginx.service) && "
         f'if [ "${{nginx:-0}}" != 0 ] && ! {{ {seen}; }}; then systemctl restart nginx.service; fi'
+        # One that still waits for an address of before would keep the application from starting.
+        " && systemctl stop 'groundcrew-await-*.service'"
     )
 
 
 def shared(paths: AppPaths, app: AppSettings, name: str) -> Directory:
-    """A directory that outlives releases. nginx may read uploaded files and those that the
-    application has it send, and on the way there it may only pass."""
+    """A directory that is kept across releases. nginx may read uploads and the files that the
+    application sends through it, and may only traverse the directories above them."""
     path, owner = f"{paths.shared}/{name}".rstrip("/"), paths.user
     sent = [f"{paths.shared}/{item}" for item in app.sent]
     if path in sent:
@@ -109,11 +131,11 @@ def shared(paths: AppPaths, app: AppSettings, name: str) -> Directory:
 
 
 def _with_parents(names: Sequence[str]) -> list[str]:
-    found: list[str] = []
+    paths: list[str] = []
     for name in names:
         parts = name.strip("/").split("/")
         for end in range(1, len(parts) + 1):
             path = "/".join(parts[:end])
-            if path not in found:
-                found.append(path)
-    return found
+            if path not in paths:
+                paths.append(path)
+    return paths

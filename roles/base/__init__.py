@@ -1,6 +1,7 @@
-"""What every host has: packages, certificates, time, locale, updates, kernel, limits, journal."""
+"""The base of every host: packages, certificates, time, locale, updates, kernel, limits,
+journal."""
 
-from roles.base.deploy import apply
-from roles.base.settings import BaseSettings
+from groundcrew.roles.base.deploy import apply
+from groundcrew.roles.base.settings import BaseSettings
 
 __all__ = ["BaseSettings", "apply"]

@@ -1,4 +1,4 @@
-"""Operations of what every host has."""
+"""Operations of the base role."""
 
 from __future__ import annotations
 
@@ -8,25 +8,41 @@ from pyinfra.api import deploy
 
 from groundcrew.entries import Entry
 from groundcrew.operations import apt, files
+from groundcrew.roles.base import apt_files
+from groundcrew.roles.base.files import entries
+from groundcrew.roles.base.files import packages as own_packages
+from groundcrew.roles.base.operations import system
+from groundcrew.roles.base.settings import BaseSettings
 from groundcrew.services import Service
-from roles.base.files import entries
-from roles.base.files import packages as own_packages
-from roles.base.operations import system
-from roles.base.settings import BaseSettings
 
 
-@deploy("Base")
+@deploy("base")
 def apply(
     settings: BaseSettings,
     packages: Sequence[str] = (),
+    first_files: Sequence[Entry] = (),
     files_of_others: Sequence[Entry] = (),
     services: Sequence[Service] = (),
 ) -> None:
-    """Installs all packages of the host at once, then brings the system itself in line.
+    """Installs all Debian packages of the host at once, then configures the system.
 
-    `packages`, `files_of_others` and `services` are those of other roles that have nothing else to
-    do on a host: they cost no round trips here.
+    `packages`, `files_of_others` and `services` come from roles that have no operations of their
+    own, which saves round trips; `first_files` must be there before the packages.
     """
+    if first_files:
+        files.manage(name="files before packages", entries=first_files)
+    if apt_files.used(settings.apt_sources):
+        # apt fetches from https only with the certificates of public authorities.
+        apt.packages(
+            name="certificate authorities",
+            packages=["ca-certificates"],
+            lock_timeout=settings.apt_lock_timeout,
+        )
+        files.manage(
+            name="package sources",
+            entries=apt_files.entries(settings.apt_sources),
+            validate=apt_files.validator(settings.apt_sources),
+        )
     apt.packages(
         name="Debian packages",
         packages=sorted({*own_packages(settings), *packages}),
@@ -36,9 +52,9 @@ def apply(
         unwanted=[package for package, off in sorted(settings.packages_off.items()) if off],
     )
     files.manage(
-        name="System configuration files",
+        name="configuration files",
         entries=[*entries(settings), *files_of_others],
-        # A time zone that does not exist leaves a link to nowhere.
+        # A time zone that does not exist leaves a dangling link.
         validate="test -e /etc/localtime || { echo 'no such time zone' >&2; exit 1; }",
     )
-    system(name="System state", settings=settings, services=services)
+    system(name="system state", settings=settings, services=services)

@@ -1,17 +1,17 @@
-"""Packages and files of the settings that harden: pure."""
+"""Packages and files of the hardening settings. Pure."""
 
 from __future__ import annotations
 
 from groundcrew.entries import Directory, Entry, File
+from groundcrew.roles.base.hardening import HardeningSettings
 from groundcrew.templates import render
-from roles.base.hardening import HardeningSettings
 
 AUDIT_RULES = "/etc/audit/rules.d/50-groundcrew.rules"
 AIDE_SERVICE = "aidecheck.service"
 AIDE_TIMER = "aidecheck.timer"
 TMP_MOUNT = "tmp.mount"
 TMP_UNTIL_BOOT = "/run/groundcrew/tmp-until-boot"
-"""While this exists, /tmp stays what it was."""
+"""While this file exists, the unit does not mount /tmp."""
 CRON_FILES = ("/etc/cron.allow", "/etc/at.allow")
 CRON_DIRECTORIES = (
     "cron.d",
@@ -28,50 +28,50 @@ DEBSUMS_LINES = f"{HEADER}CRON_CHECK=weekly\n"
 
 
 def packages(settings: HardeningSettings) -> list[str]:
-    """The packages that check or record."""
+    """The security packages to install."""
     return [package for package, on in sorted(settings.security_packages.items()) if on]
 
 
 def units(settings: HardeningSettings) -> list[str]:
-    """Units that run."""
+    """Units that must be running."""
     return [AIDE_TIMER] if settings.security_packages.get("aide") else []
 
 
 def services(settings: HardeningSettings) -> list[str]:
-    """What they start, and we have written."""
+    """Services that these units start and that groundcrew has written."""
     return [AIDE_SERVICE] if units(settings) else []
 
 
 def entries(settings: HardeningSettings) -> list[Entry]:
-    """All files; those of a package only where it is wanted."""
+    """All files. The files of a package are written only if it is wanted."""
     wanted = packages(settings)
-    found: list[Entry] = []
+    files: list[Entry] = []
     if "aide" in wanted:
-        found += [
+        files += [
             Directory("/etc/aide"),
             File("/etc/aide/aide.conf", render("base/aide.conf.j2"), mode="0600"),
             File(f"/etc/systemd/system/{AIDE_SERVICE}", render("base/aidecheck.service.j2")),
             File(f"/etc/systemd/system/{AIDE_TIMER}", render("base/aidecheck.timer.j2")),
         ]
     if "needrestart" in wanted:
-        found += [
+        files += [
             Directory("/etc/needrestart"),
             Directory(NEEDRESTART),
             File(f"{NEEDRESTART}/50-groundcrew.conf", NEEDRESTART_LINES),
         ]
     if "debsums" in wanted:
-        found.append(File("/etc/default/debsums", DEBSUMS_LINES))
+        files.append(File("/etc/default/debsums", DEBSUMS_LINES))
     if "apt-listchanges" in wanted:
-        found.append(File("/etc/apt/listchanges.conf", render("base/listchanges.j2")))
+        files.append(File("/etc/apt/listchanges.conf", render("base/listchanges.j2")))
     if settings.tmp_mount != "leave":
         noexec = settings.tmp_mount == "noexec"
         content = render("base/tmp.mount.j2", noexec=noexec, until_boot=TMP_UNTIL_BOOT)
-        found.append(File(f"/etc/systemd/system/{TMP_MOUNT}", content))
-    return [*found, *cron(settings), *audit(settings)]
+        files.append(File(f"/etc/systemd/system/{TMP_MOUNT}", content))
+    return [*files, *cron(settings), *audit(settings)]
 
 
 def cron(settings: HardeningSettings) -> list[Entry]:
-    """Who may have jobs of cron and at."""
+    """The users that may have cron and at jobs."""
     if settings.cron_users is None:
         return []
     content = "".join(f"{name}\n" for name in settings.cron_users)
@@ -82,7 +82,7 @@ def cron(settings: HardeningSettings) -> list[Entry]:
 
 
 def audit(settings: HardeningSettings) -> list[Entry]:
-    """What the kernel's audit trail has; the rules lie ready where it cannot run."""
+    """Rules of the kernel's audit trail. They are written even if auditd cannot run on the host."""
     if not settings.auditd:
         return []
     return [

@@ -1,4 +1,4 @@
-"""Which commands bring the settings that harden into force: pure."""
+"""Commands that apply the hardening settings. Pure."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ from pathlib import PurePath
 
 from groundcrew.facts.base import BaseState
 from groundcrew.operations.apt import install_script
-from roles.base.hardening_files import AIDE_SERVICE, AUDIT_RULES, TMP_MOUNT, TMP_UNTIL_BOOT
-from roles.base.settings import BaseSettings
+from groundcrew.roles.base.hardening_files import (
+    AIDE_SERVICE,
+    AUDIT_RULES,
+    TMP_MOUNT,
+    TMP_UNTIL_BOOT,
+)
+from groundcrew.roles.base.settings import BaseSettings
 
 COMPILED_RULES = "/etc/audit/audit.rules"
 AUDIT_FILES = (AUDIT_RULES, COMPILED_RULES)
 
 
 def hardening_plan(settings: BaseSettings, state: BaseState) -> tuple[list[str], list[str]]:
-    """Shell commands, and what cannot be done on this host."""
+    """Shell commands, and the settings that this host cannot apply, with the reason."""
     commands = [*_login_defs(settings, state), *_dotfiles(state)]
     if settings.security_packages.get("aide") and not state["aide_is_ready"]:
         commands.append(f"systemctl start --no-block {AIDE_SERVICE}")
@@ -27,7 +32,7 @@ def hardening_plan(settings: BaseSettings, state: BaseState) -> tuple[list[str],
         if state["container"]:
             reasons.append("tmp.mount: a container's engine mounts its /tmp")
         elif state["units"][TMP_MOUNT]["UnitFileState"] != "enabled":
-            # The start of any unit with a /tmp of its own would mount it.
+            # The mount unit must wait for the next boot: any unit with PrivateTmp would start it.
             commands.append(
                 f"mkdir -p {PurePath(TMP_UNTIL_BOOT).parent} && touch {TMP_UNTIL_BOOT} && "
                 f"systemctl daemon-reload && systemctl --quiet enable {TMP_MOUNT}"
@@ -47,16 +52,16 @@ def _login_defs(settings: BaseSettings, state: BaseState) -> list[str]:
 
 def _dotfiles(state: BaseState) -> list[str]:
     commands = []
-    if found := state["dotfiles"]:
-        commands.append(_chmod("g-wx,o-rwx", found))
-    if found := state["open_files"]:
-        commands.append(_chmod("go-rwx", found))
+    if files := state["dotfiles"]:
+        commands.append(_chmod("g-wx,o-rwx", files))
+    if files := state["open_files"]:
+        commands.append(_chmod("go-rwx", files))
     return commands
 
 
 def _chmod(mode: str, paths: Sequence[str]) -> str:
-    """Shell that changes the mode of files as their owners, who can put a link to anything in their
-    place meanwhile; root's own only where the directory is root's too."""
+    """Shell command that changes the mode of files, run as their owners: an owner could swap a file
+    for a link to anything. Files of root are changed only in directories of root."""
     return (
         f"for file in {shlex.join(paths)}; do "
         'owner=$(stat --format=%U -- "$file"); '
@@ -70,12 +75,12 @@ def _apparmor(
 ) -> None:
     if not settings.apparmor or state["container"]:
         return
-    found = state["apparmor"]
-    if not found["kernel"]:
+    apparmor = state["apparmor"]
+    if not apparmor["kernel"]:
         reasons.append("AppArmor: this kernel does not have it")
-    elif not found["enabled"]:
+    elif not apparmor["enabled"]:
         reasons.append("AppArmor: off by the kernel's command line")
-    elif not found["tools"]:
+    elif not apparmor["tools"]:
         commands.append(_install(settings, "apparmor"))
 
 

@@ -1,4 +1,4 @@
-"""The one operation of this role: what it does depends on what the host is."""
+"""The base role's operation that depends on the state of the host."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
 from groundcrew.facts.base import Base
+from groundcrew.roles.base import hardening_files as hardening
+from groundcrew.roles.base.builders import UNITS, base_plan
+from groundcrew.roles.base.files import JOURNALD, RESOLVED, TIMESYNCD
+from groundcrew.roles.base.hardening_plan import AUDIT_FILES
+from groundcrew.roles.base.settings import BaseSettings
 from groundcrew.services import Service
-from roles.base import hardening_files as hardening
-from roles.base.builders import UNITS, base_plan
-from roles.base.files import JOURNALD, TIMESYNCD
-from roles.base.hardening_plan import AUDIT_FILES
-from roles.base.settings import BaseSettings
 
 
 @operation()
@@ -22,7 +22,7 @@ def system(
 ) -> Generator[StringCommand, None, None]:
     """Brings kernel parameters, swap, names, certificates and units in line: one fact, one command.
 
-    What a container does not let anybody set is reported as not applicable.
+    Settings that cannot be changed in a container are reported as not applicable.
 
     + settings: the role's settings
     + services: units of other roles
@@ -34,7 +34,7 @@ def system(
         Base,
         sysctl=keys,
         units=units,
-        files=[JOURNALD, TIMESYNCD, *AUDIT_FILES, *files],
+        files=[JOURNALD, TIMESYNCD, RESOLVED, *AUDIT_FILES, *files],
         login_defs=list(settings.login_defs),
         dotfiles=settings.private_dotfiles,
         aide=bool(hardening.units(settings)),
@@ -42,11 +42,11 @@ def system(
     )
     if state is None:
         return
-    found = base_plan(settings, state, services)
+    host_plan = base_plan(settings, state, services)
     if host.state.is_executing:
-        for reason in found.not_applicable:
+        for reason in host_plan.not_applicable:
             host.log(f"not applicable: {reason}")
-    if found.commands:
-        yield StringCommand("\n".join(["set -e", *found.commands]))
+    if host_plan.commands:
+        yield StringCommand("\n".join(["set -e", *host_plan.commands]))
     else:
         host.noop("kernel parameters, swap, names, certificates and units are as they should be")

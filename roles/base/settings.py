@@ -1,14 +1,17 @@
-"""Settings of what every host has."""
+"""Settings of the base role."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, field_validator
 
-from roles.base.hardening import HardeningSettings, PackageName
+from groundcrew.contract import Brings, HostView, RoleSettings
+from groundcrew.roles.base.apt_sources import AptSource, SourceName
+from groundcrew.roles.base.hardening import HardeningSettings, PackageName
 
 SysctlKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+([./][A-Za-z0-9_-]+)+$")]
 ModuleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]+$")]
@@ -65,8 +68,8 @@ SYSCTL: dict[str, str | int | None] = {
 }
 
 
-# CIS Debian Linux Benchmark 1.1.1 and 3.2, without what machines in use need: squashfs (snap), udf
-# (cloud-init on Azure), vfat (UEFI), overlayfs (containers).
+# CIS Debian Linux Benchmark 1.1.1 and 3.2, except modules that hosts commonly use: squashfs (snap),
+# udf (cloud-init on Azure), vfat (UEFI), overlayfs (containers).
 MODULES_OFF: dict[str, bool] = {
     "atm": True,
     "can": True,
@@ -89,89 +92,111 @@ BANNER = (
 )
 
 
-class BaseSettings(HardeningSettings):
+class BaseSettings(HardeningSettings, RoleSettings):
     """What every host has, whatever runs on it."""
 
     packages: tuple[PackageName, ...] = ()
-    """Debian packages to have besides those that the roles need; `name=version` pins one."""
+    """Debian packages to install besides those that the roles need; `name=version` pins one."""
 
     apt_cache_time: int = Field(86400, ge=0)
     """Seconds for which the package lists count as fresh. They are fetched only when a package is
-    missing: a host that has everything is not touched."""
+    missing, so that a host that has everything is not touched."""
 
     apt_clean: bool = True
-    """Whether downloaded packages are removed from the host when they are installed."""
+    """Whether downloaded packages are removed from the host after they have been installed."""
 
     apt_lock_timeout: int = Field(300, ge=0)
-    """Seconds to wait while another program, such as an unattended upgrade, holds apt's locks."""
+    """Seconds to wait for apt's locks while another program, such as an unattended upgrade, holds
+    them."""
+
+    apt_sources: dict[SourceName, AptSource | None] = Field(default_factory=dict)
+    """Package repositories besides Debian's, by a name of yours, merged key by key; null takes one
+    out again. Packages that came from it stay installed."""
 
     ca_certificates: tuple[str, ...] = ()
-    """PEM files on the operator's machine, one certificate authority each, that the host trusts
-    besides Debian's. Needed behind a proxy that intercepts TLS."""
+    """PEM files on the operator's machine, with one certificate authority each, that the host
+    trusts besides Debian's. Hosts behind a proxy that intercepts TLS need them."""
 
     hostname: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,63}$")] | None = None
-    """Host name without domain; null leaves it alone."""
+    """Host name without domain; null leaves the host's name alone."""
 
     hosts: dict[HostName, IpAddress | None] = Field(default_factory=dict)
-    """Names that the host itself resolves: name -> address, as lines of /etc/hosts; its other
-    lines are left alone. For what an application has hard-coded (`redis: 10.0.0.5`); null takes one
-    out."""
+    """Names that the host itself resolves: name -> address, as lines of /etc/hosts, for names that
+    an application has hard-coded (`redis: 10.0.0.5`). Other lines are left alone; null removes a
+    name. The lines are also in cloud-init's template, from which some images write that file anew
+    at each boot."""
 
     timezone: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+/-]+$")] = "Etc/UTC"
-    """Time zone by its IANA name."""
+    """Time zone, by its IANA name."""
 
     time_sync: bool = True
-    """Keep the clock right with systemd-timesyncd. Not applicable in a container, which has its
+    """Whether systemd-timesyncd sets the clock. Not applicable in a container, which has its
     machine's clock."""
 
     ntp_servers: tuple[str, ...] = ()
-    """NTP servers; empty uses Debian's pool."""
+    """NTP servers; empty: Debian's pool."""
+
+    local_names: bool = False
+    """Whether systemd-resolved, if the host has it, resolves names on the local network (LLMNR and
+    multicast DNS). It listens on public addresses for that."""
 
     locale: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_@]+\.UTF-8(@[a-z]+)?$")] = "C.UTF-8"
-    """Locale of the system; any but C.UTF-8 is generated with the package locales."""
+    """Locale of the system. Any other than C.UTF-8 is generated, with the package locales."""
 
     unattended_upgrades: bool = True
-    """Install Debian's security updates every day."""
+    """Whether Debian's security updates are installed every day."""
+
+    changed_conffiles: Literal["keep", "ask"] = "keep"
+    """What apt does if a new version of a package changes a configuration file that was changed on
+    the host too. `keep` leaves the file and puts the package's beside it (`FILE.dpkg-dist`); `ask`
+    asks, and security updates that would have to ask are not installed."""
 
     unattended_reboot: Annotated[str, StringConstraints(pattern=r"^[0-2]\d:[0-5]\d$")] | None = None
-    """Time of day at which the host reboots by itself when an update needs it; null = never."""
+    """Time of day (`04:30`) at which the host reboots by itself if an update needs it; null =
+    never."""
 
     unattended_reboot_with_users: bool = True
-    """Whether it does so while somebody is logged in."""
+    """Whether the host also reboots by itself while somebody is logged in."""
 
     swap_mib: int = Field(0, ge=0)
     """Size of the swap file /swapfile in MiB; 0 = none. Not applicable in a container."""
 
     sysctl: dict[SysctlKey, str | int | None] = SYSCTL
-    """Kernel parameters, merged key by key; null takes one out. Keys that the kernel does not have
-    or that a container may not write are reported and left."""
+    """Kernel parameters, merged key by key; null removes one. Keys that the kernel does not have,
+    or that a container may not write, are reported and left alone.
+    Sources: <https://www.cisecurity.org/benchmark/debian_linux>,
+    <https://docs.kernel.org/networking/ip-sysctl.html>."""
 
     modules_off: dict[ModuleName, bool] = MODULES_OFF
-    """Kernel modules that cannot be loaded: module -> true; false takes one out. Modules that are
-    loaded already stay until the next boot."""
+    """Kernel modules that cannot be loaded: module -> true; false removes one. Modules that are
+    already loaded stay until the next boot.
+    Source: <https://www.cisecurity.org/benchmark/debian_linux>."""
 
     banner: str | None = Field(BANNER, max_length=2000, pattern=r"^[^\\@]*$")
-    """Text that is shown before login, on consoles and by SSH (/etc/issue, /etc/issue.net); null
-    leaves those files alone."""
+    """Text that consoles and SSH show before login (/etc/issue, /etc/issue.net); null leaves these
+    files alone."""
 
     core_dumps: bool = False
-    """Whether crashing programs leave their memory on the disk, secrets included."""
+    """Whether a program that crashes writes its memory to the disk, secrets included."""
 
     umask: Annotated[str, StringConstraints(pattern=r"^0[0-7]{2}$")] | None = "027"
-    """Mask of the files that people other than root make in their login shells: not readable for
-    everyone. Commands of pyinfra and of services have their own. null leaves it alone."""
+    """Mask for files that people other than root create in their login shells; the default keeps
+    others from reading them. Commands of pyinfra and of services have masks of their own. null
+    leaves it alone.
+    Source: <https://www.cisecurity.org/benchmark/debian_linux>."""
 
     idle_logout: int = Field(0, ge=0)
-    """Seconds after which an idle shell of a login ends (TMOUT); 0: never."""
+    """Seconds after which an idle login shell ends (TMOUT); 0 = never."""
 
     nofile: int = Field(65536, ge=1024)
-    """Open files that a login may have (soft and hard); services set their own LimitNOFILE."""
+    """Largest number of open files of a login (soft and hard limit); services set their own
+    LimitNOFILE."""
 
     journal_max: SizeText = "500M"
-    """Disk space that the journal may take (SystemMaxUse)."""
+    """Disk space that the journal may use (SystemMaxUse), in bytes or with K, M, G or T."""
 
     journal_retention: Annotated[str, StringConstraints(pattern=r"^[0-9]+[a-z]*$")] = "3month"
-    """How long journal entries are kept (MaxRetentionSec)."""
+    """Time for which journal entries are kept (MaxRetentionSec), such as `3month`."""
 
     @field_validator("ca_certificates")
     @classmethod
@@ -183,3 +208,13 @@ class BaseSettings(HardeningSettings):
             if "-----BEGIN CERTIFICATE-----" not in file.read_text(errors="replace"):
                 raise ValueError(f"not a certificate in PEM format: {path}")
         return paths
+
+    def with_sysctl(self, parameters: Mapping[str, str]) -> BaseSettings:
+        """These settings, with kernel parameters of other roles where they set none."""
+        return self.model_copy(update={"sysctl": {**parameters, **self.sysctl}})
+
+    def brings(self, host: HostView) -> Brings:
+        """See `roles/base/brings.py`."""
+        from groundcrew.roles.base.brings import brings  # noqa: PLC0415 - it needs this module
+
+        return brings(self, host)

@@ -1,5 +1,5 @@
 """A plain command as the server of an application's releases."""
 
-from roles.command.builders import Command
+from groundcrew.roles.command.builders import Command
 
 __all__ = ["Command"]

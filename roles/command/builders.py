@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from groundcrew import remote
-from groundcrew.apps.command import CommandServer
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.paths import AppPaths
-from groundcrew.apps.unit import program, service_unit
+from groundcrew.manifest.command import CommandServer
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.paths import AppPaths
+from groundcrew.manifest.unit import program, service_unit
 
 STOP_MARGIN = 10
-"""Seconds that systemd waits longer than the command is given before it kills."""
+"""Seconds that systemd waits beyond `stop_timeout` before it kills the process."""
 FORWARDER = "forward.py"
 
 
@@ -24,16 +24,17 @@ class Command:
 
     @property
     def requirements(self) -> str:
-        """None: the application brings what its command needs."""
+        """Empty: the application brings what its command needs."""
         return ""
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """None."""
+        """Empty."""
         return ()
 
     def files(self, paths: AppPaths, release: str) -> Mapping[str, str]:  # noqa: ARG002
-        """What leads from the release's socket to the command's port, where it has one."""
+        """The program that forwards the release's socket to the command's port, if it listens on
+        one."""
         if self.settings.listen == "socket":
             return {}
         return {FORWARDER: remote.source("forward_port")}
@@ -48,9 +49,9 @@ class Command:
             instance=instance,
             command=self._command(paths, release, socket),
             environment={"SOCKET": socket} if self.settings.listen == "socket" else {},
-            # The socket of one that was killed is in the way of the next.
+            # A killed process leaves its socket behind, where the next one cannot bind.
             before=[f"/bin/rm -f {socket}"],
-            # The socket's group is that of its directory: nginx may connect.
+            # The socket gets its directory's group, which nginx is in.
             directives={"UMask": "0007"},
             kind="exec",
             stop_timeout=self.settings.stop_timeout + STOP_MARGIN,

@@ -1,6 +1,6 @@
-"""Bans addresses from which too many logins fail; the role base installs and starts it."""
+"""Bans addresses with too many failed logins. The base role installs and starts it."""
 
-from roles.fail2ban.builders import PACKAGES, entries, services
-from roles.fail2ban.settings import Fail2banSettings
+from groundcrew.roles.fail2ban.builders import PACKAGES, entries, services
+from groundcrew.roles.fail2ban.settings import Fail2banSettings
 
 __all__ = ["PACKAGES", "Fail2banSettings", "entries", "services"]

@@ -1,14 +1,14 @@
-"""fail2ban's files and unit from settings: pure."""
+"""Files and unit of fail2ban. Pure."""
 
 from __future__ import annotations
 
 from groundcrew.entries import Absent, Entry, File
+from groundcrew.roles.fail2ban.settings import Fail2banSettings
 from groundcrew.services import Service
 from groundcrew.templates import render
-from roles.fail2ban.settings import Fail2banSettings
 
 PACKAGES = ("fail2ban", "libpam-systemd", "nftables", "python3-systemd")
-"""Debian packages that the role needs. libpam-systemd knows who is logged in from where."""
+"""Debian packages that the role needs. libpam-systemd records who is logged in and from where."""
 
 JAIL = "/etc/fail2ban/jail.d/groundcrew.local"
 FILTER = "/etc/fail2ban/filter.d/groundcrew-sshd.conf"
@@ -17,7 +17,7 @@ UNIT = "fail2ban.service"
 
 
 def entries(settings: Fail2banSettings) -> list[Entry]:
-    """The jail, what counts as a failed login, and the program that says who may not be banned."""
+    """The jail, the filter for failed logins, and the program that spares addresses in use."""
     if not settings.enabled:
         return [Absent(JAIL), Absent(FILTER), Absent(LOGGED_IN)]
     jail = render("fail2ban/jail.j2", settings=settings, logged_in=LOGGED_IN)
@@ -29,5 +29,5 @@ def entries(settings: Fail2banSettings) -> list[Entry]:
 
 
 def services(settings: Fail2banSettings) -> list[Service]:
-    """Its unit, restarted when the jail or the filter is newer."""
+    """The unit. It is restarted if the jail or the filter is newer."""
     return [Service(UNIT, (JAIL, FILTER))] if settings.enabled else []

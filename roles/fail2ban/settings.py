@@ -7,13 +7,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from groundcrew.model import Settings
+from groundcrew.contract import Brings, HostView, RoleSettings
 
 Span = Annotated[str, StringConstraints(pattern=r"^[0-9]+[smhdw]?$")]
 Network = Annotated[str, AfterValidator(lambda text: str(ipaddress.ip_network(text, False)))]
 
 
-class Fail2banSettings(Settings):
+class Fail2banSettings(RoleSettings):
     """fail2ban: an address from which too many SSH logins fail reaches nothing for a while.
 
     It reads the journal, and bans in a table of its own in nftables. A connection that ends without
@@ -22,19 +22,30 @@ class Fail2banSettings(Settings):
     """
 
     enabled: bool = True
-    """False: it is not installed; one that is there is left as it is."""
+    """Whether fail2ban is installed and set up. With false, one that is already there is left as it
+    is."""
 
     max_retry: int = Field(5, ge=1)
-    """Refused logins within `find_time` that lead to a ban."""
+    """Refused logins within `find_time` after which an address is banned.
+    Source: <https://github.com/fail2ban/fail2ban/blob/master/config/jail.conf>."""
 
     find_time: Span = "10m"
-    """Time over which they are counted."""
+    """Time in which refused logins are counted: seconds, or with s, m, h, d or w.
+    Source: <https://github.com/fail2ban/fail2ban/blob/master/config/jail.conf>."""
 
     ban_time: Span = "10m"
-    """Time for which an address is banned; longer each time that it comes back."""
+    """Time for which an address is banned first: seconds, or with s, m, h, d or w. Each further ban
+    of the address is longer.
+    Source: <https://github.com/fail2ban/fail2ban/blob/master/config/jail.conf>."""
 
     max_ban_time: Span = "1d"
-    """The longest that a ban gets."""
+    """Longest time for which an address is banned: seconds, or with s, m, h, d or w."""
 
     ignore: tuple[Network, ...] = ()
     """Addresses and networks, IPv4 or IPv6, that are never banned, besides the host itself."""
+
+    def brings(self, host: HostView) -> Brings:
+        """See `roles/fail2ban/brings.py`."""
+        from groundcrew.roles.fail2ban.brings import brings  # noqa: PLC0415 - it needs this module
+
+        return brings(self, host)

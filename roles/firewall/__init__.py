@@ -1,8 +1,7 @@
-"""Packet filter: IPv4 and IPv6, default deny, never cutting the session in use."""
+"""Packet filter for IPv4 and IPv6: default deny, and it never cuts off the current session."""
 
-from roles.firewall.deploy import TABLE, apply
-from roles.firewall.settings import FirewallSettings
-
-PACKAGES = ("nftables", "iproute2")
+from groundcrew.roles.firewall.brings import PACKAGES, TABLE
+from groundcrew.roles.firewall.deploy import apply
+from groundcrew.roles.firewall.settings import FirewallSettings
 
 __all__ = ["PACKAGES", "TABLE", "FirewallSettings", "apply"]

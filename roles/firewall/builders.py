@@ -1,17 +1,17 @@
-"""Packet filter rules from settings: pure."""
+"""Packet filter rules. Pure."""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from groundcrew.roles.firewall.settings import FirewallSettings, RuleSettings
 from groundcrew.templates import render
-from roles.firewall.settings import FirewallSettings, RuleSettings
 
 
 class LockoutError(Exception):
-    """The rules would exclude the operator; the message says how."""
+    """The rules would lock out the operator; the message says how."""
 
 
 @dataclass(frozen=True)
@@ -23,15 +23,23 @@ class Session:
 
 
 def parse_session(connection: str) -> Session | None:
-    """The session that `client-address client-port server-address server-port` describes."""
+    """Parses `client-address client-port server-address server-port`; None if it is something
+    else."""
     fields = connection.split()
     if len(fields) != 4:
         return None
     return Session(client=fields[0].split("%")[0], port=int(fields[3]))
 
 
-def ruleset(settings: FirewallSettings, ssh_ports: Sequence[int], session: Session | None) -> str:
-    """The file of the whole table. Raises LockoutError."""
+def ruleset(
+    settings: FirewallSettings,
+    ssh_ports: Sequence[int],
+    session: Session | None,
+    user_ids: Mapping[str, int] | None = None,
+) -> str:
+    """The rules file of the whole table. `user_ids` has the users that ports are reserved for.
+    Raises LockoutError if it would lock out the operator."""
+    ids = {"root": 0, **(user_ids or {})}
     ports = set(ssh_ports)
     if session:
         ports.add(session.port)
@@ -51,18 +59,22 @@ def ruleset(settings: FirewallSettings, ssh_ports: Sequence[int], session: Sessi
         ssh_rate=settings.ssh_rate,
         forward=settings.forward,
         output=settings.output,
+        reserved={
+            port: sorted(ids[user] for user in users if user in ids)
+            for port, users in settings.reserved.items()
+        },
     )
 
 
 def check_session(settings: FirewallSettings, session: Session) -> None:
-    """Raises LockoutError when `ssh_from` leaves out the operator's own address."""
+    """Raises LockoutError if `ssh_from` does not include the operator's address."""
     address = ipaddress.ip_address(session.client)
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
     networks = [ipaddress.ip_network(network) for network in settings.ssh_from]
     if networks and not any(address in network for network in networks):
         raise LockoutError(
-            f"firewall.ssh_from does not hold {address}, the address of this very session"
+            f"firewall.ssh_from does not include {address}, the address of this session"
         )
 
 
@@ -74,7 +86,7 @@ def service(name: str, rule: RuleSettings) -> list[str]:
 def open_ports(
     name: str, protocol: str, ports: Iterable[int | str], sources: Sequence[str]
 ) -> list[str]:
-    """One rule for everyone, or one per address family of the sources."""
+    """One rule if everyone may connect, else one per address family of the sources."""
     opened = f'{protocol} dport {{ {", ".join(map(str, ports))} }} accept comment "{name}"'
     if not sources:
         return [opened]

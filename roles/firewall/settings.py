@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, Field, PrivateAttr, StringConstraints, field_validator
 
+from groundcrew.contract import Brings, HostView, RoleSettings
 from groundcrew.model import Settings
 
 
@@ -21,16 +23,16 @@ PORTS = re.compile(r"^(\d{1,5})(?:-(\d{1,5}))?$")
 
 
 class RuleSettings(Settings):
-    """One service that is open."""
+    """One open service."""
 
     ports: tuple[int | str, ...] = Field(min_length=1)
-    """Ports, or ranges as "8000-8010"."""
+    """Ports, or ranges such as "8000-8010"."""
 
     protocol: Literal["tcp", "udp"] = "tcp"
     """Transport protocol."""
 
     sources: tuple[Network, ...] = Field((), alias="from")
-    """Networks, IPv4 or IPv6, that may connect; empty = everyone."""
+    """Networks, IPv4 or IPv6, that may connect; empty = all."""
 
     @field_validator("ports")
     @classmethod
@@ -45,43 +47,64 @@ class RuleSettings(Settings):
         return ports
 
 
-class FirewallSettings(Settings):
+class FirewallSettings(RoleSettings):
     """The packet filter: IPv4 and IPv6, nothing comes in that is not listed.
 
     SSH is always open, on the ports that sshd listens on and that of the operator's session.
     """
 
     enabled: bool = True
-    """False removes the filter (its table only) from the host."""
+    """Whether the host has the packet filter. With false it is removed; other tables of nftables
+    stay."""
 
     allow: dict[ServiceName, RuleSettings | None] = Field(default_factory=dict)
-    """Services by name, merged over the layers; null closes one that a group opens."""
+    """Open services by name, merged over the layers; null closes one that another layer opens."""
 
     ssh_from: tuple[Network, ...] = ()
-    """Networks that may connect by SSH; empty = everyone. Refused when the address of the
-    operator's own session is not among them."""
+    """Networks that may connect by SSH; empty = all. Refused if the address of the operator's own
+    session is not among them."""
 
     ssh_rate: int | None = Field(10, ge=1)
-    """New SSH connections per second that one address may make; more are dropped, and succeed when
-    the client tries again a second later. null: any number."""
+    """New SSH connections per second that one address may make; null: any number. More are dropped,
+    and succeed when the client tries again a second later."""
 
     ping: bool = True
-    """Whether echo requests are answered, at a limited rate."""
+    """Whether the host answers echo requests, at a limited rate."""
 
     log_drops: bool = False
-    """Log what is dropped to the kernel log, five lines a minute, prefix "groundcrew drop: "."""
+    """Whether dropped packets are written to the kernel log, five lines a minute, with the prefix
+    `groundcrew drop:`."""
 
     forward: Literal["accept", "drop"] | None = None
-    """Policy for forwarded packets. null leaves forwarding to others: container engines manage
-    their own rules, which a drop here would override."""
+    """Policy for forwarded packets. null leaves them to others, such as container engines, which
+    have rules of their own that `drop` would override."""
 
     output: Literal["accept", "drop"] = "accept"
-    """Policy for what the host sends; with drop, answers, loopback, ICMP, DNS, NTP, DHCP, HTTP and
-    HTTPS remain."""
+    """Policy for packets that the host sends. `drop` still lets through answers, loopback, ICMP,
+    DNS, NTP, DHCP, HTTP and HTTPS."""
+
+    _reserved: dict[int, tuple[str, ...]] = PrivateAttr(default_factory=dict)
+
+    @property
+    def reserved(self) -> Mapping[int, tuple[str, ...]]:
+        """Port on loopback -> users of the host that may connect."""
+        return self._reserved
+
+    def with_reserved(self, reserved: Mapping[int, tuple[str, ...]]) -> Self:
+        """These settings, with ports that only some users of the host may connect to."""
+        copy = self.model_copy()
+        copy._reserved = dict(reserved)
+        return copy
+
+    def brings(self, host: HostView) -> Brings:
+        """See `roles/firewall/brings.py`."""
+        from groundcrew.roles.firewall.brings import brings  # noqa: PLC0415 - it needs this module
+
+        return brings(self, host)
 
 
 def allowed_ports(settings: FirewallSettings) -> set[int]:
-    """TCP ports that the packet filter opens."""
+    """TCP ports that `firewall.allow` opens."""
     ports: set[int] = set()
     for rule in settings.allow.values():
         if rule is None or rule.protocol != "tcp":

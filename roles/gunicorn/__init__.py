@@ -1,5 +1,5 @@
 """gunicorn as the server of an application's releases."""
 
-from roles.gunicorn.builders import Gunicorn
+from groundcrew.roles.gunicorn.builders import Gunicorn
 
 __all__ = ["Gunicorn"]

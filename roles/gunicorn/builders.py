@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.paths import AppPaths
-from groundcrew.apps.server import GunicornServer
-from groundcrew.apps.unit import service_unit
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.paths import AppPaths
+from groundcrew.manifest.server import GunicornServer
+from groundcrew.manifest.unit import service_unit
 from groundcrew.templates import render
 
 WORKER_CLASSES = {
@@ -18,7 +18,7 @@ WORKER_CLASSES = {
     "uvicorn": "uvicorn_worker.UvicornWorker",
 }
 STOP_MARGIN = 10
-"""Seconds that systemd waits longer than gunicorn's own graceful_timeout before it kills."""
+"""Seconds that systemd waits beyond gunicorn's `graceful_timeout` before it kills the process."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class Gunicorn:
 
     settings: GunicornServer
     reload: bool = False
-    """Whether it loads changed code by itself (development mode)."""
+    """Whether it reloads changed code automatically (development mode)."""
 
     prefix: str = ""
-    """Path below which the application answers; it begins every request's path."""
+    """Path below which the application is mounted; every request path starts with it."""
 
     @property
     def requirements(self) -> str:
@@ -41,14 +41,14 @@ class Gunicorn:
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """The packages that are wanted themselves, not what they depend on."""
+        """The packages that are requested directly, without their dependencies."""
         if self.settings.worker_class == "uvicorn":
             return ("gunicorn", "uvicorn", "uvicorn-worker")
         return ("gunicorn",)
 
     @property
     def max_requests(self) -> int:
-        """The number that is set, else the default of the worker class."""
+        """The configured number, or the default of the worker class."""
         if self.settings.max_requests is not None:
             return self.settings.max_requests
         return 1000 if self.settings.worker_class == "sync" else 0

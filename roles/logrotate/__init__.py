@@ -1,9 +1,8 @@
 """Log rotation."""
 
-from roles.logrotate.builders import Log, application_log
-from roles.logrotate.deploy import apply
-from roles.logrotate.settings import LogrotateSettings
+from groundcrew.logs import Log
+from groundcrew.roles.logrotate.builders import application_log
+from groundcrew.roles.logrotate.deploy import apply
+from groundcrew.roles.logrotate.settings import LogrotateSettings
 
-PACKAGES = ("logrotate",)
-
-__all__ = ["PACKAGES", "Log", "LogrotateSettings", "application_log", "apply"]
+__all__ = ["Log", "LogrotateSettings", "application_log", "apply"]

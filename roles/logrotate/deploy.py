@@ -6,18 +6,19 @@ from collections.abc import Sequence
 
 from pyinfra.api import deploy
 
+from groundcrew.logs import Log
 from groundcrew.operations import files, systemd
-from roles.logrotate.builders import NGINX, TIMER, Log, entries
-from roles.logrotate.settings import LogrotateSettings
+from groundcrew.roles.logrotate.builders import TIMER, entries
+from groundcrew.roles.logrotate.settings import LogrotateSettings
 
 
-@deploy("Log rotation")
-def apply(settings: LogrotateSettings, logs: Sequence[Log] = (), nginx: bool = True) -> None:
-    """Rotates nginx's log files, where the host has it, and those of `logs`."""
+@deploy("logrotate")
+def apply(settings: LogrotateSettings, logs: Sequence[Log] = ()) -> None:
+    """Rotates the log files of `logs`."""
     files.manage(
-        name="Rotation of log files",
-        entries=entries(settings, [*([NGINX] if nginx else []), *logs]),
-        # All of it together: two files that name the same log are an error.
+        name="configuration",
+        entries=entries(settings, logs),
+        # The whole configuration at once: two files that name the same log are an error.
         validate="logrotate --debug /etc/logrotate.conf",
     )
     systemd.service(

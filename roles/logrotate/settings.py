@@ -6,24 +6,30 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from groundcrew.model import Settings
+from groundcrew.contract import Brings, HostView, RoleSettings
 
 
-class LogrotateSettings(Settings):
-    """Rotation of log files; the journal limits itself."""
+class LogrotateSettings(RoleSettings):
+    """Rotation of log files; the journal limits its size itself."""
 
     schedule: Literal["hourly", "daily", "weekly", "monthly"] = "daily"
     """How often a file is rotated."""
 
     check: Literal["hourly", "daily"] = "hourly"
-    """How often files are looked at. Debian's daily would let a file grow beyond `maxsize` for a
-    day."""
+    """How often logrotate looks at files. With `daily`, Debian's own value, a file could grow
+    beyond `maxsize` for a day."""
 
     rotate: int = Field(14, ge=1)
-    """Rotated files that are kept."""
+    """Number of rotated files that are kept."""
 
     maxsize: Annotated[str, StringConstraints(pattern=r"^[0-9]+[kMG]?$")] = "100M"
-    """Size from which a file is rotated before its time."""
+    """Size above which a file is rotated before its time, in bytes or with k, M or G."""
 
     compress: bool = True
-    """Compress rotated files, the last one excepted."""
+    """Whether rotated files are compressed, except the latest."""
+
+    def brings(self, host: HostView) -> Brings:
+        """See `roles/logrotate/brings.py`."""
+        from groundcrew.roles.logrotate.brings import brings  # noqa: PLC0415 - it needs this module
+
+        return brings(self, host)

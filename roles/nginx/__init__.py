@@ -1,11 +1,12 @@
 """nginx in front of the applications."""
 
-from roles.nginx.activate import activate_command
-from roles.nginx.context import prefixes_below, servers
-from roles.nginx.deploy import apply, packages
-from roles.nginx.drain import drain_seconds
-from roles.nginx.maintenance import maintenance_files
-from roles.nginx.settings import NginxSettings
+from groundcrew.roles.nginx.activate import activate_command
+from groundcrew.roles.nginx.brings import packages
+from groundcrew.roles.nginx.context import prefixes_below, servers
+from groundcrew.roles.nginx.deploy import apply
+from groundcrew.roles.nginx.drain import drain_seconds
+from groundcrew.roles.nginx.maintenance import maintenance_files
+from groundcrew.roles.nginx.settings import NginxSettings
 
 __all__ = [
     "NginxSettings",

@@ -1,22 +1,22 @@
-"""Who may ask for a path, and how often: lists of directives."""
+"""Directives for who may request a path and how often."""
 
 from __future__ import annotations
 
-from groundcrew.apps.limits import RateLimit
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.rules import Rules
+from groundcrew.manifest.limits import RateLimit
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.rules import Rules
+from groundcrew.roles.nginx.context import Context
+from groundcrew.roles.nginx.settings import NginxSettings
 from groundcrew.templates import render
-from roles.nginx.context import Context
-from roles.nginx.settings import NginxSettings
 
 HOST_ITSELF = ("127.0.0.1", "::1")
 ZONE_SIZE = "10m"
-"""Memory of a zone: about 80,000 clients."""
+"""Shared memory of one zone, enough for about 80,000 clients."""
 
 
 def access(context: Context, rules: Rules, *, health: bool) -> list[str]:
-    """Addresses, passwords, and the application's own decision. The health path stays open for the
-    host itself, which probes it after every switch."""
+    """Directives for allowed addresses, basic auth and `auth_request`. If authentication is
+    required, the health path stays open to the host itself, which probes it after every switch."""
     values = rules.values
     guarded = values.basic_auth is not None or values.auth_request is not None
     if health and guarded:
@@ -33,29 +33,30 @@ def access(context: Context, rules: Rules, *, health: bool) -> list[str]:
 
 
 def only(networks: tuple[str, ...]) -> list[str]:
-    """Lets in the networks and the host itself."""
+    """Allows the networks and the host itself, and denies everybody else."""
     return [*(f"allow {network}" for network in (*networks, *HOST_ITSELF)), "deny all"]
 
 
 def users_file(name: str, app: AppSettings, key: str) -> str:
-    """The file with the hashed passwords of a key of an application's `nginx.locations`."""
+    """Path of the password file for a key of an application's `nginx.locations`."""
     return f"/etc/nginx/groundcrew/users/{name}.{sorted(app.nginx.locations).index(key)}"
 
 
 def auth_location(context: Context, path: str) -> str:
-    """The path inside nginx that asks the application's `path` for its decision."""
+    """The internal location that asks the application's `path` for its decision."""
     return f"/groundcrew-auth/{context.name}{path}"
 
 
 def shared_limits(settings: NginxSettings) -> str:
-    """Whose requests are counted, and the counters of all applications together."""
+    """The limits file of nginx's http level: the client key, and the zones shared by all
+    applications."""
     rate = settings.limits.rate
     return render("nginx/limits.conf.j2", settings=settings, rate=rate and nginx_rate(rate))
 
 
-def limits(context: Context, rules: Rules, *, application: bool) -> list[str]:
-    """How much one client may ask for: of the application as a whole and of these paths, or, where
-    neither says anything, of the host."""
+def client_limits(context: Context, rules: Rules, *, application: bool) -> list[str]:
+    """Limits per client: those of the application and of these paths or, if neither sets any, the
+    host's."""
     site, values = context.app.nginx, rules.values
     if not (site.limits if values.limits is None else values.limits):
         return []
@@ -78,7 +79,7 @@ def limits(context: Context, rules: Rules, *, application: bool) -> list[str]:
 
 
 def default_rate(settings: NginxSettings, *, application: bool) -> list[str]:
-    """The host's own rate."""
+    """The host's request rate."""
     limit = settings.limits
     if not (application and limit.rate):
         return []
@@ -86,13 +87,13 @@ def default_rate(settings: NginxSettings, *, application: bool) -> list[str]:
 
 
 def default_connections(settings: NginxSettings) -> list[str]:
-    """The host's own number of requests at the same time."""
+    """The host's limit of simultaneous requests."""
     number = settings.client_connections
     return [f"limit_conn groundcrew-connections {number}"] if number else []
 
 
 def beyond(burst: int, at_once: int) -> str:
-    """What happens to requests above a rate, as parameters of its directive."""
+    """`burst` and `delay` parameters for requests above the rate."""
     if not burst:
         return ""
     delay = " nodelay" if at_once >= burst else f" delay={at_once}" if at_once else ""
@@ -100,18 +101,18 @@ def beyond(burst: int, at_once: int) -> str:
 
 
 def nginx_rate(limit: str) -> str:
-    """A rate in nginx's units."""
+    """A rate in nginx's units, which have no hours: rounded up to requests per minute."""
     number, per = limit.split("r/")
     return f"{-(-int(number) // 60)}r/m" if per == "h" else limit
 
 
 def zone_suffix(context: Context, key: str) -> str:
-    """A name for what is counted under a key of `nginx.locations`."""
+    """Zone name suffix for a key of `nginx.locations`."""
     return str(sorted(context.app.nginx.locations).index(key))
 
 
 def rate(context: Context, suffix: str, limit: RateLimit) -> str:
-    """The directive; its zone is noted for the http level."""
+    """The `limit_req` directive. Its zone is added to `context.zones`."""
     zone = f"groundcrew-{context.name}-rate-{suffix}"
     context.zones[zone] = (
         f"limit_req_zone $groundcrew_client zone={zone}:{ZONE_SIZE} rate={nginx_rate(limit.rate)}"
@@ -121,7 +122,7 @@ def rate(context: Context, suffix: str, limit: RateLimit) -> str:
 
 
 def connections(context: Context, suffix: str, number: int) -> str:
-    """The same for requests at the same time."""
+    """The `limit_conn` directive. Its zone is added to `context.zones`."""
     zone = f"groundcrew-{context.name}-connections-{suffix}"
     context.zones[zone] = f"limit_conn_zone $groundcrew_client zone={zone}:{ZONE_SIZE}"
     return f"limit_conn {zone} {number}"

@@ -1,4 +1,4 @@
-"""The command that judges a new configuration and puts it into force."""
+"""The command that tests a new nginx configuration and loads it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from groundcrew.templates import render
 
 
 def activate_command() -> str:
-    """A shell command that fails unless nginx accepts its files and, where it runs, loads them.
+    """A shell command that fails unless nginx accepts its configuration and, if it runs, loads it.
 
-    `nginx -t` does not notice a port that another program holds, and a reload that fails for it
-    exits 0; without this, such a configuration would stay on disk and never be loaded.
+    `nginx -t` does not notice a port that another program holds, and a reload that fails because of
+    it exits 0. Without this command such a configuration would stay on disk and never be loaded.
     """
     return f"sh -c {shlex.quote(render('nginx/activate.sh.j2'))}"

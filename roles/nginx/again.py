@@ -1,28 +1,28 @@
-"""How long a request may be made again that no answer came to."""
+"""How long nginx may retry a request."""
 
 from __future__ import annotations
 
-from groundcrew.apps.command import CommandServer
-from groundcrew.apps.server import GunicornServer, Server, UwsgiServer
-from groundcrew.apps.uvicorn import UvicornServer
+from groundcrew.manifest.command import CommandServer
+from groundcrew.manifest.server import GunicornServer, Server, UwsgiServer
+from groundcrew.manifest.uvicorn import UvicornServer
 
 SHARE = 0.45
-"""Of the server's own timeout: gunicorn's workers tell that they live every half of it, so that one
-may be killed for a request of half its length."""
+"""Share of the server's own timeout. gunicorn's workers report that they are alive every half of
+it, so that a request of half the timeout can get its worker killed."""
 
 
 def again_ms(server: Server) -> int:
-    """Milliseconds after which a request is made no second time, whatever happens to it.
+    """Milliseconds after which a request is not retried.
 
-    A server that kills its process for a request that takes too long closes the connection, which
-    looks like one that was closed just before it was used. Those are found within moments; by now
-    it is known to be the request's own doing.
+    A server that kills its process because a request takes too long closes the connection. That
+    looks like an idle connection closed just before it was used, but those are detected within
+    moments; a connection that closes later was closed because of the request itself.
     """
     return round(min(_timeouts(server)) * 1000 * SHARE)
 
 
 def _timeouts(server: Server) -> list[int]:
-    """Seconds after which processes are killed whatever they do."""
+    """Seconds after which the server may kill its processes."""
     match server:
         case GunicornServer():
             return [server.timeout, server.graceful_timeout]

@@ -1,15 +1,15 @@
-"""What the parts of an application's configuration are computed from."""
+"""Input of the functions that generate an application's configuration."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.paths import AppPaths
-from roles.nginx.header_sets import site_headers
-from roles.nginx.headers import headers_file
-from roles.nginx.settings import NginxSettings
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.paths import AppPaths
+from groundcrew.roles.nginx.header_sets import site_headers
+from groundcrew.roles.nginx.headers import headers_file
+from groundcrew.roles.nginx.settings import NginxSettings
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Server:
     """A server block and its applications: one, or several that share their domains."""
 
     owner: str
-    """The application whose settings hold where none of the others' do."""
+    """The application whose settings apply to the server block as a whole."""
 
     apps: Mapping[str, AppSettings]
 
@@ -29,21 +29,21 @@ class Server:
 
 @dataclass(frozen=True)
 class Https:
-    """What the host has for HTTPS, and how it is to be spoken."""
+    """HTTPS parameters of the host."""
 
     profile: str = "intermediate"
     """Mozilla's guideline: `intermediate` or `modern`."""
 
     nginx: tuple[int, ...] = ()
-    """Version of nginx; () is not known yet."""
+    """Version of nginx; () while it is unknown."""
 
     openssl: tuple[int, ...] = ()
     """Version of OpenSSL."""
 
     @property
     def http2_is_directive(self) -> bool:
-        """Whether HTTP/2 is switched on by a directive of its own, as since nginx 1.25.1, or by a
-        parameter of `listen`."""
+        """Whether HTTP/2 has a directive of its own, as since nginx 1.25.1, or is a parameter of
+        `listen`."""
         return self.nginx >= (1, 25, 1)
 
     @property
@@ -53,16 +53,16 @@ class Https:
 
     @property
     def curves(self) -> str:
-        """Groups for the key exchange. The first one, new in OpenSSL 3.5, also withstands those who
-        record now and have a quantum computer later. `?`: an OpenSSL that no longer knows it goes
-        on without."""
+        """Groups for the key exchange. The first one, new in OpenSSL 3.5, also protects recorded
+        traffic from future quantum computers. The `?` lets an OpenSSL that does not know it ignore
+        it."""
         hybrid = "?X25519MLKEM768:" if self.openssl >= (3, 5) else ""
         return f"{hybrid}X25519:prime256v1:secp384r1"
 
 
 @dataclass(frozen=True)
 class Context:
-    """An application and the server block that it is in."""
+    """An application and its server block."""
 
     settings: NginxSettings
     name: str
@@ -70,23 +70,25 @@ class Context:
     server: Server
     https: Https = Https()
     headers: dict[str, str] = field(default_factory=dict)
-    """Files of response headers that its locations turned out to need, by name."""
+    """Files of response headers that its locations need: name -> text."""
 
     zones: dict[str, str] = field(default_factory=dict)
-    """Directives for nginx's http level that they need, by what they define."""
+    """Directives for nginx's http level that its locations need, by the zone or variable they
+    define."""
 
     @property
     def paths(self) -> AppPaths:
-        """Where everything of the application is."""
+        """Paths of the application on the host."""
         return AppPaths(self.name)
 
     def full(self, path: str) -> str:
-        """A path of the manifest as visitors ask for it."""
+        """A path of the manifest, with the application's prefix."""
         return self.app.root + path
 
 
 def servers(apps: Mapping[str, AppSettings]) -> list[Server]:
-    """The server blocks of a host. The owner of one is the application at `/`, else the first."""
+    """The server blocks of a host. A block's owner is the application mounted at `/`, or the first
+    by name."""
     groups: dict[tuple[int, frozenset[str]], dict[str, AppSettings]] = {}
     for name, app in sorted(apps.items()):
         groups.setdefault((app.port, frozenset(app.domains)), {})[name] = app
@@ -97,12 +99,12 @@ def servers(apps: Mapping[str, AppSettings]) -> list[Server]:
 
 
 def prefixes_below(apps: Mapping[str, AppSettings], name: str) -> list[str]:
-    """Prefixes of applications on the same server that lie below an application's own."""
+    """Prefixes of applications on the same server that lie below the application's own prefix."""
     [server] = [server for server in servers(apps) if name in server.apps]
     root = server.apps[name].root
     return [app.root for app in server.apps.values() if app.root.startswith(f"{root}/")]
 
 
 def base_headers(settings: NginxSettings, app: AppSettings) -> str:
-    """The headers file of an application where no location says otherwise."""
+    """The application's default headers file, used unless a location needs another one."""
     return headers_file(site_headers(settings, app), settings.hide_headers)

@@ -1,4 +1,4 @@
-"""nginx on a host."""
+"""Operations of nginx."""
 
 from __future__ import annotations
 
@@ -7,21 +7,15 @@ from collections.abc import Mapping, Sequence
 from pyinfra import host
 from pyinfra.api import deploy
 
-from groundcrew.apps.model import AppSettings
 from groundcrew.entries import Entry, File
 from groundcrew.facts.nginx import NginxVersions
+from groundcrew.manifest.model import AppSettings
 from groundcrew.operations import files, systemd
-from roles.nginx.activate import activate_command
-from roles.nginx.context import Https
-from roles.nginx.files import DROP_IN_FILE, configuration, drop_in
-from roles.nginx.passwords import Passwords
-from roles.nginx.settings import NginxSettings
-
-
-def packages(settings: NginxSettings) -> tuple[str, ...]:
-    """Debian packages that the role needs."""
-    brotli = ("libnginx-mod-http-brotli-filter", "libnginx-mod-http-brotli-static")
-    return ("nginx", *(brotli if settings.brotli else ()))
+from groundcrew.roles.nginx.activate import activate_command
+from groundcrew.roles.nginx.context import Https
+from groundcrew.roles.nginx.files import DROP_IN_FILE, configuration, drop_in
+from groundcrew.roles.nginx.passwords import Passwords
+from groundcrew.roles.nginx.settings import NginxSettings
 
 
 @deploy("nginx")
@@ -32,12 +26,12 @@ def apply(
     profile: str,
     certificates: Sequence[Entry] = (),
 ) -> None:
-    """nginx serves `apps` and refuses every other name; `passwords` are of those who may log in.
+    """Configures nginx to serve `apps` and to refuse every other host name.
 
-    HTTPS is spoken by Mozilla's guideline `profile`, with `certificates`, which are files as well.
-
-    A new configuration is validated and loaded in the step that writes it, and put back if either
-    fails: what is on disk is always what serves.
+    `passwords` are the basic auth passwords by application. HTTPS follows Mozilla's guideline
+    `profile` and uses the files in `certificates`. The step that writes a new configuration also
+    validates and loads it, and restores the old files if either fails: the files on disk are always
+    the ones in force.
     """
     entries = [*certificates, *configuration(settings, apps, passwords)]
 
@@ -49,7 +43,7 @@ def apply(
     files.manage(name="service sandbox", entries=drop_in(settings))
     files.manage(
         name="configuration",
-        # How HTTP/2 is switched on differs; only nginx itself knows, once it is installed.
+        # How HTTP/2 is switched on depends on nginx's version, known only once it is installed.
         entries=for_this_nginx if tls else entries,
         validate=activate_command(),
     )
@@ -57,8 +51,8 @@ def apply(
         name="service",
         unit="nginx.service",
         restart_if_newer=[DROP_IN_FILE],
-        # Workers take their groups, which open the applications' sockets, when they start.
+        # Workers read their groups, which open the applications' sockets, at their start.
         reload_if_newer=["/etc/group", *(e.path for e in entries if isinstance(e, File))],
-        # It forks when it is ready, so systemctl itself waits for that; verify watches it later.
+        # nginx forks when it is ready, so systemctl waits for that; verify checks it later.
         settle=0,
     )

@@ -1,21 +1,28 @@
-"""The files that make up nginx's configuration: settings in, entries out."""
+"""The files of nginx's configuration, computed from settings."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.paths import AppPaths
 from groundcrew.entries import Absent, Directory, Entry, File, Link, Purge
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.paths import AppPaths
+from groundcrew.roles.nginx import front, maintenance, traffic
+from groundcrew.roles.nginx.access import shared_limits, users_file
+from groundcrew.roles.nginx.context import (
+    Context,
+    Https,
+    Server,
+    base_headers,
+    prefixes_below,
+    servers,
+)
+from groundcrew.roles.nginx.header_sets import BASELINE, YIELDING, site_headers
+from groundcrew.roles.nginx.headers import headers_file
+from groundcrew.roles.nginx.passwords import Passwords, password_files
+from groundcrew.roles.nginx.settings import NginxSettings
+from groundcrew.roles.nginx.site import passing_files, site_files
 from groundcrew.templates import render
-from roles.nginx import front, maintenance
-from roles.nginx.access import shared_limits, users_file
-from roles.nginx.context import Context, Https, Server, base_headers, prefixes_below, servers
-from roles.nginx.header_sets import BASELINE, YIELDING, site_headers
-from roles.nginx.headers import headers_file
-from roles.nginx.passwords import Passwords, password_files
-from roles.nginx.settings import NginxSettings
-from roles.nginx.site import passing_files, site_files
 
 ROOT = "/etc/nginx"
 OWN = f"{ROOT}/groundcrew"
@@ -30,6 +37,7 @@ LOCATIONS = f"{OWN}/locations"
 BROTLI_FILE = f"{OWN}/brotli.conf"
 PRIVATE_FILE = f"{OWN}/private.conf"
 TLS_FILE = f"{OWN}/tls.conf"
+TRAFFIC_FILE = f"{OWN}/traffic.conf"
 USERS = f"{OWN}/users"
 CACHE = "/var/cache/nginx"
 
@@ -55,9 +63,9 @@ def configuration(
     passwords: Mapping[str, Passwords] | None = None,
     https: Https | None = None,
 ) -> list[Entry]:
-    """Everything under /etc/nginx that is ours; what no application needs any more is removed.
+    """All managed files under /etc/nginx; files that no application needs any more are removed.
 
-    Raises ValueError when the settings contradict each other.
+    Raises ValueError if the settings contradict each other.
     """
     if settings.status_port in listen_ports(apps):
         raise ValueError(
@@ -73,7 +81,7 @@ def configuration(
         Directory(LOCATIONS),
         Directory(PASSING),
         Directory(USERS, mode="0750", group=WORKERS),
-        # The group is the one that its service has (service.conf.j2): systemd gives it that.
+        # The same group as nginx.service has (service.conf.j2): systemd sets it at every start.
         Directory(CACHE, group="adm"),
         Directory(maintenance.DIRECTORY),
     ]
@@ -94,6 +102,7 @@ def configuration(
         File(f"{OWN}/default-server.conf", default_server(settings, apps, https)),
         tls_file(https) if tls else Absent(TLS_FILE),
         brotli_file(settings) if settings.brotli else Absent(BROTLI_FILE),
+        traffic_file(apps) if settings.counts else Absent(TRAFFIC_FILE),
     ]
     for server in servers(apps):
         for name in server.apps:
@@ -116,7 +125,7 @@ def configuration(
 
 
 def application(settings: NginxSettings, name: str, server: Server, https: Https) -> list[Entry]:
-    """One application on its server."""
+    """The files of one application."""
     app = server.apps[name]
     context = Context(settings, name, app, server, https)
     site, locations = site_files(context)
@@ -132,7 +141,7 @@ def application(settings: NginxSettings, name: str, server: Server, https: Https
 
 
 def users(name: str, app: AppSettings, passwords: Passwords) -> list[Entry]:
-    """The files of those who may log in, with hashes of their passwords."""
+    """The password files of one application, with hashed passwords."""
     return [
         File(users_file(name, app, key), text, mode="0640", group=WORKERS, secret=True)
         for key, text in password_files(name, app, passwords).items()
@@ -140,14 +149,15 @@ def users(name: str, app: AppSettings, passwords: Passwords) -> list[Entry]:
 
 
 def cache_paths(settings: NginxSettings, apps: Mapping[str, AppSettings]) -> str:
-    """Where kept answers lie, if any application has some."""
+    """Directories of the response cache, if any application uses it."""
     used = any(rules.cache for app in apps.values() for rules in app.nginx.locations.values())
     return render("nginx/cache-paths.conf.j2", settings=settings, used=used)
 
 
 def passing(name: str, app: AppSettings) -> list[Entry]:
-    """How requests reach the application. A release that speaks another protocol than the one
-    before moves the link: not we, while the one before still serves."""
+    """The files that pass requests on to the application, and the link to the one in use. The link
+    is only created here: a release with another protocol moves it at the switch, and until then the
+    old release still serves."""
     files = passing_files(name, app)
     return [
         *(File(f"{PASSING}/{name}.{protocol}", text) for protocol, text in files.items()),
@@ -156,31 +166,37 @@ def passing(name: str, app: AppSettings) -> list[Entry]:
 
 
 def drop_in(settings: NginxSettings) -> list[Entry]:
-    """What nginx.service is changed to."""
+    """The drop-in of nginx.service."""
     content = render("nginx/service.conf.j2", settings=settings)
     return [Directory(DROP_IN), File(DROP_IN_FILE, content)]
 
 
 def listen_ports(apps: Mapping[str, AppSettings]) -> list[int]:
-    """Ports on which nginx faces the network."""
+    """Ports on which nginx accepts requests."""
     return sorted({port for app in apps.values() for port in app.ports})
 
 
 def tls_file(https: Https) -> File:
-    """How HTTPS is spoken, the same for all sites: what is agreed before a client has said which
-    one it wants is the default server's."""
+    """TLS parameters, the same for all sites: before a client names a site, the parameters of the
+    default server apply."""
     return File(TLS_FILE, render("nginx/tls.conf.j2", https=https))
 
 
+def traffic_file(apps: Mapping[str, AppSettings]) -> File:
+    """The log from which requests are counted."""
+    return File(TRAFFIC_FILE, traffic.configuration(apps))
+
+
 def brotli_file(settings: NginxSettings) -> File:
-    """How Brotli compresses; nginx knows these directives only with its module."""
+    """Brotli compression. nginx knows these directives only if the module is installed."""
     return File(BROTLI_FILE, render("nginx/brotli.conf.j2", settings=settings))
 
 
 def default_server(
     settings: NginxSettings, apps: Mapping[str, AppSettings], https: Https | None = None
 ) -> str:
-    """The servers that refuse unknown names, on each port that no application has for itself."""
+    """The servers that refuse unknown host names, on each port that no application has to
+    itself."""
     taken = {app.port for app in apps.values() if not app.domains}
     plain = {app.port for app in apps.values()}
     return render(

@@ -1,23 +1,23 @@
-"""Files that nginx serves itself: lists of directives for each kind."""
+"""Directives for files that nginx serves itself, by kind."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from groundcrew.apps.urls import Kind
+from groundcrew.manifest.urls import Kind
+from groundcrew.roles.nginx.context import Context
+from groundcrew.roles.nginx.headers import quote
 from groundcrew.templates import render
-from roles.nginx.context import Context
-from roles.nginx.headers import quote
 
 NO_DOT_FILES = r"location ~ /\. { return 404; }"
 LEFTOVERS = r"~$|#$|\.(?:bak|old|orig|rej|save|sw[op])$"
-"""What editors and patches leave beside a file: its source, or what it was before."""
+"""Backup files of editors and patches, which may expose source code or old versions."""
 NO_LEFTOVERS = f'location ~* "/\\.|{LEFTOVERS}" {{ return 404; }}'
 MEDIA_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 
 def computed_headers(context: Context, kind: Kind) -> dict[str, str]:
-    """Response headers that files of a kind have besides the application's own."""
+    """Response headers of a kind of files, besides the application's own."""
     if kind == "static":
         return {"Cache-Control": static_cache(context)}
     if kind == "page":
@@ -34,15 +34,15 @@ def computed_headers(context: Context, kind: Kind) -> dict[str, str]:
 
 
 def static(context: Context, url: str) -> list[str]:
-    """Files of the live release, and for a while of those before it."""
+    """Static files of the live release and, for a while, of earlier releases."""
     settings = context.app.static
     rest = url[len(settings.url) :] if settings else ""
     return [f"alias {context.paths.static}/{rest}", NO_LEFTOVERS]
 
 
 def static_cache(context: Context) -> str:
-    """nginx's variable for how long browsers keep a static file. Its map is noted for the http
-    level."""
+    """The nginx variable with the Cache-Control of a static file. Its map is added to
+    `context.zones`."""
     variable = f"$groundcrew_static_{context.name.replace('-', '_')}"
     settings = context.app.static
     hashed = (
@@ -57,7 +57,7 @@ def static_cache(context: Context) -> str:
 
 
 def media(context: Context, url: str) -> list[str]:
-    """Uploaded files. Whoever can write there must not be able to lead nginx out by a link."""
+    """Uploaded files. Symbolic links are not followed: an upload must not expose other files."""
     settings = context.app.media
     directory = f"{context.paths.shared}/{settings.path if settings else ''}"
     rest = url[len(settings.url) :] if settings else ""
@@ -70,7 +70,7 @@ def media(context: Context, url: str) -> list[str]:
 
 
 def private(context: Context, url: str) -> list[str]:
-    """Files that the application hands out: nginx turns there when it says so."""
+    """Files that the application sends through nginx (X-Accel-Redirect)."""
     settings = context.app.private
     directory = f"{context.paths.shared}/{settings.path if settings else ''}"
     rest = url[len(settings.url) :] if settings else ""
@@ -84,7 +84,7 @@ def private(context: Context, url: str) -> list[str]:
 
 
 def page(context: Context, _: str) -> list[str]:
-    """The front end's files and, for paths without one, its index.html."""
+    """The front end's files. With `spa`, paths without a file get index.html."""
     frontend = context.app.frontend
     if frontend is None or not frontend.spa:
         tries = ["index index.html", "absolute_redirect off", "try_files $uri $uri/ =404"]
@@ -100,12 +100,13 @@ def page(context: Context, _: str) -> list[str]:
 
 
 def compressed(context: Context) -> list[str]:
-    """Files beside others that are these, compressed."""
+    """Serves precompressed files (`.gz`, `.br`) if they exist."""
     return ["gzip_static on", *(["brotli_static on"] if context.settings.brotli else [])]
 
 
 def asset(context: Context, _: str) -> list[str]:
-    """The live release's assets, else those of a release before that pages still ask for."""
+    """The assets of the live release, or those of earlier releases that open pages still
+    request."""
     most = context.settings.open_file_cache
     return [
         f"root {context.paths.frontend}",

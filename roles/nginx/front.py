@@ -1,4 +1,4 @@
-"""Values of the host's servers in nginx's syntax: who asks, by which scheme, under which name."""
+"""Values shared by the host's servers, in nginx's syntax: client, scheme, host name."""
 
 from __future__ import annotations
 
@@ -6,34 +6,34 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from groundcrew.apps.model import AppSettings
+from groundcrew.manifest.model import AppSettings
+from groundcrew.roles.nginx.access import default_connections, default_rate, only
+from groundcrew.roles.nginx.headers import quote
+from groundcrew.roles.nginx.settings import NginxSettings
 from groundcrew.templates import render
-from roles.nginx.access import default_connections, default_rate, only
-from roles.nginx.headers import quote
-from roles.nginx.settings import NginxSettings
 
 CHECK = "groundcrew-balancer-check"
-"""Name of the server that a balancer's check comes to; no host has it."""
+"""Internal name of the server block for a balancer's check. No site has it."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """A load balancer's check, for the templates."""
+    """A load balancer's check, as the templates need it."""
 
     app: str
     port: int
     path: str
     domain: str
-    """The name under which the application is asked."""
+    """The host name that the application gets."""
 
     lines: list[str]
-    """Who may ask, and how often."""
+    """Access rules and limits."""
 
     server_name: str = CHECK
 
 
 def check(settings: NginxSettings, apps: Mapping[str, AppSettings]) -> Check | None:
-    """The check that is answered whatever name is asked for."""
+    """The balancer's check, which is answered under any host name; None if there is none."""
     wanted = settings.balancer_check
     app = apps.get(wanted.app) if wanted else None
     if wanted is None or app is None or not app.domains:
@@ -49,45 +49,48 @@ def check(settings: NginxSettings, apps: Mapping[str, AppSettings]) -> Check | N
 
 
 def visitors(settings: NginxSettings, apps: Mapping[str, AppSettings]) -> str:
-    """Who asks, and how."""
-    found = check(settings, apps)
+    """The directives that determine client address, scheme and host name of a request."""
+    balancer_check = check(settings, apps)
     patterns = [server_pattern(port, name) for port, name in https_servers(settings, apps)]
     return render(
-        "nginx/visitors.conf.j2", settings=settings, https=dict.fromkeys(patterns), check=found
+        "nginx/visitors.conf.j2",
+        settings=settings,
+        https=dict.fromkeys(patterns),
+        check=balancer_check,
     )
 
 
 def https_servers(
     settings: NginxSettings, apps: Mapping[str, AppSettings]
 ) -> Iterator[tuple[int, str]]:
-    """Port and first name of the servers of plain HTTP whose visitors use HTTPS: those behind a
-    balancer that ends TLS, and what answers health paths of sites that lead to HTTPS."""
-    found = check(settings, apps)
+    """Port and first name of the HTTP servers whose visitors use HTTPS: sites behind a balancer
+    that ends TLS, and the servers that answer health paths of sites that redirect to HTTPS."""
+    balancer_check = check(settings, apps)
     for name, app in apps.items():
         if app.scheme == "https":
             yield app.port, next(iter(app.domains), "_")
-            if found and found.app == name:
-                yield app.port, found.server_name
+            if balancer_check and balancer_check.app == name:
+                yield app.port, balancer_check.server_name
             if not app.tls:
                 yield from ((app.port, names[0]) for names in led(app).values())
 
 
 def server_pattern(port: int, name: str) -> str:
-    """A server, as `$server_port:$server_name`; an expression, since nginx's tables of plain text
-    have no room for long names."""
+    """A server, as `$server_port:$server_name`. A regular expression, as nginx's hash tables limit
+    the length of plain strings."""
     return quote(f"~^{re.escape(f'{port}:{name}')}$")
 
 
 def led(app: AppSettings) -> dict[str, list[str]]:
-    """Domain -> the names that lead to it."""
-    found: dict[str, list[str]] = {}
+    """Domain -> the names that redirect to it."""
+    redirects: dict[str, list[str]] = {}
     for name, target in app.redirects.items():
-        found.setdefault(target, []).append(name)
-    return found
+        redirects.setdefault(target, []).append(name)
+    return redirects
 
 
 def private(apps: Mapping[str, AppSettings]) -> str:
-    """Where the applications that have nginx send files may lead it."""
+    """The locations that applications may name in X-Accel-Redirect."""
     places = [
         quote(f"~^{re.escape(f'{name} {app.root}{app.private.url}')}")
         for name, app in sorted(apps.items())

@@ -1,6 +1,6 @@
-"""Sets of response headers: one that breaks no ordinary application, and a strict one.
+"""Sets of response headers: a baseline that breaks no ordinary application, and a strict set.
 
-Strict-Transport-Security belongs to `tls` of an application.
+Strict-Transport-Security is set by an application's `tls`.
 """
 
 from __future__ import annotations
@@ -8,20 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from groundcrew.apps.model import AppSettings
 from groundcrew.headers import merge
-from roles.nginx.settings import NginxSettings
+from groundcrew.manifest.model import AppSettings
+from groundcrew.roles.nginx.settings import NginxSettings
 
 POLICY = "Content-Security-Policy"
 EMBEDDER = "Cross-Origin-Embedder-Policy"
 
-# Scripts and styles may be anywhere; what they can be tricked into is bounded. Forms may lead to
-# other sites, as a login by another site does, but not to plain HTTP.
+# Scripts and styles may come from anywhere; the policy limits what an injected one can do. Forms
+# may submit to other sites, as logins through another site do, but only over HTTPS.
 BASELINE = {
     POLICY: (
         "base-uri 'self'; form-action 'self' https:; frame-ancestors 'self'; object-src 'none'"
     ),
-    # Popups of a login by another site go on working.
+    # Popups for a login through another site keep working.
     "Cross-Origin-Opener-Policy": "same-origin-allow-popups",
     "Permissions-Policy": (
         "accelerometer=(), gyroscope=(), hid=(), idle-detection=(), keyboard-map=(), "
@@ -39,10 +39,10 @@ YIELDING = {
     "Referrer-Policy": "$groundcrew_baseline_referrer",
     "X-Frame-Options": "$groundcrew_baseline_frames",
 }
-"""Headers of the baseline that an application's own replace, and nginx's variables for them."""
+"""Headers of the baseline that the application's own headers replace -> nginx's variable."""
 
-# OWASP Secure Headers Project. What default-src 'self' would allow is said one by one, so that
-# kinds of content which come up later are closed.
+# OWASP Secure Headers Project. The sources that default-src 'self' would allow are listed one by
+# one, so that future kinds of content stay blocked.
 STRICT = {
     POLICY: (
         "default-src 'none'; connect-src 'self'; font-src 'self'; frame-src 'self'; "
@@ -61,8 +61,8 @@ STRICT = {
         "web-share=(), xr-spatial-tracking=(), clipboard-read=(), clipboard-write=(), "
         "gamepad=(), hid=(), idle-detection=(), serial=(), unload=()"
     ),
-    # no-referrer would make browsers send "Origin: null" with a site's own forms, which frameworks
-    # take for forged ones.
+    # With no-referrer, browsers would send "Origin: null" with a site's own forms, which frameworks
+    # reject as forged.
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -78,12 +78,12 @@ class SiteHeaders:
     """Name -> value."""
 
     yielding: Mapping[str, str] = field(default_factory=dict)
-    """Of these, what the application's own replace -> nginx's variable for it."""
+    """Those of them that the application's own headers replace -> nginx's variable."""
 
 
 def site_headers(settings: NginxSettings, app: AppSettings | None = None) -> SiteHeaders:
-    """Those of the host or, with an application, of its site: its set, and over it
-    `nginx.security_headers` and the application's own settings."""
+    """The headers of the host or, with `app`, of its site: the header set, overridden by
+    `nginx.security_headers`, then by the application's settings."""
     site = app.nginx if app else None
     chosen = (site and site.header_set) or settings.header_set
     overrides = merge_overrides(settings.security_headers, app.headers if app else {})
@@ -101,16 +101,16 @@ def site_headers(settings: NginxSettings, app: AppSettings | None = None) -> Sit
 
 
 def merge_overrides(*layers: Mapping[str, str | None]) -> dict[str, str | None]:
-    """Layers of headers, the later ones over the others; None stays, for what it removes."""
-    found: dict[str, tuple[str, str | None]] = {}
+    """Layers of headers, later ones override earlier ones. None stays: it removes a header."""
+    overrides: dict[str, tuple[str, str | None]] = {}
     for layer in layers:
-        found |= {name.lower(): (name, value) for name, value in layer.items()}
-    return dict(found.values())
+        overrides |= {name.lower(): (name, value) for name, value in layer.items()}
+    return dict(overrides.values())
 
 
 def strict(report_only: bool, report_uri: str | None, *, https: bool) -> dict[str, str]:
-    """The strict set. What it would break is only reported while `report_only`; until it is
-    enforced, the baseline's policy holds."""
+    """The strict set. With `report_only`, the policies that could break a site are only reported,
+    and the baseline's policy applies."""
     values = dict(STRICT)
     policy = values[POLICY]
     if https and not report_only:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from groundcrew.headers import merge
+from groundcrew.roles.nginx.header_sets import SiteHeaders
 from groundcrew.templates import render
-from roles.nginx.header_sets import SiteHeaders
 
 APPENDED = ("vary",)
-"""Headers that may come several times: an application's own of these pass."""
+"""Headers that may occur several times: the application's own are not hidden."""
 
 
 def headers_file(
@@ -18,9 +18,9 @@ def headers_file(
     computed: Mapping[str, str] | None = None,
     last: Mapping[str, str | None] | None = None,
 ) -> str:
-    """The file that sets the site's headers, then `computed`, then `last` over them, and hides the
-    application's own of the same names and those `hidden`. The values of `computed` are nginx's
-    variables or quoted already."""
+    """The headers file: the site's headers, overridden by `computed`, then by `last`. Hides the
+    application's headers of the same names and those in `hidden`. Values of `computed` are nginx
+    variables or already quoted."""
     headers = {name: site.yielding.get(name) or quote(value) for name, value in site.values.items()}
     headers = merge(headers, computed or {})
     headers = merge(
@@ -36,6 +36,6 @@ def headers_file(
 
 
 def quote(value: str) -> str:
-    """`value` as one parameter of a directive."""
+    """`value` as a quoted parameter of a directive."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -1,31 +1,31 @@
-"""The locations of an application: which paths, who answers them, under which rules."""
+"""The locations of an application: paths, what serves them, and the rules that apply."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
-from groundcrew.apps.rules import Rules, rules_for
-from groundcrew.apps.urls import Kind, answering, kind_of
-from roles.nginx import sharing
-from roles.nginx.access import access, auth_location, limits
-from roles.nginx.context import Context, base_headers
-from roles.nginx.files_served import FILES, computed_headers
-from roles.nginx.header_sets import site_headers
-from roles.nginx.headers import headers_file, quote
-from roles.nginx.sizes import nginx_size
+from groundcrew.manifest.rules import Rules, rules_for
+from groundcrew.manifest.urls import Kind, answering, kind_of
+from groundcrew.roles.nginx import sharing, traffic
+from groundcrew.roles.nginx.access import access, auth_location, client_limits
+from groundcrew.roles.nginx.context import Context, base_headers
+from groundcrew.roles.nginx.files_served import FILES, computed_headers
+from groundcrew.roles.nginx.header_sets import site_headers
+from groundcrew.roles.nginx.headers import headers_file, quote
+from groundcrew.roles.nginx.sizes import nginx_size
 
 
 @dataclass(frozen=True)
 class Block:
-    """One location: its path in nginx's syntax, and its directives."""
+    """One location: its match in nginx's syntax, and its directives."""
 
     match: str
     lines: list[str]
 
 
 def locations(context: Context) -> list[Block]:
-    """All of an application, those that nginx uses inside included."""
+    """All locations of an application, including internal ones."""
     blocks = [block(context, path) for path in wanted(context)]
     paths = {rules.auth_request for rules in context.app.nginx.locations.values()}
     blocks += [decision(context, path) for path in sorted(path for path in paths if path)]
@@ -37,20 +37,20 @@ def locations(context: Context) -> list[Block]:
 
 
 def wanted(context: Context) -> list[str]:
-    """The paths that need a location of their own: `/x`, or `= /x` for exactly one."""
+    """The paths that need a location: `/x` for a prefix, `= /x` for an exact match."""
     app = context.app
     paths = {*answering(app), *app.nginx.locations}
     folders = [key for key in app.nginx.locations if key.startswith("/") and key.endswith("/")]
     paths |= {f"= {key[:-1]}" for key in folders if key != "/"}
     rules = rules_for(app.health.path, app.nginx.locations).values
     if rules.cache or rules.basic_auth is not None or rules.auth_request is not None:
-        # What probes get must be the application's own answer of this moment.
+        # Probes must get a current answer of the application itself.
         paths.add(f"= {health_path(context)}")
     return sorted(paths)
 
 
 def health_path(context: Context) -> str:
-    """The health path as nginx compares it."""
+    """The health path as nginx compares it: decoded, without the query."""
     return unquote(context.app.health.path.partition("?")[0])
 
 
@@ -68,7 +68,7 @@ def block(context: Context, path: str) -> Block:
         cached = kind == "application" and rules.values.cache is not None and not health
         lines += [
             *([sharing.PREFLIGHT] if rules.values.cors else []),
-            *limits(context, rules, application=kind == "application"),
+            *client_limits(context, rules, application=kind == "application"),
             *access(context, rules, health=health),
             *body_size(context, rules),
             *headers(context, rules, kind, cached=cached),
@@ -79,13 +79,13 @@ def block(context: Context, path: str) -> Block:
 
 
 def files(context: Context, kind: Kind, url: str, *, exact: bool) -> list[str]:
-    """What serves files; a location of exactly one path cannot hold others."""
+    """Directives that serve files. An exact location cannot contain nested locations."""
     lines = FILES[kind](context, url)
     return [line for line in lines if not (exact and line.startswith("location "))]
 
 
 def match(context: Context, path: str, kind: Kind) -> str:
-    """The path in nginx's syntax."""
+    """The path as an nginx location match."""
     exact, url = path.startswith("= "), path.removeprefix("= ")
     full = context.full(url)
     operator = "= " if exact else "" if kind in ("application", "page") else "^~ "
@@ -93,20 +93,24 @@ def match(context: Context, path: str, kind: Kind) -> str:
 
 
 def safe(text: str) -> bool:
-    """Whether nginx takes a path for one word."""
+    """Whether the path can be written in nginx's syntax without quotes."""
     return not set(text) & set(" \t;{}\"'\\$#") and text.isprintable()
 
 
 def own_log(context: Context) -> list[str]:
-    """On a shared server, an application's requests go to its own logs."""
+    """The application's own logs, if it is not the owner of its server block."""
     if context.name == context.server.owner:
         return []
     log = f"/var/log/nginx/{context.name}"
-    return [f"access_log {log}.access.log groundcrew", f"error_log {log}.error.log warn"]
+    return [
+        f"access_log {log}.access.log groundcrew",
+        *([traffic.log_line(context.name)] if context.settings.counts else []),
+        f"error_log {log}.error.log warn",
+    ]
 
 
 def constant(context: Context, rules: Rules) -> list[str]:
-    """An answer without asking anybody."""
+    """A fixed answer: a status, a text or a redirect."""
     answer = rules.values.return_
     if answer is None:
         return ["return 403"]
@@ -119,7 +123,7 @@ def constant(context: Context, rules: Rules) -> list[str]:
 
 
 def body_size(context: Context, rules: Rules) -> list[str]:
-    """The largest request body, where the server's own does not hold."""
+    """The request body limit, if it differs from the server block's."""
     size = rules.values.client_max_body_size or context.app.nginx.client_max_body_size
     if size == context.server.app.nginx.client_max_body_size:
         return []
@@ -127,8 +131,8 @@ def body_size(context: Context, rules: Rules) -> list[str]:
 
 
 def headers(context: Context, rules: Rules, kind: Kind, *, cached: bool) -> list[str]:
-    """The file of response headers, where the server's own does not hold: nginx drops all of the
-    server's in a location that sets one."""
+    """The headers file, if it differs from the server block's: a location that sets a header
+    inherits none."""
     settings, app = context.settings, context.app
     computed = computed_headers(context, kind)
     if cached:
@@ -136,7 +140,7 @@ def headers(context: Context, rules: Rules, kind: Kind, *, cached: bool) -> list
     computed |= sharing.sharing(context, rules)
     site = site_headers(settings, app)
     if kind == "private":
-        # The application's own are those of its answer, which is thrown away.
+        # The application's own headers belong to a response that nginx discards.
         site = replace(site, yielding={})
     text = headers_file(
         site,
@@ -155,7 +159,7 @@ def headers(context: Context, rules: Rules, kind: Kind, *, cached: bool) -> list
 
 
 def passing(context: Context, rules: Rules, *, cached: bool) -> list[str]:
-    """To the application."""
+    """Directives that pass a request to the application."""
     lines = [
         f"include groundcrew/passing/{context.name}.conf",
         *connection(context, upgrade=context.app.server.speaks_websockets),
@@ -163,23 +167,26 @@ def passing(context: Context, rules: Rules, *, cached: bool) -> list[str]:
     site, server = context.app.nginx, context.server.app.nginx
     timeout = rules.values.proxy_read_timeout or site.proxy_read_timeout
     if timeout != server.proxy_read_timeout:
-        lines += both(f"read_timeout {timeout}s") + both(f"send_timeout {timeout}s")
+        lines += for_both(f"proxy_read_timeout {timeout}s") + for_both(
+            f"proxy_send_timeout {timeout}s"
+        )
     if site.proxy_connect_timeout != server.proxy_connect_timeout:
-        lines += both(f"connect_timeout {site.proxy_connect_timeout}s")
+        lines += for_both(f"proxy_connect_timeout {site.proxy_connect_timeout}s")
     buffering = site.buffering if rules.values.buffering is None else rules.values.buffering
     if buffering != server.buffering:
-        lines += both(f"buffering {'on' if buffering else 'off'}")
+        lines += for_both(f"proxy_buffering {'on' if buffering else 'off'}")
     if cached and rules.values.cache:
         statuses = " ".join(map(str, rules.values.cache.statuses))
         key = f"{context.name} $request_method $groundcrew_scheme://$host$groundcrew_host_port$request_uri"
         lines.append("include groundcrew/cached.conf")
-        lines += both(f'cache_key "{key}"')
-        lines += both(f"cache_valid {statuses} {rules.values.cache.valid}s")
+        lines += for_both(f'proxy_cache_key "{key}"')
+        lines += for_both(f"proxy_cache_valid {statuses} {rules.values.cache.valid}s")
     return lines
 
 
 def connection(context: Context, *, upgrade: bool) -> list[str]:
-    """Whether the connection stays open after a request, and may become a WebSocket."""
+    """Headers that keep or close the connection to the application and upgrade it to a
+    WebSocket."""
     server = context.app.server
     closing = server.type == "command" and not server.keeps_connections
     if not upgrade:
@@ -191,13 +198,14 @@ def connection(context: Context, *, upgrade: bool) -> list[str]:
     ]
 
 
-def both(directive: str) -> list[str]:
-    """A directive for HTTP and for uWSGI's protocol."""
-    return [f"proxy_{directive}", f"uwsgi_{directive}"]
+def for_both(directive: str) -> list[str]:
+    """A directive for HTTP (`proxy_read_timeout 60s`), and the same for the uwsgi protocol."""
+    return [directive, directive.replace("proxy_", "uwsgi_", 1)]
 
 
 def decision(context: Context, path: str) -> Block:
-    """Where nginx asks the application whether a request may pass: with GET and without a body."""
+    """The internal location for `auth_request`: asks the application with GET and without a
+    body."""
     target = context.full(path)
     return Block(
         f"= {auth_location(context, path)}",
@@ -212,5 +220,5 @@ def decision(context: Context, path: str) -> Block:
 
 
 def with_slash(root: str) -> Block:
-    """A path whose everything below is somebody's: it is theirs too, with the slash at its end."""
+    """Redirects /x to /x/ where a prefix location /x/ exists."""
     return Block(f"= {root}", ["absolute_redirect off", f"return 308 {root}/$is_args$args"])

@@ -6,18 +6,18 @@ import re
 from collections.abc import Sequence
 from urllib.parse import unquote
 
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.paths import AppPaths
 from groundcrew.entries import File
 from groundcrew.headers import merge
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.paths import AppPaths
+from groundcrew.roles.nginx.header_sets import site_headers
+from groundcrew.roles.nginx.headers import quote
+from groundcrew.roles.nginx.settings import NginxSettings
 from groundcrew.templates import render
-from roles.nginx.header_sets import site_headers
-from roles.nginx.headers import quote
-from roles.nginx.settings import NginxSettings
 
 DIRECTORY = "/etc/nginx/groundcrew/maintenance"
 PAGE_HEADERS: dict[str, str | None] = {
-    # The page brings its own styles and images, which the sites' policies forbid; it runs nothing.
+    # The page has inline styles and images, which the sites' policies forbid; it runs no scripts.
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
         "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
@@ -28,19 +28,20 @@ PAGE_HEADERS: dict[str, str | None] = {
 
 
 def page_url(name: str) -> str:
-    """Where the page is inside nginx."""
+    """Internal URI of the maintenance page."""
     return f"/groundcrew-maintenance/{name}.html"
 
 
 def maintenance_files(
     settings: NginxSettings, name: str, app: AppSettings, others: Sequence[str] = ()
 ) -> list[File]:
-    """Who is let in (for nginx's http level), and what all others get (for the site's server).
+    """The files of maintenance mode: admitted visitors (http level), and the answer to all others
+    (server block).
 
-    `others` are the prefixes of applications on the same server that lie below this one's.
+    `others` are the prefixes of applications on the same server below this one's.
     """
     paths = AppPaths(name)
-    # A name has no underscore, so that two never become the same variable.
+    # Application names contain no underscore, so two names never yield the same variable.
     variable = f"groundcrew_visitor_{name.replace('-', '_')}"
     own = {**PAGE_HEADERS, "Retry-After": str(app.maintenance.retry_after)}
     headers = merge(site_headers(settings, app).values, own)
@@ -69,12 +70,12 @@ def maintenance_files(
 
 
 def prefix_pattern(prefixes: Sequence[str]) -> str:
-    """A regular expression, quoted, for everything below some prefixes."""
+    """A quoted regular expression that matches everything below the prefixes."""
     return quote(f"^({'|'.join(map(re.escape, prefixes))})(/|$)")
 
 
 def health_pattern(path: str, root: str = "") -> str | None:
-    """A regular expression, quoted, for nginx's decoded path of the health path; None where that
-    is the front page, which visitors ask for."""
+    """A quoted regular expression for the decoded health path. None if it is the front page, which
+    visitors request."""
     decoded = unquote(path.partition("?")[0])
     return None if decoded == "/" else quote(f"^{re.escape(root + decoded)}$")

@@ -1,4 +1,4 @@
-"""Files of users and hashed passwords, as nginx and crypt(3) read them."""
+"""Password files in the format of nginx and crypt(3)."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Mapping
 
 from pydantic import SecretStr
 
-from groundcrew.apps.model import AppSettings
+from groundcrew.manifest.model import AppSettings
 from groundcrew.sha_crypt import sha512_crypt
 
 Passwords = Mapping[tuple[str, str], SecretStr]
-"""Key of `nginx.locations` and user -> password."""
+"""(key of `nginx.locations`, user) -> password."""
 
 
 def password_files(name: str, app: AppSettings, passwords: Passwords) -> dict[str, str]:
-    """Key of `nginx.locations` -> the text of its file: a line for each user, sorted."""
+    """Key of `nginx.locations` -> content of its file: a line per user, sorted."""
     return {
         key: "".join(
             f"{user}:{hashed(name, user, passwords[key, user])}\n"
@@ -27,7 +27,7 @@ def password_files(name: str, app: AppSettings, passwords: Passwords) -> dict[st
 
 
 def hashed(name: str, user: str, password: SecretStr) -> str:
-    """The password's hash. Its salt is always the same for a user of an application, so that an
-    unchanged password is an unchanged file, and says nothing about the password."""
+    """Hash of the password. The salt depends only on application and user, so that an unchanged
+    password leaves the file unchanged; it reveals nothing about the password."""
     salt = hashlib.sha256(f"groundcrew {name} {user}".encode()).hexdigest()[:16]
     return sha512_crypt(password.get_secret_value(), salt)

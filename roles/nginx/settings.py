@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, PrivateAttr, StringConstraints, field_validator, model_validator
 
-from groundcrew.apps.types import Network
+from groundcrew.contract import Brings, HostView, RoleSettings
 from groundcrew.headers import HeaderName, HeaderSet, HeaderValue, ReportUri
-from groundcrew.model import Settings
-from roles.nginx.balancer import BalancerCheck
-from roles.nginx.limits import ClientLimits
+from groundcrew.manifest.types import Network
+from groundcrew.roles.nginx.balancer import BalancerCheck
+from groundcrew.roles.nginx.limits import ClientLimits
 
 Size = Annotated[str, StringConstraints(pattern=r"^[0-9]+[kKmM]?$")]
 MediaType = Annotated[str, StringConstraints(pattern=r"^[a-z]+/[a-z0-9.+-]+$")]
@@ -42,150 +42,180 @@ GZIP_TYPES = (
 )
 
 
-class NginxSettings(Settings):
+class NginxSettings(RoleSettings):
     """nginx, which faces the network for every application of the host."""
 
     worker_processes: int | Literal["auto"] = Field("auto", union_mode="left_to_right")
-    """Worker processes; `auto` = one per CPU."""
+    """Number of worker processes; `auto` = one per CPU."""
 
     worker_connections: int = Field(4096, ge=512)
     """Connections per worker. A proxied request takes two, and a slow client holds one for up to
-    `client_header_timeout`: enough that some thousand slow ones do not shut out the others."""
+    `client_header_timeout`: the default leaves room for others when there are some thousand slow
+    clients."""
 
     worker_rlimit_nofile: int = Field(16384, ge=1024)
-    """Open files per worker, also LimitNOFILE of the service; at least twice the connections."""
+    """Open files per worker, also LimitNOFILE of the service; must be at least twice
+    `worker_connections`."""
 
     backlog: int = Field(4096, ge=64)
-    """Connections on each port that may wait until a worker takes them; at most net.core.somaxconn
+    """Connections on each port that can wait for a worker; must not exceed net.core.somaxconn
     (`base.sysctl`)."""
 
     worker_shutdown_timeout: int = Field(300, ge=1)
-    """Seconds after which a worker that a reload replaced closes what is still open (downloads,
-    WebSockets)."""
+    """Seconds after a reload at which an old worker closes connections that are still open
+    (downloads, WebSockets)."""
 
     ipv6: bool = True
-    """Whether to listen on IPv6 too; off where the kernel has none."""
+    """Whether nginx also listens on IPv6; switch it off if the kernel has none."""
 
     status_port: int = Field(8090, ge=1, le=65535)
     """Port on 127.0.0.1 where `/status` answers with nginx's counters (stub_status)."""
 
+    traffic_port: int = Field(3903, ge=1, le=65535)
+    """Port at which monitoring reads how many requests each application has answered, and how
+    fast; on hosts that are monitored."""
+
     trusted_proxies: tuple[Network, ...] = ()
-    """Load balancers in front of this host, by address or network. Of their requests, and of no
-    others, X-Forwarded-For tells the client's address, for limits, logs, allow lists and
-    applications, and X-Forwarded-Proto whether the client spoke HTTPS. They must set the first, or
-    add to it, and nobody else may send from their addresses. Where they end TLS and do not set the
-    second, say `forwarded_proto` in an application's `nginx`."""
+    """Load balancers in front of this host, by address or network. Only from them does nginx
+    believe X-Forwarded-For (the client's address, for limits, logs, allow lists and applications)
+    and X-Forwarded-Proto (whether the client spoke HTTPS). They must set X-Forwarded-For or add to
+    it, and nobody else may be able to send from their addresses. If they end TLS and do not set
+    X-Forwarded-Proto, set `forwarded_proto` in an application's `nginx`."""
 
     proxy_protocol: bool = False
-    """Whether the balancers begin each connection with the PROXY protocol, version 1 or 2 (AWS NLB,
-    HAProxy's `send-proxy`). Of `trusted_proxies`, which it needs, and of no others, that tells the
-    client's address, instead of X-Forwarded-For; X-Forwarded-Proto counts for nothing, since who
-    passes connections on passes the client's headers too (see `forwarded_proto` in an application's
-    `nginx`). Whoever connects without it is refused, but for the host itself."""
+    """Whether the load balancers begin each connection with the PROXY protocol, version 1 or 2 (AWS
+    NLB, HAProxy's `send-proxy`). It needs `trusted_proxies`: only from them does it tell the
+    client's address, in place of X-Forwarded-For. X-Forwarded-Proto does not count, because such
+    balancers pass on the client's own headers (see `forwarded_proto` in an application's `nginx`).
+    Connections without the protocol are refused, except those of the host itself."""
 
     balancer_check: BalancerCheck | None = None
-    """A path that is answered whatever name is asked for; default: none."""
+    """Path that nginx answers whatever host name is asked for, for the check of a load balancer;
+    null: none."""
 
     limits: ClientLimits = ClientLimits()
     """What one client address may take."""
 
     client_header_timeout: int = Field(10, ge=1)
-    """Seconds in which a client must have sent its whole request header (slowloris)."""
+    """Seconds in which a client must have sent its whole request header, against slow clients
+    (slowloris)."""
 
     client_body_timeout: int = Field(15, ge=1)
-    """Seconds between two reads of a request body."""
+    """Seconds that nginx waits between two reads of a request body."""
 
     send_timeout: int = Field(15, ge=1)
-    """Seconds between two writes to a client."""
+    """Seconds that nginx waits between two writes to a client."""
 
     keepalive_timeout: int = Field(65, ge=0)
-    """Seconds that an idle client connection is kept."""
+    """Seconds that an idle connection of a client stays open."""
 
     keepalive_requests: int = Field(1000, ge=1)
-    """Requests after which a client connection is closed."""
+    """Requests after which a connection of a client is closed.
+    Source: <https://nginx.org/en/docs/http/ngx_http_core_module.html#keepalive_requests>."""
 
     large_client_header_buffers: Annotated[
         str, StringConstraints(pattern=r"^[0-9]+ [0-9]+[kKmM]?$")
     ] = "4 8k"
-    """Number and size of buffers for long request headers; one line must fit into one buffer."""
+    """Number and size of the buffers for long request headers; each line must fit into one buffer.
+    Source: <https://nginx.org/en/docs/http/ngx_http_core_module.html#large_client_header_buffers>."""
 
     upstream_keepalive_time: int = Field(5, ge=1)
-    """Seconds after which a connection to an application is closed at the end of a request. A
-    release that was replaced still gets requests over connections opened before: this and
-    `upstream_keepalive_timeout` together bound for how long, and how long it must be drained."""
+    """Seconds after which nginx closes a connection to an application, once its request has ended.
+    A replaced release still gets requests over connections that were opened before: this setting
+    and `upstream_keepalive_timeout` limit for how long, and so how long it must be drained."""
 
     upstream_keepalive_timeout: int = Field(5, ge=1)
-    """Seconds that an idle connection to an application is kept; must be below the application
-    server's own `keep_alive`."""
+    """Seconds that an idle connection to an application stays open; must be shorter than the
+    `keep_alive` of the application's server."""
 
     upstream_keepalive_requests: int = Field(10000, ge=1)
-    """Requests after which a connection to an application is closed."""
+    """Requests after which nginx closes a connection to an application."""
 
     proxy_buffer_size: Size = "16k"
-    """Buffer for an application's response header: a longer one (large cookies) is a 502."""
+    """Size of the buffer for an application's response header, in bytes or with k or m; a longer
+    header (large cookies) gives a 502."""
 
     proxy_buffers: Annotated[str, StringConstraints(pattern=r"^[0-9]+ [0-9]+[kKmM]?$")] = "16 16k"
-    """Number and size of buffers for one response."""
+    """Number and size of the buffers for one response."""
 
     gzip: bool = True
-    """Whether text is compressed."""
+    """Whether nginx compresses text."""
 
     gzip_level: int = Field(6, ge=1, le=9)
-    """Effort: 1 fast, 9 small."""
+    """Effort of gzip, from 1 (fast) to 9 (small)."""
 
     gzip_min_length: int = Field(1000, ge=0)
-    """Bytes below which a response is not compressed (it would not fit into fewer packets)."""
+    """Size in bytes below which a response is not compressed, because it would not fit into fewer
+    packets."""
 
     gzip_types: tuple[MediaType, ...] = GZIP_TYPES
     """Media types that are compressed, besides text/html."""
 
     brotli: bool = False
-    """Whether browsers that understand it (over HTTPS) get text compressed by Brotli: about a sixth
-    smaller than by gzip, with Debian's own module. Files of a front end that its build compressed
+    """Whether browsers that understand Brotli (over HTTPS) get text compressed by it, with Debian's
+    own module: about a sixth smaller than by gzip. Files that a front end's build has compressed
     (`app.js.br`) are sent as they are."""
 
     brotli_level: int = Field(4, ge=0, le=11)
-    """Effort of Brotli; from 5 on much slower."""
+    """Effort of Brotli, from 0 (fast) to 11 (small); from 5 on it is much slower."""
 
     open_file_cache: int = Field(1000, ge=0)
-    """Assets of front ends that each worker keeps open, a second at a time; 0 = none. Their names
-    change with their content; of files that do not, a release would be served half old."""
+    """Number of assets of front ends that each worker keeps open, for a second at a time; 0 = none.
+    Only these files are kept open, because their names change with their content: otherwise a new
+    release could be served half old."""
 
     cache_size: Size = "256m"
-    """Disk space of answers that are kept (`cache` in an application's `nginx.locations`)."""
+    """Disk space for cached answers (`cache` in an application's `nginx.locations`), in bytes or
+    with k or m."""
 
     cache_inactive: int = Field(60, ge=1)
-    """Seconds after which a kept answer that nobody asked for is removed; how old an answer can be
-    that is given while a newer one is fetched."""
+    """Seconds after which a cached answer that nobody has asked for is removed. Also the largest
+    age of an answer that is sent while a newer one is fetched."""
 
     header_set: HeaderSet = "baseline"
-    """Response headers on every status of every site. `baseline` breaks no ordinary application:
-    scripts and styles may be in pages and come from elsewhere, and where the application sends a
-    header of its own, that one holds. `strict` is the OWASP Secure Headers Project's: only files
-    of the site itself, nothing from or in other sites; it replaces the application's own."""
+    """Response headers that every site sends with every status. `baseline` breaks no ordinary
+    application: scripts and styles may be inline or come from elsewhere, and a header that the
+    application sends itself holds. `strict` allows only files of the site itself, nothing from or
+    in other sites, and replaces the application's own headers.
+    Source: <https://owasp.org/www-project-secure-headers/>."""
 
     report_only: bool = False
-    """Whether browsers only report what `strict`'s Content-Security-Policy and
-    Cross-Origin-Embedder-Policy would stop, to try it on a living site; the baseline's policy holds
-    meanwhile."""
+    """Whether browsers only report what the Content-Security-Policy and
+    Cross-Origin-Embedder-Policy of `strict` would stop, to try them on a live site. The policy of
+    `baseline` applies meanwhile."""
 
     report_uri: ReportUri | None = None
-    """Where browsers send reports about `strict`'s policy: a URL, or a path of the site."""
+    """URL, or path of the site, to which browsers send reports about the policies of `strict`;
+    null: none."""
 
     security_headers: dict[HeaderName, HeaderValue | None] = Field(default_factory=dict)
-    """Response headers of every site, merged over the set; null removes one. The same header from
-    an application is dropped, so that none comes twice. An application changes them with
-    `nginx.headers`."""
+    """Response headers of every site, merged over the header set; null removes one. If an
+    application sends the same header, its own is dropped, so that none is sent twice. An
+    application changes them with `nginx.headers`."""
 
     hide_headers: tuple[HeaderName, ...] = ("X-Powered-By", "X-AspNet-Version", "X-Runtime")
-    """Response headers of applications that are dropped: they name software and versions."""
+    """Response headers of applications that nginx drops, because they name software and
+    versions."""
+
+    _counts: bool = PrivateAttr(False)
+
+    @property
+    def counts(self) -> bool:
+        """Whether requests are counted for monitoring."""
+        return self._counts
+
+    def counting(self, counts: bool) -> Self:
+        """These settings, on a host that is monitored or not."""
+        copy = self.model_copy()
+        copy._counts = counts
+        return copy
 
     @field_validator("trusted_proxies")
     @classmethod
     def _not_everybody(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
         for network in networks:
             if network.endswith("/0"):
-                raise ValueError(f"{network} is everybody: every client could say who it is")
+                raise ValueError(f"{network} is everybody: every client could claim any address")
         return networks
 
     @model_validator(mode="after")
@@ -222,3 +252,9 @@ class NginxSettings(Settings):
                 f"worker_connections ({self.worker_connections}): a proxied request takes two"
             )
         return self
+
+    def brings(self, host: HostView) -> Brings:
+        """See `roles/nginx/brings.py`."""
+        from groundcrew.roles.nginx.brings import brings  # noqa: PLC0415 - it needs this module
+
+        return brings(self, host)

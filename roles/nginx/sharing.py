@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from groundcrew.apps.cors import Cors
-from groundcrew.apps.rules import Rules
+from groundcrew.manifest.cors import Cors
+from groundcrew.manifest.rules import Rules
+from groundcrew.roles.nginx.access import zone_suffix
+from groundcrew.roles.nginx.context import Context
+from groundcrew.roles.nginx.headers import quote
 from groundcrew.templates import render
-from roles.nginx.access import zone_suffix
-from roles.nginx.context import Context
-from roles.nginx.headers import quote
 
 PREFLIGHT = "if ($groundcrew_preflight) { return 204; }"
-"""Answered before passwords are asked for: browsers send none with it."""
+"""Comes before authentication: browsers send no credentials with a preflight request."""
 
 
 def sharing(context: Context, rules: Rules) -> dict[str, str]:
-    """The headers, computed for each request: only sites that are named get an answer with their
-    name. The maps that they need are noted for the http level."""
+    """The CORS headers. The allowed origin is computed per request, so that only listed sites get
+    it; its map is added to `context.zones`."""
     cors = rules.values.cors
     if cors is None:
         return {}
@@ -39,12 +39,12 @@ def sharing(context: Context, rules: Rules) -> dict[str, str]:
 
 
 def names(header: str, values: tuple[str, ...]) -> dict[str, str]:
-    """A header that is a list; none where it is empty."""
+    """A list header; empty if there are no values."""
     return {header: quote(", ".join(values))} if values else {}
 
 
 def hidden(cors: Cors | None) -> tuple[str, ...]:
-    """The application's own headers of this kind, which would come beside ours."""
+    """CORS headers of the application, which would be sent in addition to nginx's."""
     return (
         (
             "Access-Control-Allow-Origin",

@@ -1,37 +1,38 @@
-"""An application's part of the sites in nginx's syntax."""
+"""An application's site files in nginx's syntax."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from urllib.parse import unquote
 
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.paths import CHALLENGES, certificate_directory
-from groundcrew.apps.rules import guarded
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.paths import CHALLENGES, certificate_directory
+from groundcrew.manifest.rules import guarded
+from groundcrew.roles.nginx import traffic
+from groundcrew.roles.nginx.again import again_ms
+from groundcrew.roles.nginx.context import Context, Server
+from groundcrew.roles.nginx.front import led
+from groundcrew.roles.nginx.headers import quote
+from groundcrew.roles.nginx.locations import Block, locations
+from groundcrew.roles.nginx.maintenance import page_url
+from groundcrew.roles.nginx.sizes import nginx_size
 from groundcrew.templates import render
-from roles.nginx.again import again_ms
-from roles.nginx.context import Context, Server
-from roles.nginx.front import led
-from roles.nginx.headers import quote
-from roles.nginx.locations import Block, locations
-from roles.nginx.maintenance import page_url
-from roles.nginx.sizes import nginx_size
 
 
 def site_files(context: Context) -> tuple[str, str]:
-    """What an application has at nginx's http level, and its locations. The first holds the server
-    block too, where the application is its owner."""
+    """The application's site file and its locations file. The site file also has the server block
+    if the application owns it."""
     blocks = locations(context)
     return site_file(context), locations_file(context.name, blocks)
 
 
 def locations_file(name: str, blocks: list[Block]) -> str:
-    """The locations."""
+    """The locations file."""
     return render("nginx/locations.conf.j2", name=name, blocks=blocks)
 
 
 def site_file(context: Context) -> str:
-    """The upstream, zones and maps that the locations need, and the server of its owner."""
+    """The upstream, zones and maps of the application, and the server block if it owns one."""
     server = context.server
     return render(
         "nginx/site.conf.j2",
@@ -46,8 +47,8 @@ def site_file(context: Context) -> str:
 
 
 def server_block(context: Context) -> str:
-    """The server block of one application, or of several that share their domains; with HTTPS also
-    the one that leads there."""
+    """The server block of one application, or of several that share their domains. With HTTPS, also
+    the one that redirects to it."""
     server, app = context.server, context.server.app
     return render(
         "nginx/server.conf.j2",
@@ -60,9 +61,11 @@ def server_block(context: Context) -> str:
         ssl=context.https.listen,
         http2_is_directive=context.https.http2_is_directive,
         plain_health=plain_health(server),
-        # Without names it is the one for all of its port; what belongs to the port is said there.
+        # Without domains it is the default server of its port, which also sets the port's
+        # parameters.
         alone="" if app.domains else f" default_server backlog={context.settings.backlog}",
         domains=app.domains,
+        counted=traffic.log_line(server.owner) if context.settings.counts else "",
         site=app.nginx,
         client_max_body_size=nginx_size(app.nginx.client_max_body_size),
         page=page_url(server.owner),
@@ -75,14 +78,13 @@ def server_block(context: Context) -> str:
 
 
 def asks_by_http(app: AppSettings) -> bool:
-    """Whether an ACME directory asks for files on port 80."""
+    """Whether the ACME challenge is answered over HTTP on port 80."""
     certificate = app.tls.certificate if app.tls else None
     return certificate is not None and certificate.type == "acme" and certificate.dns is None
 
 
 def plain_health(server: Server) -> Mapping[str, str]:
-    """Application -> its health path as nginx compares it, where that is answered over plain HTTP
-    too."""
+    """Application -> health path as nginx compares it, if it is answered over plain HTTP too."""
     return {
         name: quote(unquote((app.root + app.health.path).partition("?")[0]))
         for name, app in server.apps.items()
@@ -91,8 +93,8 @@ def plain_health(server: Server) -> Mapping[str, str]:
 
 
 def passing_files(name: str, app: AppSettings) -> Mapping[str, str]:
-    """The ways to pass a request on, by protocol. An application has both, whatever its server: the
-    live release may be one from before `server.type` was changed."""
+    """The files that pass requests on, by protocol. Each application has both: the live release may
+    predate a change of `server.type`."""
     return {
         protocol: render(
             f"nginx/passing-{protocol}.conf.j2",

@@ -1,6 +1,6 @@
-"""What a host must have before a run changes anything."""
+"""Preflight: checks that a host meets the requirements before a run changes anything."""
 
-from roles.preflight.deploy import apply, show
-from roles.preflight.wanted import Wanted
+from groundcrew.roles.preflight.deploy import apply, show
+from groundcrew.roles.preflight.wanted import Wanted
 
 __all__ = ["Wanted", "apply", "show"]

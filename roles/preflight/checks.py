@@ -1,9 +1,9 @@
-"""What a host offers against what is wanted of it: pure."""
+"""The preflight checks. Pure."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from groundcrew.columns import size, span
 from groundcrew.facts.accounts import parse
@@ -11,22 +11,22 @@ from groundcrew.facts.resources import Owner, ResourceState
 from groundcrew.memory import in_bytes, memory_plan
 from groundcrew.remote.interpreter import satisfies
 from groundcrew.results.result import Check, fail, judge, not_applicable, ok, warn
+from groundcrew.roles.preflight.settings import PreflightSettings
+from groundcrew.roles.preflight.wanted import EXECUTABLE, WRITABLE, Wanted
 from groundcrew.sizes import size_for, sized
-from roles.preflight.settings import PreflightSettings
-from roles.preflight.wanted import EXECUTABLE, WRITABLE, Wanted
 
 SYSTEM_PYTHON = "/usr/bin/python3"
-"""The one that a run installs where it is missing."""
+"""Debian's Python, which the run installs if it is missing."""
 SHOWN = 3
-"""Processes of a user that are named."""
+"""Maximum number of a user's processes that a message names."""
 KEPT = 0.1
-"""Part of a machine's memory that kernel and firmware may keep for themselves."""
+"""Share of the memory that kernel and firmware may reserve."""
 
 
 def run_checks(
     settings: PreflightSettings, wanted: Wanted, state: ResourceState, now: float | None = None
 ) -> list[Check]:
-    """Every line, passed or not; `now` is this machine's clock."""
+    """All results, passed or not. `now` is the clock of the operator's machine, in Unix time."""
     return [
         *_system(settings, state),
         *_machine(settings, state),
@@ -36,28 +36,29 @@ def run_checks(
         *_ports(wanted, state),
         *_pythons(wanted, state),
         *_memory(settings, wanted, state),
+        *_connections(wanted, state),
         *_names(settings, state),
-        *_connect(settings, state),
+        *_connect([*settings.connect, *wanted.places], state),
         *_clock(settings, state, time.time() if now is None else now),
     ]
 
 
 def _system(settings: PreflightSettings, state: ResourceState) -> Iterator[Check]:
-    found = f"{state['system']} {state['release']}".strip()
+    system = f"{state['system']} {state['release']}".strip()
     good = not settings.debian or (
         state["system"] == "debian" and state["release"] in settings.debian
     )
-    told = f"{found or 'unknown'}, Debian {' or '.join(settings.debian)} wanted"
-    yield ok("system", found) if good else fail("system", f"{told} (preflight.debian)")
+    told = f"{system or 'unknown'}, needs Debian {' or '.join(settings.debian)}"
+    yield ok("system", system) if good else fail("system", f"{told} (preflight.debian)")
 
 
 def _machine(settings: PreflightSettings, state: ResourceState) -> Iterator[Check]:
     few = state["cpus"] < settings.min_cpus
-    told = f"{state['cpus']}, {settings.min_cpus} wanted"
+    told = f"{state['cpus']}, needs {settings.min_cpus}"
     yield fail("CPUs", f"{told} (preflight.min_cpus)") if few else ok("CPUs", told)
     least = in_bytes(settings.min_memory)
     little = state["memory"] < least * (1 - KEPT)
-    told = f"{size(state['memory'])}, {size(least)} wanted"
+    told = f"{size(state['memory'])}, needs {size(least)}"
     yield fail("memory", f"{told} (preflight.min_memory)") if little else ok("memory", told)
 
 
@@ -67,15 +68,12 @@ def _disks(settings: PreflightSettings, state: ResourceState) -> Iterator[Check]
         place = state["paths"][path]
         problems = []
         if place["free"] < least:
-            problems.append(
-                f"{size(place['free'])} free, {size(least)} wanted (preflight.min_disk)"
-            )
+            problems.append(f"{size(place['free'])} free, needs {size(least)} (preflight.min_disk)")
         if place["inodes"] is not None and place["inodes"] < settings.min_inodes:
             problems.append(
-                f"{place['inodes']} inodes free, {settings.min_inodes} wanted "
-                "(preflight.min_inodes)"
+                f"{place['inodes']} inodes free, needs {settings.min_inodes} (preflight.min_inodes)"
             )
-        yield judge(f"disk {path}", problems, f"{size(place['free'])} free, {size(least)} wanted")
+        yield judge(f"disk {path}", problems, f"{size(place['free'])} free, needs {size(least)}")
 
 
 def _rights(state: ResourceState) -> Iterator[Check]:
@@ -90,11 +88,11 @@ def _accounts(wanted: Wanted, state: ResourceState) -> Iterator[Check]:
     states = parse(state["passwd"], state["group"])
     for claim in wanted.claims:
         name, refusal = f"accounts {claim.app}", claim.refusal(states)
-        found = claim.strangers(states)
-        taken = " and ".join(item.text for item in found)
+        strangers = claim.strangers(states)
+        taken = " and ".join(item.text for item in strangers)
         running = [
             f"{_process(owner)} of {item.user}"
-            for item in found
+            for item in strangers
             for owner in state["running"].get(item.user or "", [])
         ]
         if refusal:
@@ -102,8 +100,8 @@ def _accounts(wanted: Wanted, state: ResourceState) -> Iterator[Check]:
         elif running:
             many = f" and {len(running) - SHOWN} more" if len(running) > SHOWN else ""
             told = f"{', '.join(running[:SHOWN])}{many}"
-            yield fail(name, f"{taken}: to be taken over, but still running {told}; stop that")
-        elif found:
+            yield fail(name, f"{taken}: cannot be taken over while it runs {told}; stop that first")
+        elif strangers:
             yield warn(name, f"{taken}: taken over (app.{claim.app}.adopt)")
         else:
             yield ok(name, f"{', '.join(claim.names)}: free or ours already")
@@ -142,7 +140,7 @@ def _pythons(wanted: Wanted, state: ResourceState) -> Iterator[Check]:
     elif path != SYSTEM_PYTHON:
         yield fail("Python", f"{path} cannot be run (python.interpreter)")
     for name, requires in sorted(wanted.requires.items()):
-        # Of another version, its plan has said whether it will do.
+        # For an application with `python`, the release plan has checked this.
         if version and wanted.apps[name].python is None and not satisfies(version, requires):
             yield fail(
                 f"Python for {name}",
@@ -150,11 +148,11 @@ def _pythons(wanted: Wanted, state: ResourceState) -> Iterator[Check]:
                 f"name a version that will do in app.{name}.python, and uv fetches it",
             )
     source = wanted.fetched_from
-    for asked, found in sorted(state["pythons"].items()):
+    for asked, available in sorted(state["pythons"].items()):
         names = ", ".join(name for name, app in wanted.apps.items() if app.python == asked)
         error = state["connect"].get(source, "")
-        if found:
-            yield ok(f"Python {asked}", f"for {names}: {found}")
+        if available:
+            yield ok(f"Python {asked}", f"for {names}: {available}")
         elif error:
             yield fail(
                 f"Python {asked}",
@@ -166,14 +164,14 @@ def _pythons(wanted: Wanted, state: ResourceState) -> Iterator[Check]:
 
 
 def _memory(settings: PreflightSettings, wanted: Wanted, state: ResourceState) -> Iterator[Check]:
-    if settings.memory_plan == "off" or not wanted.apps:
+    if settings.memory_plan == "off" or not (wanted.apps or wanted.memory):
         return
     memory, name = state["memory"], "memory plan"
     apps = {
         key: sized(app, size_for(memory) if app.size == "auto" else app.size) if app.size else app
         for key, app in wanted.apps.items()
     }
-    plan = memory_plan(apps)
+    plan = memory_plan(apps, wanted.memory)
     if not plan.steady:
         yield not_applicable(name, "no application has a memory limit (limits.memory_max)")
         return
@@ -184,8 +182,11 @@ def _memory(settings: PreflightSettings, wanted: Wanted, state: ResourceState) -
         if share.each
     )
     rest = f"; without a limit: {', '.join(plan.unlimited)}" if plan.unlimited else ""
-    told = f"limits come to {size(plan.steady)} of {size(memory)} ({parts}{rest})"
-    if plan.steady > memory:
+    reserve = in_bytes(settings.memory_reserve)
+    only_without = plan.steady <= memory < plan.steady + reserve
+    kept = f", of which {size(reserve)} are reserved" if only_without else ""
+    told = f"limits come to {size(plan.steady)} of {size(memory)}{kept} ({parts}{rest})"
+    if plan.steady + reserve > memory:
         bad = fail if settings.memory_plan == "error" else warn
         yield bad(name, f"{told}; lower limits.memory_max, or set preflight.memory_plan")
     elif plan.switching > memory:
@@ -198,6 +199,17 @@ def _memory(settings: PreflightSettings, wanted: Wanted, state: ResourceState) -
         yield ok(name, f"{told}; {size(plan.switching)} while a release replaces another")
 
 
+def _connections(wanted: Wanted, state: ResourceState) -> Iterator[Check]:
+    """Budgets in which the number of processes follows from the host: all hosts are taken to be
+    like this one. The others were checked before connecting."""
+    for budget in wanted.budgets:
+        cpus, memory = state["cpus"], state["memory"]
+        total = sum(line.connections for line in budget.lines(cpus, memory))
+        told = f"at most {total} of {budget.allowed} connections"
+        problem = budget.refusal(cpus, memory)
+        yield judge(f"budget {budget.service}", [problem] if problem else [], told)
+
+
 def _names(settings: PreflightSettings, state: ResourceState) -> Iterator[Check]:
     for name, addresses in state["names"].items():
         title = f"name {name}"
@@ -206,8 +218,8 @@ def _names(settings: PreflightSettings, state: ResourceState) -> Iterator[Check]
         yield not_applicable("names", "preflight.dns is off")
 
 
-def _connect(settings: PreflightSettings, state: ResourceState) -> Iterator[Check]:
-    for place in settings.connect:
+def _connect(places: Iterable[str], state: ResourceState) -> Iterator[Check]:
+    for place in places:
         name, error = f"connect {place}", state["connect"][place]
         yield fail(name, error) if error else ok(name, "answers")
 
@@ -216,6 +228,6 @@ def _clock(settings: PreflightSettings, state: ResourceState, now: float) -> Ite
     if settings.max_clock_skew is None:
         return
     skew = abs(now - state["time"])
-    told = f"{span(skew)} from this machine's, at most {span(settings.max_clock_skew)} wanted"
+    told = f"{span(skew)} from this machine's, at most {span(settings.max_clock_skew)} allowed"
     bad = skew > settings.max_clock_skew
     yield fail("clock", f"{told} (preflight.max_clock_skew)") if bad else ok("clock", told)

@@ -1,22 +1,22 @@
-"""The first thing that a run does, on all hosts before any goes on."""
+"""Operations of the preflight: the first step of a run, on all hosts."""
 
 from __future__ import annotations
 
 from pyinfra.api import deploy
 
-from roles.preflight import operations
-from roles.preflight.settings import PreflightSettings
-from roles.preflight.wanted import Wanted
+from groundcrew.roles.preflight import operations
+from groundcrew.roles.preflight.settings import PreflightSettings
+from groundcrew.roles.preflight.wanted import Wanted
 
 
-@deploy("Preflight")
+@deploy("preflight")
 def apply(settings: PreflightSettings, wanted: Wanted) -> None:
-    """Ends the run before anything is changed, where a host cannot be what the settings ask for."""
+    """Fails the host, before anything is changed, if it does not meet the requirements."""
     if settings.enabled:
         operations.look(name="what the host has", settings=settings, wanted=wanted, every=False)
 
 
-@deploy("Preflight")
+@deploy("preflight")
 def show(settings: PreflightSettings, wanted: Wanted) -> None:
-    """Prints each line, passed or not."""
+    """Prints all results, passed or not."""
     operations.look(name="what the host has", settings=settings, wanted=wanted, every=True)

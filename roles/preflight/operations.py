@@ -1,4 +1,4 @@
-"""Looking at a host before it is changed, as an operation that never counts as a change."""
+"""The preflight as an operation that never counts as a change."""
 
 from __future__ import annotations
 
@@ -9,53 +9,62 @@ from pyinfra import host as current_host
 from pyinfra import logger
 from pyinfra.api import FunctionCommand, Host, State, operation
 
-from groundcrew import terminal
+from groundcrew import record, terminal
 from groundcrew.facts.resources import Resources
 from groundcrew.results import json_report
 from groundcrew.results.result import Check, Status, fail
 from groundcrew.results.table import table
-from roles.preflight.checks import run_checks
-from roles.preflight.settings import PreflightSettings
-from roles.preflight.wanted import Wanted
+from groundcrew.roles.preflight.checks import run_checks
+from groundcrew.roles.preflight.settings import PreflightSettings
+from groundcrew.roles.preflight.wanted import Wanted
 
 
 @operation()
 def look(
     settings: PreflightSettings, wanted: Wanted, every: bool
 ) -> Generator[FunctionCommand, None, None]:
-    """Checks what the host has, and fails it where something is missing.
+    """Runs the preflight checks and fails the host if one of them fails.
 
-    Runs only when operations are executed, not while changes are being detected.
+    Runs only while operations are executed, not while changes are detected.
 
     + settings: the role's settings
     + wanted: what the other roles need
-    + every: print what is good too
+    + every: print passed checks too
     """
     if not current_host.state.is_executing:
         return
-    state = current_host.get_fact(Resources, request=wanted.request(settings))
-    if state is None:
-        results = [fail("host", "could not be looked at")]
-    else:
-        results = run_checks(settings, wanted, state, time.time())
+    found = results(settings, wanted)
     if settings.json_path:
         try:
-            json_report.record(settings.json_path, current_host.name, results)
+            json_report.record(settings.json_path, current_host.name, found)
         except OSError as error:
-            results.append(fail("preflight.json", f"cannot be written: {error}"))
-    shown = results if every else [item for item in results if noteworthy(item)]
+            found.append(fail("preflight.json", f"cannot be written: {error}"))
+    record.checks(current_host, "preflight", found)
+    shown = found if every else [item for item in found if noteworthy(item)]
     if shown:
         logger.info(table(f"Preflight {current_host.name}", shown, terminal.width()))
-    if not json_report.passed(results):
-        yield FunctionCommand(_fail_host, (), {})
+    if not json_report.passed(found):
+        bad = (f"{item.name}: {item.detail}" for item in found if item.status is Status.FAIL)
+        yield FunctionCommand(_fail_host, tuple(bad), {})
+
+
+def results(settings: PreflightSettings, wanted: Wanted) -> list[Check]:
+    """All results for the current host."""
+    state = current_host.get_fact(Resources, request=wanted.request(settings))
+    if state is None:
+        return [fail("host", "could not be looked at")]
+    return run_checks(settings, wanted, state, time.time())
 
 
 def noteworthy(check: Check) -> bool:
-    """Whether a run must tell it."""
+    """Whether a run reports the result even if `every` is off."""
     return check.status in (Status.FAIL, Status.WARN)
 
 
-def _fail_host(state: State, host: Host) -> bool:
-    """Marks a host as failed; also where pyinfra would not (--no-wait), so that it exits 1."""
+def _fail_host(state: State, host: Host, *told: str) -> bool:
+    """Logs the reasons and marks the host as failed, even with --no-wait, so that the run exits
+    1."""
+    for line in told:
+        host.log_styled(line, log_func=logger.error, fg="red")
     state.failed_hosts.add(host)
     return False

@@ -1,4 +1,4 @@
-"""Settings of what a host must have."""
+"""Settings of the preflight."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from groundcrew.apps.types import Size
+from groundcrew.manifest.types import Size
 from groundcrew.model import Settings
 
 Place = Annotated[
@@ -15,30 +15,36 @@ Place = Annotated[
 
 
 class PreflightSettings(Settings):
-    """What is checked on every host before a deploy changes any of them; all failures are told at
-    once. `playbooks/preflight.py` does it alone."""
+    """What is checked on every host before a deploy changes any of them; all failures are reported
+    at once. `playbooks/preflight.py` runs only these checks."""
 
     enabled: bool = True
-    """Whether a deploy begins with it."""
+    """Whether a deploy begins with these checks."""
 
     debian: tuple[str, ...] = ("12", "13")
-    """Releases of Debian that will do; empty: any system."""
+    """Releases of Debian that are accepted; empty: any system."""
 
     min_cpus: int = Field(1, ge=1)
-    """CPUs that the host must have."""
+    """Number of CPUs that the host must have."""
 
     min_memory: Size = "256M"
-    """Memory that it must have. A tenth less will do: kernel and firmware keep some for
-    themselves, so that no host sold with 8 GB has 8 GiB."""
+    """Memory that the host must have, in bytes or with K, M, G or T. A tenth less is accepted: the
+    kernel and the firmware keep some, so that no host that is sold with 8 GB has 8 GiB."""
 
     min_disk: Size = "1G"
-    """Free space that there must be for /srv, where releases lie, and for /var."""
+    """Free space that /srv, where releases lie, and /var must have, in bytes or with K, M, G or
+    T."""
 
     min_inodes: int = Field(20000, ge=0)
-    """Free inodes there: a virtualenv takes thousands."""
+    """Number of free inodes that /srv and /var must have; a virtualenv takes thousands."""
 
     memory_plan: Literal["error", "warn", "off"] = "error"
-    """When the memory limits of all applications together exceed the host's memory."""
+    """What happens if the memory limits of all applications together exceed the host's memory:
+    `error` fails the check, `warn` only reports it, `off` does not check."""
+
+    memory_reserve: Size = "200M"
+    """Memory of the host that limits may not promise to anybody: for the system itself, SSH logins
+    and builds."""
 
     dns: bool = False
     """Whether the host must be able to resolve the domains of its applications."""
@@ -48,8 +54,8 @@ class PreflightSettings(Settings):
     services that the applications call."""
 
     max_clock_skew: int | None = Field(None, ge=1)
-    """Seconds that the host's clock may differ from this machine's; default: any. Certificates are
-    refused where a clock is wrong."""
+    """Seconds by which the host's clock may differ from that of the operator's machine; null: any
+    number. With a wrong clock, valid certificates are refused."""
 
     json_path: str | None = Field(None, alias="json")
-    """File on the operator's machine that gets the results of all hosts as JSON."""
+    """File on the operator's machine into which the results of all hosts are written as JSON."""

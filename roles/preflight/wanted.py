@@ -1,4 +1,4 @@
-"""What the settings of all roles ask of a host."""
+"""What all roles need from a host."""
 
 from __future__ import annotations
 
@@ -6,38 +6,49 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from groundcrew.apps.model import AppSettings
+from groundcrew.bindings.budget import Budget
+from groundcrew.manifest.model import AppSettings
+from groundcrew.memory import Share
+from groundcrew.roles.preflight.settings import PreflightSettings
 from groundcrew.takeover import Claim
-from roles.preflight.settings import PreflightSettings
 
 EXECUTABLE = ("/opt", "/srv")
-"""Programs are started from there."""
+"""Programs are run from these directories."""
 WRITABLE = ("/etc", "/opt", "/srv", "/var/lib", "/var/log")
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What applications and roles will need."""
+    """What applications and roles need from a host."""
 
     apps: Mapping[str, AppSettings]
-    ports: Mapping[int, tuple[str, ...]]
-    """TCP ports that will be bound -> units that may have them already; one ending in `@` stands
-    for all its instances."""
+    ports: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    """TCP ports to bind -> units that may hold them already. A unit that ends in `@` stands for all
+    its instances."""
 
     interpreter: str = "/usr/bin/python3"
-    """Python that virtualenvs are made with."""
+    """Python interpreter for virtualenvs."""
 
     fetched_from: str = ""
-    """`HOST:PORT` where other versions come from, or the directory on the host."""
+    """`HOST:PORT` that other Python versions are downloaded from, or a directory on the host."""
 
     claims: tuple[Claim, ...] = ()
     """Users and groups of the applications."""
 
+    memory: tuple[Share, ...] = ()
+    """Shares of the memory plan besides those of applications."""
+
+    places: tuple[str, ...] = ()
+    """`HOST:PORT` that the host must be able to reach, besides `preflight.connect`."""
+
+    budgets: tuple[Budget, ...] = ()
+    """Connections to services, whose number depends on the host's CPUs."""
+
     requires: Mapping[str, str] = field(default_factory=dict)
-    """Applications -> the versions of Python that their sources say they run with."""
+    """Application -> the Python versions that its source requires."""
 
     def request(self, settings: PreflightSettings) -> dict[str, Any]:
-        """For `groundcrew/remote/inspect_resources.py`."""
+        """The request for `groundcrew/remote/inspect_resources.py`."""
         domains = {name for app in self.apps.values() for name in app.names}
         return {
             "paths": ["/var", *WRITABLE],
@@ -45,7 +56,7 @@ class Wanted:
             "interpreter": self.interpreter,
             "pythons": sorted({app.python for app in self.apps.values() if app.python}),
             "names": sorted(name for name in domains if "*" not in name) if settings.dns else [],
-            "connect": list(settings.connect),
+            "connect": [*settings.connect, *self.places],
             "fetch": self.fetched_from,
             "users": {user.name: user.home for claim in self.claims for user in claim.users},
         }

@@ -1,6 +1,6 @@
-"""The interpreter, and uv, which builds virtualenvs from hash-pinned requirements."""
+"""The Python interpreter and uv, which builds virtualenvs from hash-pinned requirements."""
 
-from roles.python.builders import PACKAGES, toolchain
-from roles.python.deploy import begin, finish
+from groundcrew.roles.python.builders import PACKAGES, toolchain
+from groundcrew.roles.python.deploy import begin, finish
 
 __all__ = ["PACKAGES", "begin", "finish", "toolchain"]

@@ -1,4 +1,4 @@
-"""Where the toolchain lives and how it is called."""
+"""Paths of the toolchain, and the commands that install it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from groundcrew.releases.plan import Toolchain
-from roles.python.settings import PythonSettings
+from groundcrew.roles.python.settings import PythonSettings
 
 PACKAGES = ("ca-certificates", "python3", "python3-pip-whl")
 ROOT = "/opt/groundcrew"
@@ -29,12 +29,12 @@ def uv_home() -> str:
 
 
 def uv_program() -> str:
-    """Path of uv itself."""
+    """Path of the uv executable."""
     return f"{uv_home()}/bin/uv"
 
 
 def toolchain(settings: PythonSettings, declared: Sequence[str]) -> Toolchain:
-    """What builds run with; `declared` are the host's Debian packages."""
+    """The toolchain of builds. `declared` are the host's Debian packages."""
     environment = {"UV_DEFAULT_INDEX": settings.index_url, **settings.environment}
     return Toolchain(
         uv=uv_program(),
@@ -44,15 +44,15 @@ def toolchain(settings: PythonSettings, declared: Sequence[str]) -> Toolchain:
         python_mirror=settings.install_mirror,
         keep_cache=settings.keep_cache,
         declared=tuple(declared),
-        limits=settings.build_limits.directives,
+        build_limits=settings.build_limits.directives,
     )
 
 
 def install_uv(settings: PythonSettings) -> str:
     """Shell script that installs uv.
 
-    pip runs from Debian's wheel of it: nothing is installed into the system's Python, and uv is
-    moved into place only when it is complete.
+    pip runs from Debian's pip wheel, so that nothing is installed into the system's Python. uv is
+    moved into place once it is complete.
     """
     home = uv_home()
     variables = {
@@ -84,9 +84,9 @@ def install_uv(settings: PythonSettings) -> str:
 
 
 def begin_uv() -> str:
-    """Shell that runs the script on its standard input as a unit, and does not wait for it.
+    """Shell command that runs the script from standard input in a unit, without waiting for it.
 
-    The script stays in a file that only root reads: the index may be one that asks for a password.
+    Only root can read the file with the script: the URL of the index may contain a password.
     """
     return (
         f"set -e; umask 077; mkdir -p -m 0755 {ROOT}; cat > {SCRIPT}; "
@@ -97,7 +97,7 @@ def begin_uv() -> str:
 
 
 def finish_uv() -> str:
-    """Shell that waits for that unit."""
+    """Shell command that waits for the unit of `begin_uv`."""
     return (
         f"if ! systemctl start {UNIT}; then "
         f"journalctl --no-pager --output=cat --lines=40 --unit={UNIT} >&2; "

@@ -1,4 +1,4 @@
-"""Installs the pinned uv while other roles are at work."""
+"""Operations of the Python role: uv is installed while other roles run."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pyinfra import host
 from pyinfra.api import StringCommand, deploy, operation
 from pyinfra.facts.files import File
 
-from roles.python import builders
-from roles.python.settings import PythonSettings
+from groundcrew.roles.python import builders
+from groundcrew.roles.python.settings import PythonSettings
 
 BEGUN = "groundcrew_uv"
 
 
 @operation()
 def begin_uv(settings: PythonSettings) -> Generator[StringCommand, None, None]:
-    """Begins to install uv from the index, pinned by hash, unless that version is there.
+    """Starts installing uv from the index, pinned by hash, unless that version is installed.
 
-    The installation goes on in a unit of its own, since it waits for the network most of the time;
-    `finish_uv` waits for its end.
+    The installation runs in a unit of its own, since it mostly waits for the network. `finish_uv`
+    waits for it.
 
     + settings: the role's settings
     """
@@ -34,18 +34,18 @@ def begin_uv(settings: PythonSettings) -> Generator[StringCommand, None, None]:
 
 @operation()
 def finish_uv() -> Generator[StringCommand, None, None]:
-    """Waits until what `begin_uv` has begun is done; fails with its last lines where it failed."""
+    """Waits for the installation that `begin_uv` started. If it failed, shows its log and fails."""
     if host.connector_data.pop(BEGUN, False):
         yield StringCommand(builders.finish_uv())
 
 
 @deploy("python")
 def begin(settings: PythonSettings) -> None:
-    """The toolchain that builds virtualenvs. Its Debian packages are `PACKAGES`."""
+    """Starts installing the toolchain. Its Debian packages are `PACKAGES`."""
     begin_uv(name="begin to install uv", settings=settings)
 
 
 @deploy("python")
 def finish() -> None:
-    """Until the toolchain is there."""
+    """Waits until the toolchain is installed."""
     finish_uv(name="uv is installed")

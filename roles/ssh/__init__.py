@@ -1,6 +1,7 @@
-"""SSH server: hardened by a drop-in that `sshd -T` and a second login have to confirm."""
+"""SSH server, hardened by a drop-in that is kept only if `sshd -T` and a second login confirm
+it."""
 
-from roles.ssh.deploy import apply
-from roles.ssh.settings import SshSettings
+from groundcrew.roles.ssh.deploy import apply
+from groundcrew.roles.ssh.settings import SshSettings
 
 __all__ = ["SshSettings", "apply"]

@@ -1,8 +1,9 @@
-"""The SSH server's configuration from settings and what the host has: pure.
+"""The SSH server's configuration, from the settings and the state of the host. Pure.
 
-Algorithms follow the ssh-audit hardening guides of Debian 12 and 13. From OpenSSH 9.9 on, that is
-post-quantum key exchange only; `groundcrew.post_quantum` teaches it to pyinfra's client. Older
-servers have one kind of it that this client does not know, so curve25519 stays beside it there.
+Algorithms follow the ssh-audit hardening guides for Debian 12 and 13. Since OpenSSH 9.9 the key
+exchange is post-quantum only, which `groundcrew.adapter.post_quantum` adds to pyinfra's client. The
+only post-quantum key exchange of older servers is unknown to that client, so curve25519 stays
+allowed there.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from groundcrew.facts.sshd import SshdState
+from groundcrew.roles.ssh.settings import SshSettings
 from groundcrew.templates import render
-from roles.ssh.settings import SshSettings
 
 Directives = dict[str, list[str]]
 
@@ -39,7 +40,7 @@ MACS = (
     "hmac-sha2-256-etm@openssh.com",
     "umac-128-etm@openssh.com",
 )
-# The guide of the older one has them in this order, and its checker minds.
+# The guide for the older version uses this order, and ssh-audit checks the order.
 MACS_BEFORE = (MACS[1], MACS[0], MACS[2])
 SINCE_ML_KEM = (9, 9)
 SIGNATURES = (
@@ -86,22 +87,22 @@ def directives(settings: SshSettings, state: SshdState, admins: Sequence[str] = 
         "LogLevel": settings.log_level,
         "Banner": settings.banner or "none",
     }
-    found: Directives = {keyword: [_value(value)] for keyword, value in scalars.items()}
+    result: Directives = {keyword: [_value(value)] for keyword, value in scalars.items()}
     if state.version >= (9, 1):
-        found["RequiredRSASize"] = [str(settings.required_rsa_size)]
-    found["HostKey"] = [f"/etc/ssh/ssh_host_{name}_key" for name in host_keys(settings, state)]
-    found |= {
+        result["RequiredRSASize"] = [str(settings.required_rsa_size)]
+    result["HostKey"] = [f"/etc/ssh/ssh_host_{name}_key" for name in host_keys(settings, state)]
+    result |= {
         keyword: [",".join(names)]
         for keyword, names in algorithms(settings, state).items()
         if names
     }
-    found["AllowUsers"] = allowed_users(settings, admins)
-    found["AllowGroups"] = list(settings.allow_groups)
-    return {keyword: values for keyword, values in found.items() if values}
+    result["AllowUsers"] = allowed_users(settings, admins)
+    result["AllowGroups"] = list(settings.allow_groups)
+    return {keyword: values for keyword, values in result.items() if values}
 
 
 def allowed_users(settings: SshSettings, admins: Sequence[str]) -> list[str]:
-    """Who alone may log in; empty: everybody."""
+    """The only users that may log in; empty: all."""
     if not settings.admins_only:
         return list(settings.allow_users)
     root = [] if settings.permit_root_login == "no" else ["root"]
@@ -109,7 +110,7 @@ def allowed_users(settings: SshSettings, admins: Sequence[str]) -> list[str]:
 
 
 def host_keys(settings: SshSettings, state: SshdState) -> list[str]:
-    """Types of the host keys to offer: those wanted that the host has and that are long enough."""
+    """Types of the host keys to offer: configured, present on the host and long enough."""
     return [
         name
         for name in settings.host_keys
@@ -119,7 +120,7 @@ def host_keys(settings: SshSettings, state: SshdState) -> list[str]:
 
 
 def algorithms(settings: SshSettings, state: SshdState) -> dict[str, Sequence[str]]:
-    """The algorithms to offer, by keyword, of those that the installed OpenSSH has."""
+    """Keyword -> the algorithms to offer, limited to those that the installed OpenSSH supports."""
     recent = state.version >= SINCE_ML_KEM
     key_exchange = POST_QUANTUM + (() if recent else CURVE25519)
     return {
@@ -134,11 +135,11 @@ def algorithms(settings: SshSettings, state: SshdState) -> dict[str, Sequence[st
 
 
 def expected(declared: Directives) -> Directives:
-    """What `sshd -T` has to say when the directives are in effect."""
-    found = {keyword.lower(): values for keyword, values in declared.items()}
-    if found.get("permitrootlogin") == ["prohibit-password"]:
-        found["permitrootlogin"] = ["without-password"]
-    return found
+    """The output of `sshd -T` if the directives are in effect."""
+    effective = {keyword.lower(): values for keyword, values in declared.items()}
+    if effective.get("permitrootlogin") == ["prohibit-password"]:
+        effective["permitrootlogin"] = ["without-password"]
+    return effective
 
 
 def drop_in(declared: Directives) -> str:
@@ -148,17 +149,17 @@ def drop_in(declared: Directives) -> str:
 
 
 def with_include(main: str, line: str) -> str:
-    """sshd_config with the drop-in directory included first, where it is not included yet."""
-    if any(found.split() == line.split() for found in main.splitlines()):
+    """sshd_config with the drop-in directory included at the top, unless it is included already."""
+    if any(present.split() == line.split() for present in main.splitlines()):
         return main
     return f"{line}\n\n{main}"
 
 
 def with_values(main: str, declared: Directives) -> str:
-    """sshd_config with the values at its end of the global part too, or without them where
-    `declared` has none; its own lines of the same keywords are commented out, and come back.
+    """sshd_config with the values repeated at the end of its global part, or without them if
+    `declared` is empty. Existing lines of the same keywords are commented out, and restored later.
 
-    Keywords that may have several values are left out: they would count twice.
+    Keywords with several values are left out, as they would add up.
     """
     if not declared and ASIDE not in main:
         return main
@@ -176,16 +177,16 @@ def with_values(main: str, declared: Directives) -> str:
 
 
 def _own_lines(main: str) -> list[str]:
-    """The lines of sshd_config without ours, as they were."""
-    found, inside = [], False
+    """The original lines of sshd_config, without those that groundcrew has added."""
+    own, inside = [], False
     for line in main.splitlines():
         if line == BEGIN:
             inside = True
         elif line == END:
             inside = False
         elif not inside:
-            found.append(line.removeprefix(ASIDE))
-    return found
+            own.append(line.removeprefix(ASIDE))
+    return own
 
 
 def _known(names: Iterable[str], state: SshdState, query: str) -> list[str]:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from pyinfra.api import deploy
 
-from roles.ssh.operations import configure
-from roles.ssh.settings import SshSettings
+from groundcrew.roles.ssh.operations import configure
+from groundcrew.roles.ssh.settings import SshSettings
 
 
-@deploy("SSH server")
+@deploy("ssh")
 def apply(settings: SshSettings, admins: Sequence[str]) -> None:
     """Hardens sshd, and keeps the change only if the operator can still log in."""
-    configure(name="Harden sshd", settings=settings, admins=admins)
+    configure(name="harden sshd", settings=settings, admins=admins)

@@ -1,4 +1,4 @@
-"""The one operation of this role: what it writes depends on what the host has."""
+"""The SSH role's operation: the files depend on the state of the host."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from groundcrew.facts.files import Paths
 from groundcrew.facts.sshd import Sshd
 from groundcrew.operations import guard
 from groundcrew.operations.files import print_differences
-from roles.ssh import builders
-from roles.ssh.settings import SshSettings
+from groundcrew.roles.ssh import builders
+from groundcrew.roles.ssh.settings import SshSettings
 
 MAIN = "/etc/ssh/sshd_config"
 DROP_INS = "/etc/ssh/sshd_config.d"
@@ -26,9 +26,9 @@ PATH = f"{DROP_INS}/00-groundcrew.conf"
 INCLUDE = f"Include {DROP_INS}/*.conf"
 GUARD = "ssh"
 
-# An sshd that got its socket from ssh.socket does not survive a reload: it starts itself anew and
-# finds the port taken. A restart leaves the sessions alone (KillMode=process). A reload is only a
-# signal: the pause keeps the second login from reaching the server as it was before.
+# An sshd that got its socket from ssh.socket does not survive a reload: it re-executes itself and
+# finds the port taken. A restart keeps existing sessions (KillMode=process). A reload only sends a
+# signal: the pause keeps the second login from reaching sshd before it has reloaded.
 RELOAD = (
     "if systemctl -q is-active ssh.socket; then systemctl try-restart ssh.service; "
     "elif systemctl -q is-active ssh.service; then systemctl reload ssh.service && sleep 0.2; fi"
@@ -39,11 +39,11 @@ RELOAD = (
 def configure(
     settings: SshSettings, admins: Sequence[str]
 ) -> Generator[PyinfraCommand, None, None]:
-    """Hardens sshd with a drop-in, judged by `sshd -T` and kept only if a new login works.
+    """Hardens sshd with a drop-in that is kept only if `sshd -T` and a new login confirm it.
 
-    `sshd -T` must say exactly what is declared: another file that overrides a keyword fails the
-    operation, and so does a change after which the user of the next run cannot log in and become
-    root; either way the old configuration is put back.
+    `sshd -T` must report exactly the declared values. The operation fails if another file overrides
+    a keyword, or if the user of the next run could not log in and become root; in both cases the
+    old configuration is restored.
 
     + settings: the role's settings
     + admins: names of the users that may log in and become root
@@ -74,14 +74,14 @@ def configure(
         entries=changed,
         validate=f"/usr/sbin/sshd -t && {judge}",
         activate=(RELOAD,),
-        # At boot sshd starts only after the files were put back.
+        # At boot sshd starts only after a pending change has been rolled back.
         reactivate=(RELOAD,),
     )
     yield from guard.apply(change, users[:1])
 
 
 def main_file(state: PathState, values: builders.Directives) -> File:
-    """sshd_config as it is, with the line that includes the drop-ins, and `values`."""
+    """The current sshd_config, with the Include line for drop-ins and with `values`."""
     content = base64.b64decode(state["content"]).decode()
     return File(
         MAIN,
@@ -93,7 +93,8 @@ def main_file(state: PathState, values: builders.Directives) -> File:
 
 
 def certain_lockout(settings: SshSettings, admins: Sequence[str], users: Sequence[str]) -> str:
-    """Why the next run, which logs in as the first of `users`, could not; empty if it might."""
+    """Why the next run, which logs in as the first of `users`, would be locked out; empty if it is
+    not certain."""
     allowed = builders.allowed_users(settings, admins)
     patterns = [item.partition("@")[0] for item in allowed]
     if settings.admins_only and users and not any(fnmatchcase(users[0], p) for p in patterns):

@@ -1,4 +1,4 @@
-"""Settings of the SSH server."""
+"""Settings of the SSH role."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from groundcrew.model import Settings
+from groundcrew.contract import Brings, HostView, RoleSettings
 
 Algorithm = Annotated[str, StringConstraints(pattern=r"^[a-z0-9@.-]+$")]
 Pattern = Annotated[str, StringConstraints(pattern=r"^[^\s,\"]+$")]
@@ -14,14 +14,14 @@ Algorithms = tuple[Algorithm, ...] | None
 
 
 def _keyword(value: object) -> object:
-    """YAML and command lines read `no` as false; sshd's keyword is meant."""
+    """YAML and the command line parse `no` as false; sshd's keyword is meant."""
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
 
 
 Keyword = BeforeValidator(_keyword)
 
 
-class SshSettings(Settings):
+class SshSettings(RoleSettings):
     """The SSH server; each setting is named after the sshd_config(5) keyword it sets.
 
     The port is left alone. Algorithms are null by default, which takes the list of the ssh-audit
@@ -37,34 +37,38 @@ class SshSettings(Settings):
     """Whether a password is enough to log in."""
 
     kbd_interactive_authentication: bool = False
-    """Whether PAM may ask for passwords and the like."""
+    """Whether PAM may ask for passwords and the like during login."""
 
     max_auth_tries: int = Field(4, ge=2, le=20)
-    """Attempts per connection; every key that an agent offers is one."""
+    """Login attempts per connection; every key that an SSH agent offers is one.
+    Source: <https://www.cisecurity.org/benchmark/debian_linux>."""
 
     login_grace_time: int = Field(30, ge=5)
-    """Seconds to log in."""
+    """Seconds within which a client must have logged in."""
 
     max_sessions: int = Field(10, ge=1)
-    """Sessions per connection."""
+    """Largest number of sessions per connection.
+    Source: <https://www.cisecurity.org/benchmark/debian_linux>."""
 
     max_startups: Annotated[str, StringConstraints(pattern=r"^\d+:\d+:\d+$")] = "10:30:60"
-    """Connections that have not logged in yet, start:rate:full (CIS)."""
+    """Limit on connections that have not logged in yet, as start:rate:full: from `start`
+    connections on, `rate` percent are refused, rising to all at `full`.
+    Source: <https://www.cisecurity.org/benchmark/debian_linux>."""
 
     client_alive_interval: int = Field(120, ge=0)
     """Seconds of silence after which the server asks whether the client is still there."""
 
     client_alive_count_max: int = Field(2, ge=0)
-    """Unanswered questions after which the connection is closed."""
+    """Number of unanswered questions after which the connection is closed."""
 
     x11_forwarding: bool = False
     """Whether X11 may be forwarded."""
 
     allow_agent_forwarding: bool = False
-    """Whether agents may be forwarded; root on the host can use a forwarded agent."""
+    """Whether SSH agents may be forwarded; root on the host can use a forwarded agent."""
 
     allow_tcp_forwarding: Annotated[Literal["yes", "no", "local", "remote"], Keyword] = "no"
-    """Whether ports may be forwarded; a host that others are reached through (ProxyJump) needs
+    """Whether ports may be forwarded; a host through which others are reached (ProxyJump) needs
     `local`."""
 
     permit_tunnel: bool = False
@@ -74,20 +78,20 @@ class SshSettings(Settings):
     """Whether ~/.ssh/rc is run."""
 
     compression: bool = False
-    """Whether connections may be compressed, after login."""
+    """Whether connections may be compressed, after the login."""
 
     tcp_keep_alive: bool = False
-    """Whether TCP finds out by itself that a client is gone; `client_alive_interval` does so inside
-    the encryption, where nobody else can answer."""
+    """Whether TCP probes find out that a client is gone. `client_alive_interval` does so inside the
+    encryption, where nobody else can answer."""
 
     permit_user_environment: bool = False
     """Whether ~/.ssh/environment is read."""
 
     log_level: Literal["INFO", "VERBOSE", "DEBUG"] = "VERBOSE"
-    """VERBOSE logs the fingerprint of the key that logged in."""
+    """Level of sshd's log; VERBOSE logs the fingerprint of each key that logs in."""
 
     banner: Annotated[str, StringConstraints(pattern=r"^(/[^\s]+|none)$")] | None = None
-    """File on the host that is shown before login, or `none`; null shows `base.banner`."""
+    """File on the host that is shown before login, or `none`; null: the text of `base.banner`."""
 
     allow_users: tuple[Pattern, ...] = ()
     """Only these users (patterns) may log in; empty = all."""
@@ -96,39 +100,58 @@ class SshSettings(Settings):
     """Only members of these groups (patterns) may log in; empty = all."""
 
     admins_only: bool = False
-    """Whether nobody but the administrators (`users.admins`), `allow_users`, and root where
-    `permit_root_login` lets it, may log in: users made by hand are shut out. A run whose user would
-    be is refused. strict: true."""
+    """Whether only the administrators (`users.admins`), `allow_users`, and root if
+    `permit_root_login` allows it, may log in; users made by hand may not. A run that would shut out
+    its own user is refused. strict: true."""
 
     main_file: bool = False
-    """Whether sshd_config itself has the values too, readable for root only, for auditors that read
+    """Whether sshd_config itself has the values too, readable by root only, for auditors that read
     no drop-ins (OpenSCAP). strict: true."""
 
     host_keys: tuple[Literal["ed25519", "rsa", "ecdsa"], ...] = ("ed25519", "rsa")
-    """Types of host key to offer, of those that the host has. NIST curves are not among them
-    (ssh-audit)."""
+    """Types of host keys that sshd offers, if the host has them; without NIST curves (`ecdsa`) by
+    default.
+    Source: <https://www.ssh-audit.com/hardening_guides.html>."""
 
     required_rsa_size: int = Field(3072, ge=1024)
-    """Bits that an RSA key of a user must have (OpenSSH 9.1 or later)."""
+    """Length in bits that a user's RSA key must have (OpenSSH 9.1 or later).
+    Source: <https://www.ssh-audit.com/hardening_guides.html>."""
 
     host_rsa_size: int = Field(4096, ge=1024)
-    """Bits that the host's own RSA key must have; a shorter one is not offered. Debian's has
-    3072."""
+    """Length in bits that the host's own RSA key must have; a shorter key is not offered. Debian
+    makes keys of 3072 bits."""
 
     kex_algorithms: Algorithms = None
-    """Key exchange algorithms. The default of OpenSSH 9.9 or later (Debian 13) are those that
-    resist quantum computers: OpenSSH 8.5 and PuTTY 0.78 are the oldest clients. For older ones, and
-    for other programs with paramiko, add `curve25519-sha256` to the list. The default of older
-    servers has it."""
+    """Key exchange algorithms. With OpenSSH 9.9 or later (Debian 13), the default are those that
+    resist quantum computers; the oldest clients that know one are OpenSSH 8.5 and PuTTY 0.78. For
+    older clients, and for other programs that use paramiko, set a list that also has
+    `curve25519-sha256`. With older servers, the default has it.
+    Source: <https://www.ssh-audit.com/hardening_guides.html>."""
 
     ciphers: Algorithms = None
-    """Ciphers."""
+    """Ciphers.
+    Source: <https://www.ssh-audit.com/hardening_guides.html>."""
 
     macs: Algorithms = None
-    """Message authentication codes."""
+    """Message authentication codes.
+    Source: <https://www.ssh-audit.com/hardening_guides.html>."""
 
     host_key_algorithms: Algorithms = None
-    """Signature algorithms of host keys."""
+    """Signature algorithms of host keys.
+    Source: <https://www.ssh-audit.com/hardening_guides.html>."""
 
     pubkey_accepted_algorithms: Algorithms = None
-    """Signature algorithms of users' keys."""
+    """Signature algorithms of users' keys.
+    Source: <https://www.ssh-audit.com/hardening_guides.html>."""
+
+    def with_banner(self, banner: str | None) -> SshSettings:
+        """The settings with the host's banner, unless they set one."""
+        if self.banner is not None or banner is None:
+            return self
+        return self.model_copy(update={"banner": banner})
+
+    def brings(self, host: HostView) -> Brings:
+        """See `roles/ssh/brings.py`."""
+        from groundcrew.roles.ssh.brings import brings  # noqa: PLC0415 - it needs this module
+
+        return brings(self, host)

@@ -1,7 +1,7 @@
-"""Certificates on a host."""
+"""Certificates of a host's sites."""
 
-from roles.tls.builders import entries, packages
-from roles.tls.deploy import begin, finish
-from roles.tls.settings import TlsSettings
+from groundcrew.roles.tls.builders import entries, packages
+from groundcrew.roles.tls.deploy import begin, finish
+from groundcrew.roles.tls.settings import TlsSettings
 
 __all__ = ["TlsSettings", "begin", "entries", "finish", "packages"]

@@ -1,6 +1,7 @@
-"""What the certificates of a host's sites are made of: settings in, files and commands out.
+"""Files and commands for the certificates of a host's sites, computed from settings.
 
-A site is a server of nginx; where several applications share their domains, one has it for all.
+A site is a server block of nginx. Applications that share their domains share a site, whose owner
+has the certificate.
 """
 
 from __future__ import annotations
@@ -9,15 +10,15 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.paths import CERTIFICATES, CHALLENGES, certificate_directory
-from groundcrew.apps.tls import AcmeCertificate
 from groundcrew.certificates.material import Material
 from groundcrew.entries import Absent, Directory, Entry, File, Link, Purge
 from groundcrew.facts.certificates import CertificateState, Lineage
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.paths import CERTIFICATES, CHALLENGES, certificate_directory
+from groundcrew.manifest.tls import AcmeCertificate
+from groundcrew.roles.tls.settings import AcmeSettings, uses_acme
 from groundcrew.settings.certificates import read_pem
 from groundcrew.templates import render
-from roles.tls.settings import AcmeSettings, uses_acme
 
 ACME_PACKAGES = ("certbot", "openssl")
 """Debian packages that certificates of `type: acme` need."""
@@ -29,7 +30,7 @@ BOOTSTRAP_DAYS = 30
 
 
 def packages(apps: Mapping[str, AppSettings]) -> tuple[str, ...]:
-    """The packages that some application needs."""
+    """The packages, if an application needs them."""
     return ACME_PACKAGES if any(uses_acme(app) for app in apps.values()) else ()
 
 
@@ -39,20 +40,21 @@ def entries(
     certificates: Mapping[str, Material],
     project: Path,
 ) -> list[Entry]:
-    """The files of all sites with HTTPS; what no site needs any more is removed."""
-    found: list[Entry] = [Directory(CERTIFICATES, mode="0700")] if sites else []
+    """The certificate files of all sites with HTTPS. Files that no site needs any more are
+    removed."""
+    files: list[Entry] = [Directory(CERTIFICATES, mode="0700")] if sites else []
     kept: list[str] = []
     for name, app in sorted(sites.items()):
         match app.tls.certificate if app.tls else None:
             case AcmeCertificate() as certificate:
-                # Where the link leads is `finish`'s to say: to what serves now, until there is one.
+                # The link is left to `finish`: until a certificate is issued, it keeps its target.
                 kept += [name, f"{name}.own", f"{name}.bootstrap"]
-                found += _hooks(name, certificate, project)
+                files += _hooks(name, certificate, project)
             case _:
-                found += _delivered(name, certificates[name])
+                files += _delivered(name, certificates[name])
     if any(uses_acme(app) for app in sites.values()):
-        found += _certbot(acme, project)
-    return [*found, Purge(CERTIFICATES, "*", keep=tuple(kept))]
+        files += _certbot(acme, project)
+    return [*files, Purge(CERTIFICATES, "*", keep=tuple(kept))]
 
 
 def _delivered(name: str, material: Material) -> list[Entry]:
@@ -67,7 +69,7 @@ def _delivered(name: str, material: Material) -> list[Entry]:
 
 
 def _hooks(name: str, certificate: AcmeCertificate, project: Path) -> list[Entry]:
-    """The user's programs for DNS-01."""
+    """The operator's hook programs for DNS-01."""
     if certificate.dns is None:
         return []
     return [
@@ -78,12 +80,12 @@ def _hooks(name: str, certificate: AcmeCertificate, project: Path) -> list[Entry
 
 
 def hook(name: str, kind: str) -> str:
-    """Where the host keeps a program of the user's; `kind` is `add` or `remove`."""
+    """Path of a hook program on the host; `kind` is `add` or `remove`."""
     return f"{CERTIFICATES}/{name}.dns-{kind}"
 
 
 def _certbot(acme: AcmeSettings, project: Path) -> list[Entry]:
-    found: list[Entry] = [
+    files: list[Entry] = [
         Directory(CHALLENGES),
         Directory("/etc/letsencrypt"),
         Directory(HOOKS),
@@ -91,10 +93,10 @@ def _certbot(acme: AcmeSettings, project: Path) -> list[Entry]:
         File(f"{HOOKS}/deploy/groundcrew", render("tls/renewed.sh.j2"), mode="0755"),
     ]
     if acme.ca_file is None:
-        return [*found, Absent(f"{DROP_IN}/groundcrew.conf")]
+        return [*files, Absent(f"{DROP_IN}/groundcrew.conf")]
     text = read_pem(project, acme.ca_file)
     return [
-        *found,
+        *files,
         File(CA_FILE, text),
         Directory(DROP_IN),
         File(f"{DROP_IN}/groundcrew.conf", render("tls/certbot.conf.j2", ca_file=CA_FILE)),
@@ -102,7 +104,8 @@ def _certbot(acme: AcmeSettings, project: Path) -> list[Entry]:
 
 
 def bootstrap_command(sites: Mapping[str, AppSettings]) -> str:
-    """Shell that makes certificates for nginx to start with, by nobody, for a few days."""
+    """Shell commands that create self-signed placeholders, valid for `BOOTSTRAP_DAYS`, so that
+    nginx can start."""
     return "\n".join(
         render(
             "tls/bootstrap.sh.j2",
@@ -116,27 +119,27 @@ def bootstrap_command(sites: Mapping[str, AppSettings]) -> str:
 
 
 def why(acme: AcmeSettings, app: AppSettings, state: CertificateState) -> str | None:
-    """Why a certificate has to be issued, or None: the host has it, and renews it."""
+    """Why a certificate must be issued; None if the host has one, which certbot renews."""
     lineage: Lineage | None = state["lineage"]
     if lineage is None:
         return "there is none yet"
     if sorted(lineage["names"]) != sorted(app.names):
         return f"it is for {', '.join(lineage['names']) or 'no name'}"
     if lineage["server"] != acme.server:
-        return f"it is by {lineage['server']}"
+        return f"it was issued by {lineage['server']}"
     if lineage["authenticator"] != ("manual" if by_dns(app) else "webroot"):
-        return "its domains are proved in another way"
+        return "its domains are validated in another way"
     return None
 
 
 def by_dns(app: AppSettings) -> bool:
-    """Whether records in the DNS prove whose the domains are."""
+    """Whether the domains are validated by DNS records (DNS-01)."""
     certificate = app.tls.certificate if app.tls else None
     return isinstance(certificate, AcmeCertificate) and certificate.dns is not None
 
 
 def certbot_command(name: str, app: AppSettings, acme: AcmeSettings, *, again: bool) -> str:
-    """The command that gets a certificate; `again` where the host has another one of this name."""
+    """The certbot command that gets a certificate. `again`: the host has a lineage of this name."""
     words = ["certbot", "certonly", "--non-interactive", "--agree-tos"]
     words += ["--cert-name", name, "--server", acme.server]
     words += (
@@ -159,23 +162,23 @@ def certbot_command(name: str, app: AppSettings, acme: AcmeSettings, *, again: b
 
 
 def issue_command(name: str, app: AppSettings, acme: AcmeSettings, *, again: bool) -> str:
-    """Shell that gets a certificate, and leads nginx to it if it takes it."""
+    """Shell commands that get a certificate and switch nginx to it, if nginx accepts it."""
     return render(
         "tls/issue.sh.j2",
         root=CERTIFICATES,
         name=name,
         ca_file=CA_FILE if acme.ca_file else None,
         certbot=certbot_command(name, app, acme, again=again),
-        title=shlex.quote(f"{name}: no certificate for {', '.join(app.names)} by {acme.server}"),
+        title=shlex.quote(f"{name}: no certificate for {', '.join(app.names)} from {acme.server}"),
     )
 
 
 def lead_command(name: str) -> str:
-    """Shell that leads nginx to the certificate that the host has."""
+    """Shell commands that switch nginx to the certificate that the host has."""
     return render("tls/lead.sh.j2", root=CERTIFICATES, name=name)
 
 
 def combined(commands: Sequence[str]) -> str:
-    """Shell that runs all of the commands, whether one fails or not, and fails if one did."""
+    """Shell script that runs all commands, even if some fail, and fails if one did."""
     runs = "\n".join(f"(\n{command}\n) || failed=1" for command in commands)
     return f"failed=0\n{runs}\nexit $failed"

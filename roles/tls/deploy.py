@@ -1,4 +1,4 @@
-"""Certificates that a host gets by itself: before nginx starts, and once it serves."""
+"""Operations of the TLS role: placeholders before nginx starts, certificates once it serves."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 from pyinfra.api import deploy
 
-from groundcrew.apps.model import AppSettings
+from groundcrew.manifest.model import AppSettings
 from groundcrew.operations import systemd
-from roles.tls import operations
-from roles.tls.settings import TlsSettings, uses_acme
+from groundcrew.roles.tls import operations
+from groundcrew.roles.tls.settings import TlsSettings, uses_acme
 
 
 @deploy("tls")
 def begin(sites: Mapping[str, AppSettings]) -> None:
-    """nginx can start: each site has some certificate."""
+    """Gives each ACME site a placeholder if it has no certificate, so that nginx can start."""
     own = acme_sites(sites)
     if own:
         operations.bootstrap(name="certificates to start with", sites=own)
@@ -22,7 +22,7 @@ def begin(sites: Mapping[str, AppSettings]) -> None:
 
 @deploy("tls")
 def finish(settings: TlsSettings, sites: Mapping[str, AppSettings]) -> None:
-    """The real certificates, now that the sites can be asked whose they are."""
+    """Gets the real certificates, now that nginx can answer the challenges."""
     own = acme_sites(sites)
     if own:
         operations.issue(name="certificates", sites=own, acme=settings.acme)
@@ -30,5 +30,5 @@ def finish(settings: TlsSettings, sites: Mapping[str, AppSettings]) -> None:
 
 
 def acme_sites(sites: Mapping[str, AppSettings]) -> dict[str, AppSettings]:
-    """Those whose certificates the host gets by itself."""
+    """The sites whose certificates the host gets by ACME."""
     return {name: app for name, app in sites.items() if uses_acme(app)}

@@ -1,4 +1,4 @@
-"""Certificates that a host gets by itself."""
+"""Operations of certificates that the host gets by ACME."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Generator, Mapping
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.paths import certificate_directory
 from groundcrew.facts.certificates import Certificates
-from roles.tls import builders
-from roles.tls.settings import AcmeSettings
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.paths import certificate_directory
+from groundcrew.roles.tls import builders
+from groundcrew.roles.tls.settings import AcmeSettings
 
 Commands = Generator[StringCommand, None, None]
 
 
 @operation()
 def bootstrap(sites: Mapping[str, AppSettings]) -> Commands:
-    """Makes a certificate for nginx to start with, for each site that has none at all.
+    """Creates a self-signed placeholder for each site that has no certificate.
 
-    + sites: those whose certificates the host gets by itself
+    + sites: the sites whose certificates the host gets by ACME
     """
-    found = host.get_fact(Certificates, names=sorted(sites))["sites"]
-    missing = {name: app for name, app in sites.items() if not found[name]["usable"]}
+    states = host.get_fact(Certificates, names=sorted(sites))["sites"]
+    missing = {name: app for name, app in sites.items() if not states[name]["usable"]}
     if missing:
         yield StringCommand(builders.bootstrap_command(missing))
     else:
@@ -32,11 +32,12 @@ def bootstrap(sites: Mapping[str, AppSettings]) -> Commands:
 
 @operation()
 def issue(sites: Mapping[str, AppSettings], acme: AcmeSettings) -> Commands:
-    """Gets the certificates that the host does not have yet, or has for other names, and leads
-    nginx to them; until then, and if it fails, the sites go on with what they have.
+    """Gets certificates that are missing or are for other names, and switches nginx to them.
 
-    + sites: those whose certificates the host gets by itself
-    + acme: where from
+    Until then, or if that fails, sites keep the certificate they have.
+
+    + sites: the sites whose certificates the host gets by ACME
+    + acme: the ACME directory
     """
     state = host.get_fact(Certificates, names=sorted(sites))
     commands = []

@@ -1,4 +1,4 @@
-"""Settings of HTTPS that hold for all applications of a host."""
+"""Settings of HTTPS for all applications of a host."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import StringConstraints, model_validator
 
-from groundcrew.apps.model import AppSettings
 from groundcrew.certificates.material import CertificateError, read_chain
+from groundcrew.contract import Brings, HostView, RoleSettings
+from groundcrew.manifest.model import AppSettings
 from groundcrew.model import Settings
 from groundcrew.settings.certificates import read_pem
 
@@ -21,45 +22,48 @@ class AcmeSettings(Settings):
     """Where certificates of `type: acme` come from."""
 
     directory: Annotated[str, StringConstraints(pattern=r"^https://[^\s]+$")] | None = None
-    """Address of the CA's ACME directory; default: Let's Encrypt's."""
+    """Address of the ACME directory of the CA; null: Let's Encrypt's."""
 
     staging: bool = False
-    """Let's Encrypt's staging directory: for tests, without the strict limits of the real one;
-    browsers do not trust its certificates. Switching it off gets real ones."""
+    """Whether Let's Encrypt's staging directory is used, for tests: it has no strict limits, and
+    browsers do not trust its certificates. When it is switched off again, real certificates are
+    issued.
+    Source: <https://letsencrypt.org/docs/staging-environment/>."""
 
     agree_tos: bool = False
-    """Whether you agree to the CA's terms of service. Required."""
+    """Whether you agree to the CA's terms of service; must be true."""
 
     email: Annotated[str, StringConstraints(pattern=r"^[^@\s-][^@\s]*@[^@\s]+$")] | None = None
-    """Address that the CA may write to; default: none is given."""
+    """Email address that the CA may write to; null: none."""
 
     ca_file: str | None = None
-    """PEM file on the operator's machine, relative to the project directory, with the CA that a
-    private directory's own HTTPS certificate is by."""
+    """PEM file on the operator's machine, relative to the project directory: the CA that has signed
+    the HTTPS certificate of a private ACME directory."""
 
     @model_validator(mode="after")
     def _one_directory(self) -> AcmeSettings:
         if self.staging and self.directory:
-            raise ValueError("staging is Let's Encrypt's: leave directory out")
+            raise ValueError("staging is a directory of Let's Encrypt: leave directory out")
         return self
 
     @property
     def server(self) -> str:
-        """The directory in effect."""
+        """URL of the ACME directory in effect."""
         return self.directory or (LETS_ENCRYPT_STAGING if self.staging else LETS_ENCRYPT)
 
     @property
     def trusted(self) -> bool:
-        """Whether everybody is to trust its certificates."""
+        """Whether the CA is publicly trusted, as far as the settings tell."""
         return self.directory is None and not self.staging
 
 
-class TlsSettings(Settings):
+class TlsSettings(RoleSettings):
     """HTTPS for the applications that have `tls`."""
 
     profile: Literal["intermediate", "modern"] = "intermediate"
-    """Mozilla's guideline 6.0: `intermediate` for clients of the last ten years (TLS 1.2 and 1.3),
-    `modern` for new ones only (TLS 1.3)."""
+    """Guideline for protocols and ciphers, version 6.0: `intermediate` for clients of the last ten
+    years (TLS 1.2 and 1.3), `modern` for new clients only (TLS 1.3).
+    Source: <https://wiki.mozilla.org/Security/Server_Side_TLS>."""
 
     acme: AcmeSettings = AcmeSettings()
     """Where certificates of `type: acme` come from."""
@@ -67,13 +71,15 @@ class TlsSettings(Settings):
     def conflicts(
         self, apps: Mapping[str, AppSettings], project: Path
     ) -> Iterator[tuple[tuple[str, ...], str]]:
-        """What is missing for the applications, by key."""
+        """Settings that are missing or invalid for the applications: key -> reason."""
         users = [name for name, app in apps.items() if uses_acme(app)]
         if users and not self.acme.agree_tos:
             yield (
                 ("tls", "acme", "agree_tos"),
                 f'must be true for the certificate of application "{users[0]}": read the terms of '
-                f"service at {self.acme.server}",
+                f"service at {self.acme.server}, then write "
+                'tls = {"acme": {"agree_tos": True, "email": "you@example.org"}} in '
+                "group_data/all.py",
             )
         if self.acme.ca_file:
             try:
@@ -81,7 +87,13 @@ class TlsSettings(Settings):
             except CertificateError as error:
                 yield ("tls", "acme", "ca_file"), str(error)
 
+    def brings(self, host: HostView) -> Brings:
+        """See `roles/tls/brings.py`."""
+        from groundcrew.roles.tls.brings import brings  # noqa: PLC0415 - it needs this module
+
+        return brings(self, host)
+
 
 def uses_acme(app: AppSettings) -> bool:
-    """Whether the host gets the certificate by itself."""
+    """Whether the host gets the application's certificate by ACME."""
     return app.tls is not None and app.tls.certificate.type == "acme"

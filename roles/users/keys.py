@@ -1,4 +1,4 @@
-"""The operator's own public keys, for admins that have none of their own in the settings."""
+"""The operator's own public keys, for administrators without keys in the settings."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class OperatorKeys(NamedTuple):
 def operator_keys(
     session_key: PKey | None, home: Path, used: PKey | None = None
 ) -> OperatorKeys | None:
-    """The key of this run (`ssh_key`), else those of the SSH agent, else ~/.ssh/id_*.pub.
+    """The key of this run (`ssh_key`), or those of the SSH agent, or ~/.ssh/id_*.pub.
 
-    The one that was `used` to log in is among them, wherever it came from (~/.ssh/config).
+    The key `used` to log in is always included, wherever it came from (~/.ssh/config).
     """
     if session_key is not None:
         return OperatorKeys((public_text(session_key),), "ssh_key of this run")
@@ -33,18 +33,18 @@ def operator_keys(
     return _with(used, None)
 
 
-def _with(used: PKey | None, found: OperatorKeys | None) -> OperatorKeys | None:
-    known = found.keys if found else ()
+def _with(used: PKey | None, local: OperatorKeys | None) -> OperatorKeys | None:
+    known = local.keys if local else ()
     if used is None or any(used.get_base64() in line.split() for line in known):
-        return found
+        return local
     origin = "the key of this login"
     return OperatorKeys(
-        (public_text(used), *known), f"{origin}, {found.origin}" if found else origin
+        (public_text(used), *known), f"{origin}, {local.origin}" if local else origin
     )
 
 
 def agent_keys() -> tuple[str, ...]:
-    """The public keys that the operator's SSH agent holds; none where there is no agent."""
+    """The public keys in the operator's SSH agent; empty if there is no agent."""
     try:
         return tuple(public_text(key) for key in Agent().get_keys())
     except (SSHException, OSError):
@@ -52,5 +52,5 @@ def agent_keys() -> tuple[str, ...]:
 
 
 def public_text(key: Any) -> str:
-    """A key's line for authorized_keys."""
+    """The key as a line of authorized_keys."""
     return f"{key.get_name()} {key.get_base64()} groundcrew-operator"

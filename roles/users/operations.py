@@ -1,4 +1,4 @@
-"""The operation that could lock the operator out: kept only once a new login has worked."""
+"""The operation that could lock out the operator. It is kept only after a new login has worked."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from groundcrew import transport
 from groundcrew.entries import Entry, Purge
 from groundcrew.operations import guard
 from groundcrew.operations.files import apply_command, print_differences, read_states
-from roles.users import pam
-from roles.users.logins import LoginsSettings
+from groundcrew.roles.users import pam
+from groundcrew.roles.users.logins import LoginsSettings
 
 GUARD = "users"
-# All of sudo's files together: one that is wrong by itself is refused before.
+# Checks all sudo files together; each one has been checked on its own before.
 VALIDATE = "visudo -cq"
 
 
@@ -24,12 +24,12 @@ VALIDATE = "visudo -cq"
 def access(
     entries: Sequence[Entry], logins: LoginsSettings
 ) -> Generator[PyinfraCommand, None, None]:
-    """Keys that may log in, what lets them become root and what PAM asks, put back unless the user
-    of the next run can still do both.
+    """Writes authorized keys, sudoers and PAM files, and restores them unless the user of the next
+    run can still log in and become root.
 
-    A run that came in as another user, as on a bare host, keeps that way: it need not be proven
-    here that the new one is open. Before sshd's configuration closes the old one, it is. PAM is the
-    same for all of them, so that a change of it is always proven.
+    A run that is connected as another user, as on a bare host, keeps that access and needs no proof
+    here: the SSH role proves the new user's access before it closes the old one. PAM applies to all
+    users, so its changes are always proven.
 
     + entries: authorized keys, sudoers and PAM files
     + logins: what PAM asks

@@ -1,4 +1,4 @@
-"""Settings of the people who administer a host."""
+"""Settings of a host's administrators."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Annotated
 
 from pydantic import StringConstraints, field_validator
 
+from groundcrew.contract import Brings, HostView, RoleSettings
 from groundcrew.model import Settings
+from groundcrew.roles.users.logins import LoginsSettings
 from groundcrew.ssh_keys import weakness
-from roles.users.logins import LoginsSettings
 
 UserName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
 LogFile = Annotated[str, StringConstraints(pattern=r"^/var/log/[A-Za-z0-9._/-]+$")]
@@ -25,9 +26,9 @@ KEY_TYPES = (
 
 
 def read_key(key: str) -> str:
-    """The public key that a setting gives literally or as a path on the operator's machine.
+    """The public key that a setting contains, literally or as a path on the operator's machine.
 
-    Raises ValueError when the file is missing or does not hold a public key.
+    Raises ValueError if the file is missing or is not one SSH public key.
     """
     if key.startswith("ssh-dss "):
         raise ValueError("a DSA key, which sshd does not take: make another with ssh-keygen")
@@ -48,15 +49,15 @@ class AdminSettings(Settings):
     """One person, or one account for automation, that may become root."""
 
     keys: tuple[str, ...] = ()
-    """SSH public keys that may log in: each literally, or as the path of a .pub file on the
-    operator's machine. They replace what is in authorized_keys. Empty = the operator's own key,
-    that of this run (`ssh_key`), else of the SSH agent, else of ~/.ssh."""
+    """SSH public keys that may log in, each literally or as the path of a .pub file on the
+    operator's machine. They replace the content of authorized_keys. Empty: the operator's own key,
+    which is the key of this run (`ssh_key`), or else of the SSH agent, or else of ~/.ssh."""
 
     shell: Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9/._+-]+$")] = "/bin/bash"
-    """Login shell, which the host must have."""
+    """Login shell; the host must have it."""
 
     groups: tuple[UserName, ...] = ("adm", "systemd-journal")
-    """Groups to be a member of; these two may read the logs."""
+    """Groups that the administrator belongs to; the default ones may read the logs."""
 
     @field_validator("keys")
     @classmethod
@@ -67,23 +68,29 @@ class AdminSettings(Settings):
 
 
 def weak_keys(settings: UsersSettings, rsa_size: int) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Keys that sshd will refuse: below `users`, each with the reason."""
+    """Keys that sshd will refuse: key below `users` -> reason."""
     for name, admin in settings.admins.items():
         for index, key in enumerate(admin.keys if admin else ()):
             if reason := weakness(read_key(key), rsa_size):
                 yield ("admins", name, "keys", str(index)), f"{reason}: {ANOTHER_KEY}"
 
 
-class UsersSettings(Settings):
+class UsersSettings(RoleSettings):
     """The accounts that administer a host; applications have their own."""
 
     admins: dict[UserName, AdminSettings | None] = {"deploy": AdminSettings()}  # noqa: RUF012
-    """Administrators by user name, with sudo that asks for no password (theirs are locked). null
-    takes sudo and the keys away; the account and its files stay."""
+    """Administrators by user name. Their passwords are locked, and sudo asks for none. null takes
+    away sudo and the keys; the account and its files stay."""
 
     logins: LoginsSettings = LoginsSettings()
     """What PAM asks of logins with a password."""
 
     sudo_log: LogFile | None = "/var/log/sudo.log"
-    """File in which sudo notes every command that an administrator runs as root, besides the
-    journal; rotated weekly, 12 are kept. null: the journal only."""
+    """File in which sudo records every command that an administrator runs as root, besides the
+    journal. It is rotated weekly, and 12 files are kept. null: the journal only."""
+
+    def brings(self, host: HostView) -> Brings:
+        """See `roles/users/brings.py`."""
+        from groundcrew.roles.users.brings import brings  # noqa: PLC0415 - it needs this module
+
+        return brings(self, host)

@@ -1,5 +1,5 @@
-"""uvicorn alone as the server of an application's releases."""
+"""uvicorn as the server of an application's releases, without gunicorn."""
 
-from roles.uvicorn.builders import Uvicorn
+from groundcrew.roles.uvicorn.builders import Uvicorn
 
 __all__ = ["Uvicorn"]

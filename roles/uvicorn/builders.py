@@ -6,16 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.paths import AppPaths
-from groundcrew.apps.unit import program, service_unit
-from groundcrew.apps.uvicorn import UvicornServer
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.paths import AppPaths
+from groundcrew.manifest.unit import program, service_unit
+from groundcrew.manifest.uvicorn import UvicornServer
 from groundcrew.templates import render
 
 STOP_MARGIN = 10
-"""Seconds that systemd waits longer than uvicorn's own timeout_graceful_shutdown before it
-kills."""
-# coreutils' nproc believes OpenMP's variables too, which say nothing about processes.
+"""Seconds that systemd waits beyond `timeout_graceful_shutdown` before it kills the process."""
+# nproc from coreutils also obeys OpenMP's variables, which say nothing about processes.
 CPUS = "$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)"
 AUTO = f"$(n={CPUS}; echo $((n > 2 ? n : 2)))"
 CAPPED = f"$(n={CPUS}; n=$((n > 2 ? n : 2)); echo $((n < MOST ? n : MOST)))"
@@ -30,7 +29,7 @@ OPTIONAL = (
     "ws_ping_timeout",
     "h11_max_incomplete_event_size",
 )
-"""Given to uvicorn only where they are set: an application may bring an older one."""
+"""Passed to uvicorn only if they are set: an application may pin an older version."""
 BELOW_PREFIX = "groundcrew_below_prefix"
 CHOICES = ("loop", "http", "ws", "lifespan")
 
@@ -41,27 +40,28 @@ class Uvicorn:
 
     settings: UvicornServer
     reload: bool = False
-    """Whether it loads changed code by itself (development mode)."""
+    """Whether it reloads changed code automatically (development mode)."""
 
     prefix: str = ""
-    """Path below which the application answers; it begins every request's path."""
+    """Path below which the application is mounted; every request path starts with it."""
 
     entry: str = ""
-    """The application, where there is a prefix."""
+    """The application's entry point, used if there is a prefix."""
 
     @property
     def requirements(self) -> str:
-        """Hash-pinned requirements: uvicorn, and what makes it fast and speak WebSockets."""
+        """Hash-pinned requirements: uvicorn, and its packages for speed and WebSockets."""
         path = Path(__file__).parent / "requirements" / "uvicorn.lock"
         return path.read_text(encoding="utf-8")
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """The packages that are wanted themselves, not what they depend on."""
+        """The packages that are requested directly, without their dependencies."""
         return ("uvicorn", "uvloop", "httptools", "websockets")
 
     def files(self, paths: AppPaths, release: str) -> Mapping[str, str]:  # noqa: ARG002
-        """Below a prefix a module that tells the application so; uvicorn has no configuration."""
+        """With a prefix, a module that tells the application its root path. uvicorn has no
+        configuration file."""
         if not self.prefix:
             return {}
         text = render(
@@ -73,7 +73,7 @@ class Uvicorn:
         return {f"{BELOW_PREFIX}.py": text}
 
     def options(self, app: AppSettings) -> list[str]:
-        """Everything on the command line but where it listens."""
+        """All command-line options except the socket."""
         server = self.settings
         module = f"{BELOW_PREFIX}:app" if self.prefix else str(app.entry)
         factory = module.endswith("()")
@@ -85,8 +85,8 @@ class Uvicorn:
             "timeout-graceful-shutdown": server.timeout_graceful_shutdown,
             "backlog": server.backlog,
             "log-level": server.log_level,
-            # Who may connect is decided by the socket's directory, which only the application and
-            # nginx may enter.
+            # Access is controlled by the socket's directory, which only the application and nginx
+            # may enter.
             "forwarded-allow-ips": "'*'",
         }
         for name in OPTIONAL:
@@ -119,10 +119,10 @@ class Uvicorn:
             app,
             instance=instance,
             command=program(" ".join([executable, listen, *self.options(app)])),
-            # The socket of one that was killed is in the way of the next.
+            # A killed process leaves its socket behind, where the next one cannot bind.
             before=[] if held else [f"/bin/rm -f {socket}"],
             kind="exec",
             stop_timeout=self.settings.timeout_graceful_shutdown + STOP_MARGIN,
-            # One worker alone has nobody who would replace it.
+            # With a single worker, uvicorn has no supervisor that could replace it.
             reload=self.settings.workers != 1,
         )

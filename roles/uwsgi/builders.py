@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.paths import AppPaths
-from groundcrew.apps.server import UwsgiServer
-from groundcrew.apps.unit import service_unit
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.paths import AppPaths
+from groundcrew.manifest.server import UwsgiServer
+from groundcrew.manifest.unit import service_unit
 from groundcrew.templates import render
 
 STOP_MARGIN = 10
-"""Seconds that systemd waits longer than uWSGI's own mercy before it kills."""
+"""Seconds that systemd waits beyond uWSGI's own mercy before it kills the process."""
 
 
 @dataclass(frozen=True)
@@ -22,28 +22,29 @@ class Uwsgi:
 
     settings: UwsgiServer
     reload: bool = False
-    """Whether it loads changed code by itself (development mode)."""
+    """Whether it reloads changed code automatically (development mode)."""
 
     @property
     def requirements(self) -> str:
-        """uWSGI, pinned with hashes."""
+        """uWSGI as hash-pinned requirements."""
         path = Path(__file__).parent / "requirements" / "uwsgi.lock"
         return path.read_text(encoding="utf-8")
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """The packages that are wanted themselves, not what they depend on."""
+        """The packages that are requested directly, without their dependencies."""
         return ("pyuwsgi",)
 
     @property
     def options(self) -> list[tuple[str, str]]:
-        """The user's own, as lines of the file; a percent sign is uWSGI's for a variable."""
-        found = []
+        """The operator's own options, as lines of the file. Percent signs are escaped: uWSGI
+        expands variables."""
+        pairs = []
         for name, value in self.settings.options.items():
             for item in value if isinstance(value, list) else [value]:
                 text = str(item).lower() if isinstance(item, bool) else str(item)
-                found.append((name, text.replace("%", "%%")))
-        return found
+                pairs.append((name, text.replace("%", "%%")))
+        return pairs
 
     def files(self, paths: AppPaths, release: str) -> Mapping[str, str]:
         """The configuration file."""
@@ -62,13 +63,13 @@ class Uwsgi:
         command = [
             f"{paths.release(release)}/venv/bin/uwsgi",
             f"--ini {paths.uwsgi_config(release)}",
-            # Below a prefix uWSGI itself parts it from the path, as SCRIPT_NAME.
+            # With a prefix, uWSGI splits it off the path as SCRIPT_NAME.
             f"--manage-script-name --mount {app.root}={app.entry}"
             if app.root
             else f"--module {app.entry}",
         ]
-        # uWSGI finds a socket that systemd holds by itself; but only when it is started, so that it
-        # cannot reload: it is restarted instead, and requests wait in that socket.
+        # uWSGI takes over a socket from systemd, but only when it starts, so it cannot reload. It
+        # is restarted instead, and requests wait in that socket.
         held = app.release.strategy == "restart"
         if not held:
             command.append(f"--socket {paths.socket(release, instance)}")

@@ -1,7 +1,7 @@
-"""Proof that a host serves what its settings promise."""
+"""Checks that a host serves what its settings promise."""
 
-from roles.verify.deploy import PACKAGES, apply, apply_url
-from roles.verify.expected import Expected, Gzip, Root
-from roles.verify.settings import VerifySettings
+from groundcrew.roles.verify.deploy import apply, apply_url
+from groundcrew.roles.verify.expected import Expected, Gzip, Root
+from groundcrew.roles.verify.settings import VerifySettings
 
-__all__ = ["PACKAGES", "Expected", "Gzip", "Root", "VerifySettings", "apply", "apply_url"]
+__all__ = ["Expected", "Gzip", "Root", "VerifySettings", "apply", "apply_url"]

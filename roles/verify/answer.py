@@ -10,23 +10,24 @@ from requests.structures import CaseInsensitiveDict
 
 @dataclass(frozen=True)
 class Answer:
-    """A response, or why there was none."""
+    """A response, or the reason why there was none."""
 
     status: int = 0
     headers: Mapping[str, list[str]] = field(default_factory=CaseInsensitiveDict)
-    """Every value that a name came with, in order; names without regard to case."""
+    """Name -> all values in the order they came; names are case-insensitive."""
 
     body: bytes = b""
     error: str | None = None
     closed: bool = False
-    """The server took the connection and closed it without an answer."""
+    """Whether the server accepted the connection and closed it without an answer."""
 
     def value(self, name: str) -> str | None:
-        """A header's value, or None; several are joined as the standard says."""
+        """The value of a header, or None. Several values are joined with commas, as HTTP
+        defines."""
         values = self.headers.get(name)
         return None if values is None else ", ".join(values)
 
     @property
     def summary(self) -> str:
-        """In a few words."""
+        """The error or the status, for messages."""
         return self.error or f"status {self.status}"

@@ -1,4 +1,4 @@
-"""The certificate that a site shows to the operator's machine."""
+"""The certificate that a site presents to the operator's machine."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 from cryptography import x509
 
 from groundcrew.certificates.material import names_of
-from roles.verify.client import PROXY, reason, unverified
-from roles.verify.expected import Root
-from roles.verify.settings import VerifySettings
+from groundcrew.roles.verify.client import PROXY, reason, unverified
+from groundcrew.roles.verify.expected import Root
+from groundcrew.roles.verify.settings import VerifySettings
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A handshake, as a browser would make it."""
+    """The result of a TLS handshake like a browser's."""
 
     names: tuple[str, ...] = ()
     days: float = 0
@@ -25,17 +25,17 @@ class Shown:
 
     issuer: str = ""
     protocol: str = ""
-    """Version of TLS."""
+    """TLS version."""
 
     http2: bool = False
     distrust: str | None = None
-    """Why it is not trusted."""
+    """Why the certificate is not trusted; None if it is, or if trust is not checked."""
 
     own_issuer: bool = False
-    """It is by nobody but itself."""
+    """Whether it is self-signed."""
 
     error: str | None = None
-    """Why there was no handshake."""
+    """Why the handshake failed."""
 
 
 def look(
@@ -47,7 +47,8 @@ def look(
     *,
     proxy_protocol: bool = False,
 ) -> Shown:
-    """Asks for the site `name`: trusting `root` first, then anybody."""
+    """Does a handshake with the site `name`, first verifying against `root`, then without
+    verification."""
     preface = PROXY if proxy_protocol else b""
     distrust = None
     try:

@@ -13,20 +13,20 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
-from roles.verify.answer import Answer
-from roles.verify.settings import VerifySettings
+from groundcrew.roles.verify.answer import Answer
+from groundcrew.roles.verify.settings import VerifySettings
 
-# Where it is not verified, that is on purpose.
+# Certificates are left unverified only on purpose.
 urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 AGENT = {"User-Agent": "groundcrew-verify", "Accept": "*/*", "Accept-Encoding": "gzip"}
 
 
 PROXY = b"PROXY UNKNOWN\r\n"
-"""How a connection begins where nginx expects the PROXY protocol: it says nothing of anybody."""
+"""Header of the PROXY protocol, version 1, without addresses."""
 
 
 class Announced(urllib3.connection.HTTPConnection):
-    """A connection that begins with the PROXY protocol."""
+    """An HTTP connection that starts with the PROXY protocol."""
 
     def _new_conn(self) -> socket.socket:
         connection = super()._new_conn()
@@ -35,31 +35,31 @@ class Announced(urllib3.connection.HTTPConnection):
 
 
 class AnnouncedTls(Announced, urllib3.connection.HTTPSConnection):
-    """The same for HTTPS."""
+    """An HTTPS connection that starts with the PROXY protocol."""
 
 
 class AnnouncedPool(urllib3.HTTPConnectionPool):
-    """Of those connections."""
+    """A pool of such HTTP connections."""
 
     ConnectionCls = Announced
 
 
 class AnnouncedTlsPool(urllib3.HTTPSConnectionPool):
-    """Of those connections."""
+    """A pool of such HTTPS connections."""
 
     ConnectionCls = AnnouncedTls
 
 
 class Direct(HTTPAdapter):
-    """To an address; over HTTPS it asks for the site `name`, whose certificate is judged by a check
-    of its own (`roles.verify.certificate`)."""
+    """Connects to an address; over HTTPS, requests the site `name`. Its certificate is checked
+    elsewhere (`groundcrew.roles.verify.certificate`)."""
 
     def __init__(self, name: str | None, *, proxy_protocol: bool) -> None:
         self.name, self.proxy_protocol = name, proxy_protocol
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        """With the name for every connection."""
+        """Sets the server name of all connections."""
         if self.name:
             options["server_hostname"] = self.name
         super().init_poolmanager(*args, **options)
@@ -77,9 +77,11 @@ def get(
     name: str | None = None,
     proxy_protocol: bool = False,
 ) -> Answer:
-    """A GET; redirects are not followed. `proxy`: by way of the one that the environment names.
-    `name`: of the site, where an HTTPS URL has an address. `proxy_protocol`: whether the server
-    expects it."""
+    """Sends a GET request without following redirects.
+
+    `proxy`: whether to use the web proxy in the environment. `name`: server name, if an HTTPS URL
+    has an address. `proxy_protocol`: whether the server expects the PROXY protocol.
+    """
     try:
         with requests.Session() as session:
             session.trust_env = proxy
@@ -102,7 +104,7 @@ def get(
 
 
 def reason(error: BaseException) -> str:
-    """The innermost cause of an error, which is what a person needs."""
+    """The innermost cause of an error, for messages."""
     while cause := error.__cause__ or error.__context__:
         error = cause
     return f"{type(error).__name__}: {error}"
@@ -118,7 +120,7 @@ def raw_get(
     tls: bool = False,
     proxy_protocol: bool = False,
 ) -> Answer:
-    """A GET of / with exactly these headers, also malformed ones."""
+    """Sends GET / with exactly these headers, even malformed ones."""
     connection = http.client.HTTPConnection(address, port, timeout=settings.connect_timeout)
     try:
         connection.connect()
@@ -148,17 +150,8 @@ def raw_get(
 
 
 def unverified() -> ssl.SSLContext:
-    """TLS with anybody."""
+    """A TLS context that accepts any certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
-
-
-def connects(address: str, port: int, timeout: float) -> bool:
-    """Whether a TCP connection comes about."""
-    try:
-        with socket.create_connection((address, port), timeout=timeout):
-            return True
-    except OSError:
-        return False

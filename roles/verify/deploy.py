@@ -1,4 +1,4 @@
-"""Verification of a host, or of a URL."""
+"""Operations of the verify role."""
 
 from __future__ import annotations
 
@@ -6,25 +6,24 @@ from collections.abc import Iterable
 
 from pyinfra.api import deploy
 
-from roles.verify import operations
-from roles.verify.expected import Expected, Gzip
-from roles.verify.settings import VerifySettings
-
-PACKAGES = ("iproute2", "logrotate")
-"""Debian packages that the checks on the host use."""
+from groundcrew.contract import Brought
+from groundcrew.roles.verify import operations
+from groundcrew.roles.verify.expected import Expected, Gzip
+from groundcrew.roles.verify.settings import VerifySettings
 
 
 @deploy("verify")
-def apply(settings: VerifySettings, expected: Expected) -> None:
-    """The host keeps what its settings promise, or the run fails."""
-    operations.host(name="host", settings=settings, expected=expected)
+def apply(settings: VerifySettings, expected: Expected, brought: Brought) -> None:
+    """Fails the run unless the host serves what its settings promise. `brought` has the roles' own
+    checks."""
+    operations.host(name="host", settings=settings, expected=expected, brought=brought)
 
 
 @deploy("verify")
 def apply_url(
     settings: VerifySettings, url: str, security_headers: Iterable[str], gzip: Gzip
 ) -> None:
-    """A URL answers as a well-kept site does, or the run fails."""
+    """Fails the run unless a URL passes the checks for any site."""
     operations.url(
         name=url, settings=settings, address=url, security_headers=security_headers, gzip=gzip
     )

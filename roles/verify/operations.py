@@ -4,102 +4,130 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from pyinfra import host as current_host
 from pyinfra import logger
 from pyinfra.api import FunctionCommand, Host, State, operation
 
-from groundcrew import terminal, transport
+from groundcrew import record, terminal, transport
+from groundcrew.contract import Brought
 from groundcrew.results import json_report
-from groundcrew.results.result import Check, NotCheckedError, Status, fail
+from groundcrew.results.result import Check, Status, fail
 from groundcrew.results.table import table
-from roles.verify.checks import run_checks
-from roles.verify.checks.firewall import cannot_see, closed_ports, open_ports, probed_addresses
-from roles.verify.expected import Expected, Gzip
-from roles.verify.facts import HostReport
-from roles.verify.outside import Reached, ask_sites, patience, reach
-from roles.verify.request import host_request
-from roles.verify.seen import Seen
-from roles.verify.settings import VerifySettings
-from roles.verify.site import check_url
+from groundcrew.roles.verify.checks import CHECKS
+from groundcrew.roles.verify.expected import Expected, Gzip
+from groundcrew.roles.verify.outside import ask_sites
+from groundcrew.roles.verify.request import reads
+from groundcrew.roles.verify.seen import SitesSeen
+from groundcrew.roles.verify.settings import VerifySettings
+from groundcrew.roles.verify.site import check_url
+from groundcrew.verify import every_host
+from groundcrew.verify.facts import HostReport, of_every_host
+from groundcrew.verify.runner import run_checks
+from groundcrew.verify.seen import View
 
 Commands = Generator[FunctionCommand, None, None]
 
 
 @operation()
-def host(settings: VerifySettings, expected: Expected) -> Commands:
-    """Checks that the host keeps all promises of its settings; fails it otherwise.
+def host(settings: VerifySettings, expected: Expected, brought: Brought) -> Commands:
+    """Checks that the host keeps all promises of its settings, and fails it otherwise.
 
-    Runs only when operations are executed, not while changes are being detected: there is nothing
-    to predict. Prints a table; writes `verify.json`.
+    Runs only while operations are executed, not while changes are detected: there is nothing to
+    predict. Prints a table and writes the file of `verify.json`.
     """
-    yield from conclude(settings, lambda: run_checks(look(settings, expected)))
+    yield from conclude(
+        settings, lambda: run_checks(checks(brought), look(settings, expected, brought))
+    )
 
 
 @operation()
 def url(
     settings: VerifySettings, address: str, security_headers: Iterable[str], gzip: Gzip
 ) -> Commands:
-    """Checks a URL from the operator's machine; nothing is asked of the host."""
+    """Checks a URL from the operator's machine, without using the host."""
     yield from conclude(settings, lambda: check_url(settings, address, security_headers, gzip))
 
 
-def look(settings: VerifySettings, expected: Expected) -> Seen:
-    """Everything there is to know: from inside and outside at once, then the packet filter."""
-    address = settings.address or ssh_address(current_host)
+def look(settings: VerifySettings, expected: Expected, brought: Brought) -> SitesSeen:
+    """What was seen of the host, from inside and outside, collected in parallel."""
+    view = View(
+        address=settings.address or ssh_address(current_host),
+        published=settings.http_port is not None,
+        connect_timeout=settings.connect_timeout,
+        silent_ports=settings.firewall_ports,
+        tolerated_ports=settings.listening,
+    )
+    wanted = [
+        reads(settings, expected, brought.units),
+        of_every_host([service.unit for service in brought.services]),
+        *brought.reads,
+    ]
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(ask_sites, settings, expected, address)
-        report = current_host.get_fact(
-            HostReport, request=host_request(settings, expected), _ignore_errors=True
-        )
+        asked = pool.submit(ask_sites, settings, expected, view.address)
+        report = current_host.get_fact(HostReport, reads=wanted, _ignore_errors=True)
         sites = asked.result()
-    seen = Seen(settings, expected, address, report, sites, {})
-    return Seen(settings, expected, address, report, sites, reachable_ports(seen))
+    return SitesSeen(
+        view=view,
+        report=report,
+        declared_ports=brought.public_ports,
+        answering_ports=brought.answering_ports,
+        settings=settings,
+        expected=expected,
+        units=brought.units,
+        sites=sites,
+    )
 
 
-def reachable_ports(seen: Seen) -> Reached:
-    """Which ports answer, where that can be judged."""
-    try:
-        if not seen.expected.firewall or cannot_see(seen):
-            return {}
-        addresses, limit = probed_addresses(seen), seen.settings.connect_timeout
-        opened, seconds = reach(addresses, open_ports(seen), limit)
-        hidden, _ = reach(addresses, closed_ports(seen), patience(seconds, limit))
-        return {**opened, **hidden}
-    except NotCheckedError:
-        return {}
+def checks(brought: Brought) -> dict[str, Callable[[SitesSeen], Iterable[Check]]]:
+    """All checks of a host, in the order of the table."""
+    services = [service.unit for service in brought.services]
+    of_host = {"services": partial(every_host.services, services)} if services else {}
+    return {
+        **CHECKS,
+        "listening sockets": every_host.listening,
+        **of_host,
+        **brought.checks,
+    }
 
 
 def ssh_address(host: Host) -> str:
-    """Where the operator's machine reaches the host."""
+    """The address at which the operator's machine reaches the host."""
     if host.name.startswith("@local"):
         return "127.0.0.1"
     return transport.address(host)
 
 
-def conclude(settings: VerifySettings, checks: Callable[[], Sequence[Check]]) -> Commands:
-    """Runs the checks, tells their results, and fails the host when one failed.
+def conclude(settings: VerifySettings, judge: Callable[[], Sequence[Check]]) -> Commands:
+    """Runs the checks, reports the results, and fails the host if a check failed.
 
-    A yielded command is a change to pyinfra, so there is one only in failure, where it fails: no
-    exception, because that would end the run before other hosts are done.
+    pyinfra counts a yielded command as a change, so one is yielded only on failure. It fails
+    instead of raising an exception, which would end the run before the other hosts are done.
     """
     if not current_host.state.is_executing:
         return
-    results = list(checks())
-    if settings.json_path:
+    yield from tell("verify", list(judge()), settings.json_path)
+
+
+def tell(kind: str, results: list[Check], json_path: str | None) -> Commands:
+    """Prints results of the current host, records them for reports and as JSON, and fails the host
+    if one of them does. `kind` is the block of settings that they belong to."""
+    if json_path:
         try:
-            json_report.record(settings.json_path, current_host.name, results)
+            json_report.record(json_path, current_host.name, results)
         except OSError as error:
-            results.append(fail("verify.json", f"cannot be written: {error}"))
-    logger.info(table(f"Verify {current_host.name}", results, terminal.width()))
+            results.append(fail(f"{kind}.json", f"cannot be written: {error}"))
+    record.checks(current_host, kind, results)
+    logger.info(table(f"{kind.capitalize()} {current_host.name}", results, terminal.width()))
     if not json_report.passed(results):
         bad = (f"{item.name}: {item.detail}" for item in results if item.status is Status.FAIL)
         yield FunctionCommand(fail_host, tuple(bad), {})
 
 
 def fail_host(state: State, host: Host, *told: str) -> bool:
-    """Says why, and marks a host as failed; also where pyinfra would not (--no-wait), so that it
-    exits 1."""
+    """Logs the reasons and marks the host as failed, even with --no-wait, so that the run exits
+    1."""
     for line in told:
         host.log_styled(line, log_func=logger.error, fg="red")
     state.failed_hosts.add(host)

@@ -1,33 +1,43 @@
-"""What the program on the host is asked to look at."""
+"""The request to the program on the host."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.paths import AppPaths
-from roles.verify.expected import Expected, host_header, instance_names
-from roles.verify.settings import VerifySettings
+from groundcrew.contract import Reads
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.paths import AppPaths
+from groundcrew.roles.verify.expected import Expected, host_header, instance_names
+from groundcrew.roles.verify.settings import VerifySettings
 
-CONNECT_ROUNDS = 4
-"""How often the operator may wait for `connect_timeout` while the listener stays open."""
+ON_HOST = "groundcrew.roles.verify.on_host"
+SECTIONS = (
+    "units_before",
+    "releases",
+    "maintenance",
+    "processes",
+    "exposure",
+    "followers",
+    "leftovers",
+    "sockets",
+    "reuse",
+)
 
 
-def host_request(settings: VerifySettings, expected: Expected) -> dict[str, Any]:
-    """The argument of `groundcrew/remote/verify_host.py`."""
-    return {
+def reads(settings: VerifySettings, expected: Expected, units: Iterable[str]) -> Reads:
+    """What to read about applications, and the exposure of the host's own `units`."""
+    request = {
         "apps": [app_request(name, app) for name, app in sorted(expected.apps.items())],
-        "own_units": sorted(expected.own_units),
-        "status_port": expected.status_port,
-        "admins": sorted(expected.admins),
+        "own_units": sorted(units),
         "settle": settings.settle,
         "reuse_requests": settings.reuse_requests,
-        "listener": CONNECT_ROUNDS * settings.connect_timeout if expected.firewall else 0,
     }
+    return Reads(ON_HOST, SECTIONS, request, last=("units_after", "seconds"))
 
 
 def app_request(name: str, app: AppSettings) -> dict[str, Any]:
-    """One application of that."""
+    """The part of the request for one application."""
     paths = AppPaths(name)
     return {
         "name": name,

@@ -1,4 +1,4 @@
-"""Checks of any URL, known or not, from the operator's machine only."""
+"""Checks of any URL, from the operator's machine only."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from itertools import pairwise
 from urllib.parse import urljoin, urlsplit
 
 from groundcrew.results.result import Check, fail, judge, not_applicable, ok
-from roles.verify.answer import Answer
-from roles.verify.checks.compression import judge_pages
-from roles.verify.checks.headers import revealing
-from roles.verify.client import get
-from roles.verify.expected import Gzip
-from roles.verify.settings import VerifySettings
+from groundcrew.roles.verify.answer import Answer
+from groundcrew.roles.verify.checks.compression import judge_pages
+from groundcrew.roles.verify.checks.headers import revealing
+from groundcrew.roles.verify.client import get
+from groundcrew.roles.verify.expected import Gzip
+from groundcrew.roles.verify.settings import VerifySettings
 
 REDIRECTS = range(300, 400)
 MAX_REDIRECTS = 10
@@ -21,8 +21,8 @@ MAX_REDIRECTS = 10
 def check_url(
     settings: VerifySettings, url: str, security_headers: Iterable[str], gzip: Gzip
 ) -> list[Check]:
-    """Status, TLS, redirects, security headers (their presence), compression and what the server
-    tells about itself."""
+    """Checks status, TLS, redirects, presence of security headers, compression and the Server
+    header."""
     chain = follow(settings, url)
     final, answer = list(chain.items())[-1]
     results = [reachable(final, answer), redirects(url, chain)]
@@ -38,7 +38,7 @@ def check_url(
 
 
 def follow(settings: VerifySettings, url: str) -> dict[str, Answer]:
-    """URL -> its answer, from `url` to the last one that it redirects to."""
+    """URL -> answer, from `url` to the end of its redirects."""
     chain: dict[str, Answer] = {}
     while url not in chain and len(chain) <= MAX_REDIRECTS:
         chain[url] = answer = get(settings, url)
@@ -50,7 +50,7 @@ def follow(settings: VerifySettings, url: str) -> dict[str, Answer]:
 
 
 def reachable(url: str, answer: Answer) -> Check:
-    """The last URL answers with success. Certificates are checked on the way."""
+    """The last URL answers with a 2xx status. Certificates are verified on the way."""
     if answer.error:
         return fail("status", f"{url}: {answer.error}")
     return judge(
@@ -61,7 +61,7 @@ def reachable(url: str, answer: Answer) -> Check:
 
 
 def redirects(url: str, chain: Mapping[str, Answer]) -> Check:
-    """HTTP leads to HTTPS if to anywhere, and never back."""
+    """Redirects end, and never lead from HTTPS to HTTP."""
     urls = list(chain)
     if chain[urls[-1]].status in REDIRECTS:
         return fail("redirect", f"ends nowhere: {' -> '.join(urls)}")
@@ -74,14 +74,14 @@ def redirects(url: str, chain: Mapping[str, Answer]) -> Check:
 
 
 def transport(url: str) -> Check:
-    """The answer came over TLS with a certificate that was checked."""
+    """The answer came over TLS with a verified certificate."""
     if urlsplit(url).scheme == "https":
         return ok("tls", "certificate is valid for the name")
     return not_applicable("tls", "plain HTTP")
 
 
 def headers(names: Iterable[str], url: str, answer: Answer) -> Check:
-    """Every security header is there; its value is the site's own affair."""
+    """Every security header is present; the values are not checked."""
     wanted = list(names)
     if urlsplit(url).scheme == "https":
         wanted.append("Strict-Transport-Security")

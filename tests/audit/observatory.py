@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from groundcrew.audit.tool import HOME
+from groundcrew.tool import HOME
 from tests.audit.gate import NotCheckedError
 
 FILES = Path(__file__).with_name("observatory")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from groundcrew.audit.tool import programs
+from groundcrew.tool import programs
 
 LOCK = Path(__file__).with_name("requirements.lock")
 APT_INSTALL = (

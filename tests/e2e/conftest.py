@@ -4,26 +4,42 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from groundcrew.lab.recipe import SUITES
+from tests import lanes
 from tests.audit import gate
 from tests.e2e import harness
+from tests.e2e.five import examples, examples_inventory  # noqa: F401 - fixtures
 from tests.e2e.harness import RUNS, LabHost
 from tests.e2e.strict import StrictHost
 
 
 @pytest.fixture(scope="session")
-def bookworm() -> Iterator[LabHost]:
+def bookworm(request: pytest.FixtureRequest) -> Iterator[LabHost]:
     with harness.converged("e2e-bookworm", "bookworm") as host:
+        if request.config.getoption("--lane") in lanes.BOTH_SUITES:
+            request.getfixturevalue("begun")
         yield host
 
 
 @pytest.fixture(scope="session")
-def trixie() -> Iterator[LabHost]:
-    with harness.converged("e2e-trixie", "trixie") as host:
-        yield host
+def begun() -> Iterator[Future[LabHost]]:
+    """The host with Debian 13. In lanes that need it, it is made while tests use the other one."""
+    made = harness.converged("e2e-trixie", "trixie")
+    with ThreadPoolExecutor() as pool:
+        future = pool.submit(made.__enter__)
+        yield future
+    if future.exception() is None:
+        made.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def trixie(begun: Future[LabHost]) -> LabHost:
+    return begun.result()
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +58,7 @@ def source(tmp_path: Path) -> Path:
     return copy
 
 
-@pytest.fixture(params=["bookworm", "trixie"])
+@pytest.fixture(params=SUITES)
 def converged(request: pytest.FixtureRequest) -> LabHost:
     host: LabHost = request.getfixturevalue(request.param)
     return host

@@ -1,4 +1,4 @@
-"""Runs pyinfra against lab hosts as a user would, and looks at them with other tools."""
+"""Runs pyinfra against lab hosts as a user would, and inspects the hosts with other tools."""
 
 from __future__ import annotations
 
@@ -8,24 +8,35 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 import testinfra
+
+from groundcrew.lab.recipe import SUITES
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = ROOT / ".groundcrew" / "lab" / "id_ed25519"
 PYINFRA = [sys.executable, "-m", "pyinfra"]
 GOOD = ROOT / "examples" / "hello"
-"""The example, of which tests make releases."""
+"""The example application that tests release."""
+
+FULL = bool(os.environ.get("GROUNDCREW_FULL"))
+"""Whether tests repeat all that they can: bin/test --full."""
 
 ROLLBACK = "playbooks/rollback.py"
+WATCHED: dict[str, Any] = {f"app.{name}.release.check_window": 1 for name in ("hello", "httpbin")}
+"""Releases of the examples are watched for a second, where a test says nothing else. Hundreds of
+them would wait for five."""
+
 RUNS: list[Run] = []
-"""The runs of this test session; the report of a failed test shows the last one."""
+"""The runs of this test session. The report of a failed test shows the last one."""
 
 
 @dataclass
@@ -48,7 +59,7 @@ class Run:
 
     @property
     def planned(self) -> list[str]:
-        """Names of the operations that a dry run would change."""
+        """Names of the operations that a dry run predicts to change a host."""
         return [
             item["name"]
             for item in self.json["plan"]
@@ -61,11 +72,11 @@ def _arguments(
     data: Mapping[str, Any] | None,
     playbook: str,
     options: tuple[str, ...],
-    inventory: str = "inventory/lab.py",
+    start: Sequence[str] = (*PYINFRA, "inventory/lab.py"),
 ) -> list[str]:
     values = [f"--data={key}={_text(value)}" for key, value in (data or {}).items()]
     limits = [f"--limit={name}" for name in limit.split(",")]
-    return [*PYINFRA, inventory, playbook, *limits, *values, *options]
+    return [*start, playbook, *limits, *values, *options]
 
 
 def _text(value: Any) -> str:
@@ -81,17 +92,24 @@ def pyinfra(
     timeout: int = 600,
     nice: int = 0,
     project: Path | None = None,
+    inventory: Path | None = None,
+    program: Sequence[str] = PYINFRA,
 ) -> Run:
-    """A run on the hosts of `limit` (names with commas between them), with JSON on standard output,
-    without questions unless it is a dry one. `nice` gives way to the lab host on this machine, as
-    if the operator had a machine of their own. `project` is another project directory, whose
-    inventory is inventory/prod.py.
-    """
+    """Runs pyinfra on the hosts of `limit` (comma-separated names), with JSON on standard output
+    and without questions. `nice` lowers its priority in favour of the lab host on this machine.
+    `project` is another project directory, whose inventory is inventory/prod.py; `inventory` is
+    another inventory of this one."""
     options = ("--json", *(() if "--dry" in options else ("-y",)), *options)
-    inventory = "inventory/prod.py" if project else "inventory/lab.py"
+    data = data if project else {**WATCHED, **(data or {})}
+    name = inventory or ("inventory/prod.py" if project else "inventory/lab.py")
     started = time.monotonic()
     done = subprocess.run(
-        ["nice", "-n", str(nice), *_arguments(limit, data, playbook, options, inventory)],
+        [
+            "nice",
+            "-n",
+            str(nice),
+            *_arguments(limit, data, playbook, options, [*program, str(name)]),
+        ],
         cwd=project or ROOT,
         env={**os.environ, **(env or {})},
         stdin=subprocess.DEVNULL,
@@ -100,7 +118,7 @@ def pyinfra(
         timeout=timeout,
         check=False,
     )
-    # Some tests have runs in the background, so that the last one need not be this.
+    # Some tests run pyinfra in the background, so the last run need not be this one.
     run = Run(done.returncode, done.stdout, done.stderr, time.monotonic() - started)
     RUNS.append(run)
     return run
@@ -109,9 +127,9 @@ def pyinfra(
 def start_pyinfra(
     limit: str, data: Mapping[str, Any] | None = None, playbook: str = "playbooks/release.py"
 ) -> subprocess.Popen[str]:
-    """A run in the background, its output in one pipe."""
+    """Starts a run in the background, with all output in one pipe."""
     return subprocess.Popen(
-        _arguments(limit, data, playbook, ("-y",)),
+        _arguments(limit, {**WATCHED, **(data or {})}, playbook, ("-y",)),
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -120,14 +138,38 @@ def start_pyinfra(
     )
 
 
+def suites(*usual: str, fixture: str = "converged") -> pytest.MarkDecorator:
+    """For a test whose host has any suite, and to which another suite adds little: where it usually
+    runs. With bin/test --full it runs on all suites."""
+    return pytest.mark.parametrize(fixture, SUITES if FULL else usual, indirect=True)
+
+
+HELD = "/etc/build-may-end"
+HELD_BUILD = {"app.hello.hooks.build": [f"until test -e {HELD}; do sleep 0.2; done"]}
+"""A build that lasts until the test has seen what it wants to see."""
+
+
+@contextmanager
+def held_build(host: LabHost, data: Mapping[str, Any]) -> Iterator[subprocess.Popen[str]]:
+    """A release in the background whose build ends when this does."""
+    inside(host, f"rm -f {HELD}")
+    run = start_pyinfra(host.name, {**data, **HELD_BUILD})
+    try:
+        inside(host, f"for i in $(seq 600); do pgrep -u hello-build -f {HELD} >/dev/null && exit; "
+               "sleep 0.1; done; false")  # fmt: skip
+        yield run
+    finally:
+        inside(host, f"touch {HELD}")
+
+
 def good(run: Run) -> Run:
-    """The run, which must have ended well."""
+    """The run itself. Fails unless it succeeded."""
     assert run.status == 0, run.stderr
     return run
 
 
 def version(source: Path, text: str) -> None:
-    """Another version of the example, told by its page."""
+    """Writes another version of the example, which its page shows."""
     path = source / "templates" / "page.html"
     path.write_text((GOOD / "templates" / "page.html").read_text() + f"<!-- {text} -->")
 
@@ -142,17 +184,25 @@ def lab(*arguments: str) -> str:
 
 @dataclass
 class LabHost:
-    """A lab host and how to look at it."""
+    """A lab host, and ways to inspect it."""
 
     name: str
     suite: str
     address: str = ""
     container: str = ""
     first: Run | None = field(default=None, repr=False)
+    group: str = "web"
+    """Groups in the inventory, separated by commas."""
 
     def up(self) -> None:
-        lab("reset", self.name, "--suite", self.suite)
+        lab("reset", self.name, "--suite", self.suite, "--group", self.group)
         self.find()
+
+    @staticmethod
+    def together(hosts: Iterable[LabHost], action: Callable[[LabHost], object]) -> None:
+        """Does the same with several hosts at the same time, such as `LabHost.up`."""
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(action, hosts))
 
     def find(self) -> None:
         hosts = json.loads(lab("list", "--json"))
@@ -160,13 +210,13 @@ class LabHost:
         self.address, self.container = host["address"], host["container"]
 
     def reboot(self) -> None:
-        """Stop and start the whole host; what is in /run and /tmp is gone."""
+        """Stops and starts the host; /run and /tmp are lost."""
         subprocess.run(["docker", "restart", self.container], check=True, capture_output=True)
         lab("up", self.name)
         self.find()
 
     def lose_power(self) -> None:
-        """Everything ends at once, and nothing is told to; `power_on` starts the host again."""
+        """Kills the host without warning, like a power cut; `power_on` starts it again."""
         subprocess.run(["docker", "kill", self.container], check=True, capture_output=True)
 
     def power_on(self) -> None:
@@ -185,13 +235,13 @@ class LabHost:
         )
 
     def out(self, command: str) -> str:
-        """Output of a command as root."""
+        """Output of a command run as root."""
         done = self.shell.run(command)
         assert done.rc == 0, f"{command}: {done.stderr}"
         return str(done.stdout).strip()
 
     def cut_connections(self) -> None:
-        """Kill every SSH session, the one that asks for it too."""
+        """Kills every SSH session, including the one that runs this command."""
         self.out("setsid sh -c 'sleep 0.2; pkill -f sshd.*:.deploy' >/dev/null 2>&1 & true")
 
     def get(self, path: str, host: str, **options: Any) -> requests.Response:
@@ -199,13 +249,13 @@ class LabHost:
         return requests.get(f"http://{self.address}{path}", headers=headers, timeout=10, **options)
 
     def live(self, app: str) -> str:
-        """The release that nginx leads to."""
+        """The release that nginx sends requests to."""
         link = f"/run/groundcrew/nginx/{app}/current.sock"
         return self.out(f"basename $(readlink {link}) .sock")
 
 
 def inside(host: LabHost, command: str, text: str = "", timeout: int = 300) -> str:
-    """Output of a command on the host, not by way of SSH, which auditors get banned from."""
+    """Output of a command on the host, run without SSH, where audit tools would get banned."""
     done = subprocess.run(
         ["docker", "exec", "-i", host.container, "sh", "-c", command],
         input=text,
@@ -219,12 +269,19 @@ def inside(host: LabHost, command: str, text: str = "", timeout: int = 300) -> s
 
 
 @contextmanager
-def converged(name: str, suite: str, data: Mapping[str, Any] | None = None) -> Iterator[LabHost]:
-    """A new lab host after its first run; kept at the end where GROUNDCREW_KEEP is set."""
-    host = LabHost(name, suite)
+def converged(
+    name: str,
+    suite: str,
+    data: Mapping[str, Any] | None = None,
+    group: str = "web",
+    inventory: Path | None = None,
+) -> Iterator[LabHost]:
+    """A new lab host after its first run. It is removed at the end unless GROUNDCREW_KEEP is
+    set."""
+    host = LabHost(name, suite, group=group)
     host.up()
     try:
-        host.first = pyinfra(host.name, data=data)
+        host.first = pyinfra(host.name, data=data, inventory=inventory)
         assert host.first.status == 0, host.first.stderr
         yield host
     finally:
@@ -234,7 +291,7 @@ def converged(name: str, suite: str, data: Mapping[str, Any] | None = None) -> I
 
 @dataclass
 class Traffic:
-    """Counts of a background client."""
+    """Requests and failures of a background client."""
 
     requests: int = 0
     failures: list[str] = field(default_factory=list)
@@ -243,10 +300,16 @@ class Traffic:
 
 @contextmanager
 def traffic(
-    host: LabHost, path: str, *domains: str, pause: float = 0.02, patience: float = 10
+    host: LabHost,
+    path: str,
+    *domains: str,
+    pause: float = 0.02,
+    patience: float = 10,
+    body: str | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Iterator[Traffic]:
-    """One client asks the domains for a page all the time, one after the other; whatever is not a
-    200 in `patience` seconds is a failure."""
+    """Requests a page from each domain in turn, continuously, in the background: with POST if there
+    is a body. Anything but a 200 within `patience` seconds is a failure."""
     counts = Traffic()
     stop = threading.Event()
 
@@ -256,8 +319,12 @@ def traffic(
             for domain in domains:
                 counts.requests += 1
                 try:
-                    answer = session.get(
-                        f"http://{host.address}{path}", headers={"Host": domain}, timeout=patience
+                    answer = session.request(
+                        "POST" if body else "GET",
+                        f"http://{host.address}{path}",
+                        headers={"Host": domain, **(headers or {})},
+                        data=body,
+                        timeout=patience,
                     )
                     counts.bodies.add(answer.text)
                     if answer.status_code != 200:

@@ -74,7 +74,7 @@ def test_a_build_is_an_unprivileged_user_in_a_sandbox(bookworm: LabHost, source:
         echo user=$(id -un) groups=$(id -Gn)
         grep -E '^(NoNewPrivs|CapEff|Seccomp):' /proc/self/status
         ls /srv
-        ls /srv/httpbin /srv/hello/shared /srv/hello/secrets /var/lib/groundcrew/apps
+        ls /srv/httpbin /srv/hello/shared /srv/hello/secrets /var/lib/groundcrew/manifest
         cat /etc/shadow
         touch /etc/pwned /usr/pwned /srv/pwned /run/pwned /var/tmp/../pwned
         chmod u+s attack.sh && stat -c mode=%a attack.sh
@@ -242,7 +242,7 @@ def test_a_build_cannot_read_the_applications_secrets(bookworm: LabHost, source:
     template.write_text("password = {{ secrets.TOKEN }}\n")
     more = {
         "app.hello.files": {"conf/app.ini": {"template": str(template)}},
-        "app.hello.secrets": {"TOKEN": {"generate": {"length": 32}}},
+        "app.hello.secrets": {"TOKEN": {"generate": {"length": 32, "per_host": True}}},
     }
     first = release(bookworm, source, more=more)
     assert first.status == 0, first.stderr

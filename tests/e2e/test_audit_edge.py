@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from groundcrew.audit.tool import programs
+from groundcrew.tool import programs
 from tests.audit import gate, observatory, sender, tls, tools
 from tests.audit.gate import NotCheckedError, unwaived, waivers
 from tests.audit.hostile import cases
 from tests.e2e.audit_edge import Edge, applications, make
-from tests.e2e.harness import ROOT, LabHost, inside
+from tests.e2e.harness import ROOT, LabHost, inside, suites
 from tests.e2e.test_audit_host import gixy
 
 SUITES = ("bookworm", "trixie")
@@ -117,6 +117,7 @@ def test_gixy_finds_nothing_in_sites_of_every_kind(edge: Edge, tmp_path: Path) -
     assert unwaived(found, allowed) == []
 
 
+@suites("trixie", fixture="edge")
 @pytest.mark.parametrize(("app", "least"), [("probe-sync-tls", 130), ("probe-uwsgi-tls", 80)])
 def test_the_observatory(edge: Edge, app: str, least: int) -> None:
     site = edge.target(app)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.e2e.harness import GOOD, LabHost, Run, pyinfra
+from tests.e2e.harness import GOOD, LabHost, Run, pyinfra, suites
 
 INSIDE = (
     "python3 -c \"import http.client; c = http.client.HTTPConnection('127.0.0.1'); "
@@ -59,20 +59,17 @@ def shut(converged: LabHost) -> Iterator[LabHost]:
         assert converged.get("/", "hello.test").status_code == 200
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-def test_every_method_gets_the_page(bookworm: LabHost, method: str) -> None:
-    maintenance(bookworm, "on")
-    try:
+@suites("bookworm")
+def test_every_method_gets_the_page(shut: LabHost) -> None:
+    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
         body = {"data": b"x" * (20 << 20)} if method in ("POST", "PUT") else {}
-        url, headers = f"http://{bookworm.address}/a/b?c=d", {"Host": "hello.test"}
+        url, headers = f"http://{shut.address}/a/b?c=d", {"Host": "hello.test"}
         answer = requests.request(method, url, headers=headers, timeout=10, **body)
-        assert answer.status_code == 503
-        assert answer.headers["Retry-After"] == "300"
-        assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert answer.status_code == 503, method
+        assert answer.headers["Retry-After"] == "300", method
+        assert answer.headers["Content-Type"] == "text/html; charset=utf-8", method
         if method != "HEAD":
-            assert "Down for maintenance" in answer.text
-    finally:
-        maintenance(bookworm, "off")
+            assert "Down for maintenance" in answer.text, method
 
 
 def test_visitors_get_the_page_and_the_health_path_answers(shut: LabHost) -> None:
@@ -93,6 +90,7 @@ def test_visitors_get_the_page_and_the_health_path_answers(shut: LabHost) -> Non
     assert shut.get("/get", "httpbin.test").status_code == 200
 
 
+@suites("bookworm")
 def test_nginx_can_read_the_page_and_nothing_else(shut: LabHost) -> None:
     assert shut.out("runuser -u www-data -- cat /srv/hello/maintenance/page.html")
     for path in ("shared", "releases", "cache"):
@@ -101,6 +99,7 @@ def test_nginx_can_read_the_page_and_nothing_else(shut: LabHost) -> None:
         assert shut.shell.run(f"runuser -u hello -- test -w /srv/hello/maintenance{path}").rc != 0
 
 
+@suites("bookworm")
 def test_the_second_on_changes_nothing_and_nginx_is_never_reloaded(shut: LabHost) -> None:
     workers = shut.out("pgrep -u www-data nginx")
     before = shut.out("cat /srv/hello/maintenance/on")
@@ -169,6 +168,7 @@ def test_who_is_allowed_gets_the_application(bookworm: LabHost, tmp_path: Path) 
         assert pyinfra(bookworm.name).status == 0
 
 
+@suites("trixie")
 def test_it_is_no_failure_for_verify_but_shown(shut: LabHost) -> None:
     text = look(shut, "verify")
     assert "hello: maintenance" in text
@@ -244,7 +244,11 @@ def test_status_shows_timers_and_workers(bookworm: LabHost) -> None:
                 break
             time.sleep(1)
         assert missing == [], text
-        verified = pyinfra(bookworm.name, playbook="playbooks/verify.py", data=data)
+        # While the job runs again, systemd has forgotten how its last run ended.
+        for _ in range(4):
+            verified = pyinfra(bookworm.name, playbook="playbooks/verify.py", data=data)
+            if verified.status == 1:
+                break
         assert verified.status == 1
         assert "timer wrong: its last run failed (exit-code)" in " ".join(verified.stderr.split())
         assert "timer tick" not in verified.stderr
@@ -295,6 +299,7 @@ def test_a_lock_is_shown_with_its_holder(bookworm: LabHost, tmp_path: Path) -> N
         bookworm.out("systemctl stop holder; : > /srv/hello/lock")
 
 
+@suites("trixie")
 def test_logs_show_the_journal_and_both_logs_of_nginx(converged: LabHost) -> None:
     converged.get("/?day2=seen", "hello.test")
     text = look(converged, "logs", app="hello", lines=20)

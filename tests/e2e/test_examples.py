@@ -6,46 +6,23 @@ import hashlib
 import http.client
 import json
 import re
-import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 import yaml
 
-from tests.e2e.harness import ROOT, LabHost, converged, pyinfra, traffic
+from tests.e2e.five import DATA, FIVE, WRITTEN, manifest
+from tests.e2e.harness import LabHost, pyinfra, traffic
 from tests.e2e.test_web import STRICT, lacking, status_and_headers
 from tests.e2e.websocket import websocket
 
-FIVE = ["ragflow-like", "opendify-like", "agentchat-like", "legacypi-like", "ragagent-like"]
-WRITTEN = "written"
-"""An application whose manifest bin/new-app writes, from the source of one of the examples."""
-DATA: dict[str, Any] = {
-    "apps": [*FIVE, WRITTEN],
-    **{f"app.{name}.release.check_window": 1 for name in [*FIVE, WRITTEN]},
-}
 MEGABYTE = 1000 * 1000
-
-
-def manifest(name: str) -> dict[str, Any]:
-    return yaml.safe_load((ROOT / "apps" / f"{name}.yml").read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="module")
-def examples() -> Iterator[LabHost]:
-    target = ROOT / "apps" / f"{WRITTEN}.yml"
-    command = [ROOT / "bin/new-app", "examples/ragagent-like", WRITTEN, "--force"]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    try:
-        with converged("e2e-apps", "bookworm", DATA) as host:
-            yield host
-    finally:
-        target.unlink()
 
 
 def units(host: LabHost, pattern: str) -> list[str]:
@@ -115,11 +92,11 @@ def size_that_passes(host: LabHost, app: str, path: str, size: int) -> None:
 # All of them
 
 
-def test_the_second_run_changes_nothing(examples: LabHost) -> None:
-    again = pyinfra(examples.name, data=DATA)
+def test_the_second_run_changes_nothing(examples: LabHost, examples_inventory: Path) -> None:
+    again = pyinfra(examples.name, data=DATA, inventory=examples_inventory)
     assert again.status == 0, again.stderr
     assert again.changed == []
-    assert pyinfra(examples.name, "--dry", data=DATA).planned == []
+    assert pyinfra(examples.name, "--dry", data=DATA, inventory=examples_inventory).planned == []
 
 
 def test_each_has_a_user_of_its_own_and_none_is_root(examples: LabHost) -> None:
@@ -328,8 +305,7 @@ def test_opendify_streams_as_it_answers(examples: LabHost) -> None:
     found = events(answer)
     assert [text for text, _ in found][-1] == "[DONE]"
     assert len(found) == 4
-    assert found[0][1] < 0.4
-    assert found[-1][1] > 1
+    assert found[-1][1] - found[0][1] > 0.6
 
 
 def test_opendifys_instances_share_their_conversations(examples: LabHost) -> None:
@@ -350,10 +326,10 @@ def test_opendifys_mappings_are_not_public(examples: LabHost) -> None:
 
 
 def test_opendify_answers_10_requests_a_second(examples: LabHost) -> None:
-    found = statuses(examples, "/v1/nothing", OPENDIFY, 80, 16)
-    assert found[404] >= 10
-    assert found[429] > 10
-    assert set(found) == {404, 429}
+    counts = statuses(examples, "/v1/nothing", OPENDIFY, 80, 16)
+    assert counts[404] >= 10
+    assert counts[429] > 10
+    assert set(counts) == {404, 429}
     assert examples.get("/v1/models", OPENDIFY).status_code == 200, "health checks are not counted"
 
 
@@ -397,7 +373,8 @@ def test_agentchats_websocket_and_stream(examples: LabHost) -> None:
         assert socket.ask("again") == "you said: again"
     found = events(examples.get("/api/v1/chat/stream?text=one+two+three", AGENTCHAT, stream=True))
     assert [text for text, _ in found] == ["one", "two", "three"]
-    assert found[0][1] < 0.4 < found[-1][1]
+    # The last is sent a second after the first.
+    assert found[-1][1] - found[0][1] > 0.4
 
 
 def test_agentchats_front_end_is_built_and_cached(examples: LabHost) -> None:
@@ -538,14 +515,14 @@ def test_legacypis_cache_answers_for_a_second_and_only_for_strangers(examples: L
 
 
 def test_legacypi_limits_rates_and_connections(examples: LabHost) -> None:
-    found = statuses(examples, "/api/articles/", LEGACYPI, 150, 24)
-    assert found[200] >= 40
-    assert found[429] > 10
-    assert set(found) == {200, 429}
-    found = statuses(examples, "/api/work/", LEGACYPI, 75, 75)
-    assert found[200] >= 50
-    assert found[429] > 5
-    assert set(found) == {200, 429}
+    counts = statuses(examples, "/api/articles/", LEGACYPI, 150, 24)
+    assert counts[200] >= 40
+    assert counts[429] > 10
+    assert set(counts) == {200, 429}
+    counts = statuses(examples, "/api/work/", LEGACYPI, 75, 75)
+    assert counts[200] >= 50
+    assert counts[429] > 5
+    assert set(counts) == {200, 429}
 
 
 def test_legacypi_takes_uploads_of_99_megabytes_and_none_of_107(examples: LabHost) -> None:
@@ -640,6 +617,6 @@ def test_one_that_eats_memory_is_stopped_and_its_neighbour_does_not_notice(
 
 
 def test_ragagent_answers_60_requests_a_minute(examples: LabHost) -> None:
-    found = statuses(examples, "/api/v1/search?word=x", RAGAGENT, 90, 16)
-    assert found[429] > 30
-    assert set(found) <= {200, 429}
+    counts = statuses(examples, "/api/v1/search?word=x", RAGAGENT, 90, 16)
+    assert counts[429] > 30
+    assert set(counts) <= {200, 429}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.harness import KEY, ROOT, LabHost, inside, lab
+from tests.e2e.harness import KEY, ROOT, LabHost, inside, lab, suites
 
 SSH = "ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
 -o ConnectTimeout=2 -o IdentitiesOnly=yes -i /root/key"
@@ -121,6 +121,7 @@ def test_an_address_is_banned_and_let_go_and_the_operators_is_not(
     assert peer.reaches(guarded.address)
 
 
+@suites("bookworm")
 def test_those_who_work_with_lab_hosts_are_never_banned(guarded: LabHost, peer: Peer) -> None:
     before = failed(guarded)
     for number in range(6):

@@ -11,8 +11,8 @@ import paramiko
 import pytest
 
 from groundcrew.entries import File
-from roles.users.builders import SUDOERS, entries
-from roles.users.settings import UsersSettings
+from groundcrew.roles.users.builders import SUDOERS, entries
+from groundcrew.roles.users.settings import UsersSettings
 from tests.e2e.harness import KEY, LabHost, lab
 from tests.e2e.test_web import unpack
 

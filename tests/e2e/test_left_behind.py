@@ -18,6 +18,7 @@ from tests.e2e.harness import (
     LabHost,
     Run,
     good,
+    held_build,
     inside,
     pyinfra,
     start_pyinfra,
@@ -75,7 +76,8 @@ def test_what_drains_for_a_run_that_is_gone_does_not_stop_what_is_live_again(
     good(release(bookworm, source))
     one = bookworm.live("hello")
     version(source, "two")
-    more = {"app.hello.release.drain": 25, "app.hello.release.check_window": 1}
+    drain = 16
+    more = {"app.hello.release.drain": drain, "app.hello.release.check_window": 1}
     with traffic(bookworm, "/health", "hello.test") as counts:
         slow = subprocess.Popen(
             ["curl", "-s", "-H", "Host: hello.test",
@@ -85,11 +87,12 @@ def test_what_drains_for_a_run_that_is_gone_does_not_stop_what_is_live_again(
         time.sleep(0.5)
         run = start_pyinfra(bookworm.name, data(source, more))
         kill_at(run, "retire", 2)
+        killed = time.monotonic()
         assert bookworm.live("hello") != one
         good(rollback(bookworm))
         assert bookworm.live("hello") == one
         # For longer than the drain of the run that is gone would have lasted.
-        time.sleep(20)
+        time.sleep(max(0.0, killed + drain + 3 - time.monotonic()))
         assert slow.communicate(timeout=30)[0].startswith("{"), "it was cut off"
     assert counts.requests > 100
     assert counts.failures == []
@@ -112,7 +115,7 @@ def test_hooks_of_a_run_that_is_gone_are_waited_for(bookworm: LabHost, source: P
 
 def test_a_build_of_a_run_that_is_gone_ends(bookworm: LabHost, source: Path) -> None:
     version(source, "long build")
-    slow = {"app.hello.hooks.build": ["sleep 60"]}
+    slow = {"app.hello.hooks.build": ["sleep 600"]}
     run = start_pyinfra(bookworm.name, data(source, slow))
     wait_for(bookworm, "pgrep -u hello-build sleep >/dev/null")
     run.kill()
@@ -120,7 +123,7 @@ def test_a_build_of_a_run_that_is_gone_ends(bookworm: LabHost, source: Path) -> 
     started = time.monotonic()
     version(source, "short build")
     good(release(bookworm, source))
-    assert time.monotonic() - started < 40
+    assert time.monotonic() - started < 200
     assert "short build" in page(bookworm)
     assert inside(bookworm, "pgrep -u hello-build || true") == ""
     assert inside(bookworm, "ls -A /srv/hello/build") == ""
@@ -130,8 +133,6 @@ def test_a_build_of_a_run_that_is_gone_ends(bookworm: LabHost, source: Path) -> 
 def test_a_page_under_checks_decides_over_a_release(
     bookworm: LabHost, source: Path, where: str
 ) -> None:
-    version(source, "good")
-    good(release(bookworm, source))
     before = bookworm.live("hello")
     version(source, "broken page")
     text = (source / "hello.py").read_text()
@@ -266,15 +267,14 @@ def test_a_switch_that_fails_leaves_the_old_release_alone(bookworm: LabHost, sou
 def test_twelve_locks_need_one_session(bookworm: LabHost, source: Path) -> None:
     """sshd allows ten at a time; what is locked shows in the lock file of each application."""
     version(source, "locks")
-    slow = {"app.hello.hooks.build": ["sleep 6"]}
-    run = start_pyinfra(bookworm.name, data(source, slow))
-    wait_for(bookworm, "pgrep -u hello-build sleep >/dev/null")
-    holder = json.loads(inside(bookworm, "cat /srv/hello/lock"))
-    assert set(holder) == {"operator", "since", "run"}
-    refused = release(bookworm, source)
+    with held_build(bookworm, data(source)) as run:
+        holder = json.loads(inside(bookworm, "cat /srv/hello/lock"))
+        assert set(holder) == {"operator", "since", "run"}
+        refused = release(bookworm, source)
     assert refused.status != 0
     assert f"hello is being released by {holder['operator']} since" in refused.stderr
-    assert run.wait(timeout=60) == 0
+    told, _ = run.communicate(timeout=120)
+    assert run.returncode == 0, told
     assert inside(bookworm, "cat /srv/hello/lock") == ""
 
 

@@ -20,6 +20,17 @@ SOME = NAMES[1:6]
 """Of two groups that are released together, with the broken one in the middle."""
 
 
+DIES = """
+    def parse_request(self) -> bool:
+        import os, threading
+
+        parsed = super().parse_request()
+        if parsed and "X-Request-ID" in self.headers:
+            threading.Timer(2, os._exit, [3]).start()
+        return parsed
+"""
+
+
 @pytest.fixture(scope="module")
 def many() -> Iterator[LabHost]:
     """A host on which all are released in its first run."""
@@ -51,6 +62,7 @@ def settings(greeting: str, some: str | None = None, **of_one: Any) -> dict[str,
     data: dict[str, Any] = {"apps": NAMES}
     for name in NAMES:
         data[f"app.{name}.env.INSTANCE"] = some if some and name in SOME else greeting
+        data[f"app.{name}.release.check_window"] = 1
     for key, value in of_one.items():
         data[f"app.{BROKEN}.{key.replace('__', '.')}"] = value
     return data
@@ -115,15 +127,18 @@ def test_one_that_is_broken_stops_no_other(
 
 
 def test_one_that_does_not_stay_healthy_goes_back_alone(many: LabHost, tmp_path: Path) -> None:
-    """It answers well at first, and dies in the check window that all have together."""
+    """It answers well at first, and dies in the check window that all have together: after it has
+    been asked through nginx."""
     source = tmp_path / "dies"
     shutil.copytree(COMMAND, source)
     code = source / "serve.py"
     text = code.read_text()
-    dies = "import os, threading\nthreading.Timer(3, os._exit, [3]).start()\n"
-    code.write_text(text.replace("import signal\n", f"import signal\n{dies}", 1))
+    handler = "class Handler(WSGIRequestHandler):\n"
+    assert handler in text
+    code.write_text(text.replace(handler, f"{handler}{DIES}", 1))
     before = greetings(many)
-    data = settings("two", "four", source__directory=str(source))
+    window = {"release__check_window": 5}
+    data = settings("two", "four", source__directory=str(source), **window)
     run = pyinfra(many.name, playbook="playbooks/release.py", data=data)
     assert run.status == 1
     changed = dict.fromkeys(SOME, "four")

@@ -6,7 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.e2e.harness import LabHost, inside, pyinfra, start_pyinfra
+from tests.e2e.harness import LabHost, inside, pyinfra, start_pyinfra, suites
 
 GUARD = "/var/lib/groundcrew/guard"
 RULES = "/etc/nftables.d/groundcrew.nft"
@@ -27,11 +27,12 @@ nftables.ruleset(
 FIRST_RULE = "ct state vmap { established : accept, related : accept, invalid : drop }"
 
 
-# The lab itself has a table, which is another at each start.
-FIREWALL = "nft list tables; nft -s -t list table inet groundcrew"
+# The lab itself has a table, which is another at each start; fail2ban makes its own at a ban.
+FIREWALL = "nft list tables | grep -v f2b-table; nft -s -t list table inet groundcrew"
 SSHD = "sshd -T"
 
 
+@suites("trixie")
 def test_a_packet_filter_that_lets_nobody_in(converged: LabHost, tmp_path: Path) -> None:
     """Not even connections that are there already."""
     before = inside(converged, FIREWALL)
@@ -49,6 +50,7 @@ def test_a_packet_filter_that_lets_nobody_in(converged: LabHost, tmp_path: Path)
     assert inside(converged, FIREWALL) == before
 
 
+@suites("bookworm")
 def test_an_ssh_server_that_lets_nobody_in(converged: LabHost) -> None:
     before = inside(converged, SSHD)
     run = start_pyinfra(
@@ -86,10 +88,9 @@ def comes_back(host: LabHost, unit: str) -> None:
     ended = int(put_back["ExecMainExitTimestampMonotonic"])
     assert 0 < ended <= int(times(host, unit)["ExecMainStartTimestampMonotonic"])
     assert host.out("systemctl --failed --no-legend") == ""
-    for _ in range(2):
-        run = pyinfra(host.name)
-        assert run.status == 0, run.stderr
-        assert run.changed == []
+    run = pyinfra(host.name)
+    assert run.status == 0, run.stderr
+    assert run.changed == []
 
 
 def times(host: LabHost, unit: str) -> dict[str, str]:

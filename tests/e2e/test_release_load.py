@@ -1,14 +1,13 @@
 """Releases in a row under steady load: not one failed request, for every kind of server.
 
-A normal run makes half of the releases, of half of the kinds of server; `bin/test --full` makes all
-of them, with requests in flight that take 20 seconds. The figures are added to
-`.groundcrew/release-load.jsonl`.
+A normal run makes fewer releases, of half of the kinds of server, which are watched for a second;
+`bin/test --full` makes all of them, with requests in flight that take 20 seconds. The figures are
+added to `.groundcrew/release-load.jsonl`.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -18,15 +17,16 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.harness import ROOT, LabHost, pyinfra
+from tests.e2e.harness import FULL, ROOT, LabHost, pyinfra
 
 RATE = 240
-QUIET = 15
-FULL = bool(os.environ.get("GROUNDCREW_FULL"))
-RELEASES = 10 if FULL else 5
+QUIET = 15 if FULL else 5
+RELEASES = 10 if FULL else 3
 SLOW = 2 if FULL else 0
 """Clients that ask for what takes 20 seconds."""
 COMMAND = "uvicorn --uds {socket} --timeout-graceful-shutdown 25 hello_asgi:app"
+APP = "hello"
+ASGI = {"entry": "hello_asgi:app", "checks": []}
 SERVERS: dict[str, tuple[str, dict[str, Any]]] = {
     "gunicorn-sync": ("hello", {"worker_class": "sync", "workers": 4 + SLOW}),
     "gunicorn-uvicorn": ("hello-asgi", {"worker_class": "uvicorn", "workers": 2}),
@@ -47,18 +47,20 @@ def percentile(samples: list[float], share: float) -> float:
 
 @pytest.mark.parametrize("server", SERVERS)
 def test_releases_under_load(bookworm: LabHost, tmp_path: Path, server: str) -> None:
-    app, settings = SERVERS[server]
-    source = tmp_path / app
-    shutil.copytree(ROOT / "examples" / app, source)
+    example, settings = SERVERS[server]
+    source = tmp_path / APP
+    shutil.copytree(ROOT / "examples" / example, source)
     if server == "command":
         # What brings its own server has it among its requirements.
         (source / "requirements.txt").write_text("starlette\nuvicorn\n")
     data = {
-        "apps": [app],
+        "apps": [APP],
         "app": {
-            app: {
+            APP: {
+                **(ASGI if example == "hello-asgi" else {}),
                 "source": {"directory": str(source)},
                 "server": settings,
+                "release": {"check_window": 5 if FULL else 1},
                 # One address, more requests than a client may send.
                 "nginx": {"limits": False},
             }
@@ -68,7 +70,7 @@ def test_releases_under_load(bookworm: LabHost, tmp_path: Path, server: str) -> 
     assert first.status == 0, first.stderr
 
     load = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("load.py")), bookworm.address, f"{app}.test",
+        [sys.executable, str(Path(__file__).with_name("load.py")), bookworm.address, f"{APP}.test",
          "3000", str(RATE), str(SLOW)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -76,12 +78,12 @@ def test_releases_under_load(bookworm: LabHost, tmp_path: Path, server: str) -> 
     )  # fmt: skip
     time.sleep(QUIET)
     started = time.time()
-    seen = {bookworm.live(app)}
+    seen = {bookworm.live(APP)}
     for number in range(RELEASES):
         (source / "release.txt").write_text(f"release {number}")
         run = pyinfra(bookworm.name, data=data, playbook="playbooks/release.py", nice=15)
         assert run.status == 0, run.stderr
-        seen.add(bookworm.live(app))
+        seen.add(bookworm.live(APP))
     ended = time.time()
     out, _ = load.communicate(timeout=90)
     result = json.loads(out)

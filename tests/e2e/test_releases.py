@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import time
@@ -14,20 +13,22 @@ from typing import Any
 import pytest
 
 from tests.e2e.harness import (
+    FULL,
     GOOD,
     ROLLBACK,
     LabHost,
     Run,
     good,
+    held_build,
     pyinfra,
     start_pyinfra,
     traffic,
     version,
 )
 
-# Seconds into a release; a quarter of them in a normal run.
+# Seconds into a release; few of them in a normal run.
 MOMENTS = [1.5, 4, 9, 0.5, 2, 2.5, 3, 5, 6.5, 11]
-KILLED_AFTER = MOMENTS if os.environ.get("GROUNDCREW_FULL") else MOMENTS[:3]
+KILLED_AFTER = MOMENTS if FULL else MOMENTS[:2]
 
 WORKER = """
 import os, pathlib, signal, time
@@ -147,7 +148,7 @@ def test_a_crash_after_five_seconds(bookworm: LabHost, source: Path) -> None:
     )
     before = bookworm.live("hello")
     with traffic(bookworm, "/", "hello.test") as counts:
-        run = release(bookworm, source)
+        run = release(bookworm, source, {"app.hello.release.check_window": 6})
     assert run.status == 1
     assert counts.failures == []
     assert counts.requests > 100
@@ -160,7 +161,8 @@ def test_memory_over_its_limit(bookworm: LabHost, source: Path) -> None:
     app.write_text(app.read_text() + "\n\nhog = bytearray(300_000_000)\n")
     before = bookworm.live("hello")
     with traffic(bookworm, "/", "hello.test") as counts:
-        run = release(bookworm, source, {"app.hello.limits.memory_max": "150M"})
+        more = {"app.hello.limits.memory_max": "150M", "app.hello.health.timeout": 6}
+        run = release(bookworm, source, more)
     assert run.status == 1
     assert counts.failures == []
     assert bookworm.live("hello") == before
@@ -168,18 +170,13 @@ def test_memory_over_its_limit(bookworm: LabHost, source: Path) -> None:
 
 def test_one_release_at_a_time(bookworm: LabHost, source: Path) -> None:
     version(source, "slow to build")
-    first = start_pyinfra(bookworm.name, data(source, {"app.hello.hooks.build": ["sleep 12"]}))
-    assert first.stdout is not None
-    for line in first.stdout:
-        if "Starting operation" in line and "build releases" in line:
-            break
-    time.sleep(3)
-    second = release(bookworm, source, {"app.hello.env.GREETING": "second run"})
+    with held_build(bookworm, data(source)) as first:
+        second = release(bookworm, source, {"app.hello.env.GREETING": "second run"})
     assert second.status == 1
     assert "hello is being released by" in second.stderr
     assert "since 20" in second.stderr
-    rest = first.stdout.read()
-    assert first.wait(timeout=120) == 0, rest
+    told, _ = first.communicate(timeout=120)
+    assert first.returncode == 0, told
 
 
 def test_the_lock_of_a_run_that_is_gone(bookworm: LabHost, source: Path) -> None:
@@ -231,7 +228,7 @@ def test_workers_and_timers_follow_the_release(bookworm: LabHost, source: Path) 
         "app.hello.release.drain": 2,
     }
     bookworm.out("rm -f /srv/hello/shared/home/worker.log /srv/hello/shared/home/ticks")
-    with_worker("A", 20)
+    with_worker("A", 12)
     good(release(bookworm, source, more))
     assert release(bookworm, source, more).changed == []
     with_worker("B", 0)
@@ -263,7 +260,11 @@ def test_a_worker_that_does_not_stay_up_takes_the_release_back(
     bookworm: LabHost, source: Path
 ) -> None:
     def worker(command: str) -> dict[str, Any]:
-        return {"app.hello.workers": {"mail": {"command": command}}, "app.hello.release.drain": 2}
+        return {
+            "app.hello.workers": {"mail": {"command": command}},
+            "app.hello.release.drain": 2,
+            "app.hello.release.check_window": 5,
+        }
 
     version(source, "with a worker that works")
     good(release(bookworm, source, worker("sleep infinity")))

@@ -48,7 +48,7 @@ def left(trixie: LabHost) -> Iterator[LabHost]:
     assert f"{APP}: sandbox of workers and timers" in run.stderr
     trixie.out(f"runuser -u {APP} -- touch /srv/{APP}/shared/upload")
     yield trixie
-    remove(trixie, purge="yes")
+    remove(trixie, purge=APP)
     assert pyinfra(trixie.name).status == 0
 
 
@@ -92,10 +92,10 @@ def test_an_application_goes_and_its_data_only_when_that_is_said(
     assert left.get("/health", "hello.test").status_code == 200
 
     left.out(f"rm /etc/systemd/system/{APP}@mine.service")
-    run = remove(left, purge="yes")
+    run = remove(left, purge=APP)
     assert run.status == 0, run.stderr
     assert left.out(TRACES) == ""
-    assert remove(left, purge="yes").changed == []
+    assert remove(left, purge=APP).changed == []
 
 
 def test_a_name_is_needed_that_can_be_one(trixie: LabHost) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,25 +18,39 @@ if pathlib.Path("/etc/broken-here").exists():
 """
 
 
+UNWELL = """
+import time
+from pathlib import Path
+
+BEGAN = time.monotonic()
+
+
+@app.before_request
+def unwell():
+    if Path("/etc/unwell-here").exists() and time.monotonic() - BEGAN > 3:
+        return "unwell", 500
+"""
+
+
 @pytest.fixture(scope="module")
 def three() -> Iterator[list[LabHost]]:
     hosts = [LabHost(f"e2e-roll-{letter}", "bookworm") for letter in "abc"]
     try:
-        for host in hosts:
-            host.up()
+        LabHost.together(hosts, LabHost.up)
         run = pyinfra(names(hosts), data={"apps": ["hello"]})
         assert run.status == 0, run.stderr
         yield hosts
     finally:
-        for host in hosts:
-            host.down()
+        LabHost.together(hosts, LabHost.down)
 
 
 def names(hosts: list[LabHost]) -> str:
     return ",".join(host.name for host in hosts)
 
 
-def release(hosts: list[LabHost], source: Path, text: str, *options: str, **more: Any) -> Run:
+def release(
+    hosts: list[LabHost], source: Path, text: str, *options: str, window: int = 1, **more: Any
+) -> Run:
     app = (GOOD / "hello.py").read_text()
     (source / "hello.py").write_text(f"{app}\n\n# {text}\n{BROKEN_HERE}")
     data = {
@@ -43,10 +58,10 @@ def release(hosts: list[LabHost], source: Path, text: str, *options: str, **more
         "app.hello.source.directory": str(source),
         "app.hello.health.timeout": 15,
         "app.hello.release.drain": 3,
-        "app.hello.release.check_window": 1,
+        "app.hello.release.check_window": window,
         **{f"app.hello.rollout.{key}": value for key, value in more.items()},
     }
-    return pyinfra(names(hosts), *options, data=data)
+    return pyinfra(names(hosts), *options, data=data, playbook="playbooks/release.py")
 
 
 def live(hosts: list[LabHost]) -> dict[str, str]:
@@ -77,6 +92,32 @@ def test_a_broken_batch_takes_the_others_back(three: list[LabHost], source: Path
     assert f"[{first.name}] is back on the release before" in run.stderr
     assert live(three) == before
     assert counts.failures == []
+
+
+def test_one_that_does_not_stay_healthy_takes_the_others_back(
+    three: list[LabHost], source: Path
+) -> None:
+    """All have switched when one of them is not healthy any more."""
+    before = live(three)
+    first, broken, last = sorted(three, key=lambda host: host.name)
+    broken.out("touch /etc/unwell-here")
+    with traffic(first, "/", "hello.test") as one, traffic(last, "/", "hello.test") as other:
+        run = release(three, source, f"unwell\n{UNWELL}", batch=1, window=5)
+    broken.out("rm /etc/unwell-here")
+    assert run.status == 1
+    assert f"[{first.name}] is back on the release before" in run.stderr
+    # The last one may have passed its own check window before the other failed, or not.
+    assert re.search(
+        rf"\[{last.name}\].* (went back: {broken.name} failed|is back on the release before)",
+        run.stderr,
+    )
+    assert live(three) == before
+    assert one.failures == other.failures == []
+    for host in three:
+        assert host.get("/health", "hello.test").status_code == 200
+    # Nothing is left of it that runs.
+    for host in three:
+        assert host.out("systemctl list-units --no-legend 'hello@*' | wc -l") == "1"
 
 
 def test_a_broken_host_under_serial(three: list[LabHost], source: Path) -> None:

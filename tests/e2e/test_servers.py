@@ -14,11 +14,14 @@ from typing import Any
 import pytest
 import requests
 
-from tests.e2e.harness import LabHost, Run, Traffic, good, pyinfra
+from tests.e2e.harness import FULL, LabHost, Run, Traffic, good, pyinfra
 from tests.e2e.test_release_faults import edit, fails
 
+SLOW_SECONDS = 20 if FULL else 9
+"""Of a request that is longer than a release would take without it."""
 UWSGI = {"app.hello.server.type": "uwsgi"}
 BRIEF = {"app.hello.release.check_window": 1}
+RELEASE = "playbooks/release.py"
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ KINDS = {
         {"worker_class": "gthread", "workers": 2, "threads": 4},
         "Using worker: gthread",
         3,
+        # As the other classes of gunicorn do it.
+        slow=FULL,
     ),
     "uvicorn": Kind(
         "hello-asgi",
@@ -105,14 +110,28 @@ def processes(host: LabHost, unit: str) -> list[int]:
     return [int(line) for line in host.out(f"ps -o nlwp= --pid {main} --ppid {main}").splitlines()]
 
 
-@pytest.mark.parametrize(
-    ("suite", "name"),
-    [*(("bookworm", name) for name in KINDS), ("trixie", "uvicorn"), ("trixie", "uwsgi")],
-)
-def test_a_kind_of_server(request: pytest.FixtureRequest, suite: str, name: str) -> None:
+ECHOING = [("bookworm", name) for name in ("sync", "uvicorn", "uvicorn-alone", "uwsgi")]
+SERVED = [
+    *ECHOING,
+    *(("bookworm", name) for name in ("gthread", "command", "command-on-a-port")),
+    ("trixie", "uwsgi"),
+    *([("trixie", "uvicorn")] if FULL else []),
+]
+
+
+@pytest.fixture(scope="module")
+def served(request: pytest.FixtureRequest) -> tuple[LabHost, Kind]:
+    """A host with a kind of server. The tests of a kind follow one another, after one release."""
+    suite, name = request.param
     host, kind = request.getfixturevalue(suite), KINDS[name]
-    app = kind.app
     good(pyinfra(host.name, data=kind.data))
+    return host, kind
+
+
+@pytest.mark.parametrize("served", SERVED, ids="-".join, indirect=True)
+def test_a_kind_of_server(served: tuple[LabHost, Kind]) -> None:
+    host, kind = served
+    app = kind.app
     assert host.get("/health", kind.domain).status_code == 200
     unit = f"{app}@{host.live(app)}.service"
     assert kind.logged in host.out(f"journalctl --no-pager --output=cat --unit={unit}")
@@ -123,7 +142,8 @@ def test_a_kind_of_server(request: pytest.FixtureRequest, suite: str, name: str)
     assert float(verdict.split(":")[1].split()[0]) <= 1.0, verdict
     assert good(pyinfra(host.name, data=kind.data)).changed == []
 
-    if not kind.slow:
+    # How a kind stops has nothing to do with Debian.
+    if not kind.slow or (host.suite != "bookworm" and not FULL):
         return
     # A request that has begun before its release is told to stop is finished.
     before = host.live(app)
@@ -132,14 +152,14 @@ def test_a_kind_of_server(request: pytest.FixtureRequest, suite: str, name: str)
         f"app.{app}.release.check_window": 0,
     }
     with ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(slow_request, host, kind.domain, 20)
+        slow = pool.submit(slow_request, host, kind.domain, SLOW_SECONDS)
         time.sleep(1)
-        run = good(pyinfra(host.name, data={**kind.data, **more}))
+        run = good(pyinfra(host.name, data={**kind.data, **more}, playbook=RELEASE))
         stopped = time.monotonic()
         status, ended = slow.result()
     assert status == 200
     assert ended < stopped, "the old release was stopped before its request was done"
-    assert run.seconds > 15, "the old release was not running any more"
+    assert run.seconds > SLOW_SECONDS * 3 / 4, "the old release was not running any more"
     assert host.live(app) != before
 
 
@@ -150,12 +170,11 @@ def slow_request(host: LabHost, domain: str, seconds: int) -> tuple[int, float]:
     return answer.status_code, time.monotonic()
 
 
-@pytest.mark.parametrize("kind", ["sync", "uvicorn", "uvicorn-alone", "uwsgi"])
+@pytest.mark.parametrize("served", ECHOING, ids="-".join, indirect=True)
 def test_what_a_client_says_about_itself_reaches_no_application(
-    bookworm: LabHost, kind: str
+    served: tuple[LabHost, Kind],
 ) -> None:
-    server = KINDS[kind]
-    good(pyinfra(bookworm.name, data=server.data))
+    host, kind = served
     forged = {
         "Forwarded": "for=192.0.2.1;proto=https",
         "X-Forwarded-For": "192.0.2.1",
@@ -168,15 +187,15 @@ def test_what_a_client_says_about_itself_reaches_no_application(
     }
     for body in (b"one part", iter([b"one", b" ", b"part"])):
         answer = requests.post(
-            f"http://{bookworm.address}/echo?a=b%20c",
+            f"http://{host.address}/echo?a=b%20c",
             data=body,
-            headers={"Host": server.domain, **forged},
+            headers={"Host": kind.domain, **forged},
             timeout=10,
         )
         facts = answer.json()
         assert facts["body"] == "one part"
         assert facts["scheme"] == "http"
-        assert facts["url"] == f"http://{server.domain}/echo?a=b%20c"
+        assert facts["url"] == f"http://{kind.domain}/echo?a=b%20c"
         assert facts["address"] != "192.0.2.1"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
@@ -222,7 +241,7 @@ def test_another_kind_of_server_takes_over_and_gives_back(bookworm: LabHost) -> 
     with fresh_traffic(bookworm) as counts:
         good(pyinfra(bookworm.name, data={**data, **UWSGI}))
         assert bookworm.out(passing) == "hello.uwsgi"
-        good(pyinfra(bookworm.name, data=data))
+        good(release(bookworm, data))
         assert bookworm.out(passing) == "hello.http"
         good(
             pyinfra(bookworm.name, playbook="playbooks/rollback.py", data={**data, "app": "hello"})
@@ -245,18 +264,18 @@ def test_uwsgi_under_a_socket_that_systemd_holds(bookworm: LabHost) -> None:
     good(pyinfra(bookworm.name, data=data))
     assert good(pyinfra(bookworm.name, data=data)).changed == []
     with fresh_traffic(bookworm) as counts:
-        good(pyinfra(bookworm.name, data={**data, "app.hello.env.GREETING": "held"}))
+        good(release(bookworm, {**data, "app.hello.env.GREETING": "held"}))
         good(pyinfra(bookworm.name, playbook="playbooks/restart.py", data={**data, "app": "hello"}))
     assert counts.failures == []
     # Requests that wait in the socket would reach gunicorn in uWSGI's protocol.
     live = bookworm.live("hello")
     other = {"apps": ["hello"], "app.hello.release.strategy": "restart"}
-    run = pyinfra(bookworm.name, data=other, playbook="playbooks/release.py")
+    run = release(bookworm, other)
     assert run.status != 0
     assert "another `server.type` cannot take over with `release.strategy: restart`" in run.stderr
     assert bookworm.live("hello") == live
     assert bookworm.get("/health", "hello.test").status_code == 200
-    good(pyinfra(bookworm.name, data={"apps": ["hello"], **UWSGI, **BRIEF}))
+    good(release(bookworm, {"apps": ["hello"], **UWSGI, **BRIEF}))
 
 
 def test_a_release_keeps_its_strategy_whatever_the_settings_say(bookworm: LabHost) -> None:
@@ -267,19 +286,25 @@ def test_a_release_keeps_its_strategy_whatever_the_settings_say(bookworm: LabHos
         "app.hello.release.strategy": "restart",
     }
     switched: dict[str, Any] = {"apps": ["hello"], **BRIEF, "app.hello.env.GREETING": "switched"}
+    # What nginx has is the same for all of them.
     good(pyinfra(bookworm.name, data={**switched, "again": "hello"}))
     for left, kept, socket in ((held, switched, False), (switched, held, True)):
-        good(pyinfra(bookworm.name, data={**left, "again": "hello"}))
+        good(release(bookworm, {**left, "again": "hello"}))
         serves(bookworm, left)
         good(rollback(bookworm, left))
         serves(bookworm, kept)
-        run = good(pyinfra(bookworm.name, data=left))
+        run = good(release(bookworm, left))
         assert run.changed == []
         assert "stays live" in run.stderr
         serves(bookworm, kept)
         assert bookworm.shell.run("systemctl is-active hello.socket").succeeded is socket
-        good(pyinfra(bookworm.name, data={**left, "again": "hello"}))
+        good(release(bookworm, {**left, "again": "hello"}))
         serves(bookworm, left)
+
+
+def release(host: LabHost, data: Mapping[str, Any]) -> Run:
+    """A release without what belongs to the host."""
+    return pyinfra(host.name, data=data, playbook=RELEASE)
 
 
 def rollback(host: LabHost, data: Mapping[str, Any]) -> Run:
@@ -304,7 +329,7 @@ def serves(host: LabHost, data: Mapping[str, Any]) -> None:
 def test_a_value_that_the_server_refuses_never_gets_a_request(
     bookworm: LabHost, source: Path, server: dict[str, Any], said: str
 ) -> None:
-    good(pyinfra(bookworm.name, data={"apps": ["hello"]}))
+    good(release(bookworm, {"apps": ["hello"]}))
     fails(bookworm, source, said, data={"app.hello.server": server})
 
 

@@ -10,6 +10,7 @@ import subprocess
 import tarfile
 import threading
 import zipfile
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -22,7 +23,7 @@ import pytest
 from groundcrew.lab import hosts
 from groundcrew.lab.inventory import host_data
 from groundcrew.lab.keys import KNOWN_HOSTS
-from tests.e2e.harness import KEY, ROOT, LabHost, Run, pyinfra
+from tests.e2e.harness import KEY, ROOT, LabHost, Run, inside, pyinfra
 
 COPIED = (
     "config.py", "deploy.py", "group_data", "groundcrew", "playbooks", "roles", "templates",
@@ -36,6 +37,7 @@ def app(environ, start_response):
         "source": "SOURCE",
         "python": platform.python_version(),
         "home": os.environ["HOME"],
+        "variables": sorted(os.environ),
         "writable": os.access(os.path.dirname(os.path.abspath(__file__)), os.W_OK),
         "packages": {d.name.lower(): d.version for d in importlib.metadata.distributions()},
     }).encode()
@@ -58,8 +60,8 @@ class Project:
         for name in COPIED:
             source = ROOT / name
             if source.is_dir():
-                ignored = shutil.ignore_patterns("__pycache__")
-                shutil.copytree(source, root / name, ignore=ignored)
+                # With its bytecode, which pyinfra would not write.
+                shutil.copytree(source, root / name)
             else:
                 shutil.copy(source, root / name)
         data = host_data(hosts.find(host.name))
@@ -128,15 +130,24 @@ def wheel(path: Path, source: str) -> str:
 
 
 @contextmanager
-def web(folder: Path) -> Iterator[str]:
+def web(folder: Path, address: str = "127.0.0.1", token: str | None = None) -> Iterator[str]:
+    """A web server with the files of a folder, for those who have the token; its address."""
+    allowed = f"Basic {b64encode(f'bot:{token}'.encode()).decode()}" if token else None
+
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
             pass
 
+        def do_GET(self) -> None:
+            if allowed is None or self.headers["Authorization"] == allowed:
+                super().do_GET()
+            else:
+                self.send_error(401)
+
     handler = partial(Quiet, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with ThreadingHTTPServer((address, 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"{address}:{server.server_port}"
         server.shutdown()
 
 
@@ -157,17 +168,17 @@ def test_files_and_addresses(project: Project) -> None:
     project.app("tar", source={"file": "thing-2.tar.gz"})
     checksum = wheel(project.root / "www/thing-1.5-py3-none-any.whl", "wheel")
     with web(project.root / "www") as address:
-        url = f"{address}/thing-1.5-py3-none-any.whl"
+        url = f"http://{address}/thing-1.5-py3-none-any.whl"
         project.app("wheel", source={"url": url, "sha256": checksum}, extras=["signed"])
         run = project.deploy("tar", "wheel")
         assert run.status == 0, run.stderr
     assert project.says("tar")["source"] == "archive"
-    found = project.says("wheel")
-    assert found["source"] == "wheel"
-    assert found["packages"]["thing"] == "1.5"
-    assert found["packages"]["itsdangerous"] == "2.1.2"
-    assert found["home"] == "/srv/wheel/shared/home"
-    assert not found["writable"]
+    answer = project.says("wheel")
+    assert answer["source"] == "wheel"
+    assert answer["packages"]["thing"] == "1.5"
+    assert answer["packages"]["itsdangerous"] == "2.1.2"
+    assert answer["home"] == "/srv/wheel/shared/home"
+    assert not answer["writable"]
     # The address is gone, and nobody asks for it.
     assert project.deploy("tar", "wheel").changed == []
 
@@ -208,15 +219,15 @@ def test_what_a_project_says_it_needs(project: Project) -> None:
     project.app("locked", source={"directory": "lock"})
     run = project.deploy("pyproject", "locked")
     assert run.status == 0, run.stderr
-    found = project.says("pyproject")["packages"]
-    assert found["gunicorn"] == "23.0.0"
-    assert found["itsdangerous"] == "2.1.2"
-    assert found["thing"] == "3.0"
+    answer = project.says("pyproject")["packages"]
+    assert answer["gunicorn"] == "23.0.0"
+    assert answer["itsdangerous"] == "2.1.2"
+    assert answer["thing"] == "3.0"
     # What is not pinned is not from after the day.
-    assert found["blinker"] == "1.7.0"
-    found = project.says("locked")["packages"]
-    assert (found["itsdangerous"], found["gunicorn"]) == ("2.1.2", SERVER)
-    assert "blinker" not in found
+    assert answer["blinker"] == "1.7.0"
+    answer = project.says("locked")["packages"]
+    assert (answer["itsdangerous"], answer["gunicorn"]) == ("2.1.2", SERVER)
+    assert "blinker" not in answer
     assert project.deploy("pyproject", "locked").changed == []
 
 
@@ -236,9 +247,9 @@ def test_an_application_in_a_directory_of_its_repository(project: Project) -> No
     }
     project.app("monorepo", **manifest)
     assert project.deploy("monorepo").status == 0
-    found = project.says("monorepo")
-    assert found["source"] == "backend"
-    assert found["packages"]["itsdangerous"] == "2.2.0"
+    answer = project.says("monorepo")
+    assert answer["source"] == "backend"
+    assert answer["packages"]["itsdangerous"] == "2.2.0"
     assert project.host.get("/static/logo.txt", "monorepo.test").text == "a logo\n"
     home = "/srv/monorepo/shared/home"
     lines = project.host.out(
@@ -260,6 +271,84 @@ def test_an_application_in_a_directory_of_its_repository(project: Project) -> No
 
 
 REGISTRY = "https://registry.npmjs.org"
+
+
+def test_what_shared_directories_begin_with(project: Project) -> None:
+    host = project.host
+    for path, text in {"data/sub/index": "first", "start/page": "hello"}.items():
+        project.write(f"seeded/{path}", text)
+    project.source("seeded/app.py", "seeded")
+    project.write("seeded/requirements.txt", "gunicorn\n")
+    manifest: dict[str, Any] = {
+        "source": {"directory": "seeded"},
+        "shared": ["data", "pages", "uploads"],
+        "seeds": {"data": "data", "pages": "start"},
+        "hooks": {"release": ["test -s data/sub/index && echo more >> data/sub/more"]},
+    }
+    project.app("seeded", **manifest)
+    run = project.deploy("seeded", data={"prepare": "yes"})
+    assert run.status == 0, run.stderr
+    assert host.out("ls /srv/seeded/releases /srv/seeded/shared/uploads") == (
+        "/srv/seeded/releases:\n\n/srv/seeded/shared/uploads:"
+    )
+    # Brought from elsewhere, before anything runs.
+    host.out("echo old > /srv/seeded/shared/uploads/a; chown -R seeded: /srv/seeded/shared/uploads")
+    run = project.deploy("seeded")
+    assert run.status == 0, run.stderr
+    assert project.says("seeded")["source"] == "seeded"
+    found = host.out("cd /srv/seeded/shared; grep -r . data pages uploads | sort")
+    assert found.splitlines() == [
+        "data/sub/index:first",
+        "data/sub/more:more",
+        "pages/page:hello",
+        "uploads/a:old",
+    ]
+    assert host.out("stat -c %U:%a /srv/seeded/shared/data/sub") == "seeded:750"
+    # What the application has made of it stays.
+    host.out("echo own > /srv/seeded/shared/pages/page")
+    project.source("seeded/app.py", "seeded again")
+    assert project.deploy("seeded").status == 0
+    assert project.says("seeded")["source"] == "seeded again"
+    assert host.out("cat /srv/seeded/shared/pages/page") == "own"
+    assert project.deploy("seeded").changed == []
+
+
+def test_packages_of_a_private_index(project: Project) -> None:
+    token = "s3cret-of-the-index"
+    folder = project.root / "index/thing"
+    wheel(folder / "thing-1.5-py3-none-any.whl", "index")
+    (folder / "index.html").write_text('<a href="thing-1.5-py3-none-any.whl">thing</a>')
+    project.write("private/note.txt", "")
+    manifest: dict[str, Any] = {
+        "source": {"directory": "private"},
+        "build_secrets": {"INDEX_TOKEN": {"env": "INDEX_TOKEN"}},
+    }
+    project.env["INDEX_TOKEN"] = token
+    gateway = project.host.out("ip route show default").split()[2]
+    with web(project.root / "index", gateway, token) as address:
+        index = f"http://bot:${{INDEX_TOKEN}}@{address}/"
+        needed = f"--extra-index-url {index}\nthing==1.5\ngunicorn\n"
+        project.write("private/requirements.txt", needed)
+        # What a build prints of it is not shown.
+        project.app("private", **manifest, hooks={"build": ['echo "have $INDEX_TOKEN"; false']})
+        run = project.deploy("private")
+        assert run.status == 1
+        assert "have ******" in run.stdout + run.stderr
+        assert token not in run.stdout + run.stderr
+        project.app("private", **manifest, hooks={"build": ['test -n "$INDEX_TOKEN"']})
+        run = project.deploy("private")
+        assert run.status == 0, run.stderr
+        assert token not in run.stdout + run.stderr
+    assert project.says("private")["packages"]["thing"] == "1.5"
+    assert "INDEX_TOKEN" not in project.says("private")["variables"]
+    places = "/srv /etc /run /var /opt /tmp"
+    # Not by way of sudo, which writes down what it is asked for.
+    assert inside(project.host, f"grep -rlsF {token} {places} || true") == ""
+    assert inside(project.host, f"journalctl | grep -cF {token} || true").strip() == "0"
+    # Another token is another way to the same.
+    project.env["INDEX_TOKEN"] = "the-next-one"
+    assert project.deploy("private").changed == []
+    del project.env["INDEX_TOKEN"]
 
 
 def test_front_ends_are_built_from_their_lockfile(project: Project) -> None:
@@ -449,9 +538,7 @@ def test_the_version_of_python_is_the_applications(
     # What cannot be had is said before anything is built,
     run = project.deploy("older", "gone", data=data)
     assert run.status == 1
-    assert (
-        "gone: build failed at: Python 3.12 is wanted (`python`), the host has none" in run.stderr
-    )
+    assert "gone: build failed at: needs Python 3.12 (`python`): the host has none" in run.stderr
     assert trixie.out("ls /srv/gone/releases") == ""
     # and what the host's own will not do for, before anything is changed.
     project.source("new/app.py", "new")
@@ -461,7 +548,7 @@ def test_the_version_of_python_is_the_applications(
     assert run.status == 1
     told = " ".join(run.stderr.split())
     assert "new's pyproject.toml requires >=3.99, the host has 3.13." in told
-    assert "Base | " not in run.stderr
+    assert "base | " not in run.stderr
     assert "new" not in trixie.out("ls /srv").split()
     assert project.says("older")["python"] == "3.11.2"
     trixie.out("rm -rf /srv/mirror")

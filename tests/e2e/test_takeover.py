@@ -21,7 +21,7 @@ def deploy(host: LabHost, **data: object) -> Run:
 
 
 def removed(host: LabHost) -> Run:
-    data = {"app": APP, "purge": "yes"}
+    data = {"app": APP, "purge": APP}
     return pyinfra(host.name, playbook="playbooks/remove.py", data=data)
 
 
@@ -63,7 +63,7 @@ def test_somebody_else_s_account_is_refused_or_taken_over_when_that_is_said(
 
     run = deploy(taken, **ADOPT)
     assert run.status == 1
-    assert "to be taken over, but still running sleep (pid " in " ".join(run.stderr.split())
+    assert "cannot be taken over while it runs sleep (pid " in " ".join(run.stderr.split())
     assert taken.out(f"{STATE}; true") == before
 
     taken.out("systemctl stop old-app")

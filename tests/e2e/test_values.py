@@ -166,13 +166,13 @@ def test_bodies_of_99_megabytes_pass_and_of_101_do_not(tuned: LabHost) -> None:
 
 
 def test_streams_are_passed_on_as_they_come(tuned: LabHost) -> None:
-    started = time.monotonic()
     answer = tuned.get("/drip?duration=3&numbytes=4&delay=0", "httpbin.test", stream=True)
     first = next(answer.iter_content(1))
-    early = time.monotonic() - started
+    early = time.monotonic()
     rest = answer.content
     assert len(first + rest) == 4
-    assert early < 1.5 < time.monotonic() - started
+    # The others are sent during the three seconds after it.
+    assert time.monotonic() - early > 1
 
 
 def test_a_hook_has_a_time_of_its_own(tuned: LabHost) -> None:

@@ -15,11 +15,11 @@ from collections.abc import Iterator, Mapping
 import pytest
 import requests
 
-from groundcrew.apps.model import AppSettings
 from groundcrew.entries import File, Link
-from roles.nginx.files import configuration
-from roles.nginx.header_sets import site_headers
-from roles.nginx.settings import NginxSettings
+from groundcrew.manifest.model import AppSettings
+from groundcrew.roles.nginx.files import configuration
+from groundcrew.roles.nginx.header_sets import site_headers
+from groundcrew.roles.nginx.settings import NginxSettings
 from tests.e2e.harness import ROOT, LabHost, pyinfra
 
 DEFAULTS = NginxSettings()

@@ -30,7 +30,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "nftables: SSH from elsewhere only": (
         {"firewall.ssh_from": ["192.0.2.0/24"]},
-        "does not hold",
+        "does not include",
     ),
     "nftables: a port that is none": (
         {"firewall.allow.wrong": {"ports": [99999]}},

@@ -42,9 +42,8 @@ class Checkout:
         for name in COPIED:
             source = ROOT / name
             if source.is_dir():
-                shutil.copytree(
-                    source, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
-                )
+                # With its bytecode, which pyinfra would not write.
+                shutil.copytree(source, root / name)
             else:
                 shutil.copy(source, root / name)
         for name in ("apps", "group_data", "src"):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from groundcrew.apps.model import AppSettings
+from groundcrew.manifest.model import AppSettings
 from groundcrew.newapp import manifest
 from groundcrew.newapp.guess import Guess, guess
 from groundcrew.newapp.project import Project
@@ -56,16 +56,16 @@ def django(folder: Path, settings: str, more: dict[str, str] | None = None) -> G
     return look(folder, files | (more or {}))
 
 
-def written(found: Guess) -> AppSettings:
+def written(result: Guess) -> AppSettings:
     """The manifest that is written, as the settings read it."""
-    return AppSettings.model_validate(yaml.safe_load(text(found)))
+    return AppSettings.model_validate(yaml.safe_load(text(result)))
 
 
-def text(found: Guess) -> str:
+def text(result: Guess) -> str:
     """The manifest's text."""
-    return manifest.text("shop", "src", found)
+    return manifest.text("shop", "src", result)
 
 
-def told(found: Guess) -> str:
+def told(result: Guess) -> str:
     """What a person is told, in one line."""
-    return " | ".join(found.checks)
+    return " | ".join(result.checks)

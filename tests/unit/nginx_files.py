@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from groundcrew.apps.model import AppSettings
 from groundcrew.entries import File
-from roles.nginx.files import configuration
-from roles.nginx.passwords import Passwords
-from roles.nginx.settings import NginxSettings
+from groundcrew.manifest.model import AppSettings
+from groundcrew.roles.nginx.files import configuration
+from groundcrew.roles.nginx.passwords import Passwords
+from groundcrew.roles.nginx.settings import NginxSettings
 
 OWN = "/etc/nginx/groundcrew"
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from pyinfra.api.inventory import Inventory
 
+from groundcrew.roles.settings import HostSettings
 from groundcrew.settings import Loaded, SettingsError, load_all
-from roles.settings import HostSettings
 
 SHOP = """\
 source: {directory: src}

@@ -11,12 +11,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gevent  # type: ignore[import-untyped]
 import pytest
 from pyinfra.api import FunctionCommand
 from pyinfra.context import ctx_host
 
 from groundcrew import remote
-from groundcrew.apps.paths import AppPaths
+from groundcrew.manifest.paths import AppPaths
 from groundcrew.releases import apart, once, rollout
 
 
@@ -106,6 +107,30 @@ def test_turns_of_one_application_end_when_it_fails() -> None:
     assert not other.over.is_set()
     once.failed("web1")
     assert other.over.is_set()
+
+
+def test_turns_in_line_come_one_after_the_other() -> None:
+    first = once.turn_in_line("hooks", "shop", "digest of web1", "db1", "web1")
+    assert once.turn_in_line("hooks", "shop", "digest of web1", "db1", "web3") is first
+    second = once.turn_in_line("hooks", "shop", "digest of web2", "db1", "web2")
+    third = once.turn_in_line("hooks", "shop", "digest of web4", "db1", "web4")
+    elsewhere = once.turn_in_line("hooks", "shop", "digest of web1", "db2", "web5")
+    first.begin()
+    elsewhere.begin()
+    order: list[str] = []
+
+    def take(mine: once.Turn) -> None:
+        mine.begin()
+        order.append(mine.host)
+        mine.end(good=True)
+
+    waiting = [gevent.spawn(take, mine) for mine in (third, second)]
+    gevent.sleep(0.05)
+    assert order == []
+    # However it ends.
+    once.failed("web1")
+    gevent.joinall(waiting, timeout=5)
+    assert order == ["web2", "web4"]
 
 
 def test_a_failure_before_the_switch_leads_nobody_back_but_stops_the_others() -> None:

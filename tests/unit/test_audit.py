@@ -20,7 +20,7 @@ from groundcrew.audit.report import (
     status,
     table,
 )
-from roles import audit
+from groundcrew.roles import audit
 
 FLASK = Package(PYPI, "flask", "3.1.0")
 KNOWN = Finding(FLASK, ("CVE-1", "GHSA-1", "PYSEC-1", "OTHER-1"), ("3.1.1",), "Broken")
@@ -62,8 +62,12 @@ def test_bills_of_materials_name_packages_of_both_indexes() -> None:
 def test_groundcrew_s_own_locks_are_audited() -> None:
     root = Path(__file__).resolve().parents[2]
     found = {path.relative_to(root).as_posix(): path for path in audit.own_locks(root)}
-    assert {"requirements/dev.lock", "requirements/audit.lock", "roles/python/uv.lock",
-            "roles/gunicorn/requirements/wsgi.lock"} <= set(found)  # fmt: skip
+    assert {
+        "requirements/dev.lock",
+        "groundcrew/audit/requirements/audit.lock",
+        "roles/python/uv.lock",
+        "roles/gunicorn/requirements/wsgi.lock",
+    } <= set(found)
     for label, path in found.items():
         subject = audit.from_lock(path, root)
         assert subject.label == label

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from groundcrew.apps.source import DirectorySource, GitSource, PypiSource
+from groundcrew.manifest.source import DirectorySource, GitSource, PypiSource
 from groundcrew.releases import bundle
 from groundcrew.releases.bundle import Bundle, SourceError, read_member
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from groundcrew.apps.model import AppSettings
-from roles.base.settings import BaseSettings
-from roles.capacity import SOMAXCONN, conflicts
-from roles.nginx.settings import NginxSettings
+from groundcrew.manifest.model import AppSettings
+from groundcrew.roles.base.settings import BaseSettings
+from groundcrew.roles.capacity import SOMAXCONN, conflicts
+from groundcrew.roles.nginx.settings import NginxSettings
 
 
 def found(base: dict[str, Any], nginx: dict[str, Any], **app: Any) -> dict[str, str]:

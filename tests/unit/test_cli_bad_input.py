@@ -47,6 +47,7 @@ def test_all_errors_in_one_report_and_no_connection(
     report = checkout.refused("deploy.py", "-y", "--data", "typo.key=1")
     heads = [line.strip() for line in report.splitlines() if line.startswith("  ") and
              not line.startswith("   ")]  # fmt: skip
+    assert heads.pop().startswith("Mend typo, app.bare.source, ")
     assert heads == [
         "--data: typo",
         "apps/bare.yml: app.bare.source",
@@ -115,10 +116,10 @@ from pyinfra import host
 from pyinfra.operations import server
 
 from groundcrew.settings import settings_for
-from roles import wiring
+from groundcrew.roles import (releases)
 
 server.shell(name="must not run", commands=["touch touched"], _sudo=False)
-wiring.release_plan("shop", settings_for(host))
+releases.release_plan("shop", settings_for(host))
 """
 
 
@@ -205,7 +206,7 @@ secrets: {KEY: {env: GC_UNSET_KEY}, OWN: {file: gone.txt}, ASK: {command: exit 3
 nginx: {locations: {/admin: {basic_auth: {ann: {env: GC_UNSET_PASSWORD}}}}}
 tls: {certificate: {type: own, chain: chain.pem, key: {env: GC_UNSET_TLS}}}
 """
-RENDER = {"release.py", "remove.py"}
+RENDER = {"release.py", "remove.py", "rotate.py"}
 """The playbooks that write secrets on hosts."""
 
 
@@ -213,7 +214,7 @@ def test_only_what_renders_secrets_needs_them(checkout: Checkout) -> None:
     checkout.app(more=UNSET)
     checkout.write("chain.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
     names = {file.name for file in (ROOT / "playbooks").glob("*.py")}
-    others = [f"playbooks/{name}" for name in sorted(names - RENDER - {"settings.py"})]
+    others = [f"playbooks/{name}" for name in sorted(names - RENDER - {"client.py", "settings.py"})]
     for asked in [["exec", "uptime"], others]:
         checkout.listener.connections = 0
         done = checkout.run(*asked, "-y", "--data", "app=shop")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from groundcrew.apps.config_render import ConfigFileError, context, render
-from groundcrew.apps.model import AppSettings
 from groundcrew.entries import File
+from groundcrew.manifest.config_render import ConfigFileError, context, render
+from groundcrew.manifest.model import AppSettings
 from tests.environment_values import VALUES
 from tests.unit.project import Project
 from tests.unit.test_release_plan import Planner

@@ -10,11 +10,11 @@ from functools import cache
 from pathlib import Path
 
 from groundcrew.fields import known_keys
-from roles.settings import HostSettings
+from groundcrew.roles.settings import HostSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs/coverage.md").read_text(encoding="utf-8")
-IDS = {"C": 11, "M": 5, "R": 28, "O": 43, "A": 43, "L": 38, "G": 30, "T": 9, "S": 20}
+IDS = {"C": 11, "M": 5, "R": 28, "O": 43, "A": 43, "L": 38, "G": 30, "T": 9, "S": 21}
 STATES = ("done", "open", "outside")
 
 

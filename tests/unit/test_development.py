@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.paths import AppPaths
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.paths import AppPaths
 from groundcrew.releases.plan import ServerProcess
-from roles import wiring
-from roles.gunicorn import Gunicorn
-from roles.uvicorn import Uvicorn
-from roles.uwsgi import Uwsgi
+from groundcrew.roles import releases
+from groundcrew.roles.gunicorn import Gunicorn
+from groundcrew.roles.uvicorn import Uvicorn
+from groundcrew.roles.uwsgi import Uwsgi
 from tests.unit.project import Project
 
 PATHS = AppPaths("shop")
@@ -25,7 +25,7 @@ def app(mode: str = "development", **changes: Any) -> AppSettings:
 
 
 def process(settings: AppSettings) -> ServerProcess:
-    return wiring.server_process(settings.server, settings.mode)
+    return releases.server_process(settings.server, settings.mode)
 
 
 def text(settings: AppSettings) -> str:

@@ -50,6 +50,7 @@ def test_a_process_that_a_hook_leaves_is_not_waited_for(tmp_path: Path) -> None:
         "uv": "uv",
         "python": "python3",
         "hook_timeout": 60,
+        "secrets": {},
     }
     steps = build_steps.Steps(payload)
     began = time.monotonic()

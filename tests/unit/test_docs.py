@@ -11,9 +11,9 @@ import pytest
 from pydantic import BaseModel
 
 from docs import generate
-from groundcrew.fields import fields, inside, models
+from groundcrew.fields import described, fields, inside, models
+from groundcrew.roles.settings import HostSettings
 from groundcrew.settings.reference import kind
-from roles.settings import HostSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELINE = "# yaml-language-server: $schema=../docs/app.schema.json"
@@ -47,8 +47,8 @@ def test_every_setting_has_a_description() -> None:
     undocumented = [
         f"{model.__name__}.{key}"
         for model in every_model(HostSettings)
-        for key, info in fields(model).items()
-        if not (info.description or "").endswith((".", '."'))
+        for key in fields(model)
+        if not described(model).get(key, "").endswith((".", '."'))
     ]
     assert undocumented == []
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import hashlib
 
+import pytest
+
 from groundcrew.entries import (
     Absent,
     Directory,
@@ -9,10 +11,8 @@ from groundcrew.entries import (
     File,
     Link,
     PathState,
-    Purge,
     changes,
     differs,
-    resolve,
 )
 
 
@@ -48,9 +48,7 @@ def test_links_directories_and_absence() -> None:
 def test_purge_spares_what_is_kept_or_listed() -> None:
     states = {f"/etc/app.d/{name}": state("") for name in ("a.conf", "b.conf", "c.conf", "README")}
     states["/etc/app.d/sub/d.conf"] = state("")
-    entries: list[Entry] = [
-        File("/etc/app.d/a.conf", ""),
-        Purge("/etc/app.d", "*.conf", keep=("b.conf",)),
-    ]
-    assert resolve(entries, states) == [entries[0], Absent("/etc/app.d/c.conf")]
-    assert changes(entries, states) == [Absent("/etc/app.d/c.conf")]
+    entries: list[Entry] = [Directory("/run/x"), File("/sbin/x", "a")]
+    assert changes([*entries, *entries], {}) == entries
+    with pytest.raises(ValueError, match="two different files for /sbin/x"):
+        changes([File("/sbin/x", "a"), File("/sbin/x", "b")], {})

@@ -52,10 +52,6 @@ def told(checkout: Checkout, *arguments: str, **environment: str) -> str:
     assert not (checkout.root / "pyinfra-debug.log").exists()
     _, marker, text = done.stderr.partition("groundcrew: the run failed\n")
     assert marker, done.stderr
-    # Commands and paths stay in one piece.
-    whole = ("ssh ", "ssh-keygen ", str(checkout.root))
-    wrapped = [line for line in text.splitlines() if not any(part in line for part in whole)]
-    assert max(map(len, wrapped)) <= 80
     assert text.splitlines()[1] == "  web1: connecting"
     return " ".join(text.split())
 
@@ -202,7 +198,7 @@ def test_another_pyinfra_or_none(checkout: Checkout, tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert "groundcrew: this is pyinfra 3.2 with Python" in done.stderr
-    assert done.stderr.endswith(". bin/_setup\n")
+    assert done.stderr.endswith("In the project's directory: pip install -r requirements.txt\n")
     status, text = elsewhere(checkout, sys.executable, f"{checkout.root}/deploy.py")
     assert status == 1
     assert "pyinfra runs this file" in text and f"cd {checkout.root} &&" in text
@@ -217,7 +213,7 @@ def local(checkout: Checkout, code: str) -> list[str]:
 def test_the_end_of_a_failed_operation(checkout: Checkout) -> None:
     command = "seq 100; echo E: no such package >&2; seq 100; echo the end; exit 7"
     play = local(
-        checkout, f"server.shell(name='Base | packages', commands=[{command!r}], _sudo=False)"
+        checkout, f"server.shell(name='base | packages', commands=[{command!r}], _sudo=False)"
     )
     done = subprocess.run(
         play,
@@ -231,7 +227,7 @@ def test_the_end_of_a_failed_operation(checkout: Checkout) -> None:
     _, marker, text = done.stderr.partition("\ngroundcrew: the run failed\n")
     assert marker
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    assert lines[0] == "@local: Base | packages"
+    assert lines[0] == "@local: base | packages"
     assert "E: no such package" in lines and "the end" in lines
     assert len(lines) < 12
     assert lines[-1].startswith("When it is mended, run the same again")
@@ -258,8 +254,8 @@ def test_ctrl_c_ends_with_130_and_starts_nothing_more(checkout: Checkout) -> Non
     begun, after = checkout.root / "begun", checkout.root / "after"
     play = local(
         checkout,
-        f"server.shell(name='Base | wait', commands=['touch {begun}; sleep 4'], _sudo=False)\n"
-        f"server.shell(name='Base | after', commands=['touch {after}'], _sudo=False)",
+        f"server.shell(name='base | wait', commands=['touch {begun}; sleep 4'], _sudo=False)\n"
+        f"server.shell(name='base | after', commands=['touch {after}'], _sudo=False)",
     )
     run = subprocess.Popen(
         play, cwd=checkout.root, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -271,7 +267,7 @@ def test_ctrl_c_ends_with_130_and_starts_nothing_more(checkout: Checkout) -> Non
     _, text = run.communicate(timeout=20)
     assert run.returncode == 130
     assert time.monotonic() - began < 3
-    assert "groundcrew: stopped by you\n\n  @local: was at: Base | wait\n" in text
+    assert "groundcrew: stopped by you\n\n  @local: was at: base | wait\n" in text
     assert "Run the same again" in text
     time.sleep(4)
     assert not after.exists()
@@ -279,14 +275,40 @@ def test_ctrl_c_ends_with_130_and_starts_nothing_more(checkout: Checkout) -> Non
 
 def test_hosts_that_failed_the_same_way_are_told_once() -> None:
     failures = [
-        Failure(f"web{number}", "Base | x", ("No space left on device",)) for number in (1, 2)
+        Failure(f"web{number}", "base | x", ("No space left on device",)) for number in (1, 2)
     ]
-    text = report([*failures, Failure("web3", "connecting", ("db does not answer",))], 60)
+    text = report([*failures, Failure("web3", "connecting", ("db does not answer",))])
     assert text == (
         "groundcrew: the run failed\n\n"
-        "  web1, web2: Base | x\n      No space left on device\n"
-        "  web3: connecting\n      db does not answer\n\n"
+        "  web1, web2: base | x\n      No space left on device\n"
+        "  web3: connecting\n      db does not answer\n"
         "  Free some space on the host, then run the same again.\n"
-        "  When it is mended, run the same again: what is done is not\n    done twice."
+        "  When it is mended, run the same again: what is done is not done twice."
     )
     assert report([]) == ""
+
+
+def test_the_last_three_lines_tell_cause_manifest_and_next_step() -> None:
+    said: tuple[str, ...] = (
+        "*** Error compiling './shop.py'...",
+        '  File "./shop.py", line 6',
+        "    import os(",
+        "SyntaxError: invalid syntax",
+        "shop: build failed at: compile: exit status 1",
+    )
+    failures = [
+        Failure("web1", "app | outcome", ("not released: shop (build releases)",)),
+        Failure("web1", "app | build releases", said),
+    ]
+    assert report(failures).splitlines()[-3:] == [
+        "  web1: app | build releases: shop: build failed at: compile: exit status 1: "
+        "SyntaxError: invalid syntax",
+        "  Mend ./shop.py line 6 in the application's source.",
+        "  When it is mended, run the same again: what is done is not done twice.",
+    ]
+    said = ("shop: /helth gave status 404", "20260101T000000Z-0 still serves")
+    [_, advice, _] = report([failures[0], Failure("web1", "probe", said)]).splitlines()[-3:]
+    assert "`health.path` in apps/shop.yml" in advice
+    said = ("shop: /health gave status 301", "20260101T000000Z-0 still serves")
+    [_, advice, _] = report([failures[0], Failure("web1", "probe", said)]).splitlines()[-3:]
+    assert "`nginx.forwarded_proto: https` in apps/shop.yml" in advice

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.paths import AppPaths
 from groundcrew.entries import Absent, Directory, File
-from roles import tls
-from roles.app.builders import directories
-from roles.nginx.again import again_ms
-from roles.nginx.context import Https
-from roles.nginx.files import configuration, drop_in
-from roles.nginx.settings import NginxSettings
-from roles.tls.builders import certbot_command
-from roles.tls.settings import AcmeSettings
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.paths import AppPaths
+from groundcrew.roles import tls
+from groundcrew.roles.app.builders import directories
+from groundcrew.roles.nginx.again import again_ms
+from groundcrew.roles.nginx.context import Https
+from groundcrew.roles.nginx.files import configuration, drop_in
+from groundcrew.roles.nginx.settings import NginxSettings
+from groundcrew.roles.tls.builders import certbot_command
+from groundcrew.roles.tls.settings import AcmeSettings
 from tests.unit.nginx_files import OWN, contents, site_file
 from tests.unit.project import Project
 from tests.unit.test_nginx_templates import block, directives
@@ -170,12 +170,12 @@ def test_the_proxy_protocol_needs_somebody_who_speaks_it() -> None:
 def test_names_that_lead_to_another() -> None:
     redirects = {"www.shop.test": "shop.test", "*.old.test": "shop.test"}
     plain = files(redirects=redirects)[SITE]
-    server = plain[plain.index("# Leads to the site's own name") :]
+    server = plain[plain.index("# Redirects every request to the site's main name") :]
     assert "server_name www.shop.test *.old.test;" in server
     led = "return 308 $groundcrew_scheme://shop.test$groundcrew_host_port$request_uri"
     assert block(server, "location / {") == [led]
     text = files(redirects={"www.shop.test": "shop.test"}, tls=ACME)[SITE]
-    text = text[text.index("# Leads to the site's own name") :]
+    text = text[text.index("# Redirects every request to the site's main name") :]
     assert text.count("server_name www.shop.test;") == 2
     assert "return 308 https://shop.test$request_uri;" in text
     assert "/.well-known/acme-challenge/" in text

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from groundcrew.apps import urls
-from groundcrew.apps.frontend import Frontend
-from groundcrew.apps.model import AppSettings
+from groundcrew.manifest import urls
+from groundcrew.manifest.frontend import Frontend
+from groundcrew.manifest.model import AppSettings
 
 APP: dict[str, Any] = {"source": {"directory": "x"}, "entry": "a:b", "health": {"path": "/health"}}
 

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from groundcrew import remote
-from groundcrew.apps.frontend import Frontend
-from groundcrew.apps.source import DirectorySource
+from groundcrew.manifest.frontend import Frontend
+from groundcrew.manifest.source import DirectorySource
 from groundcrew.releases import bundle, frontend
 from groundcrew.releases.bundle import Bundle, SourceError, names
 from groundcrew.remote.build_frontend import KEPT, rewrite
-from roles.app import node
+from groundcrew.roles.app import node
 
 REGISTRY = "https://npm.test/all/"
 
@@ -263,5 +263,18 @@ def test_versions_of_node() -> None:
     assert text and "--hash=sha256:" in text
     assert node.pinned(version) == (version, text)
     assert node.pinned("debian") == (None, None)
-    with pytest.raises(SourceError, match=r"there is no Node\.js 2 \(known: debian, 22\.\S+, 24"):
-        node.pinned("2")
+    for major in ("20", "24"):
+        assert (node.pinned(major)[0] or "").startswith(f"{major}.")
+    with pytest.raises(SourceError, match=r"no Node\.js 26 here; choose one of debian, 20\."):
+        node.pinned("26")
+    with pytest.raises(SourceError, match=r"no Node\.js 18 here: that gets no security fixes"):
+        node.pinned("18")
+
+
+def test_a_build_that_fails_says_which_node_it_asks_for(source: Source, npm: Path) -> None:
+    source.write("web/fail", "")
+    source.write("web/package.json", '{"engines": {"node": ">=99"}}')
+    front = Frontend(directory="web", build="operator")
+    with pytest.raises(SourceError, match=r"package\.json asks for >=99: see frontend\.node"):
+        frontend.built(front, source.pack(build="operator"), source.root / "store")
+    assert npm.exists()

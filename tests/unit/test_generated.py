@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from groundcrew.apps import generated
-from groundcrew.apps.server import GunicornServer
 from groundcrew.entries import File, Generated, changes, tokens
+from groundcrew.manifest import generated
+from groundcrew.manifest.server import GunicornServer
 from groundcrew.releases.plan import ReleasePlan
+from groundcrew.roles import app as app_role
+from groundcrew.roles.gunicorn import Gunicorn
 from groundcrew.settings.weak import is_weak, looks_secret
-from roles import app as app_role
-from roles.gunicorn import Gunicorn
 from tests.unit.project import Project
 from tests.unit.test_apply_files import apply, file, inspect, mode
 from tests.unit.test_release_plan import TOOLCHAIN, Planner
@@ -96,6 +96,7 @@ def test_another_version_is_another_release(tmp_path: Path) -> None:
         return app_role.plan(
             "shop",
             settings,
+            build_secrets={},
             secrets={"KEY": SecretStr(token), "OTHER": SecretStr("b")},
             server=Gunicorn(GunicornServer()),
             toolchain=TOOLCHAIN,

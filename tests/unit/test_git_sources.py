@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from groundcrew.apps.source import DirectorySource, GitSource, Source
+from groundcrew.manifest.source import DirectorySource, GitSource, Source
 from groundcrew.releases import bundle
 from groundcrew.releases.bundle import Bundle, SourceError, names, read_member
 from groundcrew.releases.version import version
@@ -167,7 +167,7 @@ def test_pointers_without_content_are_refused(
 
 def test_what_git_lfs_cannot_fetch_is_its_own_message(repo: Path, tmp_path: Path) -> None:
     commit(repo, a=pointer(b"1"))
-    message = "the content of a cannot be had: git lfs: .*; `git lfs push --all` in a clone"
+    message = "the content of a cannot be fetched: git lfs: .*; `git lfs push --all` in a clone"
     with pytest.raises(SourceError, match=message):
         pack(tmp_path)
 

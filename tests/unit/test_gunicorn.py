@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from groundcrew.apps.paths import AppPaths
-from groundcrew.apps.server import GunicornServer
-from roles.gunicorn import Gunicorn
+from groundcrew.manifest.paths import AppPaths
+from groundcrew.manifest.server import GunicornServer
+from groundcrew.roles.gunicorn import Gunicorn
 
 
 def configuration(monkeypatch: pytest.MonkeyPatch, cpus: int, **server: Any) -> dict[str, Any]:

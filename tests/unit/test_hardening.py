@@ -12,16 +12,16 @@ from pydantic import ValidationError
 
 from groundcrew.entries import Absent, Directory, Entry, File
 from groundcrew.facts.apt import Removable
+from groundcrew.roles.base import hardening_files
+from groundcrew.roles.base.hardening_files import AUDIT_RULES
+from groundcrew.roles.base.hardening_plan import COMPILED_RULES, hardening_plan
+from groundcrew.roles.base.settings import BaseSettings
+from groundcrew.roles.settings import HostSettings
+from groundcrew.roles.strict import STRICT
+from groundcrew.roles.users import pam
+from groundcrew.roles.users.logins import LoginsSettings
 from groundcrew.settings.load import load_host
 from groundcrew.settings.merge import Layer
-from roles.base import hardening_files
-from roles.base.hardening_files import AUDIT_RULES
-from roles.base.hardening_plan import COMPILED_RULES, hardening_plan
-from roles.base.settings import BaseSettings
-from roles.settings import HostSettings
-from roles.strict import STRICT
-from roles.users import pam
-from roles.users.logins import LoginsSettings
 from tests.unit.test_role_base import state
 
 ALL = LoginsSettings.model_validate(STRICT["users"]["logins"])

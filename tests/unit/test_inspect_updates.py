@@ -204,7 +204,7 @@ def test_only_fresh_lists_without_a_security_update_are_clean(
 def test_old_lists_are_told_with_their_day() -> None:
     [told] = subject(security=[{**LIST, "valid_until": NOW - 1}]).unknown
     assert told == (
-        "the host's list of bookworm-security is of 2026-11-27 and holds no longer: "
+        "the host's list of bookworm-security is of 2026-11-27 and has expired: "
         "`apt-get update` there says why"
     )
 

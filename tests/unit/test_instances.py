@@ -10,17 +10,20 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.paths import AppPaths
-from groundcrew.apps.server import GunicornServer, UwsgiServer
 from groundcrew.facts.apps import AppState, nothing
-from groundcrew.releases import commands, switching
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.paths import AppPaths
+from groundcrew.manifest.server import GunicornServer, UwsgiServer
+from groundcrew.releases import switching
+from groundcrew.releases.steps.links import boot_links, point_nginx_at, same_protocol
+from groundcrew.releases.steps.live import go_back
+from groundcrew.releases.steps.probes import restart_probes, socket_probe
 from groundcrew.releases.switching import too_little_memory
 from groundcrew.releases.target import Target, followers, settled
+from groundcrew.roles.gunicorn import Gunicorn
+from groundcrew.roles.nginx.settings import NginxSettings
+from groundcrew.roles.uwsgi import Uwsgi
 from groundcrew.status.parts import Part, part
-from roles.gunicorn import Gunicorn
-from roles.nginx.settings import NginxSettings
-from roles.uwsgi import Uwsgi
 from tests.unit.nginx_files import site_file
 
 PATHS = AppPaths("shop")
@@ -112,7 +115,7 @@ def test_every_link_of_nginx_leads_to_an_instance(
     passing.mkdir(parents=True)
     (passing / "shop.conf").symlink_to("shop.http")
     (run / "current.9.sock").symlink_to("old.sock")
-    text = commands.lead(there, release)
+    text = point_nginx_at(there, release)
     for top in ("/run/", "/etc/", "/srv/"):
         text = text.replace(top, f"{tmp_path}{top}")
     subprocess.run(["sh", "-ec", text], check=True)
@@ -123,7 +126,7 @@ def test_every_link_of_nginx_leads_to_an_instance(
         for number, instance in leads.items()
         for kind in (".sock", ".uwsgi.sock")
     }
-    boot = commands.boot_links(there, release)
+    boot = boot_links(there, release)
     assert sorted(boot.splitlines()) == sorted(
         f"L+ /run/groundcrew/nginx/shop/{name} - - - - {socket}" for name, socket in found.items()
     )
@@ -131,12 +134,12 @@ def test_every_link_of_nginx_leads_to_an_instance(
 
 def test_every_instance_is_probed_and_restarted_in_turn() -> None:
     there = target(1).on(host())
-    probe = commands.socket_probe(there, THREE, None)
+    probe = socket_probe(there, THREE, None)
     assert probe["sockets"] == [
         f"/run/groundcrew/apps/shop/{THREE}{number}.sock" for number in ("", ".2", ".3")
     ]
     assert probe["units"] == there.units(THREE)
-    restarts = commands.restarts(there, THREE)
+    restarts = restart_probes(there, THREE)
     assert [(name, payload["units"], payload["sockets"]) for name, payload in restarts] == [
         (name, [name], [socket])
         for name, socket in zip(probe["units"], probe["sockets"], strict=True)
@@ -196,7 +199,7 @@ def test_a_held_socket_keeps_its_protocol(
     release.mkdir(parents=True)
     if kind:
         (release / "uwsgi.ini").touch()
-    text = commands.same_protocol(target(1), "r1")
+    text = same_protocol(target(1), "r1")
     text = text.replace("/etc/", f"{tmp_path}/etc/").replace("/srv/", f"{tmp_path}/srv/")
     done = subprocess.run(["sh", "-ec", text], capture_output=True, text=True, check=False)
     assert (done.returncode == 0) is good
@@ -215,8 +218,8 @@ def test_a_release_keeps_the_strategy_that_it_was_made_with() -> None:
         assert there.holds("new") is (strategy == "restart")
         assert settled(there, state, THREE)
         # The one whose socket systemd holds never stopped; the other one was, for it.
-        assert f"systemctl start {PATHS.unit(THREE)}" in commands.go_back(there, ONE, THREE)
-        back = commands.go_back(there, THREE, ONE)
+        assert f"systemctl start {PATHS.unit(THREE)}" in go_back(there, ONE, THREE)
+        back = go_back(there, THREE, ONE)
         assert "systemctl start" not in back
         assert PATHS.held in back
 

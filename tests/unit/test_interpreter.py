@@ -28,21 +28,21 @@ def test_the_same_as_the_standard_says(requires: str) -> None:
         (None, None, "3.11.2", None),
         ("3.12", None, "3.12.4", None),
         ("3.12.4", ">=3.12", "3.12.4", None),
-        ("3.1", None, "3.11.2", "Python 3.1 is wanted (`python`), found is 3.11.2"),
+        ("3.1", None, "3.11.2", "needs Python 3.1 (`python`), but the host has 3.11.2"),
         ("3.12", None, None, "Python 3.12 is not there"),
         (None, None, None, "Python is not there"),
         (
             None,
             ">=3.12",
             "3.11.2",
-            "its pyproject.toml requires Python >=3.12, found is 3.11.2; name a version that does "
-            "in `python`",
+            "its pyproject.toml requires Python >=3.12, but the host has 3.11.2; name a version "
+            "that does in `python`",
         ),
         (
             "3.11",
             ">=3.11.4",
             "3.11.2",
-            "its pyproject.toml requires Python >=3.11.4, found is 3.11.2",
+            "its pyproject.toml requires Python >=3.11.4, but the host has 3.11.2",
         ),
     ],
 )

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from groundcrew.lab import inventory, local, vagrant
-from groundcrew.lab.checkout import ROOT
 from groundcrew.lab.model import Host
 from groundcrew.lab.process import LabError
+from groundcrew.project import ROOT
 
 
 def host(name: str, group: str = "web", http: int | None = None, https: int | None = None) -> Host:

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from groundcrew.apps import maintenance_page
-from groundcrew.apps.maintenance import Maintenance
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.paths import AppPaths
 from groundcrew.entries import Directory, File
-from groundcrew.operations.maintenance import log_line, note
-from roles.nginx.header_sets import BASELINE
-from roles.nginx.maintenance import health_pattern, maintenance_files
-from roles.nginx.settings import NginxSettings
+from groundcrew.manifest import maintenance_page
+from groundcrew.manifest.maintenance import Maintenance
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.paths import AppPaths
+from groundcrew.releases.maintenance import log_line, note
+from groundcrew.roles.nginx.header_sets import BASELINE
+from groundcrew.roles.nginx.maintenance import health_pattern, maintenance_files
+from groundcrew.roles.nginx.settings import NginxSettings
 from tests.unit.nginx_files import site_file
 from tests.unit.project import Project
 

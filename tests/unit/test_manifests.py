@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from groundcrew.apps.model import AppSettings
-from roles.nginx.settings import NginxSettings
+from groundcrew.manifest.model import AppSettings
+from groundcrew.roles.nginx.settings import NginxSettings
 from tests.unit.nginx_files import contents
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from groundcrew.apps.model import AppSettings
+from groundcrew.manifest.model import AppSettings
 from groundcrew.newapp import manifest
 from groundcrew.newapp.__main__ import main, report
 from groundcrew.newapp.guess import Guess, NothingFoundError, guess
@@ -26,13 +26,13 @@ def project(folder: Path, **files: str) -> Project:
     return Project(folder)
 
 
-def written(found: Guess) -> AppSettings:
+def written(result: Guess) -> AppSettings:
     """The manifest that is written, as the settings read it."""
-    return AppSettings.model_validate(yaml.safe_load(manifest.text("shop", "src", found)))
+    return AppSettings.model_validate(yaml.safe_load(manifest.text("shop", "src", result)))
 
 
 def test_flask(tmp_path: Path) -> None:
-    found = guess(
+    result = guess(
         project(
             tmp_path,
             requirements_dot_txt="flask==3.1.3\n",
@@ -51,19 +51,19 @@ def test_flask(tmp_path: Path) -> None:
             tests__test_views_dot_py="from flask import Flask\napp = Flask(__name__)\n",
         )
     )
-    settings = written(found)
-    assert (found.entry.framework, settings.entry) == ("Flask", "shop.views:app")
+    settings = written(result)
+    assert (result.entry.framework, settings.entry) == ("Flask", "shop.views:app")
     assert settings.server.type == "gunicorn"
     assert settings.requirements == "requirements.txt"
     assert settings.health.path == "/healthz"
     assert settings.static is not None
     assert (settings.static.path, settings.static.url) == ("shop/static", "/static/")
     assert settings.shared == ("data",)
-    assert any("no hashes" in check for check in found.checks)
+    assert any("no hashes" in check for check in result.checks)
 
 
 def test_a_flask_factory_and_its_migrations(tmp_path: Path) -> None:
-    found = guess(
+    result = guess(
         project(
             tmp_path,
             app__init_dot_py="",
@@ -82,9 +82,9 @@ def test_a_flask_factory_and_its_migrations(tmp_path: Path) -> None:
             migrations__env_dot_py="",
         )
     )
-    assert written(found).entry == "app.factory:create_app()"
-    assert found.release_hooks == ["flask --app app.factory:create_app db upgrade"]
-    assert any(check.startswith("requirements: there is no") for check in found.checks)
+    assert written(result).entry == "app.factory:create_app()"
+    assert result.release_hooks == ["flask --app app.factory:create_app db upgrade"]
+    assert any(check.startswith("requirements: there is no") for check in result.checks)
 
 
 def test_an_entry_module_comes_before_the_factory_that_it_calls(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_an_entry_module_comes_before_the_factory_that_it_calls(tmp_path: Path) 
 def test_fastapi_in_src_with_a_front_end(tmp_path: Path) -> None:
     (tmp_path / "web").mkdir()
     (tmp_path / "web" / "package-lock.json").write_text("{}")
-    found = guess(
+    result = guess(
         project(
             tmp_path,
             pyproject_dot_toml="""
@@ -124,7 +124,7 @@ def test_fastapi_in_src_with_a_front_end(tmp_path: Path) -> None:
             web__index_dot_html="<div></div>",
         )
     )
-    settings = written(found)
+    settings = written(result)
     assert settings.entry == "chat.main:app"
     assert settings.server.speaks_websockets
     assert settings.health.path == "/health"
@@ -135,13 +135,13 @@ def test_fastapi_in_src_with_a_front_end(tmp_path: Path) -> None:
     assert settings.env == {"MODE": ""}
     assert settings.hooks.release == ("alembic upgrade head",)
     assert settings.install
-    text = "\n".join(report("chat", found))
+    text = "\n".join(report("chat", result))
     for part in (">=3.12", "MODE is required", "export API_KEY", "it also reads LEVEL"):
         assert part in text
 
 
 def test_a_front_end_without_a_lockfile_is_not_taken(tmp_path: Path) -> None:
-    found = guess(
+    result = guess(
         project(
             tmp_path,
             app_dot_py="from starlette.applications import Starlette\napp = Starlette()\n",
@@ -149,12 +149,12 @@ def test_a_front_end_without_a_lockfile_is_not_taken(tmp_path: Path) -> None:
             web__index_dot_html="<div></div>",
         )
     )
-    assert (found.entry.framework, found.frontend) == ("Starlette", None)
-    assert any("package-lock.json" in check for check in found.checks)
+    assert (result.entry.framework, result.frontend) == ("Starlette", None)
+    assert any("package-lock.json" in check for check in result.checks)
 
 
 def test_django(tmp_path: Path) -> None:
-    found = guess(
+    result = guess(
         project(
             tmp_path,
             uv_dot_lock="",
@@ -185,8 +185,8 @@ def test_django(tmp_path: Path) -> None:
             """,
         )
     )
-    settings = written(found)
-    assert (found.entry.framework, settings.entry) == ("Django", "shopsite.wsgi:application")
+    settings = written(result)
+    assert (result.entry.framework, settings.entry) == ("Django", "shopsite.wsgi:application")
     assert settings.env == {
         "ALLOWED_HOSTS": "shop.test",
         "DJANGO_SETTINGS_MODULE": "shopsite.settings",
@@ -205,7 +205,7 @@ def test_django(tmp_path: Path) -> None:
 
 
 def test_a_database_beside_the_code_is_pointed_out(tmp_path: Path) -> None:
-    found = guess(
+    result = guess(
         project(
             tmp_path,
             shop__settings_dot_py="""
@@ -219,32 +219,32 @@ def test_a_database_beside_the_code_is_pointed_out(tmp_path: Path) -> None:
             """,
         )
     )
-    assert found.entry.interface == "asgi"
-    assert found.shared == []
-    text = "\n".join(found.checks)
+    assert result.entry.interface == "asgi"
+    assert result.shared == []
+    text = "\n".join(result.checks)
     assert "db.sqlite3 lies beside the code" in text
     assert "STATIC_ROOT is not set" in text
 
 
 def test_plain_callables(tmp_path: Path) -> None:
     code = "def application(environ, start_response): ...\n"
-    found = guess(project(tmp_path, serve_dot_py=code))
-    assert (found.entry.name, found.entry.interface) == ("serve:application", "wsgi")
+    result = guess(project(tmp_path, serve_dot_py=code))
+    assert (result.entry.name, result.entry.interface) == ("serve:application", "wsgi")
     code = "async def app(scope, receive, send): ...\n"
-    found = guess(project(tmp_path / "other", serve_dot_py=code))
-    assert (found.entry.name, found.entry.interface) == ("serve:app", "asgi")
-    assert found.entry.framework == "other"
+    result = guess(project(tmp_path / "other", serve_dot_py=code))
+    assert (result.entry.name, result.entry.interface) == ("serve:app", "asgi")
+    assert result.entry.framework == "other"
 
 
 def test_nothing_is_imported_and_broken_files_are_passed_over(tmp_path: Path) -> None:
-    found = guess(
+    result = guess(
         project(
             tmp_path,
             app_dot_py="import os\nfrom flask import Flask\napp = Flask('x')\nos._exit(3)\n",
             broken_dot_py="def (",
         )
     )
-    assert found.entry.name == "app:app"
+    assert result.entry.name == "app:app"
 
 
 def test_nothing_found(tmp_path: Path) -> None:
@@ -264,9 +264,9 @@ def test_nothing_found(tmp_path: Path) -> None:
     ],
 )
 def test_the_examples(name: str, entry: str) -> None:
-    found = guess(Project(ROOT / "examples" / name))
-    assert written(found).entry == entry
-    assert found.health is not None
+    result = guess(Project(ROOT / "examples" / name))
+    assert written(result).entry == entry
+    assert result.health is not None
 
 
 def test_a_manifest_is_never_overwritten_unasked(

@@ -26,7 +26,7 @@ def test_the_settings_are_those_for_production(
     tmp_path: Path, named: str, modules: list[str], taken: str
 ) -> None:
     files = {f"conf/settings/{name}.py": "INSTALLED_APPS = []\n" for name in modules}
-    found = look(
+    result = look(
         tmp_path,
         {
             "manage.py": MANAGE.format(settings=named),
@@ -36,11 +36,11 @@ def test_the_settings_are_those_for_production(
             **files,
         },
     )
-    assert written(found).env["DJANGO_SETTINGS_MODULE"] == taken
+    assert written(result).env["DJANGO_SETTINGS_MODULE"] == taken
 
 
 def test_settings_of_a_package_that_nobody_names(tmp_path: Path) -> None:
-    found = look(
+    result = look(
         tmp_path,
         {
             "manage.py": "from django.core.management import execute_from_command_line\n",
@@ -52,7 +52,7 @@ def test_settings_of_a_package_that_nobody_names(tmp_path: Path) -> None:
             "application = get_wsgi_application()\n",
         },
     )
-    assert found.env["DJANGO_SETTINGS_MODULE"] == "conf.settings.base"
+    assert result.env["DJANGO_SETTINGS_MODULE"] == "conf.settings.base"
 
 
 def test_settings_that_the_source_names_and_does_not_have(tmp_path: Path) -> None:
@@ -61,19 +61,19 @@ def test_settings_that_the_source_names_and_does_not_have(tmp_path: Path) -> Non
         "shop/__init__.py": "",
         "shop/wsgi.py": WSGI.format(settings="my_conf"),
     }
-    found = look(tmp_path / "bare", files)
-    assert found.env["DJANGO_SETTINGS_MODULE"] == "my_conf"
-    assert "does not have it: bring it with `files`" in told(found)
+    result = look(tmp_path / "bare", files)
+    assert result.env["DJANGO_SETTINGS_MODULE"] == "my_conf"
+    assert "does not have it: bring it with `files`" in told(result)
     files["shop/settings/development.py"] = "from .default import *\n"
     files["shop/settings/default.py"] = "SECRET_KEY = 'x'\n"
     files["manage.py"] = MANAGE.format(settings="shop.settings.development")
-    found = look(tmp_path / "more", files)
-    assert found.env["DJANGO_SETTINGS_MODULE"] == "shop.settings.default"
-    assert "names my_conf, which it does not have; shop.settings.default was taken" in told(found)
+    result = look(tmp_path / "more", files)
+    assert result.env["DJANGO_SETTINGS_MODULE"] == "shop.settings.default"
+    assert "names my_conf, which it does not have; shop.settings.default was taken" in told(result)
 
 
 def test_settings_are_read_through_what_they_import(tmp_path: Path) -> None:
-    found = look(
+    result = look(
         tmp_path,
         {
             "web/manage.py": MANAGE.format(settings="config.settings.production"),
@@ -108,9 +108,9 @@ def test_settings_are_read_through_what_they_import(tmp_path: Path) -> None:
             "web/config/wsgi.py": WSGI.format(settings="config.settings.local"),
         },
     )
-    settings = written(found)
-    assert found.inside == "web"
-    assert "the application lives in web" in told(found)
+    settings = written(result)
+    assert result.inside == "web"
+    assert "the application lives in web" in told(result)
     assert settings.entry == "config.wsgi:application"
     assert settings.requirements == "requirements/production.txt"
     assert settings.env == {
@@ -130,9 +130,9 @@ def test_settings_are_read_through_what_they_import(tmp_path: Path) -> None:
     assert settings.hooks.release == ("python manage.py migrate --noinput",)
     assert settings.health.path == "/backstage/login/"
     assert settings.network == "any"
-    assert found.open == []
-    assert "fill in" not in told(found)
-    assert "PostgreSQL (psycopg)" in told(found)
+    assert result.open == []
+    assert "fill in" not in told(result)
+    assert "PostgreSQL (psycopg)" in told(result)
 
 
 @pytest.mark.parametrize(
@@ -168,14 +168,14 @@ def test_debug_is_turned_off_where_a_variable_does(tmp_path: Path, code: str, va
     ],
 )
 def test_what_only_a_person_can_change_is_told(tmp_path: Path, code: str, sentence: str) -> None:
-    found = django(tmp_path, code)
-    assert sentence in told(found)
-    assert found.static is None
-    assert [*found.env] == ["DJANGO_SETTINGS_MODULE"]
+    result = django(tmp_path, code)
+    assert sentence in told(result)
+    assert result.static is None
+    assert [*result.env] == ["DJANGO_SETTINGS_MODULE"]
 
 
 def test_a_build_gets_the_variables_that_settings_read(tmp_path: Path) -> None:
-    found = django(
+    result = django(
         tmp_path,
         """
             STATIC_ROOT = os.environ.get("STATIC_PLACE", "/home/shop/static")
@@ -186,20 +186,20 @@ def test_a_build_gets_the_variables_that_settings_read(tmp_path: Path) -> None:
         """,
         {"manage.py": MANAGE.format(settings="shop.local")},
     )
-    assert found.build_hooks == [
+    assert result.build_hooks == [
         "DJANGO_SETTINGS_MODULE=shop.settings DB_ENGINE=django.db.backends.sqlite3 PORT=1 "
         "DEBUG=False STATIC_PLACE=staticfiles python manage.py collectstatic --noinput"
     ]
 
 
 def test_debug_that_is_off_is_left_alone(tmp_path: Path) -> None:
-    found = django(tmp_path, 'DEBUG = os.getenv("DEBUG", "no") == "yes"\nALLOWED_HOSTS = ["*"]\n')
-    assert [*found.env] == ["DJANGO_SETTINGS_MODULE"]
-    assert "Django" not in told(found)
+    result = django(tmp_path, 'DEBUG = os.getenv("DEBUG", "no") == "yes"\nALLOWED_HOSTS = ["*"]\n')
+    assert [*result.env] == ["DJANGO_SETTINGS_MODULE"]
+    assert "Django" not in told(result)
 
 
 def test_only_what_is_reached_is_required(tmp_path: Path) -> None:
-    found = django(
+    result = django(
         tmp_path,
         """
             import environ
@@ -225,13 +225,13 @@ def test_only_what_is_reached_is_required(tmp_path: Path) -> None:
                 raise ImproperlyConfigured("no place")
         """,
     )
-    assert found.open == ["DB_ENGINE", "SITE_NAME"]
-    assert "it stops unless one of PLACE, PLACE_FILE is set" in told(found)
-    assert written(found).env["DB_ENGINE"] == ""
+    assert result.open == ["DB_ENGINE", "SITE_NAME"]
+    assert "it stops unless one of PLACE, PLACE_FILE is set" in told(result)
+    assert written(result).env["DB_ENGINE"] == ""
 
 
 def test_files_that_lie_elsewhere_are_moved_where_a_variable_can(tmp_path: Path) -> None:
-    found = django(
+    result = django(
         tmp_path,
         """
             STATIC_ROOT = os.getenv("STATIC_PLACE", "/home/shop/static")
@@ -245,7 +245,7 @@ def test_files_that_lie_elsewhere_are_moved_where_a_variable_can(tmp_path: Path)
             }
         """,
     )
-    settings = written(found)
+    settings = written(result)
     assert settings.env == {
         "DJANGO_SETTINGS_MODULE": "shop.settings",
         "STATIC_PLACE": "staticfiles",
@@ -262,23 +262,23 @@ def test_files_that_lie_elsewhere_are_moved_where_a_variable_can(tmp_path: Path)
         "python manage.py migrate --noinput",
         "python manage.py migrate --noinput --database=jobs",
     )
-    assert "MEDIA_URL is https://files.example.com/media/" in told(found)
+    assert "MEDIA_URL is https://files.example.com/media/" in told(result)
 
 
 def test_a_database_url_takes_the_file_too(tmp_path: Path) -> None:
-    found = django(
+    result = django(
         tmp_path,
         """
             import dj_database_url
             DATABASES = {"default": dj_database_url.config(default="sqlite:///db.sqlite3")}
         """,
     )
-    assert found.env["DATABASE_URL"] == "sqlite:////srv/{name}/shared/data/db.sqlite3"
-    assert written(found).env["DATABASE_URL"] == "sqlite:////srv/shop/shared/data/db.sqlite3"
+    assert result.env["DATABASE_URL"] == "sqlite:////srv/{name}/shared/data/db.sqlite3"
+    assert written(result).env["DATABASE_URL"] == "sqlite:////srv/shop/shared/data/db.sqlite3"
 
 
 def test_a_database_that_only_a_variable_names(tmp_path: Path) -> None:
-    found = django(
+    result = django(
         tmp_path,
         """
             import dj_database_url
@@ -287,9 +287,9 @@ def test_a_database_that_only_a_variable_names(tmp_path: Path) -> None:
                 DATABASES = {"default": dj_database_url.parse(os.environ["DATABASE_URL"])}
         """,
     )
-    assert found.given == ["DATABASE_URL"]
+    assert result.given == ["DATABASE_URL"]
     # A build has no secrets, and no database: something that can be parsed stands in.
-    assert found.build_hooks == [
+    assert result.build_hooks == [
         "DATABASE_URL=sqlite://:memory: python manage.py collectstatic --noinput"
     ]
 
@@ -298,12 +298,12 @@ def test_hosts_are_set_where_that_works(tmp_path: Path) -> None:
     code = 'if v := os.getenv("SITE_ALLOWED_HOSTS"):\n    ALLOWED_HOSTS = v.split(",")\n'
     assert django(tmp_path / "one", code).hosts_from == ["SITE_ALLOWED_HOSTS"]
     code = 'ALLOWED_HOSTS = os.environ.get("SITE_ALLOWED_HOSTS", "").split("@")[5:]\n'
-    found = django(tmp_path / "two", code)
-    assert "SITE_ALLOWED_HOSTS becomes ALLOWED_HOSTS, and how is unclear" in told(found)
+    result = django(tmp_path / "two", code)
+    assert "SITE_ALLOWED_HOSTS becomes ALLOWED_HOSTS, and how is unclear" in told(result)
 
 
 def test_a_redirect_to_https_is_off_until_there_is_https(tmp_path: Path) -> None:
-    found = django(
+    result = django(
         tmp_path,
         """
             import environ
@@ -311,8 +311,8 @@ def test_a_redirect_to_https_is_off_until_there_is_https(tmp_path: Path) -> None
             SECURE_SSL_REDIRECT = env.bool("SSL_REDIRECT", default=True)
         """,
     )
-    assert found.env["SSL_REDIRECT"] == "False"
-    assert "off until the manifest has `tls`" in told(found)
+    assert result.env["SSL_REDIRECT"] == "False"
+    assert "off until the manifest has `tls`" in told(result)
 
 
 @pytest.mark.parametrize(
@@ -330,7 +330,7 @@ def test_a_redirect_to_https_is_off_until_there_is_https(tmp_path: Path) -> None
 )
 def test_the_health_path_is_whole(tmp_path: Path, patterns: str, path: str | None) -> None:
     urls = f"urlpatterns = [path('shop/', index), {patterns}]\n"
-    found = django(
+    result = django(
         tmp_path,
         'ROOT_URLCONF = "shop.urls"\n',
         {
@@ -339,8 +339,8 @@ def test_the_health_path_is_whole(tmp_path: Path, patterns: str, path: str | Non
             "urlpatterns = [path('api/', include(inner))]\n",
         },
     )
-    assert found.health == path
-    assert ("No health check was found" in text(found)) is (path is None)
+    assert result.health == path
+    assert ("No health check was found" in text(result)) is (path is None)
 
 
 def test_urls_that_settings_switch_on(tmp_path: Path) -> None:
@@ -357,7 +357,7 @@ def test_urls_that_settings_switch_on(tmp_path: Path) -> None:
 
 
 def test_a_project_below_src_beside_its_requirements(tmp_path: Path) -> None:
-    found = look(
+    result = look(
         tmp_path,
         {
             "pyproject.toml": '[project]\nname = "x"\ndependencies = ["django"]\n',
@@ -381,8 +381,8 @@ def test_a_project_below_src_beside_its_requirements(tmp_path: Path) -> None:
             """,
         },
     )
-    settings = written(found)
-    assert found.inside == ""
+    settings = written(result)
+    assert result.inside == ""
     assert settings.entry == "shop.asgi:application"
     assert settings.server.speaks_websockets
     assert settings.env["PYTHONPATH"] == "src"
@@ -403,39 +403,39 @@ def test_an_application_that_wsgi_py_wraps(tmp_path: Path) -> None:
             environ["wsgi.url_scheme"] = environ["HTTP_X_SCHEME"]
             return _inner(environ, start_response)
     """
-    found = django(tmp_path / "one", "", {"shop/wsgi.py": wsgi})
-    assert (found.entry.name, found.entry.framework) == ("shop.wsgi:application", "Django")
+    result = django(tmp_path / "one", "", {"shop/wsgi.py": wsgi})
+    assert (result.entry.name, result.entry.framework) == ("shop.wsgi:application", "Django")
     # What a request's own environment holds is no variable.
-    assert found.open == []
+    assert result.open == []
     wsgi = """
         def build():
             return Handler()
         application = build()
     """
-    found = django(tmp_path / "two", "", {"shop/wsgi.py": wsgi})
-    assert (found.entry.name, found.entry.framework) == ("shop.wsgi:application", "Django")
+    result = django(tmp_path / "two", "", {"shop/wsgi.py": wsgi})
+    assert (result.entry.name, result.entry.framework) == ("shop.wsgi:application", "Django")
 
 
 def test_static_files_that_the_source_has_collected_already(tmp_path: Path) -> None:
     settings = 'STATIC_ROOT = BASE_DIR / "static"\n'
-    found = django(tmp_path, settings, {"static/staticfiles.json": "{}"})
-    assert (found.static, found.build_hooks) == (("static", "/static/"), [])
-    assert "the source brings static as collectstatic has left it" in told(found)
+    result = django(tmp_path, settings, {"static/staticfiles.json": "{}"})
+    assert (result.static, result.build_hooks) == (("static", "/static/"), [])
+    assert "the source brings static as collectstatic has left it" in told(result)
 
 
 def test_static_files_that_somebody_else_keeps(tmp_path: Path) -> None:
-    found = django(
+    result = django(
         tmp_path,
         """
             STATIC_ROOT = BASE_DIR / "static"
             STORAGES = {"staticfiles": {"BACKEND": "storages.backends.s3.S3StaticStorage"}}
         """,
     )
-    assert found.static is None
-    assert found.build_hooks == []
-    assert "STORAGES keeps static files elsewhere" in told(found)
+    assert result.static is None
+    assert result.build_hooks == []
+    assert "STORAGES keeps static files elsewhere" in told(result)
 
 
 def test_an_example_of_settings_is_pointed_out(tmp_path: Path) -> None:
-    found = django(tmp_path, "", {"shop/settings.py.example": "", "shop/local.py.example": ""})
-    assert "shop/settings.py.example is an example" in told(found)
+    result = django(tmp_path, "", {"shop/settings.py.example": "", "shop/local.py.example": ""})
+    assert "shop/settings.py.example is an example" in told(result)

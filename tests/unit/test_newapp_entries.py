@@ -42,7 +42,7 @@ FACTORY = """
 def test_the_projects_own_start_comes_first(
     tmp_path: Path, files: dict[str, str], entry: str
 ) -> None:
-    found = look(
+    result = look(
         tmp_path,
         {
             "shop/__init__.py": FACTORY,
@@ -51,7 +51,7 @@ def test_the_projects_own_start_comes_first(
             **files,
         },
     )
-    assert (found.entry.name, found.entry.framework) == (entry, "Flask")
+    assert (result.entry.name, result.entry.framework) == (entry, "Flask")
 
 
 @pytest.mark.parametrize(
@@ -72,19 +72,19 @@ def test_the_projects_own_start_comes_first(
 )
 def test_a_helper_is_never_taken(tmp_path: Path, helper: str) -> None:
     core = FLASK + "@app.route('/')\ndef home(): ...\n"
-    found = look(tmp_path, {"shop/__init__.py": "", "shop/web.py": core, helper: FLASK})
-    assert found.entry.name == "shop.web:app"
+    result = look(tmp_path, {"shop/__init__.py": "", "shop/web.py": core, helper: FLASK})
+    assert result.entry.name == "shop.web:app"
 
 
 @pytest.mark.parametrize("name", ["local", "manage", "debug_server", "export"])
 def test_one_for_other_ends_is_not_taken_because_it_is_nearer(tmp_path: Path, name: str) -> None:
     core = FLASK + "@app.route('/')\ndef home(): ...\n"
-    found = look(tmp_path, {"shop/__init__.py": "", "shop/web.py": core, f"{name}.py": core})
-    assert found.entry.name == "shop.web:app"
+    result = look(tmp_path, {"shop/__init__.py": "", "shop/web.py": core, f"{name}.py": core})
+    assert result.entry.name == "shop.web:app"
 
 
 def test_a_class_of_its_own_and_a_factory_of_another_name(tmp_path: Path) -> None:
-    found = look(
+    result = look(
         tmp_path,
         {
             "shop/__init__.py": "",
@@ -99,11 +99,11 @@ def test_a_class_of_its_own_and_a_factory_of_another_name(tmp_path: Path) -> Non
             """,
         },
     )
-    assert (found.entry.name, found.entry.framework) == ("shop.web.build:assemble()", "Flask")
+    assert (result.entry.name, result.entry.framework) == ("shop.web.build:assemble()", "Flask")
 
 
 def test_what_a_package_hands_on(tmp_path: Path) -> None:
-    found = look(
+    result = look(
         tmp_path,
         {
             "Procfile": "web: gunicorn shop:app -k gevent\n",
@@ -111,11 +111,11 @@ def test_what_a_package_hands_on(tmp_path: Path) -> None:
             "shop/core.py": FLASK,
         },
     )
-    assert (found.entry.name, found.entry.framework) == ("shop:app", "Flask")
+    assert (result.entry.name, result.entry.framework) == ("shop:app", "Flask")
 
 
 def test_middleware_around_an_application(tmp_path: Path) -> None:
-    found = look(
+    result = look(
         tmp_path,
         {
             "main.py": """
@@ -128,15 +128,15 @@ def test_middleware_around_an_application(tmp_path: Path) -> None:
             "Dockerfile": "CMD uvicorn main:app\n",
         },
     )
-    assert (found.entry.name, found.entry.framework) == ("main:app", "FastAPI")
-    assert found.entry.interface == "asgi"
+    assert (result.entry.name, result.entry.framework) == ("main:app", "FastAPI")
+    assert result.entry.interface == "asgi"
 
 
 def test_what_pyproject_names_for_fastapi(tmp_path: Path) -> None:
     app = "from fastapi import FastAPI\napp = FastAPI()\nother = FastAPI()\n"
     project = '[tool.fastapi]\nentrypoint = "shop.serve:other"\n'
-    found = look(tmp_path, {"pyproject.toml": project, "shop/serve.py": app, "app.py": app})
-    assert found.entry.name == "shop.serve:other"
+    result = look(tmp_path, {"pyproject.toml": project, "shop/serve.py": app, "app.py": app})
+    assert result.entry.name == "shop.serve:other"
 
 
 @pytest.mark.parametrize(
@@ -175,17 +175,17 @@ def test_what_pyproject_names_for_fastapi(tmp_path: Path) -> None:
 def test_where_the_application_lives(
     tmp_path: Path, files: dict[str, str], inside: str, entry: str, path: str | None
 ) -> None:
-    found = look(tmp_path, files)
-    assert (found.inside, found.entry.name) == (inside, entry)
-    assert found.env.get("PYTHONPATH") == path
-    assert ("alone is the source" in told(found)) is bool(inside)
-    assert not written(found).install
+    result = look(tmp_path, files)
+    assert (result.inside, result.entry.name) == (inside, entry)
+    assert result.env.get("PYTHONPATH") == path
+    assert ("alone is the source" in told(result)) is bool(inside)
+    assert not written(result).install
 
 
 def test_an_entry_that_is_named_keeps_its_framework(tmp_path: Path) -> None:
     tree(tmp_path, {"a.py": FLASK, "b.py": "from fastapi import FastAPI\nx = FastAPI()\n"})
-    found = guess(Project(tmp_path), "b:x")
-    assert (found.entry.framework, found.entry.interface) == ("FastAPI", "asgi")
+    result = guess(Project(tmp_path), "b:x")
+    assert (result.entry.framework, result.entry.interface) == ("FastAPI", "asgi")
 
 
 def test_a_library_is_no_application(tmp_path: Path) -> None:

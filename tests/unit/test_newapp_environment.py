@@ -39,17 +39,17 @@ def config(folder: Path, code: str) -> Guess:
     ],
 )
 def test_what_it_cannot_start_without(tmp_path: Path, code: str, needed: list[str]) -> None:
-    found = config(tmp_path, code)
-    assert found.open == needed
+    result = config(tmp_path, code)
+    assert result.open == needed
     if needed:
-        assert 'MODE: ""  # fill in' in text(found)
-        assert "MODE is required; fill in its value" in told(found)
+        assert 'MODE: ""  # fill in' in text(result)
+        assert "MODE is required; fill in its value" in told(result)
 
 
 def test_modules_that_nobody_imports_need_nothing(tmp_path: Path) -> None:
     code = 'import os\nX = os.environ["MODE"]\n'
-    found = look(tmp_path, {"main.py": APP, "report.py": code, "bin/release.py": code})
-    assert found.open == []
+    result = look(tmp_path, {"main.py": APP, "report.py": code, "bin/release.py": code})
+    assert result.open == []
 
 
 def test_a_factory_is_called(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_factory_is_called(tmp_path: Path) -> None:
 
 
 def test_fields_of_pydantic_settings(tmp_path: Path) -> None:
-    found = config(
+    result = config(
         tmp_path,
         """
             from typing import ClassVar, Literal
@@ -96,18 +96,18 @@ def test_fields_of_pydantic_settings(tmp_path: Path) -> None:
             settings = Settings(made="here")
         """,
     )
-    settings = written(found)
+    settings = written(result)
     assert settings.env == {
         "SHOP_DEBUG": "false",
         "SHOP_ENVIRONMENT": "production",
         "SHOP_PRODUCTION": "true",
         "SHOP_SITE": "",
     }
-    assert found.open == ["SHOP_SITE"]
-    assert found.generated == ["SHOP_SECRET_KEY"]
-    assert found.given == ["API_TOKEN", "SHOP_DATABASE_URL"]
-    assert "SHOP_CACHE, SHOP_LEVEL" in told(found)
-    assert "SHOP_MADE" not in told(found)
+    assert result.open == ["SHOP_SITE"]
+    assert result.generated == ["SHOP_SECRET_KEY"]
+    assert result.given == ["API_TOKEN", "SHOP_DATABASE_URL"]
+    assert "SHOP_CACHE, SHOP_LEVEL" in told(result)
+    assert "SHOP_MADE" not in told(result)
 
 
 @pytest.mark.parametrize(
@@ -124,8 +124,8 @@ def test_fields_of_pydantic_settings(tmp_path: Path) -> None:
     ],
 )
 def test_secrets_that_the_host_makes_up(tmp_path: Path, code: str, generated: str | None) -> None:
-    found = config(tmp_path, f"import os\n{code}\n")
-    assert found.generated == ([generated] if generated else [])
+    result = config(tmp_path, f"import os\n{code}\n")
+    assert result.generated == ([generated] if generated else [])
 
 
 def test_a_secret_of_the_projects_own_name(tmp_path: Path) -> None:
@@ -146,14 +146,14 @@ def test_a_secret_of_the_projects_own_name(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_weak_and_cannot_be_set_is_told(tmp_path: Path, code: str, sentence: str) -> None:
-    found = config(tmp_path, code)
-    assert sentence in told(found)
-    assert found.env == {}
+    result = config(tmp_path, code)
+    assert sentence in told(result)
+    assert result.env == {}
     assert "DEBUG" not in told(config(tmp_path, "class TestingConfig:\n    DEBUG = True\n"))
 
 
 def test_what_is_for_development_is_switched_off(tmp_path: Path) -> None:
-    found = config(
+    result = config(
         tmp_path,
         """
             import os
@@ -164,11 +164,11 @@ def test_what_is_for_development_is_switched_off(tmp_path: Path) -> None:
                 LEVEL = "warning"
         """,
     )
-    assert found.env == {"WITH_DEBUG": "False", "APP_ENV": "production"}
+    assert result.env == {"WITH_DEBUG": "False", "APP_ENV": "production"}
 
 
 def test_long_lists_of_variables_are_cut(tmp_path: Path) -> None:
     names = "\n".join(f'X{n} = os.getenv("VARIABLE_{n:02}")' for n in range(30))
-    found = config(tmp_path, f"import os\n{names}\n")
-    assert "VARIABLE_19 and 10 more" in told(found)
-    assert "VARIABLE_20" not in told(found)
+    result = config(tmp_path, f"import os\n{names}\n")
+    assert "VARIABLE_19 and 10 more" in told(result)
+    assert "VARIABLE_20" not in told(result)

@@ -34,9 +34,9 @@ BUILD = '{"scripts": {"build": "vite build"}}'
 def test_the_requirements_for_production(
     tmp_path: Path, files: dict[str, str], taken: str | None
 ) -> None:
-    found = look(tmp_path, APP | files)
-    assert written(found).requirements == taken
-    assert ("# requirements: requirements.txt" in text(found)) is (taken is None)
+    result = look(tmp_path, APP | files)
+    assert written(result).requirements == taken
+    assert ("# requirements: requirements.txt" in text(result)) is (taken is None)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_the_way_out_is_told(tmp_path: Path, files: dict[str, str], sentence: st
 
 
 def test_the_lock_of_a_workspace(tmp_path: Path) -> None:
-    found = look(
+    result = look(
         tmp_path,
         {
             "uv.lock": "",
@@ -66,8 +66,8 @@ def test_the_lock_of_a_workspace(tmp_path: Path) -> None:
             "api/shop/web.py": APP["app.py"],
         },
     )
-    assert (found.inside, found.requirements) == ("api", "pyproject.toml")
-    assert "`uv export --frozen --package NAME" in told(found)
+    assert (result.inside, result.requirements) == ("api", "pyproject.toml")
+    assert "`uv export --frozen --package NAME" in told(result)
 
 
 @pytest.mark.parametrize(
@@ -95,16 +95,16 @@ def test_the_python_that_fits(asked: str, taken: str | None) -> None:
 
 def test_the_python_is_set_and_told(tmp_path: Path) -> None:
     project = PROJECT + 'requires-python = ">=3.12,<3.13"\n'
-    found = look(tmp_path, APP | {"pyproject.toml": project})
-    assert written(found).python == "3.12"
-    assert "it asks for >=3.12,<3.13; Debian 12 has 3.11, Debian 13 3.13; 3.12 was" in told(found)
+    result = look(tmp_path, APP | {"pyproject.toml": project})
+    assert written(result).python == "3.12"
+    assert "it asks for >=3.12,<3.13; Debian 12 has 3.11, Debian 13 3.13; 3.12 was" in told(result)
 
 
 def test_drivers_that_are_extras(tmp_path: Path) -> None:
     more = '[project.optional-dependencies]\nmysql = ["mysqlclient"]\ndev = ["pytest"]\n'
-    found = look(tmp_path, APP | {"pyproject.toml": PROJECT + more})
-    assert "extras: mysql brings mysqlclient" in told(found)
-    assert "dev brings" not in told(found)
+    result = look(tmp_path, APP | {"pyproject.toml": PROJECT + more})
+    assert "extras: mysql brings mysqlclient" in told(result)
+    assert "dev brings" not in told(result)
 
 
 @pytest.mark.parametrize(
@@ -121,8 +121,8 @@ def test_services_are_named_by_their_drivers(
     tmp_path: Path, requirements: str, service: str
 ) -> None:
     files = {"requirements.txt": requirements, "base.txt": "mysqlclient\n"}
-    found = look(tmp_path, APP | files)
-    assert service in told(found)
+    result = look(tmp_path, APP | files)
+    assert service in told(result)
 
 
 @pytest.mark.parametrize(
@@ -137,10 +137,10 @@ def test_services_are_named_by_their_drivers(
     ],
 )
 def test_what_calls_other_hosts(tmp_path: Path, code: str, network: str) -> None:
-    found = look(
+    result = look(
         tmp_path, {"app.py": f"{code}\n{APP['app.py']}", "tests/x.py": "import requests\n"}
     )
-    assert written(found).network == network
+    assert written(result).network == network
 
 
 @pytest.mark.parametrize(
@@ -167,16 +167,16 @@ def test_what_calls_other_hosts(tmp_path: Path, code: str, network: str) -> None
 def test_only_a_front_end_that_is_the_site(
     tmp_path: Path, files: dict[str, str], reason: str | None
 ) -> None:
-    found = look(tmp_path, {**APP, "web/package.json": BUILD, **files})
-    assert (found.frontend is not None) is (reason is None)
-    assert "front end" not in told(found) if reason is None else reason in told(found)
+    result = look(tmp_path, {**APP, "web/package.json": BUILD, **files})
+    assert (result.frontend is not None) is (reason is None)
+    assert "front end" not in told(result) if reason is None else reason in told(result)
 
 
 @pytest.mark.parametrize("folder", ["docs", "e2e", "app/templates", "tests/e2e", "emails"])
 def test_what_nobody_would_take_for_a_front_end(tmp_path: Path, folder: str) -> None:
-    found = look(tmp_path, {**APP, f"{folder}/package.json": BUILD, f"{folder}/index.html": ""})
-    assert found.frontend is None
-    assert "front end" not in told(found)
+    result = look(tmp_path, {**APP, f"{folder}/package.json": BUILD, f"{folder}/index.html": ""})
+    assert result.frontend is None
+    assert "front end" not in told(result)
 
 
 def test_where_a_front_end_is_built(tmp_path: Path) -> None:
@@ -194,9 +194,9 @@ def test_where_a_front_end_is_built(tmp_path: Path) -> None:
 
 def test_a_front_end_needs_a_health_path(tmp_path: Path) -> None:
     files = {"web/package.json": BUILD, "web/package-lock.json": "", "web/index.html": ""}
-    found = look(tmp_path, APP | files)
-    assert "# Fill in frontend: the front end answers /, so that health.path" in text(found)
-    assert written(found).frontend is None
+    result = look(tmp_path, APP | files)
+    assert "# Fill in frontend: the front end answers /, so that health.path" in text(result)
+    assert written(result).frontend is None
 
 
 def test_a_front_end_beside_the_source(tmp_path: Path) -> None:
@@ -207,6 +207,6 @@ def test_a_front_end_beside_the_source(tmp_path: Path) -> None:
         "web/package-lock.json": "",
         "web/index.html": "",
     }
-    found = look(tmp_path, files)
-    assert (found.inside, found.frontend) == ("backend", None)
-    assert "front end: web lies outside of the source" in told(found)
+    result = look(tmp_path, files)
+    assert (result.inside, result.frontend) == ("backend", None)
+    assert "front end: web lies outside of the source" in told(result)

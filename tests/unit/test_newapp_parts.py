@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from groundcrew.apps.source import DirectorySource
+from groundcrew.manifest.source import DirectorySource
 from tests.unit.newapp_trees import django, look, text, told, written
 
 FLASK = "from flask import Flask\napp = Flask('x')\n"
@@ -68,29 +68,29 @@ def test_workers_of_django_applications(tmp_path: Path, settings: str, command: 
 
 def test_celery_that_is_switched_off_is_only_proposed(tmp_path: Path) -> None:
     jobs = {"shop/jobs.py": "from celery import Celery\napp = Celery('shop')\n"}
-    found = django(tmp_path, "CELERY_ENABLED = False\n", jobs)
-    assert written(found).workers == {}
-    assert '#   worker: {command: "celery -A shop.jobs worker' in text(found)
-    assert "CELERY_ENABLED is off in the settings" in text(found)
+    result = django(tmp_path, "CELERY_ENABLED = False\n", jobs)
+    assert written(result).workers == {}
+    assert '#   worker: {command: "celery -A shop.jobs worker' in text(result)
+    assert "CELERY_ENABLED is off in the settings" in text(result)
 
 
 def test_the_schedule_is_where_the_settings_say(tmp_path: Path) -> None:
     jobs = {"shop/jobs.py": "from celery import Celery\napp = Celery('shop')\n"}
     settings = 'CELERY_BEAT_SCHEDULE = {}\nCELERY_BEAT_SCHEDULE_FILENAME = "data/beat"\n'
-    found = django(tmp_path / "own", settings, jobs)
-    assert written(found).workers["beat"].command == "celery -A shop.jobs beat --loglevel INFO"
-    found = django(tmp_path / "stored", 'INSTALLED_APPS = ["django_celery_beat"]\n', jobs)
-    assert "django_celery_beat.schedulers" in written(found).workers["beat"].command
+    result = django(tmp_path / "own", settings, jobs)
+    assert written(result).workers["beat"].command == "celery -A shop.jobs beat --loglevel INFO"
+    result = django(tmp_path / "stored", 'INSTALLED_APPS = ["django_celery_beat"]\n', jobs)
+    assert "django_celery_beat.schedulers" in written(result).workers["beat"].command
 
 
 def test_what_may_be_a_worker_is_told(tmp_path: Path) -> None:
     commands = "shop/management/commands"
     more = {f"{commands}/{name}.py": "" for name in ("document_consumer", "runjobs", "report")}
-    found = django(tmp_path, 'INSTALLED_APPS = ["shop"]\n', more)
-    assert "document_consumer, runjobs" in told(found)
-    assert "report" not in told(found)
-    found = look(tmp_path / "rq", {"web.py": FLASK, "jobs.py": "import rq\n"})
-    assert "it uses RQ, and which command works its jobs off was not made out" in told(found)
+    result = django(tmp_path, 'INSTALLED_APPS = ["shop"]\n', more)
+    assert "document_consumer, runjobs" in told(result)
+    assert "report" not in told(result)
+    result = look(tmp_path / "rq", {"web.py": FLASK, "jobs.py": "import rq\n"})
+    assert "it uses RQ, but the command that runs its jobs was not found" in told(result)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_directory_that_only_a_hidden_file_keeps_in_git(tmp_path: Path) -> Non
 
 
 def test_a_directory_that_the_source_fills_cannot_be_kept(tmp_path: Path) -> None:
-    found = django(
+    result = django(
         tmp_path,
         """
             MEDIA_ROOT = BASE_DIR / "media"
@@ -138,9 +138,9 @@ def test_a_directory_that_the_source_fills_cannot_be_kept(tmp_path: Path) -> Non
         """,
         {"media/logo.png": "", "data/cities.json": ""},
     )
-    assert (found.media, found.shared) == (None, [])
-    assert "the source has files in it (media/logo.png)" in told(found)
-    assert "the source has files in it (data/cities.json)" in told(found)
+    assert (result.media, result.shared) == (None, [])
+    assert "the source has files in it (media/logo.png)" in told(result)
+    assert "the source has files in it (data/cities.json)" in told(result)
 
 
 @pytest.mark.parametrize(
@@ -164,11 +164,11 @@ def test_data_that_would_be_lost(
     tmp_path: Path, code: str, env: dict[str, str], sentence: str | None
 ) -> None:
     code = f"import os\nHERE = os.path.dirname(os.path.abspath(__file__))\n{code}\n"
-    found = look(tmp_path, {"web.py": "import config\n" + FLASK, "config.py": code})
-    settings = written(found)
+    result = look(tmp_path, {"web.py": "import config\n" + FLASK, "config.py": code})
+    settings = written(result)
     assert settings.env == env
     assert settings.shared == (("data",) if env else ())
-    assert "is lost" not in told(found) if sentence is None else sentence in told(found)
+    assert "is lost" not in told(result) if sentence is None else sentence in told(result)
 
 
 @pytest.mark.parametrize(
@@ -188,10 +188,10 @@ def test_data_that_would_be_lost(
     ],
 )  # fmt: skip
 def test_migrations(tmp_path: Path, files: dict[str, str], hook: str | None) -> None:
-    found = look(tmp_path, files)
-    assert found.release_hooks == ([hook] if hook else [])
+    result = look(tmp_path, files)
+    assert result.release_hooks == ([hook] if hook else [])
     if hook is None:
-        assert "migrations: they lie in shop/migrations" in told(found)
+        assert "migrations: they lie in shop/migrations" in told(result)
 
 
 def test_a_factory_migrates_once_before_there_are_workers(tmp_path: Path) -> None:
@@ -203,16 +203,16 @@ def test_a_factory_migrates_once_before_there_are_workers(tmp_path: Path) -> Non
             upgrade()
             return app
     """
-    found = look(tmp_path, {"shop.py": code})
-    assert found.release_hooks == ['python -c "from shop import create_app; create_app()"']
-    assert written(found).hooks.release == tuple(found.release_hooks)
+    result = look(tmp_path, {"shop.py": code})
+    assert result.release_hooks == ['python -c "from shop import create_app; create_app()"']
+    assert written(result).hooks.release == tuple(result.release_hooks)
 
 
 def test_what_an_empty_database_needs_first(tmp_path: Path) -> None:
     script = "python manage.py migrate\npython manage.py loaddata first\npython manage.py test\n"
-    found = look(tmp_path, {"web.py": FLASK, "docker/entrypoint.sh": script})
-    assert "docker/entrypoint.sh also runs `python manage.py loaddata first`" in told(found)
-    assert "manage.py test" not in told(found)
+    result = look(tmp_path, {"web.py": FLASK, "docker/entrypoint.sh": script})
+    assert "docker/entrypoint.sh also runs `python manage.py loaddata first`" in told(result)
+    assert "manage.py test" not in told(result)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from groundcrew.apps.model import AppSettings
+from groundcrew.manifest.model import AppSettings
 from groundcrew.newapp.__main__ import main
 from groundcrew.newapp.entry import Entry
 from groundcrew.newapp.frontend import FrontendGuess
@@ -93,8 +93,8 @@ def test_nothing_of_the_source_is_run(tmp_path: Path) -> None:
         from flask import Flask
         app = Flask("x")
     """
-    found = look(tmp_path / "src", {"app.py": code})
-    assert found.entry.name == "app:app"
+    result = look(tmp_path / "src", {"app.py": code})
+    assert result.entry.name == "app:app"
     assert not mark.exists()
 
 
@@ -128,8 +128,8 @@ def test_nothing_of_the_source_is_run(tmp_path: Path) -> None:
 )
 def test_no_source_takes_long(tmp_path: Path, code: str) -> None:
     start = time.monotonic()
-    found = look(tmp_path, {"m.py": code, "app.py": "import m\n" + FLASK})
-    assert found.entry.name == "app:app"
+    result = look(tmp_path, {"m.py": code, "app.py": "import m\n" + FLASK})
+    assert result.entry.name == "app:app"
     assert time.monotonic() - start < 10
 
 
@@ -164,10 +164,10 @@ def test_paths_do_not_lead_out_of_the_source(tmp_path: Path) -> None:
 def test_what_the_settings_refuse_is_left_for_a_person(
     tmp_path: Path, change: dict[str, Any], key: str
 ) -> None:
-    found: Guess = look(tmp_path, {"app.py": FLASK})
+    result: Guess = look(tmp_path, {"app.py": FLASK})
     for name, value in change.items():
-        setattr(found, name, value)
-    whole = text(found)
+        setattr(result, name, value)
+    whole = text(result)
     AppSettings.model_validate(yaml.safe_load(whole))
     assert f"# Fill in {key}: " in whole
     assert key not in yaml.safe_load(whole)
@@ -176,16 +176,16 @@ def test_what_the_settings_refuse_is_left_for_a_person(
 @pytest.mark.parametrize("end", ["\n", "\r", "\x85", "\u2028", "]\n", "'\n", '"\n', "\n  "])
 def test_words_of_the_source_stay_words(tmp_path: Path, end: str) -> None:
     evil = f"x{end}network: any"
-    found: Guess = look(tmp_path, {"app.py": FLASK})
-    found.checks.append(evil)
-    found.shared.append(evil)
-    found.health = f"/{evil}"
-    found.static = (evil, evil)
-    found.media = (evil, evil)
-    found.build_hooks.append(evil)
-    found.env["X"] = evil
-    found.workers.append(Worker("worker", evil, reason=evil))
-    values = yaml.safe_load(text(found))
+    result: Guess = look(tmp_path, {"app.py": FLASK})
+    result.checks.append(evil)
+    result.shared.append(evil)
+    result.health = f"/{evil}"
+    result.static = (evil, evil)
+    result.media = (evil, evil)
+    result.build_hooks.append(evil)
+    result.env["X"] = evil
+    result.workers.append(Worker("worker", evil, reason=evil))
+    values = yaml.safe_load(text(result))
     assert "network" not in values
     assert values["hooks"]["build"] == [evil]
     assert values["env"] == {"X": evil}

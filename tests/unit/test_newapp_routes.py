@@ -13,7 +13,7 @@ HEALTH = "@router.get('/health')\ndef health(): ...\n"
 
 
 def test_prefixes_through_several_modules(tmp_path: Path) -> None:
-    found = look(
+    result = look(
         tmp_path,
         {
             "shop/__init__.py": "",
@@ -48,8 +48,8 @@ def test_prefixes_through_several_modules(tmp_path: Path) -> None:
             """,
         },
     )
-    assert found.health == "/api/v2/inner/state/now/health"
-    assert found.api == ["/api/"]
+    assert result.health == "/api/v2/inner/state/now/health"
+    assert result.api == ["/api/"]
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,8 @@ def test_prefixes_through_several_modules(tmp_path: Path) -> None:
     ],
 )
 def test_fastapi(tmp_path: Path, code: str, path: str | None) -> None:
-    found = look(tmp_path, {"main.py": FASTAPI + code + "\n"})
-    assert found.health == path
+    result = look(tmp_path, {"main.py": FASTAPI + code + "\n"})
+    assert result.health == path
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_fastapi(tmp_path: Path, code: str, path: str | None) -> None:
     ],
 )
 def test_blueprints(tmp_path: Path, register: str, path: str | None) -> None:
-    found = look(
+    result = look(
         tmp_path,
         {
             "shop/__init__.py": "from flask import Blueprint, Flask\n"
@@ -113,7 +113,7 @@ def test_blueprints(tmp_path: Path, register: str, path: str | None) -> None:
             "@state.route('/health')\ndef health(): ...\n",
         },
     )
-    assert found.health == path
+    assert result.health == path
 
 
 @pytest.mark.parametrize(
@@ -126,20 +126,20 @@ def test_blueprints(tmp_path: Path, register: str, path: str | None) -> None:
 )
 def test_a_page_for_everybody_stands_in(tmp_path: Path, body: str, path: str | None) -> None:
     code = f"from flask import Flask\napp = Flask('x')\n@app.route('/')\ndef home():\n    {body}\n"
-    found = look(tmp_path, {"app.py": code})
-    assert found.health == path
-    assert ("No health check was found" in text(found)) is (path is None)
+    result = look(tmp_path, {"app.py": code})
+    assert result.health == path
+    assert ("No health check was found" in text(result)) is (path is None)
 
 
 def test_another_page_is_told(tmp_path: Path) -> None:
     code = "from flask import Flask\napp = Flask('x')\n@app.get('/items')\ndef items(): ...\n"
-    found = look(tmp_path, {"app.py": code})
-    assert found.health == "/items"
-    assert "a page was taken that looks open to everybody" in told(found)
+    result = look(tmp_path, {"app.py": code})
+    assert result.health == "/items"
+    assert "a page was taken that looks open to everybody" in told(result)
 
 
 def test_starlette(tmp_path: Path) -> None:
-    found = look(
+    result = look(
         tmp_path,
         {
             "app.py": """
@@ -150,7 +150,7 @@ def test_starlette(tmp_path: Path) -> None:
             """
         },
     )
-    assert found.health == "/state/healthz"
+    assert result.health == "/state/healthz"
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_what_the_dockerfile_asks(tmp_path: Path, line: str, path: str | None) -
 
 
 def test_everything_of_the_application_gets_past_the_front_end(tmp_path: Path) -> None:
-    found = look(
+    result = look(
         tmp_path,
         {
             "main.py": """
@@ -189,7 +189,7 @@ def test_everything_of_the_application_gets_past_the_front_end(tmp_path: Path) -
             "web/index.html": "",
         },
     )
-    settings = written(found)
+    settings = written(result)
     assert settings.frontend is not None
     assert settings.frontend.api == ("/api/", "/auth/", "/state/", "/version", "/ws/")
     assert settings.health.path == "/state/health"

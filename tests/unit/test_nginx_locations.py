@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.rules import rules_for
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.rules import rules_for
+from groundcrew.roles.nginx.context import prefixes_below, servers
+from groundcrew.roles.nginx.settings import NginxSettings
 from groundcrew.sha_crypt import sha512_crypt
-from roles.nginx.context import prefixes_below, servers
-from roles.nginx.settings import NginxSettings
 from tests.unit.nginx_files import OWN, contents, locations_file, site_file
 
 FRONTEND = {"api": ["/api/", "/health"]}

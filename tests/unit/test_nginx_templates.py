@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from groundcrew.apps.model import AppSettings
 from groundcrew.entries import Absent, File, Link, Purge
-from roles.nginx.activate import activate_command
-from roles.nginx.deploy import packages
-from roles.nginx.drain import MARGIN, drain_seconds
-from roles.nginx.files import configuration, default_server, drop_in
-from roles.nginx.files_served import LEFTOVERS
-from roles.nginx.header_sets import BASELINE, STRICT, YIELDING, site_headers
-from roles.nginx.headers import headers_file, quote
-from roles.nginx.settings import NginxSettings
-from roles.nginx.sizes import nginx_size
+from groundcrew.manifest.model import AppSettings
+from groundcrew.roles.nginx.activate import activate_command
+from groundcrew.roles.nginx.brings import packages
+from groundcrew.roles.nginx.drain import MARGIN, drain_seconds
+from groundcrew.roles.nginx.files import configuration, default_server, drop_in
+from groundcrew.roles.nginx.files_served import LEFTOVERS
+from groundcrew.roles.nginx.header_sets import BASELINE, STRICT, YIELDING, site_headers
+from groundcrew.roles.nginx.headers import headers_file, quote
+from groundcrew.roles.nginx.settings import NginxSettings
+from groundcrew.roles.nginx.sizes import nginx_size
 from tests.unit.nginx_files import contents, locations_file, site_file
 
 SETTINGS = NginxSettings()

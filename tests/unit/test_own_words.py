@@ -55,7 +55,15 @@ django.core.exceptions.ImproperlyConfigured: DATABASE_URL is not set
          "--- no python application found, check your startup logs ---"),
         ("sh: 1: nowhere: not found", "sh: 1: nowhere: not found"),
         ("x.service: A process of this unit has been killed by the OOM killer.",
-         "it was killed: it needs more memory than `limits.memory_max`, or the host, has"),
+         "it was killed: it needs more memory than `limits.memory_max` allows or the host has"),
+        ("Failed to find attribute 'application' in 'shop'.\nTraceback (most recent call last):\n"
+         '  File "arbiter.py", line 1\nshop@x.service: Killing process 7 (gunicorn).\n'
+         "gunicorn.errors.HaltServer: <HaltServer 'App failed to load.' 4>",
+         "Failed to find attribute 'application' in 'shop'."),
+        # Lines of other processes stand between those of a traceback.
+        (GUNICORN + HALT.replace("gunicorn.errors", "\nNo module named 'flask'\n[2026-01-01 10:00] "
+         "[7] [INFO] Worker exiting\nERROR:    Exception in ASGI application\ngunicorn.errors"),
+         "ModuleNotFoundError: No module named 'flask'"),
         ("listening on 8000", None),
         ("Traceback (most recent call last):\n  File", None),
         ("", None),

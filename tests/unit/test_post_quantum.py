@@ -8,7 +8,7 @@ import threading
 import paramiko
 import pytest
 
-from groundcrew import post_quantum
+from groundcrew.adapter import post_quantum
 
 
 class Anyone(paramiko.ServerInterface):

@@ -17,16 +17,19 @@ from typing import Any
 import pytest
 
 from groundcrew import remote
-from groundcrew.apps.model import AppSettings
+from groundcrew.bindings import Place
 from groundcrew.facts.accounts import parse
 from groundcrew.facts.resources import ResourceState
+from groundcrew.manifest.model import AppSettings
+from groundcrew.memory import in_bytes
 from groundcrew.results.result import Check, Status
-from roles.plan import python_place, wanted
-from roles.preflight import Wanted
-from roles.preflight.checks import run_checks
-from roles.preflight.settings import PreflightSettings
-from roles.python.settings import PythonSettings
-from roles.settings import HostSettings
+from groundcrew.roles.preflight import Wanted
+from groundcrew.roles.preflight.checks import run_checks
+from groundcrew.roles.preflight.settings import PreflightSettings
+from groundcrew.roles.promises import python_place, wanted
+from groundcrew.roles.python.settings import PythonSettings
+from groundcrew.roles.settings import HostSettings
+from groundcrew.sizes import PROFILES, SizeName
 
 APP = {"source": {"directory": "x"}, "entry": "a:b", "domains": ["shop.test", "*.shop.test"]}
 GIB = 1 << 30
@@ -68,8 +71,8 @@ def checks(
 
 
 def failures(*arguments: Any, **settings: Any) -> list[str]:
-    found = [check for check in checks(*arguments, **settings) if check.status is Status.FAIL]
-    return [f"{check.name}: {check.detail}" for check in found]
+    failed = [check for check in checks(*arguments, **settings) if check.status is Status.FAIL]
+    return [f"{check.name}: {check.detail}" for check in failed]
 
 
 def test_a_host_that_will_do() -> None:
@@ -100,8 +103,8 @@ def test_a_python_that_the_source_does_not_run_with(
     (tmp_path / "pyproject.toml").write_text(f'[project]\nrequires-python = "{requires}"\n')
     shop = app(source={"directory": str(tmp_path)}, python=python)
     pythons = {"3.12": "/usr/bin/python3.12"} if python else {}
-    found = failures(lambda state: state["pythons"].update(pythons), {"shop": shop})
-    assert found == ([message] if message else [])
+    failed = failures(lambda state: state["pythons"].update(pythons), {"shop": shop})
+    assert failed == ([message] if message else [])
 
 
 @pytest.mark.parametrize(
@@ -110,23 +113,23 @@ def test_a_python_that_the_source_does_not_run_with(
         (
             lambda s: s.update(release="11"),
             {},
-            "system: debian 11, Debian 12 or 13 wanted (preflight.debian)",
+            "system: debian 11, needs Debian 12 or 13 (preflight.debian)",
         ),
-        (lambda s: None, {"min_cpus": 4}, "CPUs: 2, 4 wanted (preflight.min_cpus)"),
+        (lambda s: None, {"min_cpus": 4}, "CPUs: 2, needs 4 (preflight.min_cpus)"),
         (
             lambda s: None,
             {"min_memory": "8G"},
-            "memory: 4.0 GiB, 8.0 GiB wanted (preflight.min_memory)",
+            "memory: 4.0 GiB, needs 8.0 GiB (preflight.min_memory)",
         ),
         (
             lambda s: s["paths"]["/srv"].update(free=GIB // 2),
             {},
-            "disk /srv: 512 MiB free, 1.0 GiB wanted (preflight.min_disk)",
+            "disk /srv: 512 MiB free, needs 1.0 GiB (preflight.min_disk)",
         ),
         (
             lambda s: s["paths"]["/var"].update(inodes=5),
             {},
-            "disk /var: 5 inodes free, 20000 wanted (preflight.min_inodes)",
+            "disk /var: 5 inodes free, needs 20000 (preflight.min_inodes)",
         ),
         (
             lambda s: s["paths"]["/srv"].update(executable=False),
@@ -163,8 +166,8 @@ def test_a_python_that_the_source_does_not_run_with(
 def test_a_host_that_will_not(
     change: Callable[[Any], object], settings: dict[str, Any], message: str
 ) -> None:
-    [found] = failures(change, **settings)
-    assert found.startswith(message)
+    [failed] = failures(change, **settings)
+    assert failed.startswith(message)
 
 
 def test_an_account_is_taken_over_when_nothing_runs_as_it_any_more() -> None:
@@ -187,8 +190,8 @@ def test_an_account_is_taken_over_when_nothing_runs_as_it_any_more() -> None:
 
     [told] = failures(busy, apps)
     assert told.endswith(
-        "still running sleep (pid 7, old.service) of shop, sleep (pid 8, old.service) of shop, "
-        "sleep (pid 9, old.service) of shop and 2 more; stop that"
+        "cannot be taken over while it runs sleep (pid 7, old.service) of shop, sleep (pid 8, "
+        "old.service) of shop, sleep (pid 9, old.service) of shop and 2 more; stop that first"
     )
 
 
@@ -330,3 +333,27 @@ def test_the_program_lists_no_processes_of_a_user_that_is_as_a_run_would_make_it
     }  # fmt: skip
     command = [sys.executable, "-ISc", remote.source("inspect_resources"), json.dumps(request)]
     assert json.loads(subprocess.check_output(command, text=True))["running"] == {}
+
+
+def test_memory_that_is_reserved_for_the_system() -> None:
+    apps = {"shop": app(limits={"memory_max": "4000M"})}
+    [check] = [item for item in checks(apps=apps) if item.name == "memory plan"]
+    assert check.status is Status.FAIL
+    assert "limits come to 3.9 GiB of 4.0 GiB, of which 200 MiB are reserved" in check.detail
+    [check] = [item for item in checks(apps=apps, memory_reserve="0") if item.name == "memory plan"]
+    assert check.status is Status.WARN
+
+
+@pytest.mark.parametrize(("name", "sold"), [("small", 4), ("medium", 8), ("large", 16)])
+@pytest.mark.parametrize("server", ["postgresql", "mariadb", "mongodb"])
+def test_an_application_a_database_and_redis_of_one_size_fit(
+    name: SizeName, sold: int, server: str
+) -> None:
+    settings = HostSettings.model_validate({server: {"size": name}, "redis": {"size": name}})
+    place = Place(frozenset({server, "redis"}))
+    shares = settings.placed(place).brought.memory
+    assert {share.app for share in shares} == {server, "redis"}
+    reserve = in_bytes(PreflightSettings().memory_reserve)
+    total = sum(share.total for share in shares) + (PROFILES[name].memory_max << 20) + reserve
+    # What is sold as so many GB has about 5 % less.
+    assert total <= sold * 0.95 * GIB

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.paths import AppPaths
-from groundcrew.apps.unit import hooks_units, script_line
 from groundcrew.entries import Directory, File
-from groundcrew.releases import commands
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.paths import AppPaths
+from groundcrew.manifest.unit import hooks_units, script_line
 from groundcrew.releases.plan import ReleasePlan
+from groundcrew.releases.steps.build import build_payload
 from groundcrew.remote.build_unit import SANDBOX
-from roles.app import builders
-from roles.python.settings import PythonSettings
+from groundcrew.roles.app import builders
+from groundcrew.roles.python.settings import PythonSettings
 from tests.unit.test_release_plan import Planner, state
 
 PATHS = AppPaths("shop")
@@ -124,7 +124,7 @@ def test_a_script_reaches_the_shell_as_it_is(script: str) -> None:
 
 
 def test_a_build_is_the_build_user_s_with_limits(planner: Planner) -> None:
-    payload = commands.build_payload(planner.plan(), RELEASE, None)
+    payload = build_payload(planner.plan(), RELEASE, None)
     assert payload["user"] == "shop-build"
     for address in ("169.254.0.0/16", "fe80::/64", "fd00:ec2::254"):
         assert address in payload["limits"]["IPAddressDeny"]

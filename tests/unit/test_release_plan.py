@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.server import GunicornServer
 from groundcrew.entries import File
 from groundcrew.facts.apps import AppState
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.server import GunicornServer
 from groundcrew.releases import bundle, plan
 from groundcrew.releases.plan import ReleasePlan, Toolchain
+from groundcrew.releases.steps.build import build_payload
+from groundcrew.roles import app as app_role
+from groundcrew.roles.gunicorn import Gunicorn
 from groundcrew.settings import SettingsError
-from roles import app as app_role
-from roles.gunicorn import Gunicorn
 
 TOOLCHAIN = Toolchain("/opt/uv", "/usr/bin/python3", {})
 
@@ -45,6 +46,7 @@ class Planner:
         secrets: Mapping[str, str] | None = None,
         toolchain: Toolchain = TOOLCHAIN,
         drain: int = 10,
+        build_secrets: Mapping[str, str] | None = None,
         **changes: Any,
     ) -> ReleasePlan:
         bundle._pack.cache_clear()
@@ -55,6 +57,7 @@ class Planner:
             "shop",
             settings,
             secrets={name: SecretStr(value) for name, value in (secrets or {"KEY": "a"}).items()},
+            build_secrets={name: SecretStr(value) for name, value in (build_secrets or {}).items()},
             server=Gunicorn(gunicorn),
             toolchain=toolchain,
             drain=drain,
@@ -88,6 +91,22 @@ def state(
         "memory_available": 0,
         "lock": "",
     }
+
+
+def test_the_value_of_a_builds_secret_names_nothing(planner: Planner) -> None:
+    without = planner.plan()
+    plan = planner.plan(build_secrets={"TOKEN": "one-value"})
+    other = planner.plan(build_secrets={"TOKEN": "another"})
+    assert (plan.digest, plan.environment_key, plan.code_key) == (
+        other.digest,
+        other.environment_key,
+        other.code_key,
+    )
+    assert plan.environment_key == without.environment_key
+    assert "one-value" not in repr(plan)
+    files = [item.data for item in plan.entries("1-a") if isinstance(item, File)]
+    assert not [data for data in files if b"one-value" in data]
+    assert build_payload(plan, "1-a", None)["secrets"] == {"TOKEN": "one-value"}
 
 
 def test_equal_plans_have_equal_digests_at_any_time(

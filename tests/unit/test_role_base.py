@@ -11,10 +11,10 @@ from groundcrew.entries import File, Purge
 from groundcrew.facts.apt import SEPARATOR, Apt, AptState
 from groundcrew.facts.base import BaseState
 from groundcrew.operations.apt import install_script, missing
+from groundcrew.roles.base.builders import UNITS, base_plan
+from groundcrew.roles.base.files import JOURNALD, RESOLVED, entries, packages
+from groundcrew.roles.base.settings import MODULES_OFF, BaseSettings
 from groundcrew.services import Service
-from roles.base.builders import UNITS, base_plan
-from roles.base.files import JOURNALD, entries, packages
-from roles.base.settings import MODULES_OFF, BaseSettings
 
 RUNNING = {
     "LoadState": "loaded",
@@ -31,7 +31,7 @@ def state(**changes: Any) -> BaseState:
     converged: dict[str, Any] = {
         "container": False,
         "hostname": "web1",
-        "hosts": [],
+        "hosts": {"/etc/hosts": []},
         "locales": ["C", "C.utf8", "POSIX"],
         "sysctl": {"vm.swappiness": {"value": "10", "writable": True}},
         "units": dict.fromkeys(UNITS, RUNNING),
@@ -86,7 +86,7 @@ def test_names_in_etc_hosts_are_ours_alone(tmp_path: Path) -> None:
     file = tmp_path / "hosts"
     file.write_text("127.0.0.1 localhost\n10.0.0.9 old # groundcrew\n10.0.0.1 other # by hand\n")
     hosts = {"redis": "10.0.0.5", "db.internal": "fd00::1", "gone": None}
-    shell = commands(state(hosts=["10.0.0.9 old # groundcrew"]), hosts=hosts)
+    shell = commands(state(hosts={"/etc/hosts": ["10.0.0.9 old # groundcrew"]}), hosts=hosts)
     script = "\n".join(["set -e", *shell]).replace("/etc/hosts", str(file))
     subprocess.run(["sh", "-c", script], check=True)
     ours = ["fd00::1 db.internal # groundcrew", "10.0.0.5 redis # groundcrew"]
@@ -95,10 +95,27 @@ def test_names_in_etc_hosts_are_ours_alone(tmp_path: Path) -> None:
         "10.0.0.1 other # by hand",
         *ours,
     ]
-    assert commands(state(hosts=ours), hosts=hosts) == []
-    emptied = "\n".join(["set -e", *commands(state(hosts=ours))]).replace("/etc/hosts", str(file))
+    assert commands(state(hosts={"/etc/hosts": ours}), hosts=hosts) == []
+    shell = commands(state(hosts={"/etc/hosts": ours}))
+    emptied = "\n".join(["set -e", *shell]).replace("/etc/hosts", str(file))
     subprocess.run(["sh", "-c", emptied], check=True)
     assert file.read_text() == "127.0.0.1 localhost\n10.0.0.1 other # by hand\n"
+
+
+def test_what_cloud_init_makes_etc_hosts_of_has_the_names_too() -> None:
+    template = "/etc/cloud/templates/hosts.debian.tmpl"
+    ours = ["10.0.0.5 redis # groundcrew"]
+    script = commands(state(hosts={"/etc/hosts": ours, template: []}), hosts={"redis": "10.0.0.5"})
+    assert script[-1] == f'cat "$hosts" > {template} && rm "$hosts"'
+    assert not [line for line in script if "/etc/hosts" in line]
+
+
+def test_names_of_the_local_network_are_off_where_they_are_asked() -> None:
+    newer = state(modified={RESOLVED: 1700000001.0})
+    assert commands(newer)[-1] == "systemctl --quiet restart systemd-resolved.service"
+    absent = {**RUNNING, "LoadState": "not-found", "ActiveState": "inactive"}
+    units = {**dict.fromkeys(UNITS, RUNNING), "systemd-resolved.service": absent}
+    assert commands(state(units=units, modified={RESOLVED: 1700000001.0})) == []
 
 
 @pytest.mark.parametrize("hosts", [{"redis": "10.0.0"}, {"a b": "10.0.0.1"}, {"x'": "10.0.0.1"}])
@@ -137,7 +154,7 @@ def test_files_follow_the_settings(tmp_path: Path) -> None:
     assert "/usr/local/share/ca-certificates/groundcrew-proxy.crt" in files
     assert any(isinstance(entry, Purge) for entry in found)
     assert "SystemMaxUse=1G\n" in str(files[JOURNALD].content)
-    assert "\nvm.swappiness = 10\n" in str(files["/etc/sysctl.d/90-groundcrew.conf"].content)
+    assert "\nvm.swappiness = 10\n" in str(files["/etc/sysctl.d/99-zz-groundcrew.conf"].content)
 
 
 @pytest.mark.parametrize("content", [None, "not a certificate"])

@@ -6,8 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from groundcrew.entries import Absent, File
-from roles.fail2ban.builders import FILTER, JAIL, entries, services
-from roles.fail2ban.settings import Fail2banSettings
+from groundcrew.roles.fail2ban.builders import FILTER, JAIL, entries, services
+from groundcrew.roles.fail2ban.settings import Fail2banSettings
 
 
 def jail(**settings: object) -> str:

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 from groundcrew.entries import File
-from roles.logrotate.builders import NGINX, application_log, configuration, entries
-from roles.logrotate.settings import LogrotateSettings
+from groundcrew.roles.logrotate.builders import application_log, configuration, entries
+from groundcrew.roles.logrotate.settings import LogrotateSettings
+from groundcrew.roles.nginx.brings import LOG as NGINX
 
 NGINX_FILE = """\
 /var/log/nginx/*.log {

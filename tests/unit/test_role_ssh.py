@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from groundcrew import post_quantum
+from groundcrew.adapter import post_quantum
 from groundcrew.facts.sshd import SshdState
-from roles.ssh.builders import directives, drop_in, expected, with_include, with_values
-from roles.ssh.operations import INCLUDE, certain_lockout
-from roles.ssh.settings import SshSettings
+from groundcrew.roles.ssh.builders import directives, drop_in, expected, with_include, with_values
+from groundcrew.roles.ssh.operations import INCLUDE, certain_lockout
+from groundcrew.roles.ssh.settings import SshSettings
 
 KEX = [
     "mlkem768x25519-sha256",

@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from groundcrew.apps.model import AppSettings
 from groundcrew.certificates.material import Material
 from groundcrew.entries import Absent, Directory, File, Link, Purge
 from groundcrew.facts.certificates import CertificateState
 from groundcrew.facts.nginx import NginxVersions
-from roles.nginx.context import Https
-from roles.nginx.files import configuration
-from roles.nginx.settings import NginxSettings
-from roles.tls import builders
-from roles.tls.settings import LETS_ENCRYPT, AcmeSettings
+from groundcrew.manifest.model import AppSettings
+from groundcrew.roles.nginx.context import Https
+from groundcrew.roles.nginx.files import configuration
+from groundcrew.roles.nginx.settings import NginxSettings
+from groundcrew.roles.tls import builders
+from groundcrew.roles.tls.settings import LETS_ENCRYPT, AcmeSettings
 from tests.unit.certificates import certificate, new_key
 from tests.unit.nginx_files import OWN, contents
 
@@ -173,7 +173,9 @@ def test_when_a_certificate_is_issued() -> None:
     assert builders.why(acme, app(ACME), nothing) == "there is none yet"
     assert builders.why(acme, app(ACME), state()) is None
     assert builders.why(acme, app(ACME), state(names=["shop.test"])) == "it is for shop.test"
-    assert "it is by" in (builders.why(AcmeSettings(staging=True), app(ACME), state()) or "")
+    assert "it was issued by" in (
+        builders.why(AcmeSettings(staging=True), app(ACME), state()) or ""
+    )
     assert builders.why(acme, app(ACME), state(authenticator="manual"))
 
 

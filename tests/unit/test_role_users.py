@@ -7,9 +7,9 @@ from paramiko import RSAKey
 from pydantic import ValidationError
 
 from groundcrew.entries import Absent, Entry, File
-from roles.users import keys
-from roles.users.builders import SUDOERS, entries, users
-from roles.users.settings import UsersSettings
+from groundcrew.roles.users import keys
+from groundcrew.roles.users.builders import SUDOERS, entries, users
+from groundcrew.roles.users.settings import UsersSettings
 from tests.unit.project import Project
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGGBO1GqMNxIi2ilIrBYJEPHY4bXAaZCYvSTV8cWlJzo me"

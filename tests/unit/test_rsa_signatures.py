@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from paramiko.common import AUTH_SUCCESSFUL
 from pyinfra.connectors.sshuserclient.client import SSHClient
 
-from groundcrew import transport
-from groundcrew.rsa_signatures import SHA1
+from groundcrew.adapter import connections
+from groundcrew.adapter.rsa_signatures import SHA1
 
 ALGORITHMS = {"ssh-rsa": hashes.SHA1, "rsa-sha2-512": hashes.SHA512}
 KEY = paramiko.RSAKey.generate(2048)
@@ -47,7 +47,7 @@ class Anyone(paramiko.ServerInterface):
 @pytest.fixture
 def server() -> Iterator[tuple[paramiko.Transport, dict[str, Any]]]:
     """A server, and the arguments that connect to it."""
-    transport.install()
+    connections.install()
     here, there = socket.socketpair()
     found = paramiko.Transport(there)
     key = ServerKey(key=KEY.key)
@@ -105,7 +105,7 @@ def test_a_server_that_agrees_on_sha2_and_signs_with_sha1_is_refused(
 
 
 def test_nothing_is_signed_with_sha1() -> None:
-    transport.install()
+    connections.install()
     for name in SHA1:
         with pytest.raises(KeyError):
             KEY.sign_ssh_data(b"data", name)
@@ -114,7 +114,7 @@ def test_nothing_is_signed_with_sha1() -> None:
 
 def test_rsa_keys_of_hosts_are_still_known(tmp_path: Path) -> None:
     """One that is passed over would make its host a new one, whose key is accepted."""
-    transport.install()
+    connections.install()
     file = tmp_path / "known_hosts"
     file.write_text(f"shop.example ssh-rsa {KEY.get_base64()}\n")
     known = paramiko.HostKeys(str(file))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from groundcrew.apps.schedule import EXPECTED, is_calendar
+from groundcrew.manifest.schedule import EXPECTED, is_calendar
 from tests.unit.project import Project
 
 # As `systemd-analyze calendar` of systemd 252 says.
@@ -65,7 +65,7 @@ def test_a_line_of_cron_is_told_in_systemds_form(project: Project, cron: str, wa
 @pytest.mark.parametrize(
     ("written", "message"),
     [
-        ("0 0 1 * 1", "on days of the month and of the week, it takes two timers"),
+        ("0 0 1 * 1", "days of the month together with days of the week need two timers"),
         ("@reboot", "what runs from the start on is a worker"),
         ("99 0 * * *", EXPECTED),
         ("a b c d e", EXPECTED),
@@ -96,10 +96,32 @@ def test_variables_of_the_server_are_settings_of_it(
     project.app(more=f"server: {{type: {server}}}\n{block}: {{{name}: {value}}}\n")
     assert project.error() == (
         "apps/shop.yml", f"app.shop.{block}.{name}",
-        f"{server} takes settings from it, against those of `server`: say it there",
+        f"{server} reads settings from it, which would override `server`: set them there",
     )  # fmt: skip
 
 
 def test_variables_of_another_server_are_the_applications(project: Project) -> None:
     project.app(more="env: {UVICORN_WORKERS: 2, UWSGI_X: 1, GUNICORN_CMD: x}\n")
     project.load()
+
+
+@pytest.mark.parametrize(
+    ("more", "key", "message"),
+    [
+        ("build_secrets: {PATH: {env: PATH}}", "build_secrets.PATH", "a PATH of their own; choose"),
+        (
+            "build_secrets: {A: {generate: {}}}",
+            "build_secrets.A",
+            "know a generated value",
+        ),
+        ("build_secrets: {A: {env: GC_NONE}}", "build_secrets.A", "GC_NONE is not set"),
+        ("env: {A: x}\nbuild_secrets: {A: {env: PATH}}", "build_secrets.A", "A is set in env too"),
+    ],
+)
+def test_secrets_of_builds_that_cannot_be(
+    project: Project, more: str, key: str, message: str
+) -> None:
+    project.app(more=f"{more}\n")
+    layer, found, told = project.error()
+    assert (layer, found) == ("apps/shop.yml", f"app.shop.{key}")
+    assert message in told

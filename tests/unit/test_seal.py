@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -148,3 +149,56 @@ def test_fingerprints_tell_links_modes_and_sizes_apart(built: Path) -> None:
     (built / "app/link").symlink_to("/etc/passwd")
     seen.add(fingerprint(str(built)))
     assert len(seen) == 3
+
+
+def test_what_an_earlier_tree_has_is_linked_and_not_copied(built: Path, tmp_path: Path) -> None:
+    (built / "app/data.bin").write_bytes(b"x" * 3_000_000)
+    (built / "app/other.bin").write_bytes(b"one")
+    for name, mode in (("timed", "timestamp"), ("hashed", "unchecked-hash")):
+        file = built / f"app/pkg/{name}.py"
+        file.write_text("x = 1\n")
+        command = [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", mode, str(file)]
+        subprocess.run(command, check=True)
+    own(built)
+    earlier, later = tmp_path / "earlier", tmp_path / "later"
+    seal(str(built), str(earlier), GROUP)
+    for name in ("app/data.bin", "app/pkg/code.py", "app/pkg/timed.py", "app/pkg/hashed.py"):
+        os.utime(built / name, (5, 5))
+    (built / "app/other.bin").write_bytes(b"two")
+    own(built)
+    seal(str(built), str(later), GROUP, earlier=[str(tmp_path / "gone"), str(earlier)])
+
+    def shared(name: str) -> bool:
+        return (earlier / name).stat().st_ino == (later / name).stat().st_ino
+
+    assert shared("app/data.bin")
+    assert shared("app/run.sh")
+    assert shared("app/pkg/code.py")
+    assert shared("app/pkg/hashed.py")
+    # Another content, and a time that byte code has noted.
+    assert not shared("app/other.bin")
+    assert not shared("app/pkg/timed.py")
+    assert (later / "app/other.bin").read_bytes() == b"two"
+    assert (later / "app/pkg/timed.py").stat().st_mtime == 5
+
+
+def test_an_earlier_tree_leads_nowhere_else(built: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "code.py").write_text("x = 1\n")
+    (outside / "code.py").chmod(0o640)
+    os.chown(outside / "code.py", 0, GROUP)
+    os.utime(outside / "code.py", ns=((built / "app/pkg/code.py").stat().st_mtime_ns,) * 2)
+    earlier = tmp_path / "earlier"
+    (earlier / "app").mkdir(parents=True)
+    # A build leaves links in what is sealed.
+    (earlier / "app/pkg").symlink_to(outside)
+    (earlier / "app/run.sh").symlink_to(outside / "code.py")
+    seal(str(built), str(tmp_path / "later"), GROUP, earlier=[str(earlier)])
+    found = tmp_path / "later/app/pkg/code.py"
+    assert found.stat().st_ino != (outside / "code.py").stat().st_ino
+    assert (tmp_path / "later/app/run.sh").read_text() == "#!/bin/sh\n"
+    # Nor is what somebody else owns ever linked.
+    own(built)
+    seal(str(built), str(tmp_path / "last"), GROUP, earlier=[str(built)])
+    assert (tmp_path / "last/app/run.sh").stat().st_uid == 0

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from groundcrew.apps.command import CommandServer
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.paths import AppPaths
-from groundcrew.apps.server import Server
-from groundcrew.apps.uvicorn import UvicornServer
+from groundcrew.manifest.command import CommandServer
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.paths import AppPaths
+from groundcrew.manifest.server import Server
+from groundcrew.manifest.uvicorn import UvicornServer
 from groundcrew.remote import forward_port
-from roles import wiring
-from roles.command import Command
-from roles.uvicorn import Uvicorn
+from groundcrew.roles import releases
+from groundcrew.roles.command import Command
+from groundcrew.roles.uvicorn import Uvicorn
 from tests.unit.nginx_files import locations_file
 from tests.unit.project import Project
 
@@ -34,7 +34,7 @@ def app(**changes: Any) -> AppSettings:
 
 def unit(server: dict[str, Any], instance: int = 1, **changes: Any) -> str:
     settings = app(server=server, **changes)
-    return wiring.server_process(settings.server).unit(PATHS, "r1", settings, instance)
+    return releases.server_process(settings.server).unit(PATHS, "r1", settings, instance)
 
 
 def command(text: str) -> list[str]:
@@ -52,7 +52,7 @@ def test_each_kind_has_its_role() -> None:
     }
     for role, written in kinds.items():
         server: Server = app(server=written).server
-        assert isinstance(wiring.server_process(server), role)
+        assert isinstance(releases.server_process(server), role)
 
 
 def test_uvicorn_listens_on_the_releases_socket_and_trusts_it() -> None:

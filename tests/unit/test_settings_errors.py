@@ -121,8 +121,8 @@ def test_the_report_says_what_a_key_is_about(project: Project) -> None:
         "",
         "  apps/shop.yml: app.shop.server.timeout",
         "      expected at least 1, got -1",
-        "      (Seconds of silence after which a worker is killed and replaced)",
-        "      on web1",
+        "      (Seconds of silence after which a worker is killed and replaced) on web1",
+        "  Mend app.shop.server.timeout (apps/shop.yml), then run the same again.",
     ]
 
 
@@ -341,8 +341,8 @@ def test_a_command_runs_once_for_all_hosts_also_when_it_fails(project: Project) 
 def test_a_required_variable_that_is_not_set(project: Project) -> None:
     project.app(more="env: {A: 1, B: null}\nsecrets: {C: {env: HOME}}\nrequired: [A, B, C, D]\n")
     assert [message for _, _, message in project.errors()] == [
-        "B is required but set neither in env nor in secrets",
-        "D is required but set neither in env nor in secrets",
+        "B is required but set neither in env nor in secrets nor by needs",
+        "D is required but set neither in env nor in secrets nor by needs",
     ]
 
 
@@ -477,7 +477,7 @@ def test_an_administrator_that_is_one_of_debian_s_accounts(project: Project, nam
     assert project.error() == (
         "inventory, group web",
         f"users.admins.{name}",
-        f'"{name}" is a system user or group of Debian\'s, and no person; choose another name',
+        f'"{name}" is a system user or group of Debian, not a person; choose another name',
     )
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from groundcrew.apps.server import GunicornServer
+from groundcrew.manifest.server import GunicornServer
 from groundcrew.settings.layers import nested
 from groundcrew.settings.merge import Layer, merge
-from groundcrew.settings.show import rows
+from groundcrew.settings.rows import rows
 from tests.unit.project import Project
 
 

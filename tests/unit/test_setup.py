@@ -142,6 +142,21 @@ def test_the_shell_stays_where_python_has_no_venv(name: str, checkout: Checkout)
     assert not (checkout.root / ".venv").exists()
 
 
+def test_a_new_lock_makes_the_environment_anew_from_a_shell_that_uses_it(
+    checkout: Checkout,
+) -> None:
+    """`python3` of that shell is the one in the environment, which is removed first."""
+    (checkout.root / ".venv/bin/python3").symlink_to(PYTHON)
+    (checkout.root / "requirements/dev.lock").write_text("# another\n")
+    ran = shell("bash", ". bin/_setup; . bin/_setup; echo $?", checkout.root)
+    assert ran.stdout == "0\n", ran.stderr
+    (checkout.root / "requirements/dev.lock").write_text("# a third\n")
+    inside = f"{checkout.root}/.venv/bin:{os.environ['PATH']}"
+    ran = shell("bash", "bash bin/_venv", checkout.root, path=inside)
+    assert ran.returncode == 0, ran.stderr
+    assert "installing python3-venv" not in ran.stderr
+
+
 def test_a_directory_that_is_no_checkout_is_left_alone(checkout: Checkout) -> None:
     (checkout.root / "requirements/dev.lock").unlink()
     before = sorted(checkout.root.rglob("*"))
@@ -165,7 +180,8 @@ def test_a_directory_that_is_no_checkout_is_left_alone(checkout: Checkout) -> No
 )
 def test_paths_replace_all_tests(arguments: str, run: str, checkout: Checkout) -> None:
     tools = checkout.root / ".venv/bin"
-    for name in ("pytest", "python", "ruff", "mypy", "curl", "openssl", "ssh-keygen", "npm", "zsh"):
+    own = ("pytest", "python", "ruff", "mypy", "lint-imports")
+    for name in (*own, "curl", "openssl", "ssh-keygen", "npm", "zsh"):
         # They say what they were asked for.
         (tools / name).write_text(f'#!/bin/sh\necho "{name} $*"\n')
         (tools / name).chmod(0o755)

@@ -3,14 +3,18 @@ content."""
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from groundcrew.manifest import seeds
 from groundcrew.releases import bundle
 from groundcrew.releases.bundle import names
+from groundcrew.releases.steps.build import build_payload
 from groundcrew.settings import SettingsError
 from tests.unit.project import Project
 from tests.unit.test_release_plan import Planner
@@ -127,3 +131,88 @@ def test_uploads_lie_in_no_shared_directory(project: Project) -> None:
         "data/media lies in data, which outlives releases as a whole; nginx needs a directory of "
         "its own: name one beside it",
     )
+
+
+def test_what_a_shared_directory_begins_with(planner: Planner) -> None:
+    write(planner, "data/index.json")
+    write(planner, "first/a.txt")
+    own: dict[str, Any] = {"shared": ["data", "logs"], "seeds": {"data": "data", "logs": "first"}}
+    plan = planner.plan(**own)
+    assert {"data/index.json", "first/a.txt"} <= names(plan.bundle)
+    assert build_payload(plan, "1-a", None)["set_aside"] == {"data": ".groundcrew-seeds/data"}
+    assert (
+        planner.plan(shared=["logs"]).code_key
+        != planner.plan(shared=["logs"], seeds={"logs": "first"}).code_key
+    )
+    assert (
+        "first/a.txt is a file of src"
+        in error(planner, shared=["logs"], seeds={"logs": "first/a.txt"})[1]
+    )
+    assert "src has no files in none" in error(planner, shared=["logs"], seeds={"logs": "none"})[1]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "message"),
+    [
+        ("{logs: first}", "logs is no directory that outlives releases; add it to shared"),
+        ("{data: media/x}", "media/x lies in media, which outlives releases"),
+        ("{data: .}", "name a directory of the source for data, not all of it"),
+    ],
+)
+def test_seeds_that_cannot_be(project: Project, seeds: str, message: str) -> None:
+    project.app(more=f"shared: [data, media]\nseeds: {seeds}\n")
+    assert message in project.error()[2]
+
+
+class Filling:
+    """A directory on a host, and what it is filled with."""
+
+    def __init__(self, root: Path) -> None:
+        self.seed, self.target, self.note = root / "seed", root / "target dir", root / "home/a/note"
+        (self.seed / "sub").mkdir(parents=True)
+        (self.seed / "sub/a").write_text("first")
+        (self.seed / "run.sh").write_text("#!/bin/sh\n")
+        (self.seed / "run.sh").chmod(0o750)
+        (self.seed / "sub").chmod(0o555)
+        self.target.mkdir()
+
+    def run(self) -> list[str]:
+        script = seeds.script(str(self.seed), str(self.target), str(self.note))
+        subprocess.run(["sh", "-c", f"umask 077\n{script}"], check=True)
+        return sorted(str(path.relative_to(self.target)) for path in self.target.rglob("*"))
+
+
+@pytest.fixture
+def filling(tmp_path: Path) -> Filling:
+    return Filling(tmp_path)
+
+
+def test_a_directory_is_filled_once(filling: Filling) -> None:
+    (filling.target / "lost+found").mkdir()
+    assert filling.run() == ["lost+found", "run.sh", "sub", "sub/a"]
+    modes = {name: (filling.target / name).stat().st_mode & 0o777 for name in ("run.sh", "sub/a")}
+    # As nginx may read it where the directory is its group's.
+    assert modes == {"run.sh": 0o750, "sub/a": 0o640}
+    assert (filling.target / "sub").stat().st_mode & 0o700 == 0o700
+    # What somebody takes away does not come back.
+    shutil.rmtree(filling.target / "sub")
+    (filling.target / "run.sh").unlink()
+    assert filling.run() == ["lost+found"]
+
+
+def test_data_from_before_stays_as_it_is(filling: Filling) -> None:
+    (filling.target / "own").write_text("")
+    assert filling.run() == ["own"]
+    (filling.target / "own").unlink()
+    assert filling.run() == []
+
+
+def test_what_was_cut_off_is_completed_and_replaces_nothing(filling: Filling) -> None:
+    filling.note.parent.mkdir(parents=True)
+    filling.note.with_name("note.begun").touch()
+    (filling.target / seeds.HALF).mkdir()
+    (filling.target / seeds.HALF / "half").write_text("")
+    (filling.target / "run.sh").write_text("somebody's own")
+    assert filling.run() == ["run.sh", "sub", "sub/a"]
+    assert (filling.target / "run.sh").read_text() == "somebody's own"
+    assert sorted(path.name for path in filling.note.parent.iterdir()) == ["lock", "note"]

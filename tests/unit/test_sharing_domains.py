@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from groundcrew.apps.paths import AppPaths
-from groundcrew.apps.server import GunicornServer
-from groundcrew.apps.uvicorn import UvicornServer
-from roles import wiring
-from roles.gunicorn import Gunicorn
-from roles.uvicorn import Uvicorn
+from groundcrew.manifest.paths import AppPaths
+from groundcrew.manifest.server import GunicornServer
+from groundcrew.manifest.uvicorn import UvicornServer
+from groundcrew.roles import releases
+from groundcrew.roles.gunicorn import Gunicorn
+from groundcrew.roles.uvicorn import Uvicorn
 from tests.unit.project import Project
 
 PATHS = AppPaths("shop")
@@ -81,7 +81,7 @@ def test_passwords_are_read_and_never_shown(
     [password] = project.load()["web1"].passwords["shop"].values()
     assert password.get_secret_value() == "a fine secret"
     project.app(text=f"{MANIFEST}{rules.replace('WHAT', '{generate: {}}')}\n")
-    assert project.error()[2] == "a generated password nobody would know"
+    assert project.error()[2] == "nobody would know a generated password: use env, file or command"
     project.app(text=f"{MANIFEST}{rules.replace('WHAT', 'hunter2')}\n")
     assert "hunter2" not in project.error()[2]
 
@@ -99,6 +99,6 @@ def test_servers_learn_their_prefix() -> None:
     [(name, module)] = alone.files(PATHS, "r1").items()
     assert name == "groundcrew_below_prefix.py"
     assert 'import_from_string("shop:make")()' in module
-    assert wiring.server_process(GunicornServer(), prefix="/x") == Gunicorn(
+    assert releases.server_process(GunicornServer(), prefix="/x") == Gunicorn(
         GunicornServer(), prefix="/x"
     )

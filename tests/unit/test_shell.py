@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from groundcrew.apps import unit
-from groundcrew.apps.shell import HANDS_ON, script
+from groundcrew.manifest import unit
+from groundcrew.manifest.shell import HANDS_ON, script
 from tests.unit.project import Project
 
 # Says that it runs, and how it ended.

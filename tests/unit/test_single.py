@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.paths import AppPaths
-from groundcrew.apps.unit import timer_units, worker_units
 from groundcrew.entries import File
 from groundcrew.facts.apps import AppState, UnitState
-from groundcrew.releases import commands
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.paths import AppPaths
+from groundcrew.manifest.unit import timer_units, worker_units
 from groundcrew.releases.plan import ReleasePlan
+from groundcrew.releases.steps.followers import remove_followers, swap_followers
 from groundcrew.releases.target import lacks_single, misplaced
-from roles import wiring
+from groundcrew.roles import releases
 from tests.unit.project import Project
 from tests.unit.test_release_plan import Planner, state
 
@@ -62,9 +62,9 @@ def test_the_first_host_of_the_inventory_runs_them(project: Project) -> None:
     project.app(more="workers: {index: {command: x, single: true}, mail: {command: y}}\n")
     project.hosts = {name: (["web"], {}) for name in ("b", "a", "c")}
     loaded = project.load()
-    assert wiring.elsewhere("shop", loaded["b"]) == frozenset()
-    assert wiring.elsewhere("shop", loaded["a"]) == {"index"}
-    assert wiring.elsewhere("shop", loaded["c"]) == {"index"}
+    assert releases.on_other_hosts("shop", loaded["b"]) == frozenset()
+    assert releases.on_other_hosts("shop", loaded["a"]) == {"index"}
+    assert releases.on_other_hosts("shop", loaded["c"]) == {"index"}
 
 
 def test_several_instances_are_not_single(project: Project) -> None:
@@ -79,7 +79,7 @@ def test_other_hosts_have_no_unit_of_them_but_the_same_release(plan: ReleasePlan
         paths = [entry.path for entry in item.entries("R") if isinstance(entry, File)]
         return {path.rsplit("/", 1)[1] for path in paths if "/systemd/" in path}
 
-    other = replace(plan, elsewhere=plan.app.single_parts)
+    other = replace(plan, on_other_hosts=plan.app.single_parts)
     assert other.digest == plan.digest
     assert names(plan) - names(other) == {
         "shop.index@R.1.service",
@@ -101,7 +101,7 @@ def test_one_that_is_single_waits_for_the_lock_of_its_name() -> None:
 
 
 def test_what_another_host_runs_is_ended_here(plan: ReleasePlan) -> None:
-    target = replace(plan.target, elsewhere=plan.app.single_parts)
+    target = replace(plan.target, on_other_hosts=plan.app.single_parts)
     here = units(
         web=("active", "enabled"),
         mail=("active", "enabled"),
@@ -113,7 +113,7 @@ def test_what_another_host_runs_is_ended_here(plan: ReleasePlan) -> None:
     assert misplaced(target, here) == gone
     assert misplaced(plan.target, here) == []
     assert misplaced(target, units(index=("inactive", ""))) == []
-    shell = commands.leave(gone)
+    shell = remove_followers(gone)
     assert shell.index("systemctl stop shop.clean") < shell.index("rm -f /etc/systemd/system/shop.")
 
 
@@ -121,12 +121,12 @@ def test_a_host_that_becomes_the_first_notices(plan: ReleasePlan) -> None:
     assert lacks_single(plan.target, units(mail=("active", "enabled")), "R")
     both = units(index=("active", "enabled"), clean=("active", "enabled"))
     assert not lacks_single(plan.target, both, "R")
-    elsewhere = replace(plan.target, elsewhere=plan.app.single_parts)
-    assert not lacks_single(elsewhere, units(mail=("active", "enabled")), "R")
+    moved = replace(plan.target, on_other_hosts=plan.app.single_parts)
+    assert not lacks_single(moved, units(mail=("active", "enabled")), "R")
 
 
 def test_only_the_old_single_one_is_waited_for() -> None:
-    shell = commands.follow(["new"], ["old", "index"], ["index"])
+    shell = swap_followers(["new"], ["old", "index"], ["index"])
     assert shell.index("stop --no-block old index") < shell.index("systemctl stop index")
     assert shell.index("systemctl stop index\n") < shell.index("systemctl restart new")
-    assert "systemctl stop index" not in commands.follow(["new"], ["old"], ["index"])
+    assert "systemctl stop index" not in swap_followers(["new"], ["old"], ["index"])

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.paths import AppPaths
-from groundcrew.apps.server import GunicornServer, UwsgiServer
-from groundcrew.apps.uvicorn import UvicornServer
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.paths import AppPaths
+from groundcrew.manifest.server import GunicornServer, UwsgiServer
+from groundcrew.manifest.uvicorn import UvicornServer
 from groundcrew.memory import in_bytes, memory_plan
+from groundcrew.roles.gunicorn import Gunicorn
+from groundcrew.roles.uvicorn.builders import Uvicorn
 from groundcrew.sizes import GIB, SizeName, size_for, sized
-from roles.gunicorn import Gunicorn
-from roles.uvicorn.builders import Uvicorn
 from tests.unit.project import Project
 
 UWSGI = {"type": "uwsgi"}
@@ -47,10 +47,10 @@ def test_what_a_size_derives(
     server = sized(app(server=UWSGI), size).server
     assert isinstance(server, UwsgiServer)
     assert (server.processes, server.threads, server.max_requests) == uwsgi
-    found = sized(app(), size)
-    assert isinstance(found.server, GunicornServer)
-    assert (found.server.workers, found.server.workers_max) == ("auto", workers)
-    assert found.limits.memory_max == memory
+    derived = sized(app(), size)
+    assert isinstance(derived.server, GunicornServer)
+    assert (derived.server.workers, derived.server.workers_max) == ("auto", workers)
+    assert derived.limits.memory_max == memory
 
 
 @pytest.mark.parametrize(
@@ -66,10 +66,14 @@ def test_uvicorn_counts_when_it_starts(cpus: int, most: int | None, workers: int
 
 def test_what_is_said_stays() -> None:
     server = {**UWSGI, "processes": 3, "max_requests": 7}
-    found = sized(app(server=server, limits={"memory_max": "2G"}), "large")
-    assert isinstance(found.server, UwsgiServer)
-    assert (found.server.processes, found.server.threads, found.server.max_requests) == (3, 4, 7)
-    assert found.limits.memory_max == "2G"
+    derived = sized(app(server=server, limits={"memory_max": "2G"}), "large")
+    assert isinstance(derived.server, UwsgiServer)
+    assert (derived.server.processes, derived.server.threads, derived.server.max_requests) == (
+        3,
+        4,
+        7,
+    )
+    assert derived.limits.memory_max == "2G"
     automatic = sized(app(server={**UWSGI, "processes": "auto"}), "small").server
     assert isinstance(automatic, UwsgiServer)
     assert automatic.processes == 2

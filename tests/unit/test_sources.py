@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.server import GunicornServer
-from groundcrew.apps.source import FileSource, GitSource, UrlSource
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.server import GunicornServer
+from groundcrew.manifest.source import FileSource, GitSource, UrlSource
 from groundcrew.releases import bundle, collect, git
 from groundcrew.releases.bundle import Bundle, SourceError, names, read_member
 from groundcrew.releases.requirements import Requirements
-from roles.gunicorn import Gunicorn
+from groundcrew.roles.gunicorn import Gunicorn
 
 
 @pytest.fixture(autouse=True)

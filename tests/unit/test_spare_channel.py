@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 
@@ -9,7 +10,7 @@ import paramiko
 import pytest
 from paramiko import Transport
 
-from groundcrew import spare_channel
+from groundcrew.adapter import spare_channel
 from tests.unit.sshd import Sshd
 
 
@@ -102,3 +103,30 @@ def test_a_connection_that_is_gone_is_told_as_ever(client: paramiko.SSHClient, s
         time.sleep(0.05)
     with pytest.raises((paramiko.SSHException, OSError)):
         echo(client, "three")
+
+
+def test_a_channel_that_is_only_about_to_be_opened_is_not_waited_for() -> None:
+    found: list[BaseException] = []
+    done = threading.Event()
+
+    class Starting(spare_channel.Spare):
+        """Another command asks at the moment at which the thread is made and not started."""
+
+        def __setattr__(self, name: str, value: object) -> None:
+            super().__setattr__(name, value)
+            if name in ("opening", "begun") and value:
+                try:
+                    self.take()
+                except BaseException as error:
+                    found.append(error)
+
+    one = Starting()
+    one.uses = spare_channel.FIRST_USES
+
+    def never() -> paramiko.Channel:
+        done.set()
+        raise EOFError
+
+    one.begin(never)
+    assert done.wait(5)
+    assert found == []

@@ -3,16 +3,18 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from click import unstyle
 
 from groundcrew import json_file
 from groundcrew.columns import columns, size, span
+from groundcrew.contract import Reads, StatusLines
 from groundcrew.facts.status import AppStatus, HostStatus, UnitStatus
 from groundcrew.releases.environment import render
-from groundcrew.remote import app_status
+from groundcrew.remote import app_status, unit_status
+from groundcrew.roles.nginx.brings import state
 from groundcrew.status import tables
 from groundcrew.status.parts import Part, part
 from groundcrew.status.tables import releases_table, status_table
@@ -88,7 +90,6 @@ def report(**values: Any) -> HostStatus:
             "journal": 24 << 20,
             "uptime": 300_000.0,
         },
-        "nginx": unit(),
         "apps": {"shop": application(**values)},
     }
 
@@ -121,7 +122,7 @@ def test_the_host_and_the_live_release() -> None:
     assert lines[0] == "Status of web1"
     assert lines[1] == (
         "load 0.50 0.25 0.10 on 2 CPUs; memory 6.0 GiB of 8.0 GiB available; /srv 40.0 GiB of "
-        "100.0 GiB free; journal 24 MiB; up 3 days; nginx active (running)"
+        "100.0 GiB free; journal 24 MiB; up 3 days"
     )
     assert f"shop: {LIVE} (shop v1) is live since 2026-01-02 00:00:09 UTC by ann@desk" in lines
     assert lines[-2:] == ["variables: COLOUR, KEY", "nginx's logs take 3 MiB"]
@@ -202,9 +203,20 @@ def test_nothing_there_yet() -> None:
     assert "shop: no release is live" in lines
     assert "no release is kept" in lines
     assert "the release log is empty" in lines
-    bare = report()
-    bare["nginx"] = None
-    assert "nginx not installed" in status_table("web1", bare)[1]
+
+
+@pytest.mark.parametrize(
+    ("found", "line"),
+    [
+        (unit(), "nginx active (running)"),
+        (None, "nginx not installed"),
+        ({"error": "OSError: gone"}, "nginx: could not be read: OSError: gone"),
+    ],
+)
+def test_what_a_role_shows(found: Any, line: str) -> None:
+    told = cast("HostStatus", {**report(), "nginx": found})
+    role = StatusLines("nginx", Reads("module", ("nginx",)), state)
+    assert status_table("web1", told, None, [role])[2].strip() == line
 
 
 def test_variables_are_told_by_name_whatever_is_in_their_values(tmp_path: Path) -> None:
@@ -269,12 +281,12 @@ def test_json_is_replaced_as_a_whole(tmp_path: Path) -> None:
 
 
 def test_what_systemd_does_not_know_is_none() -> None:
-    assert app_status.number("[not set]") is None
-    assert app_status.number(str((1 << 64) - 1)) is None
-    assert app_status.number("12") == 12
-    assert app_status.moment("Sun 2026-11-22 06:00:00 UTC") == 1795327200
-    assert app_status.moment("") is None
-    assert app_status.moment("n/a") is None
+    assert unit_status.number("[not set]") is None
+    assert unit_status.number(str((1 << 64) - 1)) is None
+    assert unit_status.number("12") == 12
+    assert unit_status.moment("Sun 2026-11-22 06:00:00 UTC") == 1795327200
+    assert unit_status.moment("") is None
+    assert unit_status.moment("n/a") is None
 
 
 def test_a_broken_line_of_the_log_is_passed_over(tmp_path: Path) -> None:
@@ -294,8 +306,11 @@ def test_releases_with_what_happened_to_them(tmp_path: Path) -> None:
     found = app_status.releases(tmp_path, log)
     assert found[LIVE]["source"] == "shop v2"
     assert found[LIVE]["built"]
-    assert found[LIVE]["last"]["result"] == "not healthy"
-    assert found[LIVE]["switched"]["result"] == "live"
+    last, switched = found[LIVE]["last"], found[LIVE]["switched"]
+    assert last is not None
+    assert last["result"] == "not healthy"
+    assert switched is not None
+    assert switched["result"] == "live"
     assert found[OLD]["bad"]
     assert found[OLD]["built"] is None
     assert app_status.releases(tmp_path / "none", []) == {}

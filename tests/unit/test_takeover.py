@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from groundcrew.accounts import commands
-from groundcrew.apps.model import AppSettings
 from groundcrew.facts.accounts import AccountStates, parse
+from groundcrew.manifest.model import AppSettings
+from groundcrew.roles.app.builders import claim
 from groundcrew.takeover import Claim
-from roles.app.builders import claim
 
 OURS = (
     "shop:x:998:998::/srv/shop/shared/home:/usr/sbin/nologin",
@@ -75,11 +75,11 @@ def test_what_a_run_has_made_is_its_own(passwd: tuple[str, ...], group: tuple[st
 def test_what_is_somebody_else_s_is_refused_unless_it_may_be_taken_over(
     passwd: tuple[str, ...], group: tuple[str, ...], told: str
 ) -> None:
-    found = states(passwd, group)
-    refusal = claimed().refusal(found)
+    accounts = states(passwd, group)
+    refusal = claimed().refusal(accounts)
     assert refusal.startswith(told)
     assert refusal.endswith(NEXT)
-    assert claimed(adopt=True).refusal(found) == ""
+    assert claimed(adopt=True).refusal(accounts) == ""
 
 
 @pytest.mark.parametrize(
@@ -105,9 +105,9 @@ def test_what_would_be_more_than_an_application_is_never_taken_over(
 
 def test_who_is_taken_over_keeps_no_login_and_no_group() -> None:
     adopting = claimed(adopt=True)
-    found = states((PERSON,), ("sudo:x:27:shop", "shop:x:2015:"))
-    assert adopting.adopted(found) == {"shop"}
-    made = commands(adopting.groups, adopting.users, found, adopting.adopted(found))
+    accounts = states((PERSON,), ("sudo:x:27:shop", "shop:x:2015:"))
+    assert adopting.adopted(accounts) == {"shop"}
+    made = commands(adopting.groups, adopting.users, accounts, adopting.adopted(accounts))
     assert made[:2] == ["groupadd --system shop-build", "groupadd --system shop-web"]
     assert made[2] == (
         "usermod --lock --groups= --home=/srv/shop/shared/home --shell=/usr/sbin/nologin "
@@ -117,6 +117,6 @@ def test_who_is_taken_over_keeps_no_login_and_no_group() -> None:
 
 def test_a_manifest_that_may_take_over_leaves_its_own_account_alone() -> None:
     adopting = claimed(adopt=True)
-    found = states(OURS, (*GROUPS, "redis:x:110:shop"))
-    assert adopting.adopted(found) == frozenset()
-    assert commands(adopting.groups, adopting.users, found) == []
+    accounts = states(OURS, (*GROUPS, "redis:x:110:shop"))
+    assert adopting.adopted(accounts) == frozenset()
+    assert commands(adopting.groups, adopting.users, accounts) == []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from groundcrew.apps.tls import Hsts
+from groundcrew.manifest.tls import Hsts
 from tests.unit.certificates import certificate, new_key, pem
 from tests.unit.project import Project
 

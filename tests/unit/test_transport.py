@@ -15,6 +15,8 @@ from pyinfra.api.host import Host
 from pyinfra.connectors.ssh import SSHConnector
 
 from groundcrew import transport
+from groundcrew.adapter import connections
+from groundcrew.adapter.patching import UnexpectedPyinfraError
 from tests.unit.sshd import KEY, Sshd
 
 
@@ -22,7 +24,7 @@ from tests.unit.sshd import KEY, Sshd
 def make_host(sshd: Sshd, tmp_path: Path) -> Any:
     KEY.write_private_key_file(str(tmp_path / "key"))
     (tmp_path / "known_hosts").touch()
-    transport.install()
+    connections.install()
 
     def make(**data: object) -> Host:
         connection = {
@@ -56,12 +58,11 @@ def test_the_live_connection_has_no_delay(sshd: Sshd, make_host: Any) -> None:
     assert live is not None
     connection: Any = live.sock
     assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
-    assert transport.installed()
 
 
 def test_installing_twice_changes_nothing(make_host: Any) -> None:
     before = SSHConnector.run_shell_command
-    transport.install()
+    connections.install()
     assert SSHConnector.run_shell_command is before
 
 
@@ -215,6 +216,6 @@ def test_commands_are_counted(sshd: Sshd, make_host: Any) -> None:
 
 
 def test_a_changed_pyinfra_is_refused_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "EXPECTED", ((SSHConnector, "no_such_method", "self"),))
-    with pytest.raises(transport.TransportError, match=r"SSHConnector\.no_such_method"):
-        transport.install()
+    monkeypatch.setattr(connections, "EXPECTED", ((SSHConnector, "no_such_method", "self"),))
+    with pytest.raises(UnexpectedPyinfraError, match=r"SSHConnector\.no_such_method"):
+        connections.install()

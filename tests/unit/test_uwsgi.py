@@ -17,18 +17,18 @@ import pytest
 from pydantic import ValidationError
 
 from groundcrew import remote
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.paths import AppPaths
-from groundcrew.apps.server import GunicornServer, UwsgiServer
 from groundcrew.entries import Entry, File, Link
-from groundcrew.releases import commands
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.paths import AppPaths
+from groundcrew.manifest.server import GunicornServer, UwsgiServer
 from groundcrew.releases.requirements import combine
+from groundcrew.releases.steps.links import point_nginx_at
 from groundcrew.releases.target import Target
 from groundcrew.remote import app_client
-from roles import wiring
-from roles.nginx.files import configuration
-from roles.nginx.settings import NginxSettings
-from roles.uwsgi import Uwsgi
+from groundcrew.roles import releases
+from groundcrew.roles.nginx.files import configuration
+from groundcrew.roles.nginx.settings import NginxSettings
+from groundcrew.roles.uwsgi import Uwsgi
 from tests.unit.project import Project
 
 PATHS = AppPaths("shop")
@@ -73,7 +73,7 @@ def test_the_type_chooses_the_server(project: Project) -> None:
     project.data = {"app.shop.server.processes": 8}
     found = project.settings().app["shop"].server
     assert found == server(processes=8, threads=2)
-    assert isinstance(wiring.server_process(found), Uwsgi)
+    assert isinstance(releases.server_process(found), Uwsgi)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_the_schema_accepts_what_belongs_to_one_server_only() -> None:
 
 
 def test_the_documented_example_is_what_uwsgi_gets() -> None:
-    found = ini(
+    options = ini(
         processes=4, threads=2, max_requests=1000, harakiri=120, offload_threads=2, lazy_apps=True
     )
     expected = {
@@ -132,21 +132,21 @@ def test_the_documented_example_is_what_uwsgi_gets() -> None:
         "post-buffering": "8192",
         "lazy-apps": "true",
     }
-    assert expected.items() <= found.items()
+    assert expected.items() <= options.items()
 
 
 def test_what_is_off_is_left_out() -> None:
-    found = ini(max_requests=0, post_buffering=0)
+    options = ini(max_requests=0, post_buffering=0)
     assert not {"max-requests", "max-requests-delta", "post-buffering", "reload-on-rss"} & set(
-        found
+        options
     )
-    assert found["processes"] == "%k"
-    assert found["disable-logging"] == "true"
+    assert options["processes"] == "%k"
+    assert options["disable-logging"] == "true"
 
 
 def test_sigterm_finishes_the_running_requests() -> None:
-    found = ini(worker_reload_mercy=45)
-    assert found["hook-master-start"] == "unix_signal:15 gracefully_kill_them_all"
+    options = ini(worker_reload_mercy=45)
+    assert options["hook-master-start"] == "unix_signal:15 gracefully_kill_them_all"
     text = Uwsgi(server(worker_reload_mercy=45)).unit(PATHS, "r1", app())
     assert "TimeoutStopSec=55" in text
 
@@ -242,7 +242,7 @@ class Host:
             (folder / "uwsgi.ini").touch()
 
     def lead(self, release: str) -> None:
-        script = commands.lead(self.target, release)
+        script = point_nginx_at(self.target, release)
         script = script.replace("/run/groundcrew/nginx", f"{self.root}/run/groundcrew/nginx")
         script = script.replace("/srv/shop", f"{self.root}/srv/shop")
         script = script.replace("/etc/nginx/groundcrew/passing", f"{self.root}/passing")

@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import pytest
 from requests.structures import CaseInsensitiveDict
 
-from groundcrew.apps.model import AppSettings
+from groundcrew.bindings import Place
+from groundcrew.contract import Brings, Brought
+from groundcrew.manifest.model import AppSettings
 from groundcrew.results.result import Check, Status
 from groundcrew.results.table import table
-from roles.verify.answer import Answer
-from roles.verify.checks import run_checks
-from roles.verify.expected import Expected, Gzip, host_header
-from roles.verify.outside import Site
-from roles.verify.request import host_request
-from roles.verify.seen import Seen
-from roles.verify.settings import VerifySettings
+from groundcrew.roles.base.settings import BaseSettings
+from groundcrew.roles.firewall.settings import FirewallSettings
+from groundcrew.roles.logrotate.settings import LogrotateSettings
+from groundcrew.roles.nginx.settings import NginxSettings
+from groundcrew.roles.ssh.checks import policy
+from groundcrew.roles.users.settings import UsersSettings
+from groundcrew.roles.verify.answer import Answer
+from groundcrew.roles.verify.expected import Expected, Gzip, host_header
+from groundcrew.roles.verify.operations import checks
+from groundcrew.roles.verify.outside import Site
+from groundcrew.roles.verify.request import reads
+from groundcrew.roles.verify.seen import SitesSeen
+from groundcrew.roles.verify.settings import VerifySettings
+from groundcrew.services import Service
+from groundcrew.verify.outside import Reached
+from groundcrew.verify.runner import run_checks
+from groundcrew.verify.seen import View
 
 HEADERS = {"X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer"}
 ADDRESS = "192.0.2.7"
@@ -106,24 +119,69 @@ def report() -> dict[str, Any]:
             "upgrade_timer": "enabled",
         },
         "apparmor": {"kernel": True, "enabled": True, "enforced": 3},
+        "hosts": {"cache": "10.0.0.9", "redis": "10.0.0.5"},
+        "sysctl": {"fs.protected_fifos": "2", "net.ipv4.tcp_rmem": "4096 131072 6291456"},
     }
 
 
-def good(**changes: Any) -> Seen:
+@dataclass(frozen=True)
+class Fixed:
+    """What tries to connect, and finds this."""
+
+    reached: Mapping[tuple[str, int], bool]
+
+    def __call__(
+        self, addresses: Iterable[str], ports: Iterable[int], timeout: float
+    ) -> tuple[Reached, float]:
+        pairs = [(address, port) for address in addresses for port in list(ports)]
+        return {pair: self.reached[pair] for pair in pairs}, 0.1
+
+
+BASE = BaseSettings(sysctl=dict.fromkeys(BaseSettings().sysctl))
+FIREWALL = FirewallSettings()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host(SitesSeen):
+    """What was seen of a host, and the settings of its roles."""
+
+    base: BaseSettings = BASE
+    firewall: FirewallSettings = FIREWALL
+    admins: Sequence[str] = ("deploy",)
+    login_banner: None = None
+    connect_timeout: float = 1
+    backed_up: bool = False
+    place: Place = field(default_factory=Place)
+    sshd: Mapping[str, str] = field(default_factory=lambda: {"permitrootlogin": "no"})
+
+    @property
+    def app(self) -> Mapping[str, AppSettings]:
+        return self.expected.apps
+
+    @property
+    def apps(self) -> tuple[str, ...]:
+        return tuple(self.app)
+
+    @property
+    def brought(self) -> Brought:
+        roles = {
+            "base": self.base,
+            "users": UsersSettings(),
+            "firewall": self.firewall,
+            "nginx": NginxSettings(),
+            "logrotate": LogrotateSettings(),
+        }
+        ssh = Brings(checks={"ssh policy": partial(policy, self.sshd)})
+        return Brought({"ssh": ssh, **{name: role.brings(self) for name, role in roles.items()}})
+
+
+def good(**changes: Any) -> Host:
     expected = Expected(
         apps={"shop": app()},
         security_headers={"shop": HEADERS},
         yielding={"shop": ()},
         owners={"shop": "shop"},
         gzip=Gzip(1000, {"application/json"}),
-        status_port=8090,
-        admins=["deploy"],
-        sshd={"permitrootlogin": "no"},
-        declared_ports={80},
-        firewall=True,
-        time_sync=True,
-        unattended_upgrades=True,
-        own_units=["nftables-groundcrew.service"],
     )
     refused = Answer(error="RemoteDisconnected: closed", closed=True)
     site = Site({"/health": answer(), "/": page()}, answer(404), answer(400), refused)
@@ -131,20 +189,32 @@ def good(**changes: Any) -> Seen:
     reached = {(address, port): port in (22, 80)
                for address in addresses
                for port in (22, 80, LISTENER, 3306, 5432, 6379, 8000)}  # fmt: skip
-    seen = Seen(VerifySettings(), expected, ADDRESS, report(), {"shop": site}, reached)
+    seen = Host(
+        view=View(ADDRESS, silent_ports=VerifySettings().firewall_ports, reach=Fixed(reached)),
+        report=report(),
+        declared_ports={80},
+        answering_ports={80},
+        settings=VerifySettings(),
+        expected=expected,
+        sites={"shop": site},
+    )
     return replace(seen, **changes)
 
 
-def failures(seen: Seen) -> dict[str, str]:
-    return {check.name: check.detail for check in run_checks(seen) if check.status is Status.FAIL}
+def judged(seen: Host) -> list[Check]:
+    return run_checks(checks(seen.brought), replace(seen, units=seen.brought.units))
 
 
-def result(seen: Seen, name: str) -> Check:
-    return next(check for check in run_checks(seen) if check.name == name)
+def failures(seen: Host) -> dict[str, str]:
+    return {check.name: check.detail for check in judged(seen) if check.status is Status.FAIL}
+
+
+def result(seen: Host, name: str) -> Check:
+    return next(check for check in judged(seen) if check.name == name)
 
 
 def test_a_good_host_passes_everything() -> None:
-    results = run_checks(good())
+    results = judged(good())
     assert [check.name for check in results if check.status is not Status.OK] == []
     assert len(results) >= 20
 
@@ -162,7 +232,7 @@ def test_a_sandbox_is_judged_by_what_the_manifest_opens(
     told = dict(seen.report)
     told["exposure"] = {**told["exposure"], "shop@r1.service": figure}
     told["exposure"]["shop.mail@r1.1.service"] = figure
-    found = [item for item in run_checks(replace(seen, expected=expected, report=told))
+    found = [item for item in judged(replace(seen, expected=expected, report=told))
              if item.name.startswith("shop: sandbox")]  # fmt: skip
     assert [item.status is Status.OK for item in found] == [fine, fine]
     for item in found:
@@ -250,7 +320,7 @@ def test_a_broken_promise_on_the_host(
     assert detail in failures(good(report=changed))[name]
 
 
-def with_pages(**pages: Answer) -> Seen:
+def with_pages(**pages: Answer) -> Host:
     seen = good()
     named = {"/health" if name == "health" else "/": page for name, page in pages.items()}
     site = replace(seen.sites["shop"], pages={**seen.sites["shop"].pages, **named})
@@ -278,8 +348,8 @@ def test_a_broken_promise_on_a_page(answers: dict[str, Answer], name: str, detai
 def test_a_header_that_comes_twice() -> None:
     doubled = answer()
     headers = CaseInsensitiveDict({**doubled.headers, "X-Frame-Options": ["DENY", "DENY"]})
-    found = failures(with_pages(health=replace(doubled, headers=headers)))
-    assert "comes 2 times" in found["shop: headers on page"]
+    failed = failures(with_pages(health=replace(doubled, headers=headers)))
+    assert "comes 2 times" in failed["shop: headers on page"]
 
 
 @pytest.mark.parametrize(("kind", "name"), [("missing", "missing page"), ("malformed", "bad req")])
@@ -288,8 +358,8 @@ def test_headers_missing_on_errors(kind: str, name: str) -> None:
     bare = Answer(404, CaseInsensitiveDict(), b"")
     shop = seen.sites["shop"]
     site = replace(shop, missing=bare) if kind == "missing" else replace(shop, malformed=bare)
-    found = failures(replace(seen, sites={"shop": site}))
-    assert [detail for title, detail in found.items() if name in title] == [
+    failed = failures(replace(seen, sites={"shop": site}))
+    assert [detail for title, detail in failed.items() if name in title] == [
         "no X-Frame-Options; no Referrer-Policy"
     ]
 
@@ -308,20 +378,22 @@ def test_unknown_name_that_nobody_could_ask_for_is_no_success() -> None:
     assert "shop: unknown name" in failures(replace(seen, sites={"shop": site}))
 
 
-def reach(seen: Seen, address: str, port: int, reached: bool) -> Seen:
-    return replace(seen, reached={**seen.reached, (address, port): reached})
+def reach(seen: Host, address: str, port: int, reached: bool) -> Host:
+    assert isinstance(seen.view.reach, Fixed)
+    found = Fixed({**seen.view.reach.reached, (address, port): reached})
+    return replace(seen, view=replace(seen.view, reach=found))
 
 
 def test_firewall_that_lets_something_through() -> None:
     for port in (LISTENER, 6379):
-        found = failures(reach(good(), ADDRESS, port, True))
-        assert str(port) in found["firewall: from outside (IPv4)"]
+        failed = failures(reach(good(), ADDRESS, port, True))
+        assert str(port) in failed["firewall: from outside (IPv4)"]
     assert "firewall: from outside (IPv6)" in failures(reach(good(), "2001:db8::7", LISTENER, True))
 
 
 def test_firewall_that_hides_a_declared_port() -> None:
-    found = failures(reach(good(), ADDRESS, 80, False))
-    assert "does not answer on port 80" in found["firewall: from outside (IPv4)"]
+    failed = failures(reach(good(), ADDRESS, 80, False))
+    assert "does not answer on port 80" in failed["firewall: from outside (IPv4)"]
 
 
 def test_ipv6_that_the_operator_cannot_reach_is_not_applicable() -> None:
@@ -332,11 +404,11 @@ def test_ipv6_that_the_operator_cannot_reach_is_not_applicable() -> None:
 @pytest.mark.parametrize(
     "seen",
     [
-        good(address="127.0.0.1"),
-        good(settings=VerifySettings(http_port=8080)),
+        good(view=View("127.0.0.1")),
+        good(view=View(ADDRESS, published=True)),
     ],
 )
-def test_outside_view_of_the_firewall_needs_an_outside(seen: Seen) -> None:
+def test_outside_view_of_the_firewall_needs_an_outside(seen: Host) -> None:
     assert result(seen, "firewall: from outside").status is Status.NOT_APPLICABLE
     assert result(seen, "firewall: policy").status is Status.OK
 
@@ -362,16 +434,40 @@ def test_short_pages_are_not_compressed() -> None:
 @pytest.mark.parametrize(
     ("changes", "name"),
     [
-        ({"gzip": None}, "shop: gzip"),
-        ({"firewall": False}, "firewall"),
-        ({"time_sync": False}, "time sync"),
-        ({"unattended_upgrades": False}, "unattended upgrades"),
+        ({"expected": replace(good().expected, gzip=None)}, "shop: gzip"),
+        ({"firewall": FirewallSettings(enabled=False)}, "firewall"),
+        ({"base": BaseSettings(time_sync=False)}, "time sync"),
+        ({"base": BaseSettings(unattended_upgrades=False)}, "unattended upgrades"),
+        ({"base": BaseSettings(apparmor=False)}, "AppArmor"),
     ],
 )
 def test_what_the_settings_turn_off(changes: dict[str, Any], name: str) -> None:
-    seen = good()
-    changed = replace(seen, expected=replace(seen.expected, **changes))
-    assert result(changed, name).status is Status.NOT_APPLICABLE
+    assert result(good(**changes), name).status is Status.NOT_APPLICABLE
+
+
+def parameters(**values: str) -> BaseSettings:
+    """With these kernel parameters, and no other."""
+    none: dict[str, str | None] = dict.fromkeys(BaseSettings().sysctl)
+    return BaseSettings(sysctl={**none, **{k.replace("__", "."): v for k, v in values.items()}})
+
+
+def test_kernel_parameters_that_something_has_set_otherwise() -> None:
+    seen = good(base=parameters(fs__protected_fifos="2", not__in__a__container="1"))
+    assert result(seen, "kernel parameters").detail == "1 as they are set"
+    changed = good(base=parameters(fs__protected_fifos="1"))
+    assert failures(changed)["kernel parameters"] == "fs.protected_fifos is 2, not 1"
+    none = good(base=parameters(not__in__a__container="1"))
+    assert result(none, "kernel parameters").status is Status.NOT_APPLICABLE
+
+
+def test_names_that_something_took_out_of_etc_hosts() -> None:
+    wanted: dict[str, str | None] = {"redis": "10.0.0.5"}
+    assert result(good(base=BaseSettings(hosts=wanted)), "names in /etc/hosts").status is Status.OK
+    wanted |= {"db": "10.0.0.6", "cache": "10.0.0.7"}
+    failed = failures(good(base=BaseSettings(hosts=wanted)))
+    assert failed["names in /etc/hosts"] == (
+        "cache is 10.0.0.9, not 10.0.0.7; db is missing, not 10.0.0.6"
+    )
 
 
 def test_units_of_an_application_that_was_taken_off_are_named() -> None:
@@ -388,25 +484,28 @@ def test_a_container_has_no_clock_and_no_apparmor_of_its_own(name: str) -> None:
 
 
 def test_a_host_that_could_not_be_looked_at_fails_and_hides_nothing() -> None:
-    found = failures(good(report={}))
-    assert {"units", "sandbox", "listening sockets", "ssh policy", "sudo policy"} <= set(found)
-    assert all("not checked" in detail for detail in found.values())
+    failed = failures(good(report={}))
+    assert {"units", "sandbox", "listening sockets", "ssh policy", "sudo policy"} <= set(failed)
+    assert all("not checked" in detail for detail in failed.values())
 
 
 def test_a_host_without_applications() -> None:
     seen = good()
-    expected = replace(seen.expected, apps={}, security_headers={}, declared_ports=set())
+    expected = replace(seen.expected, apps={}, security_headers={})
     empty = {
         **report(), "releases": {}, "units_before": {}, "units_after": {}, "processes": {},
         "exposure": {"nftables-groundcrew.service": 1.4}, "sockets": {}, "reuse": {},
         "logrotate": {"error": "none"}, "nginx_status": {"error": "none"}, "listening": [],
     }  # fmt: skip
-    assert failures(replace(seen, expected=expected, report=empty, sites={})) == {}
+    bare = replace(
+        seen, expected=expected, report=empty, sites={}, declared_ports=(), answering_ports=()
+    )
+    assert failures(bare) == {}
 
 
 def test_request_names_what_the_host_needs_to_know() -> None:
     seen = good()
-    request = host_request(seen.settings, seen.expected)
+    request = reads(seen.settings, seen.expected, ["nftables-groundcrew.service"]).request
     assert request["apps"] == [
         {
             "name": "shop", "current": "/srv/shop/current", "unit": "shop@{}.service",
@@ -416,8 +515,21 @@ def test_request_names_what_the_host_needs_to_know() -> None:
             "maintenance": "/srv/shop/maintenance/on", "reuse": True,
         }
     ]  # fmt: skip
-    assert request["listener"] > 0
-    assert host_request(seen.settings, replace(seen.expected, firewall=False))["listener"] == 0
+    assert request["own_units"] == ["nftables-groundcrew.service"]
+    slow = replace(seen, connect_timeout=10)
+    for host, seconds in ((seen, 4), (slow, 40)):
+        [reads_of_filter] = FirewallSettings().brings(host).reads
+        assert reads_of_filter.request == {"listener": seconds}
+    assert FirewallSettings(enabled=False).brings(seen).reads == ()
+
+
+def test_units_that_roles_start_run() -> None:
+    brought = Brought({"bans": Brings(services=[Service("fail2ban.service")])})
+    for state, fine in (("active", True), ("failed", False)):
+        told = {**report(), "services": {"fail2ban.service": {"ActiveState": state}}}
+        found = {item.name: item for item in run_checks(checks(brought), good(report=told))}
+        assert (found["services"].status is Status.OK) == fine
+        assert "fail2ban.service" in found["services"].detail
 
 
 def test_host_header_of_a_wildcard() -> None:

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from requests.structures import CaseInsensitiveDict
 
-from groundcrew.apps.model import AppSettings
-from roles.plan import nameless
-from roles.verify.answer import Answer
-from roles.verify.checks.redirects import problems
-from roles.verify.client import PROXY, get, raw_get
-from roles.verify.outside import LED
-from roles.verify.request import app_request
-from roles.verify.settings import VerifySettings
+from groundcrew.manifest.model import AppSettings
+from groundcrew.roles.promises import nameless
+from groundcrew.roles.verify.answer import Answer
+from groundcrew.roles.verify.checks.redirects import problems
+from groundcrew.roles.verify.client import PROXY, get, raw_get
+from groundcrew.roles.verify.outside import LED
+from groundcrew.roles.verify.request import app_request
+from groundcrew.roles.verify.settings import VerifySettings
 from tests.unit.project import Project
 from tests.unit.test_verify_checks import failures, good
 
@@ -50,7 +50,7 @@ def test_a_name_that_leads_to_another(status: int, location: str, right: bool) -
     found = problems(app(), "www.shop.test", answer)
     assert (found == []) == right
     if not right:
-        assert f"wanted 308 to http://shop.test{LED}" in found[0]
+        assert f"expected 308 to http://shop.test{LED}" in found[0]
 
 
 def test_behind_a_balancer_that_ends_tls_it_leads_to_https() -> None:

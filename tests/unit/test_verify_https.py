@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from requests.structures import CaseInsensitiveDict
 
-from groundcrew.apps.model import AppSettings
-from roles.verify.answer import Answer
-from roles.verify.certificate import Shown
-from roles.verify.checks.https import certificate_problems, redirect_problems
+from groundcrew.manifest.model import AppSettings
+from groundcrew.roles.verify.answer import Answer
+from groundcrew.roles.verify.certificate import Shown
+from groundcrew.roles.verify.checks.https import certificate_problems, redirect_problems
 
 GOOD = Shown(names=("shop.test",), days=60, issuer="CN=CA", protocol="TLSv1.3", http2=True)
 
@@ -49,7 +49,7 @@ def test_what_browsers_would_complain_of(change: dict[str, object], problem: str
 
 def test_the_certificate_to_start_with_is_told_from_one_s_own() -> None:
     shown = replace(GOOD, own_issuer=True, distrust="self-signed certificate")
-    assert "to start with" in certificate_problems(app(), shown, 14)[0]
+    assert "self-signed placeholder" in certificate_problems(app(), shown, 14)[0]
     assert certificate_problems(app("own"), shown, 14) == ["not trusted: self-signed certificate"]
 
 

@@ -4,14 +4,15 @@ from typing import Any
 
 from requests.structures import CaseInsensitiveDict
 
-from groundcrew.apps.model import AppSettings
+from groundcrew.manifest.model import AppSettings
 from groundcrew.results.result import Status
-from roles.verify.answer import Answer
-from roles.verify.checks import compression, headers, maintenance, pages
-from roles.verify.expected import Expected, Gzip
-from roles.verify.outside import Site
-from roles.verify.seen import Seen
-from roles.verify.settings import VerifySettings
+from groundcrew.roles.verify.answer import Answer
+from groundcrew.roles.verify.checks import compression, headers, maintenance, pages
+from groundcrew.roles.verify.expected import Expected, Gzip
+from groundcrew.roles.verify.outside import Site
+from groundcrew.roles.verify.seen import SitesSeen
+from groundcrew.roles.verify.settings import VerifySettings
+from groundcrew.verify.seen import View
 
 NOTE = '{"operator": "ann@desk", "since": "2026-01-01T00:00:00Z"}'
 SHUT = Answer(503, CaseInsensitiveDict({"Retry-After": ["300"]}), b"x" * 2000)
@@ -19,7 +20,9 @@ GOOD = Answer(200, CaseInsensitiveDict({"X-Frame-Options": ["DENY"]}), b"ok")
 BROKEN = Answer(503, CaseInsensitiveDict(), b"")
 
 
-def seen(front: Answer, healthy: Answer = GOOD, note: str | None = NOTE, **values: Any) -> Seen:
+def seen(
+    front: Answer, healthy: Answer = GOOD, note: str | None = NOTE, **values: Any
+) -> SitesSeen:
     settings = {
         "source": {"directory": "src"},
         "entry": "shop:app",
@@ -34,21 +37,20 @@ def seen(front: Answer, healthy: Answer = GOOD, note: str | None = NOTE, **value
         yielding={"shop": ()},
         owners={"shop": "shop"},
         gzip=Gzip(1000, ()),
-        status_port=8090,
-        admins=(),
-        sshd={},
-        declared_ports=(),
-        firewall=False,
-        time_sync=False,
-        unattended_upgrades=False,
     )
     answers = {"/": front, app.health.path: healthy}
     site = Site(pages=answers, missing=front, malformed=GOOD, unknown=Answer(closed=True))
     report = {"maintenance": {"shop": note}}
-    return Seen(VerifySettings(), expected, "192.0.2.1", report, {"shop": site}, {})
+    return SitesSeen(
+        view=View("192.0.2.1"),
+        report=report,
+        settings=VerifySettings(),
+        expected=expected,
+        sites={"shop": site},
+    )
 
 
-def statuses(found: Seen) -> dict[str, Status]:
+def statuses(found: SitesSeen) -> dict[str, Status]:
     checks = (maintenance.check, pages.check, headers.check, compression.check)
     return {result.name: result.status for check in checks for result in check(found)}
 

@@ -8,18 +8,17 @@ from typing import Any
 import pytest
 
 from groundcrew.results.result import Check, Status
-from roles.verify.answer import Answer
-from roles.verify.expected import headers_on
-from roles.verify.outside import file_paths
-from roles.verify.request import app_request
-from roles.verify.seen import Seen
-from tests.unit.test_verify_checks import answer, app, failures, good, page, result
+from groundcrew.roles.verify.answer import Answer
+from groundcrew.roles.verify.expected import headers_on
+from groundcrew.roles.verify.outside import file_paths
+from groundcrew.roles.verify.request import app_request
+from tests.unit.test_verify_checks import Host, answer, app, failures, good, page, result
 
 FRONTEND = {"frontend": {"api": ["/api/", "/health"]}, "media": {}}
 FRESH = {"Cache_Control": "no-cache, no-store, must-revalidate"}
 
 
-def seen(files: dict[str, Answer], **values: Any) -> Seen:
+def seen(files: dict[str, Answer], **values: Any) -> Host:
     found = good()
     expected = replace(found.expected, apps={"shop": app(**values)})
     sites = {"shop": replace(found.sites["shop"], files=files)}
@@ -76,7 +75,7 @@ def test_a_path_that_is_not_for_everybody() -> None:
     assert health(open_to_all).status is Status.FAIL
 
 
-def health(found: Seen) -> Check:
+def health(found: Host) -> Check:
     return result(found, "shop: GET /health")
 
 

@@ -13,10 +13,11 @@ from pydantic import ValidationError
 
 from groundcrew.results import json_report
 from groundcrew.results.result import Check, Status
-from roles.verify.client import connects, raw_get
-from roles.verify.expected import Gzip
-from roles.verify.settings import VerifySettings
-from roles.verify.site import check_url
+from groundcrew.roles.verify.client import raw_get
+from groundcrew.roles.verify.expected import Gzip
+from groundcrew.roles.verify.settings import VerifySettings
+from groundcrew.roles.verify.site import check_url
+from groundcrew.verify.outside import connects
 
 SETTINGS = VerifySettings(timeout=5)
 HEADERS = ("X-Frame-Options",)

@@ -1,4 +1,4 @@
-"""A page of 20 kB, as an application makes one: rows out of data, through a template."""
+"""A page of 20 kB like an application's: rows of data, rendered by a template."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def page() -> str:
 
 @app.get("/ready")
 def ready() -> str:
-    """The same size without any work: what is left is the way to the application and back."""
+    """A page of the same size without work, so that only the transport remains."""
     return READY
 
 

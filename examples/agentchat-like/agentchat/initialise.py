@@ -6,20 +6,18 @@ exists") or store the default tools several times.
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
-
-from agentchat.settings import load
+from agentchat.storage import database
 
 DEFAULT_TOOLS = ("search", "weather", "calculator", "translate", "mail")
 
 
 def main() -> None:
-    with closing(sqlite3.connect(load()["database"]["path"])) as connection, connection:
-        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'tool'").fetchone():
-            return
-        connection.execute("CREATE TABLE tool (id INTEGER PRIMARY KEY, name TEXT NOT NULL)")
-        connection.executemany("INSERT INTO tool (name) VALUES (?)", [(t,) for t in DEFAULT_TOOLS])
+    with database() as connection, connection.cursor() as cursor:
+        columns = "id INTEGER PRIMARY KEY AUTO_INCREMENT, name VARCHAR(50) NOT NULL"
+        cursor.execute(f"CREATE TABLE IF NOT EXISTS tool ({columns})")
+        cursor.execute("SELECT count(*) FROM tool")
+        if cursor.fetchone() == (0,):
+            cursor.executemany("INSERT INTO tool (name) VALUES (%s)", DEFAULT_TOOLS)
 
 
 if __name__ == "__main__":

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
 
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
 
 from agentchat.settings import load
+from agentchat.storage import CACHED_SECONDS, KEY, cache, database
 
 SETTINGS = load()
 
@@ -28,9 +28,15 @@ async def health() -> dict[str, str]:
 
 @app.get("/api/v1/tools")
 def tools() -> list[str]:
-    """The names of all tools, each as often as it is stored."""
-    with closing(sqlite3.connect(SETTINGS["database"]["path"])) as connection:
-        return [row[0] for row in connection.execute("SELECT name FROM tool ORDER BY id")]
+    """The names of all tools, each as often as it is stored; from the cache for some seconds."""
+    known = cache()
+    if stored := known.get(KEY):
+        return list(json.loads(str(stored)))
+    with database() as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT name FROM tool ORDER BY id")
+        names = [row[0] for row in cursor.fetchall()]
+    known.set(KEY, json.dumps(names), ex=CACHED_SECONDS)
+    return names
 
 
 @app.get("/api/v1/settings")

@@ -1,4 +1,5 @@
-"""Works out what a module's top level says, without running it.
+"""Evaluates a module's top level without running it.
 
-The statements are followed as Python would follow them with an empty environment; what only a run
-could tell is `UNKNOWN`. Nothing outside the project's own files is ever looked at."""
+Statements are followed as Python would with an empty environment; what depends on running the code
+is `UNKNOWN`. Only the project's own files are read.
+"""

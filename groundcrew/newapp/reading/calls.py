@@ -1,4 +1,4 @@
-"""What calls to well-known functions give."""
+"""Results of calls to well-known functions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WORDS = {
     **dict.fromkeys(("y", "yes", "t", "true", "on", "1", "ok", "enabled"), True),
     **dict.fromkeys(("n", "no", "f", "false", "off", "0", "", "none", "disabled"), False),
 }
-"""What configurations mean by these words."""
+"""Meaning of these words in configurations."""
 
 TEXT_METHODS = frozenset((
     "lower", "upper", "strip", "rstrip", "lstrip", "split", "startswith", "endswith", "replace",
@@ -35,32 +35,33 @@ ENGINES = {
 
 
 LONGEST = 5000
-"""Characters of a string, or items of a list, that are still looked at."""
+"""Maximum length of strings (characters) and lists (items) that are evaluated."""
 SIMPLE = re.compile(r"(?:[^%]|%[sd%])*")
 """A template for `%` without widths."""
 
 
 def small(value: Any) -> Any:
-    """A value, unless no configuration has one like it: nothing that grows is followed."""
+    """The value, or UNKNOWN if it is larger than any sensible configuration: growing values are not
+    followed."""
     if isinstance(value, str | list | tuple | dict) and len(value) > LONGEST:
         return UNKNOWN
     return UNKNOWN if isinstance(value, int) and abs(value) > 10**18 else value
 
 
 def is_plain(value: Any) -> bool:
-    """Whether it is text, a number or nothing; not what holds others."""
+    """Whether a value is a string, a path, a number or None, not a container."""
     return value is None or isinstance(value, str | int | float | PurePosixPath)
 
 
 def text(value: Any) -> str:
-    """A string or a path as a string. Raises TypeError for all else."""
+    """A string or path as a string. Raises TypeError for other types."""
     if isinstance(value, str | PurePosixPath):
         return str(value)
     raise TypeError(f"{type(value).__name__} is no path")
 
 
 def percent(template: str, values: Any) -> Any:
-    """`template % values`, where it is a plain one."""
+    """`template % values`, if the template is simple."""
     given = values if isinstance(values, tuple) else (values,)
     if not SIMPLE.fullmatch(template) or not all(map(is_plain, given)):
         return UNKNOWN
@@ -68,14 +69,14 @@ def percent(template: str, values: Any) -> Any:
 
 
 def word(value: Any) -> Any:
-    """A truth value as a configuration words it."""
+    """A truth value from a word in a configuration."""
     if isinstance(value, str):
         return WORDS.get(value.strip().lower(), UNKNOWN)
     return bool(value) if isinstance(value, bool | int) or value is None else UNKNOWN
 
 
 def database(url: Any) -> Any:
-    """Django's entry for a database URL."""
+    """Django's DATABASES entry for a database URL."""
     if not isinstance(url, str) or "://" not in url:
         return UNKNOWN
     parts = urlsplit(url)
@@ -144,7 +145,7 @@ KNOWN: dict[str, Callable[..., Any]] = {
     "dj_database_url.parse": lambda url, **_: database(url),
     "typing.cast": lambda _, value: value,
 }
-"""Functions by their full names. They may raise; then the value is unknown."""
+"""Full name -> function. If it raises, the value is unknown."""
 
 
 def _plain(value: Any) -> bool:
@@ -166,7 +167,7 @@ def _of_text(value: str, name: str, arguments: list[Any]) -> Any:
 
 
 def method(value: Any, name: str, arguments: list[Any]) -> Any:
-    """What a method of a string, a path, a list or a mapping gives."""
+    """The result of a method of a string, path, list or mapping."""
     if isinstance(value, str) and name in TEXT_METHODS:
         return _of_text(value, name, arguments)
     if isinstance(value, PurePosixPath):
@@ -191,7 +192,7 @@ def method(value: Any, name: str, arguments: list[Any]) -> Any:
 
 
 def cast(kind: str, value: Any) -> Any:
-    """A variable's text as a method of an environment library reads it: `bool`, `list`, ..."""
+    """A variable's text converted by a method of an environment library: `bool`, `list`, ..."""
     if not isinstance(value, str):
         return value
     if kind in ("bool", "boolean"):

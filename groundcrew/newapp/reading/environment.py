@@ -1,4 +1,4 @@
-"""Calls that read an environment variable: of `os`, and of the libraries for it."""
+"""Calls that read environment variables, with `os` or with libraries."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ CALLABLES = {"decouple.config", "environs.env"}
 NAMELESS = {"db": "DATABASE_URL", "db_url": "DATABASE_URL", "dj_db_url": "DATABASE_URL",
             "cache": "CACHE_URL", "cache_url": "CACHE_URL", "email_url": "EMAIL_URL",
             "email": "EMAIL_URL"}  # fmt: skip
-"""Methods that know their variable's name by themselves."""
+"""Methods that have a default variable name."""
 NO_READS = {"read_env", "read_envfile", "seal", "prefixed", "add_parser", "as_dict", "update"}
 NAME = re.compile(r"[A-Z][A-Z0-9_]+")
 FLAG = re.compile(r"bool|flag|truthy", re.IGNORECASE)
 
 
 def read(node: ast.Call, function: Any, owner: Any, frame: Frame) -> tuple[Any] | None:
-    """The value of a call that reads a variable; nothing where it is another call. `owner` is what
-    the function is a method of."""
+    """The value of a call that reads a variable, in a tuple; None if the call does not. `owner` is
+    the object whose method is called."""
     if isinstance(function, Dotted):
         if function.name in PLAIN:
             return (_plain(node, frame),)
@@ -37,14 +37,14 @@ def read(node: ast.Call, function: Any, owner: Any, frame: Frame) -> tuple[Any] 
         if function.name in CALLABLES:
             return (_library(node, "", {}, frame),)
     method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-    found = owner if method else function
+    reader = owner if method else function
     if method in NO_READS:
         return None
-    if isinstance(found, Dotted) and found.name in CALLABLES:
+    if isinstance(reader, Dotted) and reader.name in CALLABLES:
         return (_library(node, method, {}, frame),)
-    if isinstance(found, Instance) and _is_library(found.of):
-        typed = isinstance(found.of, Dotted) and found.of.name.startswith("environ.")
-        return (_library(node, method, _declared(found, frame), frame, typed=typed),)
+    if isinstance(reader, Instance) and _is_library(reader.of):
+        typed = isinstance(reader.of, Dotted) and reader.of.name.startswith("environ.")
+        return (_library(node, method, _declared(reader, frame), frame, typed=typed),)
     return None
 
 
@@ -55,8 +55,8 @@ def _is_library(of: Class | Dotted) -> bool:
 
 
 def helper(node: ast.Call, frame: Frame) -> Any:
-    """A function of the project that takes a variable's name and what stands in for it, and whose
-    own body does not tell more."""
+    """A call of the project's own helper that takes a variable's name and a default, if its body
+    could not be evaluated."""
     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     first = frame.evaluate(node.args[0]) if node.args else None
     if not isinstance(first, str) or not NAME.fullmatch(first) or "env" not in name.lower():
@@ -78,8 +78,8 @@ def _plain(node: ast.Call, frame: Frame) -> Any:
 
 
 def _key(node: ast.Call, frame: Frame) -> Any:
-    found = _argument(node, 9, "key", frame)
-    return found[0] if found else UNKNOWN
+    key = _argument(node, 9, "key", frame)
+    return key[0] if key else UNKNOWN
 
 
 def _library(
@@ -97,7 +97,7 @@ def _library(
     if not isinstance(name, str) or not calls.IS_NAME.fullmatch(name):
         return UNKNOWN
     kind = method or _kind(node)
-    # The second argument of some is the type: decouple's, starlette's, django-environ's.
+    # In decouple, starlette and django-environ, the second argument may be the type.
     second = len(node.args) > 1 and _is_type(node.args[1])
     place = 2 if second or (typed and method in ("", "list", "tuple", "dict")) else 1
     default = _argument(node, place, "default", frame)
@@ -120,10 +120,10 @@ def _database(node: ast.Call, frame: Frame) -> Any:
     return {} if value is None else calls.database(value)
 
 
-def _declared(found: Instance, frame: Frame) -> dict[str, tuple[str, Any]]:
-    """Types and defaults that `environ.Env(DEBUG=(bool, False))` gives."""
+def _declared(instance: Instance, frame: Frame) -> dict[str, tuple[str, Any]]:
+    """Variable -> type and default, from `environ.Env(DEBUG=(bool, False))`."""
     pairs = {}
-    for keyword in found.call.keywords:
+    for keyword in instance.call.keywords:
         value = frame.evaluate(keyword.value)
         if keyword.arg and isinstance(value, tuple) and len(value) == 2:
             kind = value[0].last if isinstance(value[0], Dotted) else ""
@@ -132,7 +132,7 @@ def _declared(found: Instance, frame: Frame) -> dict[str, tuple[str, Any]]:
 
 
 def _kind(node: ast.Call) -> str:
-    """The type that `cast=bool` asks for."""
+    """The type in `cast=bool`."""
     wanted = [item.value for item in node.keywords if item.arg == "cast"]
     wanted += [item for item in node.args[1:2] if _is_type(item)]
     for item in wanted:

@@ -1,4 +1,4 @@
-"""What an expression gives, as far as the source tells."""
+"""Evaluates expressions, as far as the source determines them."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.NotIn: lambda left, right: left not in right,
 }
 ERRORS = (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError)
-"""What a call with these values would raise: the value is unknown then."""
+"""Exceptions that a call with these values may raise; the value is unknown then."""
 
 
 def truth(value: Any) -> bool | None:
-    """Whether a value counts as true; nothing where that is unknown."""
+    """Truth value; None if it is unknown."""
     if is_open(value):
         return None
     return True if isinstance(value, ModuleRef | Instance) else bool(value)
 
 
 def is_open(value: Any) -> bool:
-    """Whether it is something from outside the project, of which nothing more is known."""
+    """Whether a value comes from outside the project, so that nothing more is known."""
     return (
         value is UNKNOWN
         or isinstance(value, Dotted)
@@ -56,7 +56,7 @@ def is_open(value: Any) -> bool:
 
 
 def evaluate(node: ast.expr | None, frame: Frame) -> Any:
-    """The value of an expression; UNKNOWN where a run would be needed."""
+    """The value of an expression; UNKNOWN if it depends on running the code."""
     if node is None or not frame.reader.step():
         return UNKNOWN
     handler = HANDLERS.get(type(node))
@@ -97,11 +97,11 @@ def _of_instance(value: Instance, of: Class, name: str, frame: Frame) -> Any:
     for keyword in value.call.keywords:
         if keyword.arg == name:
             return UNKNOWN
-    found = of.get(name)
-    if isinstance(found, Function):
-        # A property; a method is no value.
-        return frame.reader.inline(found, [value], {}) if found.node.decorator_list else UNKNOWN
-    return found
+    member = of.get(name)
+    if isinstance(member, Function):
+        # A property is evaluated; a method is not a value.
+        return frame.reader.inline(member, [value], {}) if member.node.decorator_list else UNKNOWN
+    return member
 
 
 def _subscript(node: ast.Subscript, frame: Frame) -> Any:
@@ -127,7 +127,7 @@ def _either(node: ast.BoolOp, frame: Frame) -> Any:
 
 
 def _is_place(value: Any) -> bool:
-    """A path, which is worth knowing even where something unknown comes before it."""
+    """Whether a value is a path, which is useful even as a fallback for something unknown."""
     return isinstance(value, PurePosixPath) or (isinstance(value, str) and value.startswith("/"))
 
 
@@ -142,7 +142,7 @@ def _not(node: ast.UnaryOp, frame: Frame) -> Any:
 def _binary(node: ast.BinOp, frame: Frame) -> Any:
     left, right = evaluate(node.left, frame), evaluate(node.right, frame)
     if isinstance(node.op, ast.Add) and isinstance(left, list | tuple):
-        # What is known of a list is worth knowing.
+        # The known part of a list is still useful.
         longer = isinstance(right, list | tuple) and len(left) + len(right) <= calls.LONGEST
         return [*left, *right] if longer else left
     if left is UNKNOWN or right is UNKNOWN:
@@ -195,25 +195,25 @@ def _formatted(node: ast.JoinedStr, frame: Frame) -> Any:
 
 
 def _items(node: ast.List | ast.Tuple | ast.Set, frame: Frame) -> Any:
-    found: list[Any] = []
+    items: list[Any] = []
     for item in node.elts:
         if isinstance(item, ast.Starred):
             value = evaluate(item.value, frame)
-            found += value if isinstance(value, list | tuple) else []
+            items += value if isinstance(value, list | tuple) else []
         else:
-            found.append(evaluate(item, frame))
-    return tuple(found) if isinstance(node, ast.Tuple) else found
+            items.append(evaluate(item, frame))
+    return tuple(items) if isinstance(node, ast.Tuple) else items
 
 
 def _mapping(node: ast.Dict, frame: Frame) -> Any:
-    found: dict[Any, Any] = {}
+    mapping: dict[Any, Any] = {}
     for key, item in zip(node.keys, node.values, strict=True):
         value = evaluate(item, frame)
         if key is None:
-            found |= value if isinstance(value, dict) else {}
+            mapping |= value if isinstance(value, dict) else {}
         elif isinstance(name := evaluate(key, frame), str | int):
-            found[name] = value
-    return found
+            mapping[name] = value
+    return mapping
 
 
 def _comprehension(node: ast.ListComp | ast.GeneratorExp | ast.SetComp, frame: Frame) -> Any:
@@ -222,15 +222,15 @@ def _comprehension(node: ast.ListComp | ast.GeneratorExp | ast.SetComp, frame: F
     over = evaluate(node.generators[0].iter, frame)
     if not isinstance(over, list | tuple):
         return UNKNOWN
-    found = []
+    results = []
     for item in over[:100]:
         inner = frame.inside({node.generators[0].target.id: item})
         tests = [truth(evaluate(test, inner)) for test in node.generators[0].ifs]
         if None in tests:
             return UNKNOWN
         if all(tests):
-            found.append(evaluate(node.elt, inner))
-    return found
+            results.append(evaluate(node.elt, inner))
+    return results
 
 
 def _named(node: ast.NamedExpr, frame: Frame) -> Any:

@@ -22,18 +22,18 @@ from groundcrew.newapp.reading.values import (
 )
 
 STEPS = 600_000
-"""Expressions that are looked at before everything else stays unknown: no source can make this
-take long."""
+"""Maximum number of expressions to evaluate; after that, everything is unknown. No source can make
+this take long."""
 STEPS_IN_CALL = 20_000
-"""The same within one call of a function."""
+"""The same limit within one function call."""
 DEPTH = 6
-"""Functions within functions that are followed."""
+"""Maximum depth of nested function calls."""
 BUILTINS = frozenset(("bool", "int", "float", "str", "list", "tuple", "set", "dict", "any", "open"))
 
 
 @dataclass
 class Frame:
-    """The names that a block of code sees, and which variables they come from."""
+    """The names visible in a block of code, and the variables that their values come from."""
 
     reader: Reader
     module: str
@@ -43,15 +43,15 @@ class Frame:
     returned: list[Any] = field(default_factory=list)
 
     def evaluate(self, node: ast.expr | None) -> Any:
-        """What an expression gives here."""
+        """The value of an expression in this block."""
         return evaluate(node, self)
 
     def inside(self, names: dict[str, Any]) -> Frame:
-        """A block within this one."""
+        """A nested block."""
         return Frame(self.reader, self.module, names, outer=self)
 
     def look_up(self, name: str) -> Any:
-        """A name's value; what it was made of counts as read again."""
+        """The value of a name. The variables it comes from are added to `touched`."""
         frame: Frame | None = self
         while frame is not None:
             if name in frame.names:
@@ -60,31 +60,31 @@ class Frame:
                 return self.reader.resolved(value)
             frame = frame.outer
         if name == "BASE_DIR":
-            # Where the source leaves it open, it is what Django's own template makes of it.
+            # If the source leaves it open, assume the value in Django's project template.
             return PurePosixPath(self.reader.project.directory.resolve().as_posix())
         return Dotted(name) if name in BUILTINS else UNKNOWN
 
 
 class Reader:
-    """Reads modules of one project with one environment."""
+    """Evaluates modules of one project with one environment."""
 
     def __init__(self, project: Project, environment: Mapping[str, str] | None = None) -> None:
         self.project = project
         self.environment = dict(environment or {})
         self.settings: Mapping[str, Any] | None = None
-        """Names of Django's settings, where they have been read."""
+        """Names of Django's settings, once they have been read."""
         self.touched: frozenset[str] = frozenset()
         self.reads: dict[str, Read] = {}
-        """Every variable that was read, with what stands in for it."""
+        """Variable -> its read, including the default."""
         self.demanded: dict[str, set[str]] = {}
         """Variable -> modules that cannot be imported without it."""
         self.either: list[tuple[str, ...]] = []
-        """Variables of which it needs one or more."""
+        """Groups of variables of which at least one must be set."""
         self.conditional = 0
-        """How many blocks around may be passed over."""
+        """Number of enclosing blocks that may be skipped."""
         self._doubt = 0
         self.made: dict[int, str] = {}
-        """What functions give back, by the identity of their nodes; each is looked into once."""
+        """id() of a function's node -> what it returns, so that each is examined once."""
         self._frames: dict[str, Frame] = {}
         self._depth = 0
         self._steps = 0
@@ -92,12 +92,12 @@ class Reader:
         self._current: list[str] = []
 
     def step(self) -> bool:
-        """Counts an expression; whether there may be another."""
+        """Counts an expression. Returns whether more are allowed."""
         self._steps += 1
         return self._steps < self._limit
 
     def read(self, name: str) -> Frame | None:
-        """A module's top level; nothing where the project has no such module."""
+        """The top-level frame of a module; None if the project has no such module."""
         if name in self._frames:
             return self._frames[name]
         module = self.project.by_name.get(name)
@@ -115,9 +115,9 @@ class Reader:
         return frame
 
     def member(self, module: str, name: str) -> Any:
-        """What a module of the project has under a name."""
+        """The value of a name in a module of the project."""
         frame = self.read(module)
-        # `from . import x` in a package gives it the name of its own module.
+        # `from . import x` in a package binds the name to its own submodule.
         itself = frame is not None and frame.names.get(name) == Imported(module, name)
         if frame is not None and name in frame.names and not itself:
             self.touched |= frame.origins.get(name, frozenset())
@@ -126,7 +126,7 @@ class Reader:
         return ModuleRef(inner) if inner in self.project.by_name else UNKNOWN
 
     def resolved(self, value: Any) -> Any:
-        """What an imported name stands for."""
+        """The value that an imported name refers to."""
         for _ in range(10):
             if not isinstance(value, Imported):
                 return value
@@ -134,14 +134,14 @@ class Reader:
         return UNKNOWN
 
     def note(self, read: Read) -> None:
-        """Remembers that a variable was read."""
+        """Records that a variable was read."""
         self.touched |= {read.name}
         known = self.reads.get(read.name)
         if known is None or (known.default is UNKNOWN and read.default is not UNKNOWN):
             self.reads[read.name] = read
 
     def variable(self, read: Read) -> Any:
-        """A variable's value in this environment."""
+        """The value of a variable in this environment."""
         self.note(read)
         if read.name in self.environment:
             return self.environment[read.name]
@@ -151,46 +151,46 @@ class Reader:
         return read.default
 
     def demand(self, names: set[str] | frozenset[str]) -> None:
-        """Remembers that the code cannot go on without these, unless it may never get there."""
+        """Records that the code fails without these variables, unless it may not be reached."""
         if self.conditional or self._doubt or not self._current:
             return
         for name in names:
             self.demanded.setdefault(name, set()).add(self._current[-1])
 
     def demand_one(self, names: set[str]) -> None:
-        """Remembers that the code goes on with one or more of these, whichever."""
+        """Records that the code needs at least one of these variables."""
         if not self.conditional and not self._doubt:
             self.either.append(tuple(sorted(names)))
 
     @contextmanager
     def maybe(self) -> Iterator[None]:
-        """Code that may not be reached."""
+        """Marks code that may not be reached."""
         self.conditional += 1
         yield
         self.conditional -= 1
 
     @contextmanager
     def watching(self) -> Iterator[set[str]]:
-        """Collects the variables that what is evaluated within comes from."""
+        """Collects the variables that values come from while the block runs."""
         before, self.touched = self.touched, frozenset()
-        found: set[str] = set()
-        yield found
-        found |= self.touched
+        names: set[str] = set()
+        yield names
+        names |= self.touched
         self.touched = before | self.touched
 
     @contextmanager
     def at(self, module: str) -> Iterator[None]:
-        """Code that is run once this module is imported."""
+        """Marks code that runs when this module is imported."""
         self._current.append(module)
         yield
         self._current.pop()
 
     def bind(self, node: ast.Import | ast.ImportFrom, frame: Frame) -> None:
-        """Gives a block the names that an import in it brings."""
+        """Binds the names of an import statement in a block."""
         statements.run([node], frame)
 
     def inline(self, function: Function, arguments: list[Any], given: dict[str, Any]) -> Any:
-        """What a function of the project returns for these arguments."""
+        """The return value of a function of the project for these arguments."""
         outer = self.read(function.module)
         if self._depth >= DEPTH or outer is None:
             return UNKNOWN

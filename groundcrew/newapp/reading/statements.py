@@ -1,4 +1,4 @@
-"""What statements do to the names around them."""
+"""Effects of statements on names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def run(body: list[ast.stmt], frame: Frame) -> bool:
-    """Follows a block; whether it is left before its end (return, raise)."""
+    """Follows a block. Returns whether it ends early (return, raise)."""
     return any(_statement(node, frame) for node in body)
 
 
@@ -69,21 +69,21 @@ def _assign(targets: list[ast.expr], value: ast.expr, frame: Frame) -> None:
                 _assign([name], part, frame)
             return
     with frame.reader.watching() as origins:
-        found = evaluate(value, frame)
+        result = evaluate(value, frame)
     for target in targets:
         if isinstance(target, ast.Name):
-            _set(target.id, found, frozenset(origins), frame)
+            _set(target.id, result, frozenset(origins), frame)
         elif isinstance(target, ast.Tuple):
             for name in target.elts:
                 if isinstance(name, ast.Name):
                     _set(name.id, UNKNOWN, frozenset(origins), frame)
         elif isinstance(target, ast.Subscript):
-            _set_item(target, found, frozenset(origins), frame)
+            _set_item(target, result, frozenset(origins), frame)
 
 
 def _set(name: str, value: Any, origins: frozenset[str], frame: Frame) -> None:
     if frame.reader.conditional and frame.names.get(name, UNKNOWN) is not UNKNOWN:
-        # It may be set here; what it is without that stands.
+        # It may be set here; the known value from before is kept.
         return
     frame.names[name] = value
     frame.origins[name] = origins
@@ -135,19 +135,19 @@ def _import_from(node: ast.ImportFrom, frame: Frame) -> None:
         return
     for alias in node.names:
         if alias.name == "*":
-            found = frame.reader.read(name)
-            if found is None:
+            module = frame.reader.read(name)
+            if module is None:
                 continue
-            for key, value in found.names.items():
+            for key, value in module.names.items():
                 if not key.startswith("_"):
                     frame.names[key] = value
-                    frame.origins[key] = found.origins.get(key, frozenset())
+                    frame.origins[key] = module.origins.get(key, frozenset())
         else:
             frame.names[alias.asname or alias.name] = Imported(name, alias.name)
 
 
 def absolute(node: ast.ImportFrom, frame: Frame) -> str:
-    """The module that `from ..x import y` names."""
+    """The absolute name of the module in `from ..x import y`."""
     return frame.reader.project.absolute(node, frame.module)
 
 
@@ -192,18 +192,18 @@ def _branch(node: ast.If, frame: Frame) -> bool:
     taken = node.body if known else node.orelse
     if taken and isinstance(taken[-1], ast.Raise):
         if len(origins) > 1:
-            # One of them may do.
+            # One of them may be enough.
             frame.reader.demand_one(origins)
         else:
             frame.reader.demand(origins)
-        # Whoever deploys it sets them.
+        # If variables decide, assume that they are set and go on.
         return not origins
     return run(taken, frame)
 
 
 def _attempt(node: ast.Try, frame: Frame) -> bool:
     if node.handlers:
-        # What is missing is caught.
+        # Missing variables are caught.
         missing = frame.reader.demanded
         frame.reader.demanded = {}
         left = run(node.body, frame)
@@ -240,14 +240,14 @@ def _forget(node: ast.For | ast.While | ast.AsyncFor, frame: Frame) -> None:
 def bound(
     function: Function, arguments: list[Any], given: dict[str, Any], outer: Frame
 ) -> dict[str, Any]:
-    """A function's parameters with these arguments."""
+    """A function's parameters, bound to these arguments."""
     wanted = function.node.args
     names = [item.arg for item in (*wanted.posonlyargs, *wanted.args)]
-    found: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}
     for name, default in zip(reversed(names), reversed(wanted.defaults), strict=False):
-        found[name] = evaluate(default, outer)
+        parameters[name] = evaluate(default, outer)
     for item, standard in zip(wanted.kwonlyargs, wanted.kw_defaults, strict=True):
         if standard is not None:
-            found[item.arg] = evaluate(standard, outer)
-    found |= dict(zip(names, arguments, strict=False))
-    return {**dict.fromkeys(names, UNKNOWN), **found, **given}
+            parameters[item.arg] = evaluate(standard, outer)
+    parameters |= dict(zip(names, arguments, strict=False))
+    return {**dict.fromkeys(names, UNKNOWN), **parameters, **given}

@@ -1,4 +1,4 @@
-"""The values that reading a module can give."""
+"""The values that evaluation can produce."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 
 class Unknown:
-    """What only running the code would tell."""
+    """A value that only running the code would determine."""
 
     def __repr__(self) -> str:
         return "UNKNOWN"
@@ -26,7 +26,7 @@ class Dotted:
 
     @property
     def last(self) -> str:
-        """Its last part."""
+        """The last part of the name."""
         return self.name.rpartition(".")[2]
 
 
@@ -39,7 +39,7 @@ class ModuleRef:
 
 @dataclass(frozen=True)
 class Imported:
-    """A name from another module of the project, looked up when it is needed."""
+    """A name from another module of the project, resolved when needed."""
 
     module: str
     name: str
@@ -47,7 +47,7 @@ class Imported:
 
 @dataclass(frozen=True, eq=False)
 class Function:
-    """A function of the project, and the module whose names it sees."""
+    """A function of the project, and the module whose names it uses."""
 
     node: ast.FunctionDef | ast.AsyncFunctionDef
     module: str
@@ -55,7 +55,7 @@ class Function:
 
 @dataclass(eq=False)
 class Class:
-    """A class of the project: what its body sets, and what it derives from."""
+    """A class of the project: the names in its body, and its bases."""
 
     node: ast.ClassDef
     module: str
@@ -64,16 +64,16 @@ class Class:
     origins: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def get(self, name: str) -> Any:
-        """An attribute, its own or one of the classes that it derives from."""
+        """An attribute of the class or its bases; UNKNOWN if there is none."""
         if name in self.names:
             return self.names[name]
         for base in self.bases:
-            if isinstance(base, Class) and (found := base.get(name)) is not UNKNOWN:
-                return found
+            if isinstance(base, Class) and (value := base.get(name)) is not UNKNOWN:
+                return value
         return UNKNOWN
 
     def derives_from(self, *names: str) -> bool:
-        """Whether a class that it derives from has one of these names (their last parts)."""
+        """Whether one of its bases, direct or indirect, has one of these names (last parts)."""
         return any(
             base.last in names if isinstance(base, Dotted) else base.derives_from(*names)
             for base in self.bases
@@ -83,7 +83,7 @@ class Class:
 
 @dataclass(frozen=True, eq=False)
 class Instance:
-    """An object: of a class of the project, or one that a call to something outside makes."""
+    """An object: an instance of a project's class, or the result of a call to something outside."""
 
     of: Class | Dotted
     call: ast.Call
@@ -91,13 +91,13 @@ class Instance:
 
     @property
     def kind(self) -> str:
-        """The name of its class."""
+        """The name of its class or function."""
         return self.of.node.name if isinstance(self.of, Class) else self.of.last
 
 
 @dataclass(frozen=True)
 class Read:
-    """An environment variable that is read: `demanded` where nothing stands in for it."""
+    """A read of an environment variable. `demanded`: there is no default."""
 
     name: str
     default: Any = UNKNOWN
@@ -105,7 +105,7 @@ class Read:
 
 
 def path(value: Any) -> str | None:
-    """A value as a path, where it is one."""
+    """The value as a path; None if it is not one."""
     if isinstance(value, PurePosixPath):
         return value.as_posix()
     return value if isinstance(value, str) and value else None

@@ -1,36 +1,28 @@
-"""The checks: pure functions from what was seen to results, one concern each."""
+"""The checks of applications: functions from what was seen to results, one per concern. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from groundcrew.results.result import Check, NotCheckedError, fail
-from roles.verify.checks import (
-    apparmor,
+from groundcrew.results.result import Check
+from groundcrew.roles.verify.checks import (
     compression,
-    counters,
-    firewall,
     headers,
     https,
     leftovers,
-    listening,
-    logs,
     maintenance,
     names,
     pages,
-    privileges,
     processes,
     redirects,
     reuse,
     sandbox,
     served,
-    ssh,
     units,
-    upkeep,
 )
-from roles.verify.seen import Seen
+from groundcrew.roles.verify.seen import SitesSeen
 
-CHECKS: Mapping[str, Callable[[Seen], Iterator[Check]]] = {
+CHECKS: Mapping[str, Callable[[SitesSeen], Iterator[Check]]] = {
     "units": units.check,
     "workers and timers": units.followers,
     "no root process": processes.check,
@@ -46,24 +38,4 @@ CHECKS: Mapping[str, Callable[[Seen], Iterator[Check]]] = {
     "gzip": compression.check,
     "connection reuse": reuse.check,
     "unknown name": names.check,
-    "nginx: counters": counters.check,
-    "listening sockets": listening.check,
-    "firewall": firewall.check,
-    "ssh policy": ssh.check,
-    "sudo policy": privileges.check,
-    "logrotate dry run": logs.check,
-    "upkeep": upkeep.check,
-    "apparmor": apparmor.check,
 }
-
-
-def run_checks(seen: Seen) -> list[Check]:
-    """All results in order. What could not be looked at is a failure, never left out."""
-    results: list[Check] = []
-    for title, check in CHECKS.items():
-        try:
-            for result in check(seen):
-                results.append(result)
-        except NotCheckedError as error:
-            results.append(fail(title, f"not checked: {error}"))
-    return results

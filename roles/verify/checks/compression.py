@@ -1,18 +1,18 @@
-"""Text is compressed."""
+"""Check of compression."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
 from groundcrew.results.result import Check, fail, not_applicable, ok
-from roles.verify.answer import Answer
-from roles.verify.checks.maintenance import REASON
-from roles.verify.expected import Gzip
-from roles.verify.seen import Seen
+from groundcrew.roles.verify.answer import Answer
+from groundcrew.roles.verify.checks.maintenance import REASON
+from groundcrew.roles.verify.expected import Gzip
+from groundcrew.roles.verify.seen import SitesSeen
 
 
-def check(seen: Seen) -> Iterator[Check]:
-    """At least one page of each application that is long enough comes compressed."""
+def check(seen: SitesSeen) -> Iterator[Check]:
+    """Each application compresses a page, if it has one that is long enough."""
     for name in seen.expected.apps:
         title = f"{name}: gzip"
         if seen.expected.gzip is None:
@@ -27,7 +27,7 @@ def check(seen: Seen) -> Iterator[Check]:
 
 
 def judge_pages(title: str, gzip: Gzip, answers: Iterable[Answer]) -> Check:
-    """Judges the pages of one site."""
+    """The result for the pages of one site."""
     longest = 0
     for answer in answers:
         if answer.error or not compressible(gzip, answer):
@@ -47,6 +47,6 @@ def judge_pages(title: str, gzip: Gzip, answers: Iterable[Answer]) -> Check:
 
 
 def compressible(gzip: Gzip, answer: Answer) -> bool:
-    """Whether an answer's media type is one that is compressed."""
+    """Whether nginx compresses the media type of the answer."""
     media_type = (answer.value("Content-Type") or "").split(";")[0].strip().lower()
     return media_type == "text/html" or media_type in gzip.types

@@ -1,21 +1,21 @@
-"""Security headers on every status."""
+"""Check of security headers on every status."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
 from groundcrew.results.result import Check, judge, not_applicable
-from roles.verify.answer import Answer
-from roles.verify.checks.maintenance import REASON
-from roles.verify.expected import headers_on, own_headers
-from roles.verify.outside import NOWHERE
-from roles.verify.seen import Seen
+from groundcrew.roles.verify.answer import Answer
+from groundcrew.roles.verify.checks.maintenance import REASON
+from groundcrew.roles.verify.expected import headers_on, own_headers
+from groundcrew.roles.verify.outside import NOWHERE
+from groundcrew.roles.verify.seen import SitesSeen
 
 REVEALING = ("X-Powered-By",)
 
 
-def check(seen: Seen) -> Iterator[Check]:
-    """On a page, on a path that does not exist, and on a request that nginx refuses."""
+def check(seen: SitesSeen) -> Iterator[Check]:
+    """The headers are right on a page, on a missing page, and on a request that nginx refuses."""
     for name, app in seen.expected.apps.items():
         site = seen.sites[name]
         refused = seen.expected.security_headers[seen.expected.owners[name]]
@@ -35,15 +35,15 @@ def check(seen: Seen) -> Iterator[Check]:
             )
 
 
-def on(seen: Seen, name: str, path: str) -> tuple[dict[str, str], set[str]]:
-    """The headers of an application on a path, and those that may be its own."""
+def on(seen: SitesSeen, name: str, path: str) -> tuple[dict[str, str], set[str]]:
+    """The headers of an application on a path, and the names of those that it may set itself."""
     return headers_on(seen.expected, name, path), own_headers(seen.expected, name, path)
 
 
 def header_problems(
     wanted: Mapping[str, str], answer: Answer, own: Collection[str] = ()
 ) -> list[str]:
-    """Headers that are missing, different, doubled, or tell too much."""
+    """Headers that are missing, wrong, repeated, or reveal software."""
     if answer.error:
         return [answer.error]
     problems = []
@@ -61,7 +61,7 @@ def header_problems(
 
 
 def revealing(answer: Answer) -> list[str]:
-    """Headers that name software with its version."""
+    """Headers that reveal software and its version."""
     problems = [f"{name} is sent" for name in REVEALING if name in answer.headers]
     server = answer.value("Server") or ""
     if any(character.isdigit() for character in server):

@@ -1,20 +1,20 @@
-"""Sites with HTTPS show a good certificate, speak HTTP/2, and lead everybody there."""
+"""Check of HTTPS: certificate, HTTP/2, and the redirect from plain HTTP."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from groundcrew.apps.model import AppSettings
 from groundcrew.certificates.material import covers
+from groundcrew.manifest.model import AppSettings
 from groundcrew.results.result import Check, judge
-from roles.verify.answer import Answer
-from roles.verify.certificate import Shown
-from roles.verify.expected import host_header
-from roles.verify.seen import Seen
+from groundcrew.roles.verify.answer import Answer
+from groundcrew.roles.verify.certificate import Shown
+from groundcrew.roles.verify.expected import host_header
+from groundcrew.roles.verify.seen import SitesSeen
 
 
-def check(seen: Seen) -> Iterator[Check]:
-    """Nothing for sites without; their headers are judged with all others."""
+def check(seen: SitesSeen) -> Iterator[Check]:
+    """Checks sites with HTTPS. Their headers are checked with those of all sites."""
     for name, app in seen.expected.apps.items():
         site = seen.sites[name]
         if site.certificate is not None:
@@ -34,12 +34,12 @@ def check(seen: Seen) -> Iterator[Check]:
 
 
 def certificate_problems(app: AppSettings, shown: Shown, min_days: int) -> list[str]:
-    """Why browsers would complain, or soon will."""
+    """Problems that browsers report, or will soon."""
     if shown.error:
         return [shown.error]
     problems = [f"not for {domain}" for domain in app.names if not covers(shown.names, domain)]
     if shown.own_issuer and app.tls and app.tls.certificate.type == "acme":
-        problems.append("it is only the one to start with: none was issued yet")
+        problems.append("it is the self-signed placeholder: none was issued yet")
     elif shown.distrust:
         problems.append(f"not trusted: {shown.distrust}")
     if shown.days < min_days:
@@ -50,11 +50,11 @@ def certificate_problems(app: AppSettings, shown: Shown, min_days: int) -> list[
 
 
 def redirect_problems(app: AppSettings, answer: Answer) -> list[str]:
-    """Whether plain HTTP leads to the same site."""
+    """Problems of the redirect from plain HTTP to the same site."""
     if answer.error:
         return [answer.error]
     wanted = f"https://{host_header(app)}"
     location = answer.value("Location") or ""
     if answer.status != 308 or not location.startswith(wanted):
-        return [f"{answer.summary}, Location {location or 'missing'}, wanted 308 to {wanted}"]
+        return [f"{answer.summary}, Location {location or 'missing'}, expected 308 to {wanted}"]
     return []

@@ -1,18 +1,18 @@
-"""Nothing runs that the settings do not know of."""
+"""Check for units of applications that are no longer configured."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from groundcrew.results.result import Check, ok, warn
-from roles.verify.seen import Seen
+from groundcrew.roles.verify.seen import SitesSeen
 
 
-def check(seen: Seen) -> Iterator[Check]:
-    """Every unit of an application belongs to one that the host is to have."""
-    found = seen.section("leftovers")
-    if found:
-        hint = f"playbooks/remove.py --data app={found[0]}"
-        yield warn("leftovers", f"units of {', '.join(found)}, not among `apps`: {hint}")
+def check(seen: SitesSeen) -> Iterator[Check]:
+    """Every application with units on the host is configured for it."""
+    leftovers = seen.section("leftovers")
+    if leftovers:
+        hint = f"playbooks/remove.py --data app={leftovers[0]}"
+        yield warn("leftovers", f"units of {', '.join(leftovers)}, not among `apps`: {hint}")
     else:
         yield ok("leftovers", "no units of other applications")

@@ -1,4 +1,4 @@
-"""Maintenance that is on is shown, and is no failure."""
+"""Check of maintenance mode: reported if it is on, but not a failure."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import json
 from collections.abc import Iterator
 
 from groundcrew.results.result import Check, fail, not_applicable
-from roles.verify.seen import Seen
+from groundcrew.roles.verify.seen import SitesSeen
 
 REASON = "maintenance is on"
-"""Why what visitors would get cannot be judged."""
+"""Reason for checks that cannot see what visitors normally get."""
 
 
-def check(seen: Seen) -> Iterator[Check]:
-    """Nothing while it is off. While it is on: since when, by whom, and whether it works."""
+def check(seen: SitesSeen) -> Iterator[Check]:
+    """While maintenance is on: since when, by whom, and whether visitors get the maintenance
+    answer."""
     for name, app in seen.expected.apps.items():
         text = seen.section("maintenance")[name]
         if text is None:
@@ -29,7 +30,7 @@ def check(seen: Seen) -> Iterator[Check]:
 
 
 def author(text: str) -> str:
-    """`on since TIME by OPERATOR`, from the file that switches it on."""
+    """`on since TIME by OPERATOR`, read from the maintenance flag file."""
     try:
         note = json.loads(text)
         return f"on since {note['since']} by {note['operator']}"

@@ -1,16 +1,16 @@
-"""Requests for names that nobody has are refused."""
+"""Check that requests for unknown host names are refused."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from groundcrew.results.result import Check, fail, not_applicable, ok
-from roles.verify.outside import UNKNOWN_HOST
-from roles.verify.seen import Seen
+from groundcrew.roles.verify.outside import UNKNOWN_HOST
+from groundcrew.roles.verify.seen import SitesSeen
 
 
-def check(seen: Seen) -> Iterator[Check]:
-    """nginx takes the connection and closes it without an answer."""
+def check(seen: SitesSeen) -> Iterator[Check]:
+    """nginx accepts the connection and closes it without an answer."""
     for name, app in seen.expected.apps.items():
         title = f"{name}: unknown name"
         answer = seen.sites[name].unknown

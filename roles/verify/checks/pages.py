@@ -1,28 +1,28 @@
-"""Pages come through nginx as the manifest says."""
+"""Check of the pages that the manifest promises."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from groundcrew.apps.check import Check as Promise
-from groundcrew.apps.model import AppSettings
+from groundcrew.manifest.check import Check as Promise
+from groundcrew.manifest.model import AppSettings
 from groundcrew.results.result import Check, judge, not_applicable
-from roles.verify.answer import Answer
-from roles.verify.checks.maintenance import REASON
-from roles.verify.expected import restricted
-from roles.verify.seen import Seen
+from groundcrew.roles.verify.answer import Answer
+from groundcrew.roles.verify.checks.maintenance import REASON
+from groundcrew.roles.verify.expected import restricted
+from groundcrew.roles.verify.seen import SitesSeen
 
 REFUSED = (401, 403)
 
 
-def check(seen: Seen) -> Iterator[Check]:
-    """Status, text and headers of the health path and of the manifest's checks."""
+def check(seen: SitesSeen) -> Iterator[Check]:
+    """The health path and the manifest's checks answer with the right status, text and headers."""
     for name, app in seen.expected.apps.items():
         health = Promise(path=app.health.path, status=app.health.status)
         for promise in (health, *app.checks):
             answer = seen.sites[name].pages[promise.path]
             title = f"{name}: GET {promise.path}"
-            # Only a health path that is the front page is shut as well.
+            # Maintenance covers a health path only if that is the front page.
             if seen.shut_out(name, answer) and promise.path != health_path(app):
                 yield not_applicable(title, REASON)
                 continue
@@ -37,12 +37,12 @@ def check(seen: Seen) -> Iterator[Check]:
 
 
 def health_path(app: AppSettings) -> str | None:
-    """The path that answers during maintenance too; None where that is the front page."""
+    """The path that answers during maintenance too; None if it is the front page."""
     return None if app.health.path.partition("?")[0] == "/" else app.health.path
 
 
 def page_problems(promise: Promise, answer: Answer) -> list[str]:
-    """How an answer differs from what was promised."""
+    """Differences between the answer and the promise."""
     if answer.error:
         return [answer.error]
     problems = []

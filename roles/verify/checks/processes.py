@@ -1,18 +1,18 @@
-"""No application runs as root."""
+"""Check that no application runs as root."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from groundcrew.results.result import Check, fail, judge
-from roles.verify.seen import Seen
+from groundcrew.roles.verify.seen import SitesSeen
 
 
-def check(seen: Seen) -> Iterator[Check]:
-    """No process of an application is root's; of nginx, the first one only."""
-    found = seen.section("processes")
+def check(seen: SitesSeen) -> Iterator[Check]:
+    """No process of an application runs as root; of nginx, only the master process."""
+    processes = seen.section("processes")
     for name, unit in seen.serving_units().items():
-        members = found.get(unit, [])
+        members = processes.get(unit, [])
         if not members:
             yield fail(f"{name}: no root process", f"{unit} has no process")
             continue

@@ -1,19 +1,19 @@
-"""Names that lead to another one."""
+"""Check of host names that redirect to another one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from groundcrew.apps.model import AppSettings
+from groundcrew.manifest.model import AppSettings
 from groundcrew.results.result import Check, judge
-from roles.verify.answer import Answer
-from roles.verify.outside import LED
-from roles.verify.seen import Seen
+from groundcrew.roles.verify.answer import Answer
+from groundcrew.roles.verify.outside import LED
+from groundcrew.roles.verify.seen import SitesSeen
 
 
-def check(seen: Seen) -> Iterator[Check]:
-    """Each leads to the name that the manifest says, with path and query."""
+def check(seen: SitesSeen) -> Iterator[Check]:
+    """Each redirects to the host name in the manifest and keeps path and query."""
     for name, app in seen.expected.apps.items():
         for domain, answer in seen.sites[name].redirects.items():
             yield judge(
@@ -24,14 +24,14 @@ def check(seen: Seen) -> Iterator[Check]:
 
 
 def problems(app: AppSettings, domain: str, answer: Answer) -> list[str]:
-    """Why visitors would not get there."""
+    """Problems of a redirect."""
     if answer.error:
         return [answer.error]
     location = answer.value("Location") or ""
     led = urlsplit(location)
-    found = (led.scheme, led.hostname, f"{led.path}?{led.query}")
+    target = (led.scheme, led.hostname, f"{led.path}?{led.query}")
     wanted = (app.scheme, app.redirects[domain], LED)
-    if answer.status == 308 and found == wanted:
+    if answer.status == 308 and target == wanted:
         return []
     to = f"{app.scheme}://{app.redirects[domain]}{LED}"
-    return [f"{answer.summary}, Location {location or 'missing'}, wanted 308 to {to}"]
+    return [f"{answer.summary}, Location {location or 'missing'}, expected 308 to {to}"]

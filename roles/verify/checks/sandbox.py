@@ -1,34 +1,32 @@
-"""Units are sandboxed, and serve all the same."""
+"""Checks of sandboxes and sockets."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from groundcrew.results.result import Check, fail, judge, ok
-from roles.verify.seen import Seen
+from groundcrew.roles.verify.seen import SitesSeen
 
 OPEN_NETWORK = 0.2
-"""What `network: any` adds to a unit's exposure."""
+"""Exposure that `network: any` adds to a unit."""
 LISTED_NETWORKS = 0.1
-"""What a list of networks adds."""
+"""Exposure that a list of networks adds to a unit."""
 
 
-def check(seen: Seen) -> Iterator[Check]:
-    """systemd's exposure figures are low enough; those of what serves count only while the
-    application answers."""
+def check(seen: SitesSeen) -> Iterator[Check]:
+    """The exposure of every unit is within its limit, and sandboxed applications answer."""
     exposure = seen.section("exposure")
     sockets = seen.section("sockets")
     serving = seen.serving_units()
-    for name, unit in serving.items():
+    for name, serves in serving.items():
         limit, why = allowed(seen, name)
-        problems = exposed(exposure, [unit], limit, why)
+        problems = exposed(exposure, [serves], limit, why)
         if name in sockets and "status" not in sockets[name]:
             problems.append("it means nothing: the application does not answer")
-        good = f"exposure {exposure.get(unit)} of at most {limit}{why}"
+        good = f"exposure {exposure.get(serves)} of at most {limit}{why}"
         yield judge(f"{name}: sandbox", problems, good)
-    own = sorted(seen.expected.own_units)
-    if own:
-        yield together("own units: sandbox", exposure, own, seen.settings.host_max_exposure)
+    if seen.units:
+        yield own_units(seen, exposure)
     for name in seen.section("releases"):
         behind = [unit for unit in exposure if unit.startswith(f"{name}.")]
         if behind:
@@ -37,13 +35,27 @@ def check(seen: Seen) -> Iterator[Check]:
             yield together(title, exposure, behind, limit, why)
 
 
-def allowed(seen: Seen, name: str) -> tuple[float, str]:
-    """The largest exposure of a unit that serves, and what its application's manifest has opened:
-    systemd counts every network that a unit may reach besides its own host."""
+def own_units(seen: SitesSeen, exposure: Mapping[str, float | None]) -> Check:
+    """Units that roles have written, each with its own limit."""
+    problems, figures = [], []
+    for name, unit in sorted(seen.units.items()):
+        limit, setting = unit.exposure, "its role's own limit"
+        if limit is None:
+            limit, setting = seen.settings.host_max_exposure, "verify.host_max_exposure"
+        problems += exposed(exposure, [name], limit, setting=setting)
+        figures.append(f"{name.removesuffix('.service')} {exposure.get(name)} of {limit}")
+    return judge("own units: sandbox", problems, f"exposure {', '.join(figures)}")
+
+
+def allowed(seen: SitesSeen, name: str) -> tuple[float, str]:
+    """The exposure limit of a unit, and the part of it for the network that the manifest allows:
+    systemd counts any network access beyond the host itself."""
     if name == "nginx":
         return seen.settings.nginx_max_exposure, ""
     app = seen.expected.apps.get(name.split(" ", maxsplit=1)[0])
     network = app.network if app else "local"
+    if app and network == "local" and app.bound.networks:
+        network = app.bound.networks
     if network == "local":
         return seen.settings.max_exposure, ""
     told = "any" if network == "any" else "[...]"
@@ -65,9 +77,13 @@ def together(
 
 
 def exposed(
-    exposure: Mapping[str, float | None], units: Sequence[str], limit: float, why: str = ""
+    exposure: Mapping[str, float | None],
+    units: Sequence[str],
+    limit: float,
+    why: str = "",
+    setting: str = "verify.max_exposure",
 ) -> list[str]:
-    """What is wrong with the figures of units."""
+    """Units without an exposure figure, or above the limit."""
     problems = []
     for unit in units:
         figure = exposure.get(unit)
@@ -75,12 +91,12 @@ def exposed(
             problems.append(f"systemd-analyze gave no figure for {unit}")
         elif figure > limit:
             problems.append(
-                f"{unit}: exposure {figure}, at most {limit} is allowed (verify.max_exposure{why})"
+                f"{unit}: exposure {figure}, at most {limit} is allowed ({setting}{why})"
             )
     return problems
 
 
-def check_socket(seen: Seen) -> Iterator[Check]:
+def check_socket(seen: SitesSeen) -> Iterator[Check]:
     """Each application answers its health path on the sockets that nginx uses."""
     for name, answer in seen.section("sockets").items():
         health = seen.expected.apps[name.split(" ")[0]].health

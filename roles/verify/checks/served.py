@@ -1,22 +1,22 @@
-"""Files that nginx serves itself come with the headers that they need."""
+"""Check of files that nginx serves itself."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from groundcrew.apps.model import AppSettings
-from groundcrew.apps.urls import kind_of
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.urls import kind_of
 from groundcrew.results.result import Check, judge, not_applicable
-from roles.verify.answer import Answer
-from roles.verify.checks.headers import header_problems
-from roles.verify.checks.maintenance import REASON
-from roles.verify.expected import headers_on, restricted
-from roles.verify.seen import Seen
+from groundcrew.roles.verify.answer import Answer
+from groundcrew.roles.verify.checks.headers import header_problems
+from groundcrew.roles.verify.checks.maintenance import REASON
+from groundcrew.roles.verify.expected import headers_on, restricted
+from groundcrew.roles.verify.seen import SitesSeen
 
 
-def check(seen: Seen) -> Iterator[Check]:
-    """The front page is never kept by browsers, a file that is not there is an error, and all have
-    the site's headers."""
+def check(seen: SitesSeen) -> Iterator[Check]:
+    """The front page is not cached by browsers, missing files give 404, and all have the site's
+    headers."""
     for name, app in seen.expected.apps.items():
         for path, answer in seen.sites[name].files.items():
             kind = kind_of(app, path)
@@ -28,7 +28,7 @@ def check(seen: Seen) -> Iterator[Check]:
             else:
                 wanted = headers_on(seen.expected, name, path)
                 if kind == "media":
-                    # Stricter than the site's own, whatever that is.
+                    # Uploads have a stricter policy than the site.
                     wanted.pop("Content-Security-Policy", None)
                 problems = [*header_problems(wanted, answer), *promises(app, kind, answer)]
                 yield judge(title, problems, f"{answer.status}, all {len(wanted)} headers")
@@ -38,7 +38,7 @@ TITLES = {"page": "front page", "asset": "missing asset", "media": "missing uplo
 
 
 def promises(app: AppSettings, kind: str, answer: Answer) -> list[str]:
-    """What else an answer must be."""
+    """Problems with status and caching of an answer."""
     if answer.error:
         return []
     if kind != "page":

@@ -1,4 +1,4 @@
-"""What serves is running, and keeps running."""
+"""Checks of units: servers, workers and timers."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from groundcrew.results.result import Check, fail, judge
+from groundcrew.roles.verify.seen import SitesSeen
 from groundcrew.status.parts import part
-from roles.verify.seen import Seen
 
 
-def check(seen: Seen) -> Iterator[Check]:
-    """Every unit is active and was not restarted while it was being watched."""
+def check(seen: SitesSeen) -> Iterator[Check]:
+    """Every serving unit is active and did not restart while it was watched."""
     for name, release in seen.section("releases").items():
         if not release["units"]:
             yield fail(f"{name}: unit", "no release is live")
@@ -28,11 +28,11 @@ def check(seen: Seen) -> Iterator[Check]:
 
 
 FLAPPING = 60
-"""Seconds for which a worker that was restarted must be up before it counts as running."""
+"""Seconds that a restarted worker must have been up to count as running."""
 
 
-def followers(seen: Seen) -> Iterator[Check]:
-    """Workers run and stay up, timers wait for their time, and their last run went well."""
+def followers(seen: SitesSeen) -> Iterator[Check]:
+    """Workers run and stay up, timers are active, and the last run of each timed job succeeded."""
     for name, states in seen.section("followers").items():
         parts = {unit: part(name, unit) for unit in states}
         problems = [
@@ -67,7 +67,7 @@ def _timer(unit: str, state: Mapping[str, Any], states: States) -> Iterator[str]
 
 
 def _job(unit: str, state: Mapping[str, Any], states: States) -> Iterator[str]:
-    # Release hooks look like one, but no timer runs them.
+    # Release hooks have the same kind of unit, but no timer.
     timed = unit.removesuffix(".service") + ".timer" in states
     if timed and state.get("Result") not in ("success", "", None):
         yield f"its last run failed ({state['Result']}): journalctl -u {unit}"
@@ -77,7 +77,7 @@ _FOLLOWERS = {"worker": _worker, "timer": _timer, "job": _job}
 
 
 def unit_problems(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """What is wrong with a unit, seen at two moments."""
+    """Problems of a unit, from its state at two moments."""
     problems = []
     state = f"{after.get('ActiveState')} ({after.get('SubState')}, {after.get('Result')})"
     if (after.get("ActiveState"), after.get("SubState")) != ("active", "running"):

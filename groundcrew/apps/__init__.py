@@ -1,1 +1,0 @@
-"""What an application is: its manifest, its paths, its server."""

@@ -1,0 +1,1 @@
+../../../../../inventory/group_data/all.py

@@ -1,0 +1,1 @@
+"""Load tests: a plan from the settings of the inventory, Locust as the client, a verdict."""

@@ -1,0 +1,1 @@
+"""Model of an application: its manifest, its paths, its server."""

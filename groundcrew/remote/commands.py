@@ -1,0 +1,76 @@
+"""Runs other programs of the host."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import subprocess
+import time
+from collections.abc import Sequence
+
+COMMAND_TIMEOUT = 60
+TIED = ("/usr/bin/setpriv", "--pdeathsig", "KILL", "--")
+"""Beginning of a command that ends with this program, even if that is killed: otherwise it would go
+on writing while the next one begins."""
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    """Runs a command with English messages; captures its exit status and output."""
+    return subprocess.run(
+        command,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=COMMAND_TIMEOUT,
+        env={**os.environ, "LC_ALL": "C", "SYSTEMD_COLORS": "0"},
+    )
+
+
+class TooMuchError(Exception):
+    """A command printed more than it may."""
+
+
+def bounded(
+    command: Sequence[str], most: int, seconds: float
+) -> subprocess.CompletedProcess[bytes]:
+    """Runs a command that nobody trusts. Raises TooMuchError if it prints more than `most` bytes on
+    its output or as errors, and TimeoutExpired; it is killed then."""
+    deadline = time.monotonic() + seconds
+    told: dict[str, bytearray] = {"output": bytearray(), "errors": bytearray()}
+    with (
+        subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            cwd="/",
+        ) as process,
+        selectors.DefaultSelector() as selector,
+    ):  # fmt: skip
+        assert process.stdout
+        assert process.stderr
+        selector.register(process.stdout, selectors.EVENT_READ, "output")
+        selector.register(process.stderr, selectors.EVENT_READ, "errors")
+        try:
+            while selector.get_map():
+                for key, _ in selector.select(max(0.0, deadline - time.monotonic())):
+                    piece = os.read(key.fd, 1 << 16)
+                    told[key.data] += piece
+                    if not piece:
+                        selector.unregister(key.fileobj)
+                    if len(told[key.data]) > most:
+                        raise TooMuchError(f"{command[0]} prints more than {most} bytes")
+                if time.monotonic() > deadline:
+                    raise subprocess.TimeoutExpired(command, seconds)
+            process.wait(max(0.0, deadline - time.monotonic()))
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(
+        command, process.returncode, bytes(told["output"]), bytes(told["errors"])
+    )
+
+
+def last_line(text: str) -> str:
+    """The last line of a program's output, which says what went wrong."""
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else ""

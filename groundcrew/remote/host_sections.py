@@ -1,0 +1,91 @@
+"""Sections that verify reads on every host: the machine, listening sockets, sshd, services.
+
+Each section is a function of that name and gets the request {"services": [unit]}.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import Any
+
+from groundcrew.remote.commands import last_line, run
+
+Data = dict[str, Any]
+LISTENER = "groundcrew-seen"
+"""Name of a process that opens a port briefly, so that the packet filter can be checked."""
+UNIT_PROPERTIES = "Id,ActiveState,SubState,NRestarts,MainPID,Result,ActiveEnterTimestampMonotonic"
+
+
+def machine(_: Data) -> Data:
+    """Whether the host is a container, and its global IPv6 addresses."""
+    container = run("systemd-detect-virt", "--container").returncode == 0
+    text = run("ip", "-6", "-json", "address", "show", "scope", "global").stdout
+    addresses = [
+        address["local"]
+        for link in json.loads(text or "[]")
+        for address in link.get("addr_info", [])
+        if "local" in address
+    ]
+    return {"container": container, "ipv6": addresses}
+
+
+def listening(_: Data) -> list[Data]:
+    """Listening TCP sockets: address, port, names of the processes."""
+    result = run("ss", "-Hltnp")
+    if result.returncode != 0:
+        raise OSError(last_line(result.stderr))
+    sockets = []
+    for line in result.stdout.splitlines():
+        local = line.split()[3]
+        address, port = local.rsplit(":", 1)
+        processes = re.findall(r'\("([^"]+)",pid=(\d+)', line)
+        if processes and all(name == LISTENER and is_not_others(pid) for name, pid in processes):
+            continue
+        names = ", ".join(sorted({name for name, _ in processes})) or "?"
+        address = address.split("%")[0].strip("[]")
+        sockets.append({"address": address, "port": int(port), "process": names})
+    return sockets
+
+
+def is_not_others(pid: str) -> bool:
+    """Whether a process is root's, or has ended meanwhile: other users could start one with the
+    same name."""
+    try:
+        return os.stat(f"/proc/{pid}").st_uid == 0
+    except OSError:
+        return True
+
+
+def sshd(_: Data) -> Data:
+    """sshd's effective settings, by lowercase keyword."""
+    result = run(sshd_program(), "-T")
+    if result.returncode != 0:
+        return {"error": last_line(result.stderr)}
+    pairs = (line.split(" ", 1) for line in result.stdout.splitlines() if " " in line)
+    settings: dict[str, list[str]] = {}
+    for key, value in pairs:
+        settings.setdefault(key, []).append(value)
+    return {key: " ".join(values) for key, values in settings.items()}
+
+
+def sshd_program() -> str:
+    """The absolute path of Debian's sshd, which refuses to run otherwise."""
+    return "/usr/sbin/sshd"
+
+
+def unit_states(names: list[str]) -> Data:
+    """The current state of each unit."""
+    if not names:
+        return {}
+    blocks = run("systemctl", "show", f"--property={UNIT_PROPERTIES}", *names).stdout
+    states = {}
+    for name, block in zip(names, blocks.strip().split("\n\n")):  # noqa: B905 - Python 3.9
+        states[name] = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+    return states
+
+
+def services(request: Data) -> Data:
+    """The current state of the requested units."""
+    return unit_states(request["services"])

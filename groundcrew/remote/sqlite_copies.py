@@ -1,0 +1,88 @@
+"""Copies SQLite databases by SQLite's own backup, which waits for no writer and copies no half-done
+transaction.
+
+Runs as the application's user, as `python3 -IS PROGRAM FROM TO`: every database below the directory
+FROM is copied to the same place below TO, which is emptied first. Prints JSON: `copied`, the
+databases relative to FROM, and `failed`, those that could not be copied, each with the reason.
+Standard library only, Python 3.9 or later.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from urllib.parse import quote
+
+MAGIC = b"SQLite format 3\x00"
+
+
+def databases(folder: str) -> Iterator[str]:
+    """The SQLite databases below a directory, relative to it, sorted. No link is followed."""
+    for root, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = os.path.join(root, name)
+            if is_database(path):
+                yield os.path.relpath(path, folder)
+
+
+def is_database(path: str) -> bool:
+    """Whether a regular file begins like an SQLite database."""
+    try:
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            return False
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
+def copy(path: str, to: str) -> None:
+    """Copies one database. Raises sqlite3.Error."""
+    os.makedirs(os.path.dirname(to), exist_ok=True)
+    source = sqlite3.connect(f"file:{quote(path)}?mode=rw", uri=True, timeout=60)
+    try:
+        target = sqlite3.connect(to)
+        try:
+            # All pages at once: no writer can come in between and make it start again.
+            source.backup(target, pages=-1)
+        finally:
+            target.close()
+    finally:
+        source.close()
+
+
+def main() -> int:
+    """Copies all databases and prints their names."""
+    folder, to = sys.argv[1:3]
+    for name in os.listdir(to):
+        path = os.path.join(to, name)
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
+    copied, failed = [], []
+    for name in databases(folder):
+        try:
+            if not name.isprintable():
+                raise OSError("its name has control characters")
+            copy(os.path.join(folder, name), os.path.join(to, name))
+        except (sqlite3.Error, OSError) as error:
+            failed.append([name, str(error)])
+            with suppress(OSError):
+                os.unlink(os.path.join(to, name))
+        else:
+            copied.append(name)
+    print(json.dumps({"copied": copied, "failed": failed}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

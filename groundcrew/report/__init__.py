@@ -1,0 +1,1 @@
+"""One report for each run (`--data report=PATH`): a page for people, JSON and JUnit XML."""

@@ -1,0 +1,24 @@
+"""What verify and status read about requests for applications' health. Runs on the host."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from groundcrew.remote.watch_health import HOUR, read_state
+
+Data = dict[str, Any]
+
+
+def health(request: Data) -> Data:
+    """Application -> unit -> why it is not healthy, or null, and its restarts within an hour."""
+    return {
+        name: {
+            unit: {
+                "why": state["why"],
+                "restarts": [at for at in state["restarts"] if at > time.time() - HOUR],
+            }
+            for unit, state in read_state(name).items()
+        }
+        for name in request["apps"]
+    }

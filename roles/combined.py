@@ -1,0 +1,88 @@
+"""Settings of one role, completed with what other roles provide: roles do not import each other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pyinfra import host
+
+from groundcrew.entries import Entry
+from groundcrew.facts.memory import Memory
+from groundcrew.manifest import maintenance_page
+from groundcrew.manifest.model import AppSettings
+from groundcrew.project import ROOT as PROJECT
+from groundcrew.roles import connections, nginx, tls
+from groundcrew.roles.firewall.settings import FirewallSettings, RuleSettings, allowed_ports
+from groundcrew.roles.nginx.settings import NginxSettings
+from groundcrew.roles.settings import HostSettings
+from groundcrew.roles.ssh.settings import SshSettings
+from groundcrew.settings import (
+    Loaded,
+)
+from groundcrew.sizes import size_for
+
+
+def sized(loaded: Loaded[HostSettings]) -> Loaded[HostSettings]:
+    """The settings, with the sizes that follow from the host's memory, and the connections that
+    follow from that of hosts with applications. Only what is automatic reads a fact."""
+    settings = connections.limited(loaded.settings)
+    loaded = replace(loaded, settings=settings)
+    roles = {
+        name: role
+        for name in settings.providers() & settings.place.groups
+        if getattr(role := settings.provider(name), "size", None) == "auto"
+    }
+    if not roles:
+        return loaded
+    size = size_for(host.get_fact(Memory))
+    update = {name: role.model_copy(update={"size": size}) for name, role in roles.items()}
+    return replace(loaded, settings=settings.model_copy(update=update))
+
+
+def role_secrets(loaded: Loaded[HostSettings]) -> dict[tuple[str, ...], str]:
+    """The operator's secrets of roles, by key."""
+    return {path: value.get_secret_value() for path, value in loaded.role_secrets.items()}
+
+
+def firewall(settings: HostSettings) -> FirewallSettings:
+    """The packet filter's settings, plus a rule for each port that a role opens and that is not
+    allowed already, and for each that is reserved for some users."""
+    allowed = allowed_ports(settings.firewall)
+    opened: dict[str, RuleSettings | None] = {
+        port.rule: RuleSettings.model_validate({"ports": (port.number,), "from": port.opened})
+        for port in settings.brought.ports
+        if port.opened is not None and port.number not in allowed
+    }
+    allow = {**opened, **settings.firewall.allow}
+    reserved = {port.number: port.users for port in settings.brought.ports if port.users}
+    return settings.firewall.model_copy(update={"allow": allow}).with_reserved(reserved)
+
+
+def ssh(settings: HostSettings) -> SshSettings:
+    """The SSH server's settings; the banner defaults to the one of the base role."""
+    return settings.ssh.with_banner(settings.login_banner)
+
+
+def web(settings: HostSettings) -> NginxSettings:
+    """nginx's settings: it counts requests if a host monitors this one."""
+    return settings.nginx.counting(bool(settings.place.monitors))
+
+
+def tls_sites(settings: HostSettings) -> dict[str, AppSettings]:
+    """The sites with HTTPS. Applications that share their domains share one site, that of the
+    owner."""
+    return {server.owner: server.app for server in nginx.servers(settings.app) if server.app.tls}
+
+
+def certificates(loaded: Loaded[HostSettings]) -> list[Entry]:
+    """The files of the sites' certificates."""
+    settings = loaded.settings
+    return tls.entries(settings.tls.acme, tls_sites(settings), loaded.certificates, PROJECT)
+
+
+def maintenance_pages(settings: HostSettings) -> dict[str, bytes]:
+    """The maintenance page of each application, by name."""
+    return {
+        name: maintenance_page.page(item.maintenance, PROJECT)
+        for name, item in settings.app.items()
+    }

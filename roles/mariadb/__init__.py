@@ -1,0 +1,5 @@
+"""MariaDB for the applications of the inventory."""
+
+from groundcrew.roles.mariadb.settings import MariadbSettings
+
+__all__ = ["MariadbSettings"]

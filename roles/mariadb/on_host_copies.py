@@ -1,0 +1,204 @@
+"""Copies of MariaDB's data on its host: full ones, and the binary logs since.
+
+Runs on the host as root. Standard library and `groundcrew.remote` only, Python 3.9 or later.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from groundcrew.remote.backup_source import COPIES, SourceError, make_folder, stop_unit
+from groundcrew.remote.safe_paths import open_file, opened
+from groundcrew.roles.mariadb.on_host import SOCKET, client
+from groundcrew.roles.mariadb.on_host_binlog import (
+    INDEX,
+    missing,
+    number,
+    read_index,
+    scan,
+    scan_file,
+)
+from groundcrew.roles.mariadb.on_host_sandbox import in_unit
+
+Data = dict[str, Any]
+DATA = "/var/lib/mysql"
+MANIFEST = "groundcrew.json"
+"""File of a full copy: `started`, `ended`, `log`, `position` and `files` (path -> size)."""
+
+FULL = "full-"
+LOGS = "binlogs"
+UNIT = "groundcrew-backup-mariadb.service"
+# Its names in MariaDB 11 and 10.
+POSITION = ("mariadb_backup_binlog_info", "xtrabackup_binlog_info")
+
+
+class Full(NamedTuple):
+    """A full copy."""
+
+    folder: str
+    manifest: Mapping[str, Any]
+
+
+def home(below: str = "/") -> str:
+    """Directory of the copies, which are below another directory when they are restored."""
+    return os.path.join(below, COPIES.lstrip("/"), "mariadb")
+
+
+def fulls(folder: str) -> list[Full]:
+    """The full copies that are whole, oldest first."""
+    found = []
+    try:
+        names = sorted(name for name in os.listdir(folder) if name.startswith(FULL))
+    except FileNotFoundError:
+        return []
+    for name in names:
+        path = os.path.join(folder, name)
+        try:
+            with open(os.path.join(path, MANIFEST), encoding="utf-8") as file:
+                found.append(Full(path, json.load(file)))
+        except (FileNotFoundError, ValueError):
+            raise SourceError(f"{path} is not whole") from None
+    return sorted(found, key=lambda item: float(item.manifest["ended"]))
+
+
+def files(folder: str) -> Iterator[tuple[str, int]]:
+    """Path and size of each file below a directory of root's. Raises SourceError for anything but
+    files and directories."""
+    for entry in sorted(os.scandir(folder), key=lambda item: item.name):
+        state = entry.stat(follow_symlinks=False)
+        if stat.S_ISDIR(state.st_mode):
+            for path, size in files(entry.path):
+                yield os.path.join(entry.name, path), size
+        elif stat.S_ISREG(state.st_mode):
+            yield entry.name, state.st_size
+        else:
+            raise SourceError(f"{entry.path} is neither a file nor a directory")
+
+
+def make_full(request: Data) -> None:
+    """Makes a full copy. The program has root's login, but sees nothing of the host except programs
+    and the server's data, wherever links of the server's user lead."""
+    folder = make_folder(home())
+    stop_unit(UNIT)
+    target = os.path.join(folder, "new")
+    shutil.rmtree(target, ignore_errors=True)
+    os.mkdir(target, 0o700)
+    started = time.time()
+    in_unit(
+        UNIT,
+        ["/usr/bin/mariadb-backup", "--no-defaults", "--backup", f"--target-dir={target}",
+         "--user=root", f"--socket={SOCKET}", f"--datadir={DATA}", "--tmpdir=/tmp"],
+        {
+            "User": "root",
+            "CapabilityBoundingSet": "CAP_DAC_OVERRIDE",
+            "TemporaryFileSystem": "/:ro /tmp",
+            "BindReadOnlyPaths": f"/usr -/lib -/lib64 -/etc/ld.so.cache /run/mysqld {DATA}",
+            "BindPaths": target,
+            "PrivateNetwork": "yes",
+            "RestrictAddressFamilies": "AF_UNIX",
+            "SystemCallFilter": "@system-service",
+            "Nice": "10",
+            "IOSchedulingClass": "idle",
+        },
+    )  # fmt: skip
+    log, position = _position(target)
+    number(log, os.path.basename(request["binary_log"]))
+    manifest = {"started": started, "ended": time.time(), "log": log, "position": position,
+                "files": dict(files(target))}  # fmt: skip
+    _write(os.path.join(target, MANIFEST), manifest)
+    # A copy with its final name is whole, even after a power cut.
+    os.sync()
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(started))
+    os.rename(target, os.path.join(folder, f"{FULL}{stamp}"))
+
+
+def _position(target: str) -> tuple[str, int]:
+    for name in POSITION:
+        try:
+            with opened(os.path.join(target, name)) as place:
+                words = place.read()[0].decode("ascii", "replace").split()
+        except FileNotFoundError:
+            continue
+        if len(words) >= 2 and words[1].isdigit():
+            return words[0], int(words[1])
+    raise SourceError("the server writes no binary logs: run deploy.py")
+
+
+def _write(path: str, value: Any) -> None:
+    staged = f"{path}.new"
+    with open(staged, "w", encoding="utf-8") as file:
+        json.dump(value, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(staged, path)
+
+
+def forget_older() -> None:
+    """Removes full copies except the newest, and the logs that no remaining one needs."""
+    kept = fulls(home())
+    for full in kept[:-1]:
+        shutil.rmtree(full.folder)
+    folder = os.path.join(home(), LOGS)
+    index = read_index(folder)
+    first = str(kept[-1].manifest["log"]) if kept else ""
+    # A number with more digits is the larger one.
+    old = [name for name in index["logs"] if (len(name), name) < (len(first), first)]
+    if old:
+        index["logs"] = {name: item for name, item in index["logs"].items() if name not in old}
+        _write(os.path.join(folder, INDEX), index)
+    for name in os.listdir(folder) if os.path.isdir(folder) else ():
+        if name != INDEX and name not in index["logs"]:
+            os.unlink(os.path.join(folder, name))
+
+
+def copy_logs(request: Data) -> float:
+    """Copies the logs that have been closed since the last time, after the server has closed the
+    current one. Returns the time up to which everything is in the copies. Raises SourceError."""
+    source, base = os.path.split(request["binary_log"])
+    folder = make_folder(os.path.join(home(), LOGS))
+    until = time.time()
+    current = client("SHOW MASTER STATUS;").split("\t")[0]
+    number(current, base)
+    if scan_file(os.path.join(source, current)).times:
+        client("FLUSH BINARY LOGS;")
+    listed = [line.split("\t")[0] for line in client("SHOW BINARY LOGS;").splitlines()]
+    before = time.time()
+    index = read_index(folder)
+    oldest = fulls(home())[0]
+    copied = [number(item, base) for item in index["logs"]]
+    first = max([number(oldest.manifest["log"], base), *(item + 1 for item in copied)])
+    gone = missing(listed, base, first)
+    if gone or number(listed[-1], base) < first - 1:
+        text = ", ".join(gone) or f"all after {base}.{first - 1:06}"
+        raise SourceError(f"the server has no binary logs any more: {text}. A full copy helps")
+    after = index["until"] or oldest.manifest["started"]
+    for name in listed[:-1]:
+        if number(name, base) >= first:
+            size = _copy_log(os.path.join(source, name), os.path.join(folder, name))
+            if name == oldest.manifest["log"] and size < oldest.manifest["position"]:
+                raise SourceError(f"{name} is another one than at the full copy. A new one helps")
+            index["logs"][name] = {"size": size, "after": after, "before": before}
+    _write(os.path.join(folder, INDEX), {**index, "until": until})
+    return until
+
+
+def _copy_log(source: str, target: str) -> int:
+    """Copies a log from the server's directory, without following links. Returns its size."""
+    staged = f"{target}.new"
+    with opened(source) as place:
+        stream = os.fdopen(open_file(place.name, place.folder), "rb")
+    with stream, open(staged, "wb") as file:
+        shutil.copyfileobj(stream, file, 1 << 20)
+        file.flush()
+        os.fsync(file.fileno())
+    size = os.stat(staged).st_size
+    with open(staged, "rb") as file:
+        scan(file, size, source)
+    os.replace(staged, target)
+    return size

@@ -1,0 +1,65 @@
+"""What verify and status say about monitoring."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from groundcrew.bindings import Place
+from groundcrew.columns import size
+from groundcrew.results.result import Check, judge, warn
+from groundcrew.roles.monitoring import builders
+from groundcrew.roles.monitoring.settings import MonitoringSettings
+from groundcrew.verify.seen import Seen
+
+
+def monitoring(settings: MonitoringSettings, place: Place, seen: Seen) -> Iterator[Check]:
+    """Everything is measured, all alerts are known, and somebody is told."""
+    report = seen.section("monitoring")
+    yield _targets(report, place)
+    yield _rules(report, place)
+    problems = [] if report["alertmanager"] else ["Prometheus does not reach it"]
+    names = ", ".join(sorted(settings.used))
+    yield judge("monitoring: Alertmanager", problems, f"tells {names or 'nobody'}")
+    if not settings.used:
+        yield warn("monitoring: receivers", "nobody is told of alerts: set monitoring.receivers")
+
+
+def _targets(report: Mapping[str, Any], place: Place) -> Check:
+    wanted = Counter(
+        (item.job, host.name, item.labels.get("app", ""))
+        for host, _, item in builders.targets(place)
+    )
+    found = Counter((item["job"], item["instance"], item["app"]) for item in report["targets"])
+    problems = [f"{named(*key)} is not measured" for key in sorted(wanted - found)]
+    problems += [
+        f"{named(item['job'], item['instance'], item['app'])}: {item['error'] or 'not read yet'}"
+        for item in report["targets"]
+        if not item["up"]
+    ]
+    return judge("monitoring: targets", problems, f"{len(report['targets'])} are up")
+
+
+def named(job: str, instance: str, app: str) -> str:
+    """What is measured, for people."""
+    return f"{f'{app} ' if app else ''}{job} of {instance}"
+
+
+def _rules(report: Mapping[str, Any], place: Place) -> Check:
+    found = set(report["rules"])
+    problems = [f"no alert {name}" for name in builders.names(place.hosts) if name not in found]
+    problems += report["failing"]
+    return judge("monitoring: alerts", problems, f"{len(report['rules'])} are watched for")
+
+
+def status(report: Mapping[str, Any]) -> Iterable[str]:
+    """Lines of `playbooks/status.py`."""
+    targets = report["targets"]
+    up = sum(item["up"] for item in targets)
+    yield f"monitoring: {up} of {len(targets)} targets up, {size(report['disk'])} on disk"
+    for item in report["alerts"]:
+        yield (
+            f"alert: {item['alertname']} ({item['severity']}) "
+            f"{item['app']} {item['instance']}".replace("  ", " ").rstrip()
+        )

@@ -1,0 +1,218 @@
+"""Settings of monitoring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, Tag
+
+from groundcrew.contract import Brings, GroupSettings, HostView
+from groundcrew.manifest.secret import OperatorSecret, SecretSource
+from groundcrew.manifest.types import OneLine, Size
+from groundcrew.model import Settings, by_type
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,23}$")]
+Address = Annotated[str, StringConstraints(pattern=r"^[^\s@,<>]+@[^\s@,<>]+$")]
+
+
+class WebhookReceiver(Settings):
+    """A URL that gets alerts as JSON, in [Alertmanager's
+    format](https://prometheus.io/docs/alerting/latest/configuration/#webhook_config)."""
+
+    type: Literal["webhook"]
+    """Kind of receiver."""
+
+    url: OperatorSecret
+    """The URL: whoever knows it can send messages to it."""
+
+
+class EmailReceiver(Settings):
+    """People who get alerts by e-mail."""
+
+    type: Literal["email"]
+    """Kind of receiver."""
+
+    to: tuple[Address, ...] = Field(min_length=1)
+    """Addresses of the people."""
+
+    sender: Address
+    """Address that the messages come from."""
+
+    smarthost: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]+:[0-9]{1,5}$")]
+    """`HOST:PORT` of the server that sends them, which must offer STARTTLS."""
+
+    user: OneLine | None = None
+    """User at that server; null: none is needed."""
+
+    password: OperatorSecret | None = None
+    """The user's password."""
+
+
+class SlackReceiver(Settings):
+    """A channel of Slack, or of Mattermost and others that take Slack's messages."""
+
+    type: Literal["slack"]
+    """Kind of receiver."""
+
+    url: OperatorSecret
+    """URL of the incoming webhook."""
+
+    channel: OneLine | None = None
+    """Another channel than the webhook's own, such as `#ops`; null: its own."""
+
+
+class DiscordReceiver(Settings):
+    """A channel of Discord."""
+
+    type: Literal["discord"]
+    """Kind of receiver."""
+
+    url: OperatorSecret
+    """URL of the channel's webhook."""
+
+
+class TelegramReceiver(Settings):
+    """A chat of Telegram."""
+
+    type: Literal["telegram"]
+    """Kind of receiver."""
+
+    token: OperatorSecret
+    """Token of the bot."""
+
+    chat: int
+    """ID of the chat; that of a group is negative."""
+
+
+class BotReceiver(Settings):
+    """A group with a bot that has a webhook, whose format Alertmanager does not know."""
+
+    url: OperatorSecret
+    """URL of the bot's webhook."""
+
+
+class DingTalkReceiver(BotReceiver):
+    """A group of DingTalk (custom robot)."""
+
+    type: Literal["dingtalk"]
+    """Kind of receiver."""
+
+    key: OperatorSecret | None = None
+    """Secret with which messages are signed, if the robot's security setting is a signature."""
+
+
+class FeishuReceiver(BotReceiver):
+    """A group of Feishu or Lark (custom bot)."""
+
+    type: Literal["feishu"]
+    """Kind of receiver."""
+
+    key: OperatorSecret | None = None
+    """Secret with which messages are signed, if the bot verifies signatures."""
+
+
+class WecomReceiver(BotReceiver):
+    """A group of WeCom (group robot)."""
+
+    type: Literal["wecom"]
+    """Kind of receiver."""
+
+
+KINDS = ("webhook", "email", "slack", "discord", "telegram", "dingtalk", "feishu", "wecom")
+Receiver = (
+    WebhookReceiver
+    | EmailReceiver
+    | SlackReceiver
+    | DiscordReceiver
+    | TelegramReceiver
+    | DingTalkReceiver
+    | FeishuReceiver
+    | WecomReceiver
+)
+AnyReceiver = Annotated[
+    Annotated[WebhookReceiver, Tag("that is webhook")]
+    | Annotated[EmailReceiver, Tag("that is email")]
+    | Annotated[SlackReceiver, Tag("that is slack")]
+    | Annotated[DiscordReceiver, Tag("that is discord")]
+    | Annotated[TelegramReceiver, Tag("that is telegram")]
+    | Annotated[DingTalkReceiver, Tag("that is dingtalk")]
+    | Annotated[FeishuReceiver, Tag("that is feishu")]
+    | Annotated[WecomReceiver, Tag("that is wecom")]
+    | Annotated[None, Tag("that is taken out")],
+    by_type(*KINDS, expected=f"one of {', '.join(KINDS)}"),
+]
+"""Any kind of receiver; `type` selects it. null takes it out."""
+
+
+class MonitoringSettings(GroupSettings):
+    """Prometheus and Alertmanager, on the hosts of the inventory's group `monitoring`.
+
+    They measure all hosts of the inventory and their applications. Both listen on 127.0.0.1 alone,
+    and only root and administrators may connect.
+    """
+
+    receivers: dict[Name, AnyReceiver] = Field(default_factory=dict)
+    """Who gets alerts, by a name of yours; all get all of them. null takes one out again."""
+
+    heartbeat: OperatorSecret | None = None
+    """URL that gets a message every five minutes for as long as monitoring works, from a service
+    that warns you when none comes. null: nobody notices when monitoring itself is down."""
+
+    retention: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*[hdwy]$")] = "30d"
+    """How long metrics are kept."""
+
+    size: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*(MB|GB|TB)$")] = "5GB"
+    """Most disk space of the metrics: the oldest go before `retention` is over."""
+
+    interval: int = Field(15, ge=1, le=300)
+    """Seconds between two measurements."""
+
+    group_wait: int = Field(10, ge=0)
+    """Seconds for which the first message about a host waits for more alerts of that name."""
+
+    group_interval: int = Field(60, ge=1)
+    """Seconds between a message and the next one that tells what has changed since: also how long
+    it may take until you hear that all is well again."""
+
+    repeat_interval: int = Field(4 * 3600, ge=60)
+    """Seconds after which an alert that still fires is sent again."""
+
+    port: int = Field(9090, ge=1, le=65535)
+    """Port of Prometheus on 127.0.0.1."""
+
+    alerts_port: int = Field(9093, ge=1, le=65535)
+    """Port of Alertmanager on 127.0.0.1."""
+
+    chats_port: int = Field(9095, ge=1, le=65535)
+    """Port on 127.0.0.1 of the program that Alertmanager's messages to DingTalk, Feishu and WeCom
+    pass through. It runs only if there is such a receiver."""
+
+    memory_max: Size = "512M"
+    """Most memory that Prometheus may use."""
+
+    @property
+    def used(self) -> dict[str, Receiver]:
+        """The receivers that are not taken out."""
+        return {name: item for name, item in self.receivers.items() if item is not None}
+
+    def secrets(self) -> Iterator[tuple[tuple[str, ...], SecretSource]]:
+        """The secrets of the operator: key in the settings -> source."""
+        if self.heartbeat:
+            yield ("heartbeat",), self.heartbeat
+        for name, item in self.used.items():
+            for key in ("url", "password", "token", "key"):
+                source = getattr(item, key, None)
+                if source:
+                    yield ("receivers", name, key), source
+
+    @property
+    def bots(self) -> dict[str, BotReceiver]:
+        """The receivers whose format Alertmanager does not know."""
+        return {name: item for name, item in self.used.items() if isinstance(item, BotReceiver)}
+
+    def brings(self, host: HostView) -> Brings:
+        """See `roles/monitoring/brings.py`."""
+        from groundcrew.roles.monitoring.brings import brings  # noqa: PLC0415 - it needs this module
+
+        return brings(self, host)

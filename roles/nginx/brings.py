@@ -1,0 +1,67 @@
+"""What nginx brings to a host besides its operations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from groundcrew.contract import Brings, HostView, Port, Reads, Renewal, StatusLines
+from groundcrew.logs import Log
+from groundcrew.manifest.model import AppSettings
+from groundcrew.roles.nginx import traffic, traffic_rules
+from groundcrew.roles.nginx.checks import counters
+from groundcrew.roles.nginx.settings import NginxSettings
+
+UNIT = "nginx.service"
+ON_HOST = "groundcrew.roles.nginx.on_host"
+RENEWAL = "groundcrew.roles.nginx.on_host_renewal"
+OPENED_BY_GROUPS = (80, 443)
+"""Ports that `group_data/web.py` opens with `firewall.allow`."""
+LOG = Log(
+    name="nginx",
+    paths=("/var/log/nginx/*.log",),
+    user="www-data",
+    group="adm",
+    reopen="[ ! -f /run/nginx.pid ] || kill -USR1 $(cat /run/nginx.pid)",
+)
+
+
+def packages(settings: NginxSettings) -> tuple[str, ...]:
+    """Debian packages that the role needs."""
+    brotli = ("libnginx-mod-http-brotli-filter", "libnginx-mod-http-brotli-static")
+    return ("nginx", *(brotli if settings.brotli else ()))
+
+
+def brings(settings: NginxSettings, host: HostView) -> Brings:
+    """Packages, ports, logs, checks and status of nginx; nothing on a host without applications."""
+    if not (host.apps or host.app):
+        return Brings()
+    ports = [port for name, app in host.app.items() for port in app_ports(name, app)]
+    if settings.status_port:
+        ports.append(Port(settings.status_port, (UNIT,), public=False))
+    counted = bool(host.place.monitors)
+    return Brings(
+        packages=packages(settings),
+        files=traffic.entries(host.app) if counted else [],
+        exporters=[traffic.exporter(settings.traffic_port)] if counted else [],
+        rules=list(traffic_rules.rules(host.app)) if counted else [],
+        ports=ports,
+        logs=[LOG, *([traffic.log(LOG.reopen)] if counted else [])],
+        reads=[Reads(ON_HOST, ("nginx_status",), {"port": settings.status_port})],
+        checks={"nginx: counters": counters},
+        status=[StatusLines("nginx", Reads(ON_HOST, ("nginx",)), state)],
+        renewals=[Renewal(UNIT, RENEWAL)],
+    )
+
+
+def app_ports(name: str, app: AppSettings) -> Iterator[Port]:
+    """The ports of one application. The HTTPS port is always opened in the firewall."""
+    opened = None if app.port in OPENED_BY_GROUPS else ()
+    yield Port(app.port, (UNIT,), opened, f"app-{name}", answers=True)
+    if app.tls:
+        yield Port(app.tls.port, (UNIT,), (), f"app-{name}-tls", answers=True)
+
+
+def state(unit: Any) -> Iterator[str]:
+    """Status line of the unit."""
+    yield f"nginx {unit['active']} ({unit['sub']})" if unit else "nginx not installed"

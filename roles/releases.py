@@ -1,0 +1,133 @@
+"""The parts of a host's releases: applications, their servers, and what roles add."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pyinfra import host as current_host
+from pyinfra.api.inventory import Inventory
+
+from groundcrew.facts.memory import Memory
+from groundcrew.manifest import development
+from groundcrew.manifest.command import CommandServer
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.paths import AppPaths
+from groundcrew.manifest.server import GunicornServer, Server, UwsgiServer
+from groundcrew.manifest.uvicorn import UvicornServer
+from groundcrew.project import ROOT as PROJECT
+from groundcrew.releases.plan import ReleasePlan, ServerProcess
+from groundcrew.releases.steps.renewal import renewal_payload
+from groundcrew.releases.target import Target
+from groundcrew.roles import app, command, gunicorn, nginx, python, uvicorn, uwsgi
+from groundcrew.roles.settings import HostSettings
+from groundcrew.settings import (
+    Loaded,
+    settings_for,
+)
+from groundcrew.sizes import size_for, sized
+
+
+def app_names(inventory: Inventory) -> list[str]:
+    """The applications of all hosts, sorted: pyinfra needs operations in the same order
+    everywhere."""
+    return sorted({name for host in inventory for name in settings_for(host).settings.app})
+
+
+def release_plan(name: str, loaded: Loaded[HostSettings]) -> ReleasePlan:
+    """The release of one application on one host."""
+    settings = loaded.settings
+    item = sized_app(settings.app[name])
+    return app.plan(
+        name,
+        item,
+        secrets=loaded.secrets[name],
+        build_secrets=loaded.build_secrets[name],
+        server=server_process(item.server, item.mode, item.root, item.entry),
+        toolchain=python.toolchain(settings.python, settings.brought.packages),
+        drain=nginx.drain_seconds(settings.nginx),
+        project=PROJECT,
+        on_other_hosts=on_other_hosts(name, loaded),
+        again=settings.run.again == name,
+    )
+
+
+def release_plans(names: Iterable[str], loaded: Loaded[HostSettings]) -> dict[str, ReleasePlan]:
+    """The releases of those of `names` that the host runs."""
+    return {name: release_plan(name, loaded) for name in names if name in loaded.settings.app}
+
+
+def sized_app(item: AppSettings) -> AppSettings:
+    """The application with the values derived from its size. Only `auto` reads a fact of the
+    host."""
+    if item.size is None:
+        return item
+    return sized(
+        item, size_for(current_host.get_fact(Memory)) if item.size == "auto" else item.size
+    )
+
+
+def on_other_hosts(name: str, loaded: Loaded[HostSettings]) -> frozenset[str]:
+    """Workers and timers of an application that run on one host only, and not on this one."""
+    return frozenset() if name in loaded.first else loaded.settings.app[name].single_parts
+
+
+def server_process(
+    server: Server, mode: str = "production", prefix: str = "", entry: str | None = None
+) -> ServerProcess:
+    """The server process of an application's releases. `prefix` and `entry` are for servers that
+    need to know them if the application is mounted below a path."""
+    reload = mode == "development"
+    if reload:
+        server = development.server(server)
+    match server:
+        case GunicornServer():
+            return gunicorn.Gunicorn(server, reload, prefix)
+        case UvicornServer():
+            return uvicorn.Uvicorn(server, reload, prefix, entry or "")
+        case UwsgiServer():
+            return uwsgi.Uwsgi(server, reload)
+        case CommandServer():
+            return command.Command(server)
+
+
+TOGETHER = 4
+"""Number of applications whose releases are watched and drained at the same time. Until that ends,
+the host runs two releases of each."""
+
+
+def together(names: Sequence[str]) -> list[list[str]]:
+    """The applications in groups that are released together."""
+    return [list(names[start : start + TOGETHER]) for start in range(0, len(names), TOGETHER)]
+
+
+def batch_sizes(names: Iterable[str], inventory: Inventory) -> dict[str, int]:
+    """Number of hosts that switch at the same time, by application."""
+    return {name: batch_size(name, inventory) for name in names}
+
+
+def batch_size(name: str, inventory: Inventory) -> int:
+    """Number of hosts that switch at the same time: the smallest that any host's settings allow."""
+    apps = [settings_for(host).settings.app.get(name) for host in inventory]
+    items = [item for item in apps if item is not None]
+    return max(1, min(_share(item.rollout.batch, len(items)) for item in items))
+
+
+def _share(batch: int | str, hosts: int) -> int:
+    return batch if isinstance(batch, int) else int(batch.rstrip("%")) * hosts // 100
+
+
+def target(name: str, loaded: Loaded[HostSettings]) -> Target:
+    """An application on a host, for playbooks that build no release."""
+    settings = loaded.settings
+    drain = nginx.drain_seconds(settings.nginx)
+    return Target(
+        AppPaths(name), settings.app[name], drain, on_other_hosts=on_other_hosts(name, loaded)
+    )
+
+
+def renewals(names: Iterable[str], loaded: Loaded[HostSettings]) -> dict[str, dict[str, Any]]:
+    """What the host must know to renew the processes of those of `names` that it runs."""
+    return {
+        name: renewal_payload(target(name, loaded)) for name in names if name in loaded.settings.app
+    }

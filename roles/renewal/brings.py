@@ -1,0 +1,22 @@
+"""What renewals bring to a host besides their operations."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from groundcrew.contract import Brings, HostView, Reads, StatusLines
+from groundcrew.roles.renewal.checks import libraries, status
+from groundcrew.roles.renewal.settings import RenewalSettings
+
+ON_HOST = "groundcrew.roles.renewal.on_host"
+
+
+def brings(settings: RenewalSettings, host: HostView) -> Brings:
+    """The check, and the status line."""
+    del host
+    reads = Reads(ON_HOST, ("renewal",))
+    return Brings(
+        reads=[reads],
+        checks={"libraries": partial(libraries, settings)},
+        status=[StatusLines("renewal", reads, status)],
+    )

@@ -1,0 +1,46 @@
+"""What verify and status read about libraries that updates have replaced. Runs on the host."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from groundcrew.remote.renewal_app import stood_in
+from groundcrew.remote.renewal_state import (
+    PLAN,
+    app_names,
+    packages,
+    read_app,
+    read_plan,
+    read_state,
+    tasks,
+    waiting,
+)
+
+Data = dict[str, Any]
+STOOD_IN = "its stand-in serves"
+
+
+def renewal(_: Data) -> Data:
+    """The units that run such libraries: those that wait for their restart, those that are left
+    alone, and those whose restart has failed, with the reason."""
+    found = waiting()
+    if not os.path.exists(PLAN):
+        return {"planned": False, "waiting": found, "left": {}, "failed": {}}
+    state = read_state()
+    plan, apps = read_plan(), app_names()
+    items = tasks(found, plan, apps, state, packages())
+    places = {unit for name in apps if (unit := stood_in(read_app(name)))}
+    failed = dict.fromkeys(sorted(places), STOOD_IN) | {
+        unit: item["why"]
+        for unit, item in state["units"].items()
+        # A release may have replaced it meanwhile.
+        if item["why"] and unit in {*found, *places}
+    }
+    left = {item.unit: item.why_not for item in items if item.why_not}
+    return {
+        "planned": True,
+        "waiting": {unit: names for unit, names in found.items() if unit not in {*left, *failed}},
+        "left": {unit: {"files": found[unit], "why": why} for unit, why in left.items()},
+        "failed": failed,
+    }

@@ -1,0 +1,19 @@
+"""What verify reads about sudo. Runs on the host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from groundcrew.remote.commands import run
+
+Data = dict[str, Any]
+
+
+def sudo(request: Data) -> Data:
+    """Whether sudo's configuration is valid, and which users may use sudo."""
+    syntax = run("visudo", "--check", "--quiet")
+    may = {}
+    for user in request["users"]:
+        result = run("sudo", "--non-interactive", "--list", f"--other-user={user}")
+        may[user] = "may run the following" in result.stdout
+    return {"code": syntax.returncode, "output": syntax.stderr + syntax.stdout, "may": may}

@@ -1,0 +1,472 @@
+"""How each command of the pages is run. A command that is in none of these tables fails a test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+PROD = "pyinfra inventory/prod.py"
+STATUS = f"{PROD} playbooks/status.py -y"
+RELEASE = f"{PROD} playbooks/release.py -y --data app=shop"
+MAINTENANCE = f"{PROD} playbooks/maintenance.py -y --data app=shop --data maintenance=on"
+PREFLIGHT = f"{PROD} playbooks/preflight.py -y"
+
+ADDRESS = "$(sed -n 's/^ *HostName //p' ~/.ssh/config)"
+ASK = f"curl -s --connect-to ::{ADDRESS}: http://shop.example.com/"
+"""The page as a visitor gets it."""
+
+NEW_CODE = "printf '\\nVERSION = %s\\n' \"$RANDOM$RANDOM\" >> ../shop/shop/wsgi.py"
+ALIAS = """\
+bin/lab list --json | python -c 'import json, sys; print("Host web1.example.com\\n  HostName",
+json.load(sys.stdin)[0]["address"])' > ~/.ssh/config
+cp .groundcrew/lab/id_ed25519 ~/.ssh/
+"""
+"""web1.example.com is the lab host, and the operator has its key, as with any host."""
+
+MANIFEST = "cp ../examples/README-2.yml apps/shop.yml"
+SECRETS = "cp ../examples/shop-with-secrets.yml apps/shop.yml"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command, as a page has it, in the project's directory."""
+
+    command: str
+    says: str = ""
+    """What its output has (a regular expression)."""
+
+    to: str = ""
+    """The command that this one is an option of."""
+
+    more: str = ""
+    """What the text beside it says to add."""
+
+    names: dict[str, str] = field(default_factory=dict)
+    """Words that stand for others. `ID` is an older release, without being listed."""
+
+    form: Literal["short", "long", "both"] = "both"
+    """Without what is in brackets, with it, or one after the other."""
+
+    before: str = ""
+    """Shell that comes first: what the text tells to do without showing how."""
+
+    after: str = ""
+    """Shell that comes next, in the same shell, and looks at what came of it."""
+
+    on_host: bool = False
+    """Whether it is typed there, as root."""
+
+    typed: str = ""
+    """What is answered to its questions."""
+
+    status: int = 0
+
+
+HERE = [
+    Step("bin/new-app ../shop", after="cat apps/shop.yml", says="entry: shop.wsgi:application"),
+    Step(
+        "--entry package.module:name",
+        to="bin/new-app ../shop",
+        names={"package.module:name": "shop.wsgi:application"},
+        more="--force",
+        after="cat apps/shop.yml",
+        says="entry: shop.wsgi:application",
+    ),
+    Step(
+        f"{PROD} playbooks/settings.py",
+        before=MANIFEST,
+        says=r"app\.shop\.env\.LOG_LEVEL +info +apps/shop\.yml",
+    ),
+    Step(
+        "--data settings.key=app.shop",
+        to=f"{PROD} playbooks/settings.py",
+        says=r"app\.shop\.secrets\.DATABASE_URL +\*{6}",
+    ),
+    Step(
+        "--data settings.changed=true",
+        to=f"{PROD} playbooks/settings.py",
+        says=r"app\.shop\.env\.LOG_LEVEL +info",
+    ),
+    Step(
+        "--data settings.explain=app.shop.server.workers",
+        to=f"{PROD} playbooks/settings.py",
+        says=r"default +\"auto\"",
+    ),
+    Step(
+        "bin/groundcrew settings --explain app.shop.server.workers",
+        says=r"default +\"auto\"",
+    ),
+    Step(
+        "--data 'base.sysctl={\"vm.swappiness\": 1}'",
+        to=f"{PROD} playbooks/settings.py",
+        says=r"base\.sysctl\.vm\.swappiness +1 +--data",
+    ),
+    Step(
+        "--data KEY=VALUE",
+        to=f"{PROD} playbooks/settings.py",
+        names={"KEY=VALUE": "nginx.gzip_level=4"},
+        says=r"nginx\.gzip_level +4 +--data",
+    ),
+    Step(
+        f"{PROD} playbooks/settings.py --limit web2 --data settings.key=app.shop",
+        before="cp ../examples/settings-1/*.py . && mv prod.py inventory/ && mv web.py group_data/"
+        " && echo 'apps = [\"shop\"]' >> group_data/web.py",
+        says=r"app\.shop\.server\.workers +4 +inventory, host web2",
+    ),
+]
+"""Those that need no host, in this order, in a project of their own."""
+
+ON_A_HOST = [
+    Step(". bin/_setup", after="command -v pyinfra", says=r"/\.venv/bin/pyinfra"),
+    Step(
+        "bin/lab up web1 [--suite trixie] [--publish]", form="long", says="web1 +container +trixie"
+    ),
+    Step(
+        f"{PROD} deploy.py --dry",
+        before=f"{MANIFEST}\n{ALIAS}",
+        after="cat inventory/prod.py",
+        says=r"web1\.example\.com",
+    ),
+    Step(f"{PROD} deploy.py -y", after=ASK, says='"LOG_LEVEL": "info", "DATABASE_URL": "sqlite:'),
+    Step(
+        f"{PROD} deploy.py --dry",
+        more="--diff",
+        before="sed -i 's/info/debug/' apps/shop.yml",
+        after="sed -i 's/debug/info/' apps/shop.yml",
+        says="shop",
+    ),
+    Step(f"{PROD} deploy.py -y --data prepare=yes", says="No changes"),
+    # What is there.
+    Step(STATUS, says="shop"),
+    # Several options in one run take no longer than one.
+    Step(
+        "--limit web1.example.com",
+        to=STATUS,
+        more="--data lines=100 --data status.json=out.json",
+        after="cat out.json",
+        says='"shop"',
+    ),
+    Step(
+        f"{STATUS} [--data app=shop] [--data lines=20]",
+        form="long",
+        says="shop",
+    ),
+    Step(f"{PREFLIGHT} [--data preflight.min_memory=8G]", says="memory"),
+    Step(
+        "--data preflight.json=PATH",
+        to="pyinfra INVENTORY playbooks/preflight.py -y",
+        names={"INVENTORY": "inventory/prod.py", "PATH": "preflight.json"},
+        after="cat preflight.json",
+        says='"memory"',
+    ),
+    Step(f"{PROD} playbooks/verify.py -y", says="0 failed"),
+    Step(f"{PROD} playbooks/checklist.py -y", says="no backup.targets", status=1),
+    Step(
+        f"{PROD} playbooks/checklist.py -y [--data checklist.json=PATH]",
+        form="long",
+        names={"PATH": "checklist.json"},
+        says="no backup.targets",
+        status=1,
+    ),
+    Step(
+        f"{PROD} deploy.py -y --data report=out/run.html",
+        after="cat out/run.json",
+        says='"outcome": "succeeded"',
+    ),
+    Step(
+        "--data report=out/run.html",
+        to=f"{PROD} playbooks/verify.py -y",
+        after="cat out/run.xml",
+        says="<testsuites",
+    ),
+    Step(
+        "--data report=PATH",
+        to=f"{PROD} playbooks/verify.py -y",
+        names={"PATH": "out/run.html"},
+        after="cat out/run.html",
+        says="<!doctype html>",
+    ),
+    Step(
+        "--data verify.json=out.json",
+        to=f"{PROD} playbooks/verify.py -y",
+        after="cat out.json",
+        says='"ok"',
+    ),
+    Step(
+        f"{PROD} playbooks/logs.py -y --data app=shop [--data lines=50] [--data since=10m]",
+        says="GET /",
+    ),
+    Step("bin/groundcrew --help", says="in an application's live release"),
+    Step("bin/groundcrew shell shop", typed="env\n", says="LOG_LEVEL=info"),
+    Step("bin/groundcrew release shop -y", before=NEW_CODE, after=ASK, says='"LOG_LEVEL": "info"'),
+    Step("--data lines=200", to=f"{PROD} playbooks/logs.py -y --data app=shop", says="GET /"),
+    # Releases.
+    Step(RELEASE, before=NEW_CODE, after=ASK, says='"LOG_LEVEL": "info"'),
+    Step(
+        "--data status.json=PATH",
+        to=STATUS,
+        names={"PATH": "status.json"},
+        after="cat status.json",
+        says='"shop"',
+    ),
+    Step(f"{PROD} playbooks/releases.py -y --data app=shop", says="live"),
+    Step(
+        f"{PROD} playbooks/sbom.py -y --data sbom=DIRECTORY",
+        names={"DIRECTORY": "all"},
+        after="ls all",
+        says=r"shop\.web1\.example\.com\.cdx\.json",
+    ),
+    Step(
+        f"{PROD} playbooks/sbom.py -y --data sbom=sboms [--data app=shop] [--data release=ID]",
+        after="ls sboms",
+        says=r"shop\.web1\.example\.com\.cdx\.json",
+    ),
+    Step(f"{PROD} playbooks/rollback.py -y --data app=shop", after=ASK, says='"LOG_LEVEL"'),
+    Step(f"{PROD} deploy.py -y --data again=shop", after=ASK, says='"LOG_LEVEL"'),
+    Step(
+        "--data release=ID",
+        to=f"{PROD} playbooks/rollback.py -y --data app=shop",
+        after=ASK,
+        says='"LOG_LEVEL"',
+    ),
+    Step("--data app.shop.server.workers=4", to=RELEASE, before=NEW_CODE),
+    Step(f"{PROD} playbooks/restart.py -y --data app=shop", after=ASK, says='"LOG_LEVEL"'),
+    Step(f"{PROD} deploy.py --data app.shop.server.workers=4", typed="\n", says="0 failed"),
+    Step(
+        f"{PROD} deploy.py --data 'app.shop.domains=[\"shop.example.com\"]'",
+        typed="\n",
+        says="0 failed",
+    ),
+    Step(
+        f"{RELEASE} --data app.shop.secrets.COOKIE_KEY.generate.version=2",
+        before=SECRETS,
+        after=ASK,
+        says='"API_KEY": "a-key-of-this-test", "COOKIE_KEY"',
+    ),
+    # Maintenance.
+    Step(MAINTENANCE, after=f"{ASK}nothing", says="Down for maintenance"),
+    Step(
+        "--data 'app.shop.maintenance.allow=[\"192.0.2.7\"]'",
+        to=MAINTENANCE,
+        after=f"{ASK}nothing",
+        says="Down for maintenance",
+    ),
+    Step(MAINTENANCE.replace("=on", "=off"), after=ASK, says='"LOG_LEVEL"'),
+    # On the host.
+    Step("find /srv/NAME/cache -mindepth 1 -delete", names={"NAME": "shop"}, on_host=True),
+    Step("journalctl -f -u 'shop@*' -u 'shop.*@*'", on_host=True, status=124),
+    Step("fail2ban-client set sshd unbanip ADDRESS", names={"ADDRESS": "192.0.2.7"}, on_host=True),
+    # The same host as one of the lab.
+    Step("bin/lab ssh web1"),
+    Step("pyinfra inventory/lab.py deploy.py", typed="\n", says="0 failed"),
+    Step(f"{RELEASE.replace('prod', 'lab')} --data app.shop.mode=development"),
+    Step(
+        "--data app.NAME.mode=development",
+        to=RELEASE.replace("prod", "lab"),
+        names={"NAME": "shop"},
+    ),
+    Step(RELEASE.replace("prod", "lab"), after=ASK, says='"LOG_LEVEL"'),
+    Step("bin/demo", says=r"open http://localhost:\d+/"),
+    Step(
+        "pyinfra inventory/lab.py deploy.py -y --data 'apps=[\"NAME\"]'",
+        names={"NAME": "hello"},
+        says="0 failed",
+    ),
+    # All that the pages say of manifests, and can be tried here, on one host.
+    Step(
+        f"{PROD} deploy.py -y",
+        before="cp ../examples/together/*.yml apps/ && cp ../examples/together/web.py group_data/",
+        says="0 failed",
+    ),
+    # Off again.
+    Step(
+        f"{PROD} playbooks/remove.py --dry --data app=shop",
+        before="echo 'apps = []' > group_data/web.py",
+        after="bin/lab ssh web1 ls /srv",
+        says=r"(?m)^shop$",
+    ),
+    Step(
+        f"{PROD} playbooks/remove.py -y --data app=shop [--data purge=shop] [--limit HOST]",
+        names={"HOST": "web1.example.com"},
+        after="bin/lab ssh web1 ls /srv",
+    ),
+    Step("bin/lab reset web1", says="web1 +container +trixie"),
+    Step("bin/lab down", says="removed web1"),
+]
+"""One operator's whole life with a host, from a clone to its removal, in this order."""
+
+
+@dataclass(frozen=True)
+class Not:
+    """Why a command is run by no test under its own words; `test` does the same under others."""
+
+    reason: str
+    test: str = ""
+
+
+AUDIT = "tests/e2e/test_supply.py::test_an_audit_is_clean_vulnerable_or_not_checked"
+PACKAGE = "tests/e2e/test_package.py::test_a_project_of_ones_own_deploys"
+PROMOTION = "tests/e2e/test_replication.py::test_a_planned_promotion_loses_nothing"
+REPLICAS = "tests/e2e/test_replication.py::test_a_rotation_leaves_the_copies_as_they_are"
+RENEWAL = "tests/e2e/test_renew.py::test_all_that_runs_a_replaced_library_is_renewed"
+SELF = "it is what runs this"
+LOADED = "tests/e2e/test_needs.py::test_a_dump_is_loaded_as_the_pages_say"
+NEEDS = "tests/e2e/test_needs.py::test_a_rotation_loses_no_request"
+
+BACKUP = "tests/e2e/test_backup.py::test_data_comes_back_and_what_it_replaces_is_kept"
+LOST = "tests/e2e/test_backup.py::test_a_lost_host_comes_back_from_the_store"
+DRILL = "tests/e2e/test_backup.py::test_verify_is_red_after_a_red_drill_and_green_after_a_green_one"
+RESTORE = f"{PROD} playbooks/restore.py -y --data app=shop"
+ALERT = "tests/e2e/test_monitoring.py::test_a_test_alert_arrives"
+LOADTEST = "tests/e2e/test_loadtest.py::test_an_application_that_reaches_its_targets"
+OPERATOR = "tests/e2e/test_operator.py"
+FOLLOWED = f"{OPERATOR}::test_logs_are_followed_over_a_release_and_a_rotation"
+LOADED_RESTART = "tests/e2e/test_loadtest.py::test_a_restart_under_load"
+NOT_RUN = {
+    "bin/groundcrew run shop -- python manage.py createsuperuser": Not(
+        "its example has no manage.py", f"{OPERATOR}::test_a_command_runs_as_the_live_release"
+    ),
+    "bin/groundcrew run shop -- sqlite3 data/shop.db .dump > shop.sql": Not(
+        "the same", f"{OPERATOR}::test_its_exit_status_input_and_output_are_the_commands_own"
+    ),
+    "bin/groundcrew logs shop -f": Not("it does not end by itself", FOLLOWED),
+    "bin/groundcrew logs shop -f --grep ' 50[0-9] '": Not("the same", FOLLOWED),
+    "bin/loadtest shop --users 50 --requests 1000 --duration 600": Not(
+        "load is for the lane of tests that have the machine alone", LOADTEST
+    ),
+    "--rate 0": Not(
+        "an option of bin/loadtest",
+        "tests/e2e/test_loadtest.py::test_a_url_of_the_inventory_and_another_one",
+    ),
+    "bin/loadtest shop --users 10 --during restart --success 100": Not(
+        "the same", LOADED_RESTART
+    ),
+    **{
+        command: Not("a host with a target for backups", BACKUP)
+        for command in (
+            RESTORE,
+            f"{PROD} playbooks/backup.py -y",
+            f"{PROD} playbooks/backups.py -y",
+            f"{PROD} playbooks/backup_key.py -y",
+            "--data restore=shop",
+            "--data part=postgresql",
+            "--data target=offsite",
+            "--data of_host=web1.example.com",
+            "--data of_host=web1",
+            "--data at=\"2026-11-22 14:00\"",
+            "--data confirm=...",
+            "--data confirm=20261122t140000",
+            "--data kind=full",
+        )
+    },
+    f"{RESTORE} --data restore=shop": Not("a host that is new", LOST),
+    f"{PROD} deploy.py -y --data prepare=yes": Not("a host that is new", LOST),
+    f'{RESTORE} --data at="2026-11-22 14:00" --data restore=shop': Not("the same", BACKUP),
+    f"{PROD} playbooks/alert_test.py -y": Not("a host that monitors others", ALERT),
+    f"{PROD} playbooks/drill.py -y": Not("a host with a target for backups", DRILL),
+    "git clone": Not("the project's address is for each to know"),
+    "pyinfra @local playbooks/verify.py -y --data verify.url=https://shop.example.com": Not(
+        "a name on the internet, with a certificate",
+        "tests/unit/test_verify_url.py::test_a_good_page"
+    ),
+    "bin/audit apps/shop.yml": Not("asks PyPI, npm or OSV, on the internet", AUDIT),
+    "bin/audit shop.cdx.json": Not(
+        "the same", "tests/e2e/test_supply.py::test_what_hosts_run_is_audited"
+    ),
+    "bin/audit FILE": Not("the same", "tests/e2e/test_supply.py::test_what_hosts_run_is_audited"),
+    "bin/audit --own": Not(
+        "the same", "tests/e2e/test_supply.py::test_groundcrew_s_own_packages_are_audited"
+    ),
+    "bin/audit inventory/prod.py": Not(
+        "the same", "tests/e2e/test_supply.py::test_what_hosts_run_is_audited"
+    ),
+    "bin/audit inventory/prod.py [--limit web1.example.com] [--app shop]": Not(
+        "the same", "tests/e2e/test_supply.py::test_what_hosts_run_is_audited"
+    ),
+    "--json PATH": Not("an option of bin/audit", AUDIT),
+    "--report PATH.html": Not(
+        "the same", "tests/unit/test_report_audit.py::test_an_audit_writes_its_report"
+    ),
+    "bin/audit inventory/prod.py --report out/audit.html": Not(
+        "the same", "tests/unit/test_report_audit.py::test_an_audit_writes_its_report"
+    ),
+    "--service osv": Not("an option of bin/audit", AUDIT),
+    "--data need=database": Not("an option of rotate.py and client.py", NEEDS),
+    "bin/lab up web1 --group web,postgresql,mariadb,redis": Not("three such hosts", NEEDS),
+    f"{PROD} playbooks/rotate.py -y --data app=shop": Not("an application with a database", NEEDS),
+    f"{PROD} playbooks/client.py --data app=shop --data need=database": Not("the same", NEEDS),
+    f"{PROD} playbooks/rotate.py -y --data app=shop [--data need=database]": Not(
+        "an application with a database", NEEDS
+    ),
+    f"{PROD} playbooks/client.py --data app=shop [--data need=database]": Not("the same", NEEDS),
+    **{
+        command: Not("a database with something in it", LOADED)
+        for command in (
+            "pg_dump --no-owner --no-privileges shop > shop.sql",
+            "(echo 'SET ROLE shop_database; BEGIN;'; cat shop.sql; echo 'COMMIT;') | "
+            f"{PROD} playbooks/client.py --data app=shop --data need=database",
+            "pg_restore --no-owner --no-privileges --file=shop.sql shop.dump",
+            "mariadb-dump --single-transaction shop > shop.sql",
+            f"{PROD} playbooks/client.py --data app=shop --data need=database < shop.sql",
+        )
+    },
+    f"{PROD} playbooks/remove.py -y --data app=shop --data purge=shop": Not(
+        "the same", "tests/e2e/test_needs.py::test_only_purge_deletes_a_database"
+    ),
+    "bin/test": Not(SELF),
+    "bin/test unit": Not(SELF, "tests/unit/test_setup.py::test_paths_replace_all_tests"),
+    "bin/test --full": Not(SELF),
+    "bin/test --vm": Not(SELF),
+    "python3 -m venv .venv && . .venv/bin/activate": Not("made with uv", PACKAGE),
+    "pip install ../groundcrew": Not("the wheel that it makes", PACKAGE),
+    "groundcrew init mysite && cd mysite": Not("a directory of its own", PACKAGE),
+    "bin/lab up vm1 --vm": Not(
+        "a virtual machine, minutes: bin/test --vm",
+        "tests/vm/test_converge.py::test_the_first_run_makes_a_bare_machine_serve",
+    ),
+    "bin/test e2e tests/e2e/test_audit_host.py tests/e2e/test_audit_strict.py": Not(
+        SELF, "tests/unit/test_setup.py::test_paths_replace_all_tests"
+    ),
+    "rsync -a --chown=shop:shop --rsync-path='sudo rsync' old/uploads/ "
+    "deploy@web1.example.com:/srv/shop/shared/uploads/": Not(
+        "rsync, on both machines",
+        "tests/e2e/test_sources.py::test_what_shared_directories_begin_with",
+    ),
+    "--extra-index-url https://bot:${INDEX_TOKEN}@pypi.example.com/simple": Not(
+        "an index on the internet", "tests/e2e/test_sources.py::test_packages_of_a_private_index"
+    ),
+    "vagrant up": Not("virtual machines, which a machine for tests has not"),
+    "pyinfra inventory/vagrant.py deploy.py": Not(
+        "the same", "tests/unit/test_lab_inventories.py::test_vagrant_machines_become_hosts"
+    ),
+    "pyinfra inventory/local.py deploy.py": Not(
+        "it would change this machine",
+        "tests/unit/test_lab_inventories.py::test_without_a_terminal_the_machine_is_not_changed",
+    ),
+    "GROUNDCREW_LAB=two bin/lab up web1": Not("every lane of the tests is such a lab"),
+    "certbot delete --cert-name APP": Not(
+        "a certificate of a CA on the internet",
+        "tests/e2e/test_tls.py::test_a_directory_issues_a_certificate_and_renews_it",
+    ),
+    "pyinfra inventory/prod.py playbooks/promote.py -y --data host=db2.example.com": Not(
+        "two hosts with databases", PROMOTION
+    ),
+    "pyinfra inventory/prod.py playbooks/promote.py -y --data host=db2.example.com "
+    "--limit db2.example.com": Not("the same", PROMOTION),
+    "--data host=db2": Not("the same", PROMOTION),
+    "--data part=redis.queue": Not("the same", REPLICAS),
+    "--data redis.move_aside=yes": Not(
+        "the same", "tests/unit/test_redis_replicas.py::test_keys_are_not_replaced_unasked"
+    ),
+    "pyinfra inventory/prod.py playbooks/rotate.py -y --data host=db2.example.com": Not(
+        "the same", REPLICAS
+    ),
+    "--data postgresql.move_aside=yes": Not(
+        "the same", "tests/unit/test_replication.py::test_a_server_with_databases_is_not_replaced_"
+        "unasked"
+    ),
+    "--data again=APP": Not("README.md has it with a name"),
+    f"{PROD} playbooks/renew.py -y": Not("a host with an update of a library", RENEWAL),
+    f"{PROD} playbooks/renew.py -y [--limit HOST]": Not("the same", RENEWAL),
+}  # fmt: skip
+"""Everything that is not run, and why."""

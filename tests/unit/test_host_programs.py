@@ -1,0 +1,134 @@
+"""Every program that runs on a host has unit tests, and the smallest of them are here."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from groundcrew.remote import (
+    app_sboms,
+    app_state,
+    inspect_certificates,
+    inspect_sshd,
+    note_history,
+    run_lock,
+)
+from groundcrew.remote.history import read
+from groundcrew.remote.sbom import SBOM
+
+ROOT = Path(__file__).resolve().parents[2]
+RELEASE = "20260101T000000Z-aaaaaaaaaaaa"
+
+
+def test_every_one_has_unit_tests() -> None:
+    text = "".join(path.read_text() for path in (ROOT / "tests/unit").glob("*.py"))
+    programs = [path.stem for path in (ROOT / "groundcrew/remote").glob("[a-z]*.py")]
+    assert [name for name in programs if not re.search(rf"\b{name}\b", text)] == []
+    roles = [path.parent.name for path in (ROOT / "roles").glob("*/on_host.py")]
+    named = [name for name in roles if not re.search(rf"roles\.{name} import .*\bon_host\b", text)]
+    assert named == []
+
+
+@pytest.fixture
+def srv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """In place of /srv."""
+    for module in (app_sboms, note_history):
+        monkeypatch.setattr(
+            module, "Path", lambda first: tmp_path / str(first).removeprefix("/srv").lstrip("/")
+        )
+    return tmp_path
+
+
+def test_bills_of_materials(srv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = srv / "shop/releases" / RELEASE
+    folder.mkdir(parents=True)
+    (folder / SBOM).write_text('{"components": []}')
+    assert app_sboms.document("shop", RELEASE) == {"components": []}
+    (folder / SBOM).write_text("cut o")
+    assert app_sboms.document("shop", RELEASE) is None
+    # No way out of the releases' directory.
+    (srv / "etc").mkdir()
+    (srv / "etc" / SBOM).write_text("{}")
+    assert app_sboms.document("shop", "../../etc") is None
+    monkeypatch.setattr(app_sboms, "live_release", lambda _: (None, None))
+    assert app_sboms.document("shop", None) is None
+
+
+def test_history_is_noted_by_the_run_that_has_the_lock(
+    srv: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (srv / "shop").mkdir()
+    payload: dict[str, Any] = {"name": "shop", "changes": {"live": RELEASE}, "run": None}
+    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(payload)))
+    assert note_history.main() == 0
+    assert read(srv / "shop/history.json")["served"] == [RELEASE]
+
+    def gone(_: Any) -> Any:
+        raise run_lock.RunIsGoneError
+
+    monkeypatch.setattr(note_history, "step", gone)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(payload)))
+    assert note_history.main() == 1
+    assert "another run has taken over" in capsys.readouterr().err
+
+
+def test_a_unit_tells_who_holds_the_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app_state, "SYSTEM", tmp_path)
+    assert app_state.held("shop", RELEASE) is None
+    unit = tmp_path / f"shop@{RELEASE}.service"
+    unit.write_text("[Service]\nExecStart=/bin/true\n")
+    assert app_state.held("shop", RELEASE) is False
+    unit.write_text("[Service]\nSockets=shop.socket\nExecStart=/bin/true\n")
+    assert app_state.held("shop", RELEASE) is True
+
+
+def test_certificates_that_a_host_gets_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspect_certificates, "ROOT", str(tmp_path / "ssl"))
+    monkeypatch.setattr(inspect_certificates, "CERTBOT", str(tmp_path / "letsencrypt"))
+    nothing = {"target": None, "usable": False, "lineage": None}
+    assert inspect_certificates.site("shop") == nothing
+    live, renewal = tmp_path / "letsencrypt/live/shop", tmp_path / "letsencrypt/renewal"
+    for folder in (live, renewal, tmp_path / "ssl"):
+        folder.mkdir(parents=True)
+    (renewal / "shop.conf").write_text("server = https://acme.test/dir\nauthenticator = webroot\n")
+    for name in ("cert", "fullchain", "privkey"):
+        (live / f"{name}.pem").write_text("x")
+    (tmp_path / "ssl/shop").symlink_to(live)
+    shown = "X509v3 Subject Alternative Name:\n    DNS:shop.test, DNS:www.shop.test\n"
+    monkeypatch.setattr(inspect_certificates, "output", lambda *_: shown)
+    found = inspect_certificates.site("shop")
+    assert (found["target"], found["usable"]) == (str(live), True)
+    assert found["lineage"] == {
+        "names": ["shop.test", "www.shop.test"],
+        "server": "https://acme.test/dir",
+        "authenticator": "webroot",
+    }
+
+
+def test_sshd_is_judged_by_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspect_sshd, "SSH", tmp_path)
+    (tmp_path / "sshd_config").write_text("Port 22\nPermitRootLogin yes\n")
+    monkeypatch.setattr(
+        inspect_sshd, "effective", lambda: {"permitrootlogin": ["yes"], "port": ["22"]}
+    )
+    assert inspect_sshd.judge({"port": ["22"]}) == []
+    [wrong] = inspect_sshd.judge({"permitrootlogin": ["no"]})
+    assert wrong == f"permitrootlogin is yes, declared no (set in {tmp_path}/sshd_config:2)"
+    [unset] = inspect_sshd.judge({"x11forwarding": ["no"]})
+    assert unset == "x11forwarding is unset, declared no (set in no file sets it)"
+
+
+def test_bits_of_host_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspect_sshd, "SSH", tmp_path)
+    key = tmp_path / "ssh_host_ed25519_key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    assert inspect_sshd.host_keys() == {"ed25519": 256}
