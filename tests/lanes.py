@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -107,9 +108,11 @@ def log(name: str) -> Path:
     return Path(f".groundcrew/{name}-lane.log")
 
 
-def command(name: str, paths: list[str]) -> list[str]:
-    """pytest for one lane."""
+def command(name: str, paths: list[str], temporary: Path) -> list[str]:
+    """pytest for one lane, with temporary files of its own in `temporary`. Where pytest chooses the
+    place, one lane removes at its end what others have left or still use."""
     options = ["--lane", name, "--durations=15", f"--junitxml={report(name)}", *AGAIN]
+    options.append(f"--basetemp={temporary / name}")
     before = NICE if name == "unit" else ()
     return [*before, sys.executable, "-m", "pytest", *paths, *options]
 
@@ -164,14 +167,14 @@ class Ended:
     minutes: float
 
 
-def run(name: str, paths: list[str]) -> Ended:
+def run(name: str, paths: list[str], temporary: Path) -> Ended:
     """Runs a lane. Its output goes to a file if another lane's comes meanwhile."""
     started = time.monotonic()
     with ExitStack() as stack:
         file = stack.enter_context(log(name).open("w")) if name in BEHIND else None
         lab = {"GROUNDCREW_LAB": "second"} if name in BEHIND else {}
         status = subprocess.run(
-            command(name, paths),
+            command(name, paths, temporary),
             env={**os.environ, **lab},
             stdout=file,
             stderr=subprocess.STDOUT if file else None,
@@ -181,8 +184,21 @@ def run(name: str, paths: list[str]) -> Ended:
 
 
 def main(paths: list[str]) -> int:
-    """Run all lanes; the exit status of the first that failed. The output of those that run behind
-    the first comes when all have ended, and the failed tests of all at the very end."""
+    """Run all lanes; the exit status of the first that failed. Temporary files stay if one did."""
+    # Sockets are among them, whose names must be short.
+    temporary = Path(tempfile.mkdtemp(prefix="lanes-"))
+    status = run_all(paths, temporary)
+    if status:
+        print(f"temporary files of the tests: {temporary}", flush=True)
+    else:
+        # Tests leave trees that are deeper than Python's own way goes.
+        subprocess.run(["rm", "-rf", str(temporary)], check=False)
+    return status
+
+
+def run_all(paths: list[str], temporary: Path) -> int:
+    """The exit status of the first lane that failed. The output of those that run behind the first
+    comes when all have ended, and the failed tests of all at the very end."""
     names = [name for name in LANES if name != "unit" or any("unit" in path for path in paths)]
     for name in names:
         report(name).unlink(missing_ok=True)
@@ -190,12 +206,14 @@ def main(paths: list[str]) -> int:
     ended: dict[str, Ended] = {}
     # Interrupted, each takes its hosts down, which is waited for.
     with ThreadPoolExecutor() as pool:
-        behind = {name: pool.submit(run, name, paths) for name in BEHIND if name in names}
-        ended["first"] = run("first", paths)
+        behind = {
+            name: pool.submit(run, name, paths, temporary) for name in BEHIND if name in names
+        }
+        ended["first"] = run("first", paths, temporary)
         ended |= {name: future.result() for name, future in behind.items()}
     for name in behind:
         print(log(name).read_text(), flush=True)
-    ended["quiet"] = run("quiet", paths)
+    ended["quiet"] = run("quiet", paths, temporary)
     told = ", ".join(f"{name} {ended[name].minutes:.1f}" for name in names)
     print(f"minutes of each lane: {told}; quiet comes after the others", flush=True)
     for name in names:
@@ -205,7 +223,10 @@ def main(paths: list[str]) -> int:
             for line in retried(name).read_text().splitlines():
                 print(f"SECOND TRY in lane {name}: {line}", flush=True)
     for name in names:
-        for line in failed(report(name)):
+        lines = list(failed(report(name)))
+        if ended[name].status and not lines:
+            lines = [f"no test, but pytest ended with {ended[name].status}: see its output"]
+        for line in lines:
             print(f"FAILED in lane {name}: {line}", flush=True)
     return next((ended[name].status for name in names if ended[name].status), 0)
 

@@ -73,8 +73,9 @@ def test_a_second_try_is_told_with_its_reason(tmp_path: Path) -> None:
         "tries = []\n\ndef test_shaky():\n    tries.append(1)\n    assert len(tries) == 2\n"
     )
     (tmp_path / ".groundcrew").mkdir()
+    run = lanes.command("first", ["tests/e2e"], tmp_path / "temporary")
     done = subprocess.run(
-        [*lanes.command("first", ["tests/e2e"]), "-p", "tests.conftest", "-p", "no:cacheprovider"],
+        [*run, "-p", "tests.conftest", "-p", "no:cacheprovider"],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False,
         capture_output=True, text=True,
     )  # fmt: skip
