@@ -39,6 +39,15 @@ RUNS: list[Run] = []
 """The runs of this test session. The report of a failed test shows the last one."""
 
 
+def until(condition: Callable[[], object], seconds: float = 60) -> float:
+    """The seconds that it took until the condition was true."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() < began + seconds, "it did not come to pass"
+        time.sleep(0.2)
+    return time.monotonic() - began
+
+
 @dataclass
 class Run:
     """One pyinfra run."""

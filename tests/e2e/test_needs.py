@@ -13,7 +13,7 @@ import shlex
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ import pytest
 import requests
 
 from tests.documented.pages import commands
-from tests.e2e.harness import PYINFRA, ROOT, LabHost, Run, good, inside, pyinfra
+from tests.e2e.harness import PYINFRA, ROOT, LabHost, Run, good, inside, pyinfra, until
 
 ALL = "web,postgresql,mariadb,redis"
 MARIADB = {
@@ -219,13 +219,6 @@ def rows(host: LabHost) -> tuple[int, int]:
     """Number of the notes, and sum of their ids."""
     told = ask(host)
     return told["number"], told["total"]
-
-
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.5)
 
 
 def healthy(host: LabHost) -> bool:

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.e2e.harness import PYINFRA, ROOT, LabHost, Run, good, inside, pyinfra
+from tests.e2e.harness import PYINFRA, ROOT, LabHost, Run, good, inside, pyinfra, until
 
 FIRST, SECOND, WEB = "repl-db1", "repl-db2", "repl-web"
 INVENTORY = """\
@@ -179,13 +179,6 @@ def pushing(host: LabHost) -> Iterator[Callable[[], set[int]]]:
         yield acknowledged
     finally:
         host.out("systemctl stop push")
-
-
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.2)
 
 
 def connects(host: LabHost, address: str, port: int) -> bool:
