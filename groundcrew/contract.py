@@ -67,6 +67,18 @@ class Unit:
     memory: Share | None = None
     """Its share of the host's memory plan."""
 
+    serves: bool = False
+    """Whether applications are served through it: verify judges it as it judges theirs, by a row of
+    its own for its state, its processes and its sandbox."""
+
+    roots: int = 0
+    """Processes of root that a unit which serves may have, such as a main process."""
+
+    @property
+    def title(self) -> str:
+        """The name in tables."""
+        return self.name.removesuffix(".service")
+
 
 @dataclass(frozen=True)
 class Reads:

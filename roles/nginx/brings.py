@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from groundcrew.contract import Brings, HostView, Port, Reads, Renewal, StatusLines
+from groundcrew.contract import Brings, HostView, Port, Reads, Renewal, StatusLines, Unit
 from groundcrew.logs import Log
 from groundcrew.manifest.model import AppSettings
 from groundcrew.roles.nginx import traffic, traffic_rules
@@ -46,6 +46,8 @@ def brings(settings: NginxSettings, host: HostView) -> Brings:
         exporters=[traffic.exporter(settings.traffic_port)] if counted else [],
         rules=list(traffic_rules.rules(host.app)) if counted else [],
         ports=ports,
+        # Its main process starts the others and binds ports.
+        units=[Unit(UNIT, settings.max_exposure, serves=True, roots=1)],
         logs=[LOG, *([traffic.log(LOG.reopen)] if counted else [])],
         reads=[Reads(ON_HOST, ("nginx_status",), {"port": settings.status_port})],
         checks={"nginx: counters": counters},

@@ -45,6 +45,10 @@ GZIP_TYPES = (
 class NginxSettings(RoleSettings):
     """nginx, which faces the network for every application of the host."""
 
+    max_exposure: float = Field(2.4, ge=0, le=10)
+    """Largest exposure of its unit, as `systemd-analyze security` rates it; verify fails above it.
+    nginx starts as root to bind its ports."""
+
     worker_processes: int | Literal["auto"] = Field("auto", union_mode="left_to_right")
     """Number of worker processes; `auto` = one per CPU."""
 

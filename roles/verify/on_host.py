@@ -3,8 +3,8 @@
 Each section is a function of that name. The request is {"apps": [{"name", "current": link to the
 live release, "unit": unit name with {} for the release, "runtime": directory of sockets, "sockets":
 {NAME: socket}, "maintenance": flag file, "user", "path", "host", "port", "tls": bool, "scheme":
-visitors' scheme, "reuse": bool}], "own_units": [unit], "settle": seconds, "reuse_requests":
-number}.
+visitors' scheme, "reuse": bool}], "serving_units": [unit of a role through which they are served],
+"own_units": [other unit of a role], "settle": seconds, "reuse_requests": number}.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ def maintenance(request: Data) -> Data:
 
 
 def unit_names(request: Data) -> list[str]:
-    """The units that serve: nginx, if there are applications, and theirs."""
+    """The units that serve, if there are applications: those of roles, and their own."""
     units = [unit for app in releases(request).values() for unit in app["units"]]
-    return ["nginx.service", *units] if request["apps"] else []
+    return [*request["serving_units"], *units] if request["apps"] else []
 
 
 def is_present(unit: str) -> bool:

@@ -60,7 +60,7 @@ def look(settings: VerifySettings, expected: Expected, brought: Brought) -> Site
         tolerated_ports=settings.listening,
     )
     wanted = [
-        reads(settings, expected, brought.units),
+        reads(settings, expected, list(brought.units.values())),
         of_every_host([service.unit for service in brought.services]),
         *brought.reads,
     ]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
-from groundcrew.contract import Reads
+from groundcrew.contract import Reads, Unit
 from groundcrew.manifest.model import AppSettings
 from groundcrew.manifest.paths import AppPaths
 from groundcrew.roles.verify.expected import Expected, host_header, instance_names
@@ -25,11 +25,12 @@ SECTIONS = (
 )
 
 
-def reads(settings: VerifySettings, expected: Expected, units: Iterable[str]) -> Reads:
-    """What to read about applications, and the exposure of the host's own `units`."""
+def reads(settings: VerifySettings, expected: Expected, units: Sequence[Unit]) -> Reads:
+    """What to read about applications and the `units` of roles."""
     request = {
         "apps": [app_request(name, app) for name, app in sorted(expected.apps.items())],
-        "own_units": sorted(units),
+        "serving_units": sorted(unit.name for unit in units if unit.serves),
+        "own_units": sorted(unit.name for unit in units if not unit.serves),
         "settle": settings.settle,
         "reuse_requests": settings.reuse_requests,
     }

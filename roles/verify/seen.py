@@ -21,7 +21,7 @@ class SitesSeen(Seen):
     settings: VerifySettings
     expected: Expected
     units: Mapping[str, Unit] = field(default_factory=dict)
-    """Units that roles have written, other than those that serve."""
+    """Units that roles have written or hardened, by their names."""
 
     sites: Mapping[str, Site] = field(default_factory=dict)
 
@@ -36,10 +36,11 @@ class SitesSeen(Seen):
         )
 
     def serving_units(self) -> dict[str, str]:
-        """`nginx` and each application instance -> its unit. Applications without a live release
-        are left out."""
+        """Units of roles that serve, and those of each application instance, by their titles.
+        Applications without a live release are left out."""
         releases = self.section("releases")
-        serving = {"nginx": "nginx.service"} if releases else {}
+        through = [unit for unit in self.units.values() if unit.serves]
+        serving = {unit.title: unit.name for unit in through}
         for name, app in releases.items():
             units = app["units"]
             serving.update(zip(instance_names(name, len(units)), units, strict=True))

@@ -65,9 +65,6 @@ class VerifySettings(RoleSettings):
     host_max_exposure: float = Field(1.4, ge=0, le=10)
     """Largest exposure of units that run as root: the one that loads the packet filter at boot."""
 
-    nginx_max_exposure: float = Field(2.4, ge=0, le=10)
-    """Largest exposure of nginx, which starts as root to bind its ports."""
-
     def brings(self, host: HostView) -> Brings:
         """The Debian packages that the checks on the host use."""
         del host

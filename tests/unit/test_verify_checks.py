@@ -12,7 +12,7 @@ import pytest
 from requests.structures import CaseInsensitiveDict
 
 from groundcrew.bindings import Place
-from groundcrew.contract import Brings, Brought
+from groundcrew.contract import Brings, Brought, Unit
 from groundcrew.manifest.model import AppSettings
 from groundcrew.results.result import Check, Status
 from groundcrew.results.table import table
@@ -505,7 +505,8 @@ def test_a_host_without_applications() -> None:
 
 def test_request_names_what_the_host_needs_to_know() -> None:
     seen = good()
-    request = reads(seen.settings, seen.expected, ["nftables-groundcrew.service"]).request
+    units = [Unit("nftables-groundcrew.service"), Unit("nginx.service", serves=True)]
+    request = reads(seen.settings, seen.expected, units).request
     assert request["apps"] == [
         {
             "name": "shop", "current": "/srv/shop/current", "unit": "shop@{}.service",
@@ -516,6 +517,7 @@ def test_request_names_what_the_host_needs_to_know() -> None:
         }
     ]  # fmt: skip
     assert request["own_units"] == ["nftables-groundcrew.service"]
+    assert request["serving_units"] == ["nginx.service"]
     slow = replace(seen, connect_timeout=10)
     for host, seconds in ((seen, 4), (slow, 40)):
         [reads_of_filter] = FirewallSettings().brings(host).reads

@@ -9,7 +9,7 @@ from groundcrew.roles.verify.seen import SitesSeen
 
 
 def check(seen: SitesSeen) -> Iterator[Check]:
-    """No process of an application runs as root; of nginx, only the master process."""
+    """No process of an application runs as root; of what serves it, as many as its role says."""
     processes = seen.section("processes")
     for name, unit in seen.serving_units().items():
         members = processes.get(unit, [])
@@ -19,6 +19,7 @@ def check(seen: SitesSeen) -> Iterator[Check]:
         roots = [member for member in members if member["user"] == "root"]
         problems = [f"{member['name']} ({member['pid']}) runs as root" for member in roots]
         users = ", ".join(sorted({member["user"] for member in members}))
-        if name == "nginx":
-            problems = problems if len(roots) > 1 else []
+        role = seen.units.get(unit)
+        if role and len(roots) <= role.roots:
+            problems = []
         yield judge(f"{name}: no root process", problems, f"{len(members)} processes of {users}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from groundcrew.contract import Unit
 from groundcrew.results.result import Check, fail, judge, ok
 from groundcrew.roles.verify.seen import SitesSeen
 
@@ -19,14 +20,21 @@ def check(seen: SitesSeen) -> Iterator[Check]:
     sockets = seen.section("sockets")
     serving = seen.serving_units()
     for name, serves in serving.items():
-        limit, why = allowed(seen, name)
-        problems = exposed(exposure, [serves], limit, why)
+        role = seen.units.get(serves)
+        if role:
+            limit, setting = of_role(seen, role)
+            why = ""
+            problems = exposed(exposure, [serves], limit, setting=setting)
+        else:
+            limit, why = allowed(seen, name)
+            problems = exposed(exposure, [serves], limit, why)
         if name in sockets and "status" not in sockets[name]:
             problems.append("it means nothing: the application does not answer")
         good = f"exposure {exposure.get(serves)} of at most {limit}{why}"
         yield judge(f"{name}: sandbox", problems, good)
-    if seen.units:
-        yield own_units(seen, exposure)
+    others = [unit for _, unit in sorted(seen.units.items()) if not unit.serves]
+    if others:
+        yield own_units(seen, others, exposure)
     for name in seen.section("releases"):
         behind = [unit for unit in exposure if unit.startswith(f"{name}.")]
         if behind:
@@ -35,23 +43,28 @@ def check(seen: SitesSeen) -> Iterator[Check]:
             yield together(title, exposure, behind, limit, why)
 
 
-def own_units(seen: SitesSeen, exposure: Mapping[str, float | None]) -> Check:
-    """Units that roles have written, each with its own limit."""
+def of_role(seen: SitesSeen, unit: Unit) -> tuple[float, str]:
+    """The exposure limit of a role's unit, and what sets it."""
+    if unit.exposure is None:
+        return seen.settings.host_max_exposure, "verify.host_max_exposure"
+    return unit.exposure, "its role's own limit"
+
+
+def own_units(
+    seen: SitesSeen, units: Iterable[Unit], exposure: Mapping[str, float | None]
+) -> Check:
+    """Units of roles through which nothing is served, each with its own limit."""
     problems, figures = [], []
-    for name, unit in sorted(seen.units.items()):
-        limit, setting = unit.exposure, "its role's own limit"
-        if limit is None:
-            limit, setting = seen.settings.host_max_exposure, "verify.host_max_exposure"
-        problems += exposed(exposure, [name], limit, setting=setting)
-        figures.append(f"{name.removesuffix('.service')} {exposure.get(name)} of {limit}")
+    for unit in units:
+        limit, setting = of_role(seen, unit)
+        problems += exposed(exposure, [unit.name], limit, setting=setting)
+        figures.append(f"{unit.title} {exposure.get(unit.name)} of {limit}")
     return judge("own units: sandbox", problems, f"exposure {', '.join(figures)}")
 
 
 def allowed(seen: SitesSeen, name: str) -> tuple[float, str]:
-    """The exposure limit of a unit, and the part of it for the network that the manifest allows:
-    systemd counts any network access beyond the host itself."""
-    if name == "nginx":
-        return seen.settings.nginx_max_exposure, ""
+    """The exposure limit of an application's units, and the part of it for the network that the
+    manifest allows: systemd counts any network access beyond the host itself."""
     app = seen.expected.apps.get(name.split(" ", maxsplit=1)[0])
     network = app.network if app else "local"
     if app and network == "local" and app.bound.networks:
