@@ -17,7 +17,7 @@ from groundcrew.project import PACKAGE
 from groundcrew.project import ROOT as PROJECT
 from groundcrew.record import RECORD
 from groundcrew.releases import apart, lock, once, rollout
-from groundcrew.report import write as report
+from groundcrew.report import asked as report
 from groundcrew.settings.host import HostBase
 from groundcrew.settings.load import load_all
 from groundcrew.settings.needs import Need, of_run

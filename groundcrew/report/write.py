@@ -1,8 +1,7 @@
-"""Writes a report when its run ends, however it ends."""
+"""Writes a report when its run has ended."""
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import tempfile
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
 
 from groundcrew import profile
@@ -23,30 +21,11 @@ from groundcrew.report import build, earlier, masks, paths
 from groundcrew.report.junit import junit
 from groundcrew.report.model import Report
 from groundcrew.report.page import page
-from groundcrew.settings.errors import SettingsError
 from groundcrew.settings.load import settings_for
-from groundcrew.settings.selection import parameters
 
 
-def prepare(inventory: Inventory) -> None:
-    """Finds out where the run's report goes. Raises SettingsError if it cannot be written there."""
-    asked = {settings_for(host).settings.run.report for host in inventory} - {None}
-    for path in sorted(asked)[:1]:
-        problems = paths.problems(path, "report", "--data")
-        if problems:
-            raise SettingsError(problems)
-        # pyinfra changes into other directories.
-        RECORD.path = str(Path(path).expanduser().absolute())
-
-
-def attach(state: State) -> None:
-    """Makes this run write its report, if it is asked for."""
-    if RECORD.path is not None:
-        # The command line is no longer known when the process ends.
-        atexit.register(_at_end, state, RECORD.path, dict(parameters()), time.time())
-
-
-def _at_end(state: State, path: str, given: Mapping[str, Any], started: float) -> None:
+def at_end(state: State, path: str, given: Mapping[str, Any], started: float) -> None:
+    """Writes the report of this process's run."""
     try:
         write(path, report_of(state, given, started))
         click.echo(f"\n--> Report: {path}", err=True)
