@@ -68,6 +68,8 @@ RECOVERING = (
     "it accepts no writes: it is a replica, or its replica has been promoted. Say in the inventory "
     "which host is the primary (`postgresql.replica_of`), or promote it (playbooks/promote.py)"
 )
+EXTEND = "SET search_path = public;\nCREATE EXTENSION {}"
+"""Where an extension is made that has no schema of its own."""
 STATE = """
 SELECT json_build_object(
   'roles', (SELECT coalesce(json_object_agg(r.rolname, json_build_object(
@@ -232,7 +234,7 @@ def _extensions(request: Data, state: Data) -> list[tuple[str, str, str]]:
         if database in state["databases"]:
             present = set(psql("SELECT extname FROM pg_extension", database).split())
         found += [
-            (f"no extension {item} in {database}", database, f"CREATE EXTENSION {name(item)}")
+            (f"no extension {item} in {database}", database, EXTEND.format(name(item)))
             for item in sorted(extensions - present)
         ]
     return found

@@ -13,7 +13,7 @@ from typing import Any
 from groundcrew.remote.backup_content import lacks
 from groundcrew.remote.backup_source import Scratch
 from groundcrew.roles.postgresql.on_host_scratch import reach
-from groundcrew.roles.postgresql.on_host_server import ServerError, literal, name, psql
+from groundcrew.roles.postgresql.on_host_server import ServerError, literal, psql
 
 Data = dict[str, Any]
 MOST = 200
@@ -21,39 +21,42 @@ MOST = 200
 
 SYSTEM = "SELECT system_identifier FROM pg_control_system()"
 OWNER = "SELECT pg_catalog.pg_get_userbyid(datdba) FROM pg_catalog.pg_database WHERE datname = {}"
-# Nothing that an application has made may take the place of a function or operator here.
-SAFE = "SET search_path = pg_catalog; SET statement_timeout = '60s';\n"
-TABLES = """
-SELECT coalesce(json_agg(json_build_array(s, t)), '[]') FROM (
-  SELECT n.nspname AS s, c.relname AS t
+# Nothing that an application has made is run, locked or waited for, as reading a table could: a
+# view may take its place at any moment, or its owner may lock it. A table that has ever had a row
+# has a file with something in it, until it is emptied.
+CONTENT = """
+SET statement_timeout = '60s';
+WITH known AS (
+  SELECT c.oid, c.relpersistence AS kind, n.nspname AS s, c.relname AS t
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND n.nspname <> 'information_schema'
-    AND left(n.nspname, 3) <> 'pg_' ORDER BY 1, 2 LIMIT {most}) found
+    AND left(n.nspname, 3) <> 'pg_')
+SELECT json_build_object(
+  'tables', (SELECT coalesce(json_agg(s || '.' || t), '[]') FROM (
+    SELECT s, t FROM known ORDER BY 1, 2 LIMIT {most}) found),
+  'rows', EXISTS (SELECT FROM known WHERE kind = 'p'
+    AND (pg_stat_file(pg_relation_filepath(oid), true)).size > 0))
 """
 
 
 def content_of(request: Data, server: Mapping[str, str] | None = None) -> Data:
     """The server's number, and owner, tables and whether there is a row, of each database of an
-    application that there is. `server` is as for `psql`."""
+    application that there is; no tables of one that cannot be read. `server` is as for `psql`."""
     found = {}
     for database in sorted({item["database"] for item in request["accounts"]}):
         owner = psql(OWNER.format(literal(database)), server=server)
         if owner:
-            tables = json.loads(psql(SAFE + TABLES.format(most=MOST), database, server))
-            found[database] = {
-                "owner": owner,
-                "tables": [f"{schema}.{table}" for schema, table in tables],
-                "rows": _has_rows(database, tables, server),
-            }
+            found[database] = {"owner": owner, **_tables(database, server)}
     return {"system": psql(SYSTEM, server=server), "databases": found}
 
 
-def _has_rows(
-    database: str, tables: list[tuple[str, str]], server: Mapping[str, str] | None
-) -> bool:
-    asked = (f"EXISTS (SELECT FROM {name(schema)}.{name(table)})" for schema, table in tables)
-    whether = " OR ".join(asked)
-    return bool(whether) and psql(f"{SAFE}SELECT {whether}", database, server) == "t"
+def _tables(database: str, server: Mapping[str, str] | None) -> Data:
+    try:
+        told: Data = json.loads(psql(CONTENT.format(most=MOST), database, server))
+    except ServerError:
+        # It lets nobody in, or has too many tables. All others are backed up.
+        return {"tables": [], "rows": False}
+    return told
 
 
 def compare(request: Data, scratch: Scratch, content: Data) -> list[str]:

@@ -27,6 +27,14 @@ QUIET = (
     "SET log_statement = 'none'; SET log_min_duration_statement = -1; "
     "SET log_min_error_statement = 'panic';\n"
 )
+# Whoever owns a database may set these for all sessions in it, the administrator's too: names of
+# its own would take the place of the server's, and run with the administrator's rights. What a
+# client asks for at its start takes precedence.
+UNTOUCHED = {
+    "PGCLIENTENCODING": "UTF8",
+    "PGOPTIONS": "-c search_path=pg_catalog -c role=none -c standard_conforming_strings=on "
+    "-c default_transaction_read_only=off -c statement_timeout=0 -c lock_timeout=0",
+}
 SETTINGS = """
 SELECT json_build_object(
   'loaded', extract(epoch FROM pg_conf_load_time()),
@@ -74,8 +82,8 @@ def psql(
     server: Mapping[str, str] | None = None,
     timeout: float = 120,
 ) -> str:
-    """The output of SQL, run as the administrator. `server` is the environment with which clients
-    reach it; default: `live`."""
+    """The output of SQL, run as the administrator, for whom only names of the server's own count.
+    `server` is the environment with which clients reach it; default: `live`."""
     result = subprocess.run(
         [
             "/usr/sbin/runuser", "-u", "postgres", "--", "psql", "--no-psqlrc", "--quiet",
@@ -84,11 +92,12 @@ def psql(
         input=QUIET + statements,
         check=False,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         timeout=timeout,
         cwd="/",
         env={
-            "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8",
+            "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", **UNTOUCHED,
             **(live() if server is None else server),
         },
     )  # fmt: skip
@@ -253,6 +262,7 @@ def await_server(patience: float) -> None:
 
 
 REPORT = """
+SET search_path = pg_catalog, public;
 SELECT json_build_object(
   'version', current_setting('server_version'),
   'used', (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') - 1,

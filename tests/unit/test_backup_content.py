@@ -11,7 +11,6 @@ import pytest
 from groundcrew.remote import backup_content, commands
 from groundcrew.remote.backup_run import made_here
 from groundcrew.roles.mariadb import on_host_content as of_mariadb
-from groundcrew.roles.postgresql import on_host_content as of_postgresql
 from groundcrew.roles.redis.on_host_backup import lasting
 
 FULL = {"owner": "shop", "tables": ["public.items", "public.orders"], "rows": True}
@@ -58,18 +57,6 @@ def test_names_that_an_application_makes_up_are_no_sql(monkeypatch: pytest.Monke
     found = of_mariadb.content_of({"accounts": [{"database": "shop"}, {"database": "gone"}]})
     assert found == {"databases": {"shop": {"tables": ["a`b"], "rows": True}}}
     assert "FROM `shop`.`a``b`" in asked[-1]
-
-    def psql(statement: str, *_: Any, **__: Any) -> str:
-        asked.append(statement)
-        if "json_agg" in statement:
-            return '[["public", "a\\"b"]]'
-        return "t" if "EXISTS" in statement else "shop"
-
-    monkeypatch.setattr(of_postgresql, "psql", psql)
-    found = of_postgresql.content_of({"accounts": [{"database": "shop"}]})
-    assert found["databases"]["shop"]["tables"] == ['public.a"b']
-    [rows] = [text for text in asked if '"public"."a""b"' in text]
-    assert rows.startswith("SET search_path = pg_catalog;")
 
 
 def test_keys_that_do_not_expire_are_counted() -> None:
