@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,11 +31,13 @@ def as_postgres(*command: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    folder = tmp_path_factory.mktemp("pg")
-    for path in (folder, *folder.parents):
-        if path.is_relative_to("/tmp") and path != Path("/tmp"):
-            path.chmod(path.stat().st_mode | 0o011)
+def cluster() -> Iterator[dict[str, str]]:
+    # Not below pytest's own directory, which is closed to other users.
+    with tempfile.TemporaryDirectory() as place:
+        yield from started(Path(place))
+
+
+def started(folder: Path) -> Iterator[dict[str, str]]:
     os.chown(folder, pwd.getpwnam("postgres").pw_uid, -1)
     programs, data = PROGRAMS[-1].parent, folder / "data"
     as_postgres(
