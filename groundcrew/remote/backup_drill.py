@@ -82,9 +82,12 @@ def _oldest(plan: Plan) -> Store:
     return min(plan.targets, key=lambda store: drills.get(store.name, {}).get("at", 0))
 
 
-def _enough_room(store: Store) -> None:
+def _enough_room(store: Store, set_name: str | None = None) -> None:
+    """Raises StoreError if a set has no room; by default, if all but those of applications have
+    none, whose files are there only while one of them runs."""
     sets = read_state().get("sets", {})
-    size = sum(targets.get(store.name, {}).get("bytes") or 0 for targets in sets.values())
+    wanted = [key for key in sets if not key.startswith("app:")] if set_name is None else [set_name]
+    size = sum(sets.get(key, {}).get(store.name, {}).get("bytes") or 0 for key in wanted)
     folder = os.path.dirname(PLACE.folder)
     free = shutil.disk_usage(folder if os.path.isdir(folder) else "/").free
     if size * ROOM > free:
@@ -233,6 +236,22 @@ def _drill_app(
     started: float,
 ) -> Data:
     """Starts an application against what was restored, and asks it."""
+    _enough_room(known.store, f"app:{name}")
+    try:
+        return _drill_files(known, name, app, binds, started)
+    finally:
+        stop(name)
+        # Another application may need the room.
+        shutil.rmtree(PLACE.restored(f"app:{name}"), ignore_errors=True)
+
+
+def _drill_files(
+    known: Known,
+    name: str,
+    app: Data,
+    binds: Mapping[str, Mapping[str, str]],
+    started: float,
+) -> Data:
     restored, chosen, _ = _fetched(known, f"app:{name}")
     for path in app["secrets"]:
         if os.path.lexists(path) and not os.path.lexists(restored + path):
@@ -256,7 +275,6 @@ def _drill_app(
             raise
         hint = "no drill has been good yet: does the command fail while there is no data?"
         raise StoreError(f"{error}; {hint}") from None
-    stop(name)
     return report
 
 

@@ -51,7 +51,9 @@ def of_host(plan: Plan) -> FileSet:
 
 
 def of_app(name: str, app: Data) -> FileSet:
-    """The files of an application, with consistent copies of its SQLite databases."""
+    """The files of an application, with consistent copies of its SQLite databases. Raises
+    FilesError."""
+    refuse_holes(name, app)
     databases, problems = copy_databases(name, app)
     note_owners(name, app)
     shared = app["shared"]
@@ -62,6 +64,29 @@ def of_app(name: str, app: Data) -> FileSet:
         (*app["without"], *originals),
         tuple(problems),
     )
+
+
+def refuse_holes(name: str, app: Data) -> None:
+    """Raises FilesError for files that say that they have more than the disk holds: reading the
+    holes in them would take hours, in which nothing else is stored."""
+    if not os.path.isdir(app["shared"]):
+        return
+    state = os.statvfs(app["shared"])
+    most, without = state.f_blocks * state.f_frsize, {*app["without"]}
+    total = 0
+    for folder, folders, names in os.walk(app["shared"]):
+        folders[:] = [item for item in folders if os.path.join(folder, item) not in without]
+        for path in (os.path.join(folder, item) for item in names):
+            with suppress(OSError):
+                file = os.lstat(path)
+                holes = file.st_size - file.st_blocks * 512 if path not in without else 0
+                total += max(0, holes)
+            if total > most:
+                raise FilesError(
+                    f"the files of {name} are not stored: {_on_a_line(path)} and others have "
+                    "holes, with which they are larger than the disk. Leave them out with "
+                    "`backup.exclude`"
+                )
 
 
 def owners(app: Data) -> dict[str, tuple[int, int]]:

@@ -112,13 +112,14 @@ def _parts(plan: Plan, kind: str, problems: list[str]) -> Any:
             yield part
     if kind == "logs":
         return
+    # Before the applications': what those have cannot delay it.
+    yield Part(of_host(plan), now(), {})
     for name, app in plan.apps.items():
         started = now()
         files = _attempt(name, lambda n=name, a=app: of_app(n, a), problems)  # type: ignore[misc]
         if files:
             problems += [f"{name}: {text}" for text in files.problems]
             yield Part(files, started, {})
-    yield Part(of_host(plan), now(), {})
 
 
 def of_source(source: Data, kind: str) -> Part:
@@ -138,7 +139,8 @@ class Stored(NamedTuple):
 
 
 def store_at(store: Store, parts: Sequence[Part], problems: list[str]) -> None:
-    """Stores sets at one target. A target that fails once gets no more of them in this run."""
+    """Stores sets at one target. One that fails keeps no other from being stored, unless the target
+    does not answer any more."""
     stored: list[Stored] = []
     told: list[str] = []
     with lock(f"store-{store.name}", wait=True, shared=True):
@@ -146,7 +148,7 @@ def store_at(store: Store, parts: Sequence[Part], problems: list[str]) -> None:
             store.refuse_silent()
             for part in parts:
                 if part.files.paths:
-                    stored.append(_add(store, part))
+                    _try_to_add(store, part, stored, told)
         except FAILURES as error:
             told.append(str(error) or type(error).__name__)
         try:
@@ -157,7 +159,22 @@ def store_at(store: Store, parts: Sequence[Part], problems: list[str]) -> None:
     problems += dict.fromkeys(told)
 
 
-def _add(store: Store, part: Part) -> Stored:
+def _try_to_add(store: Store, part: Part, stored: list[Stored], told: list[str]) -> None:
+    """Stores a set. Raises StoreError if the target does not answer."""
+    try:
+        made, lacks = _add(store, part)
+    except FAILURES as error:
+        told.append(str(error) or type(error).__name__)
+        # restic goes on trying for long: the others are not tried in vain.
+        store.exists()
+        return
+    stored.append(made)
+    if lacks:
+        told.append(f"{part.files.name}: its backup at {store.name} is not whole: {lacks}")
+
+
+def _add(store: Store, part: Part) -> tuple[Stored, str | None]:
+    """Stores a set. Returns it, and what it lacks."""
     began = time.monotonic()
     name = part.files.name
     told = {"until": part.until, "content": part.content}
@@ -175,7 +192,7 @@ def _add(store: Store, part: Part) -> Stored:
         "added": summary.get("data_added"),
         "snapshot": summary["snapshot_id"],
     }
-    return Stored(name, summary["snapshot_id"], note)
+    return Stored(name, summary["snapshot_id"], note), summary.get("lacks")
 
 
 def _confirm(store: Store, stored: Sequence[Stored], problems: list[str]) -> None:

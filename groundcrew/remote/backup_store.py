@@ -32,6 +32,15 @@ class LockedError(StoreError):
     """A lock in the repository is in the way: of a program that runs, or was killed."""
 
 
+class IncompleteError(StoreError):
+    """A backup was made, and lacks files that could not be read."""
+
+    def __init__(self, text: str, told: list[Data]) -> None:
+        super().__init__(text)
+        self.told = told
+        """What restic says of the backup."""
+
+
 class Snapshot(NamedTuple):
     """One backup of a set."""
 
@@ -119,6 +128,8 @@ class Store(NamedTuple):
             raise StoreError(f"target {self.name}: no answer within {seconds:.0f} s") from None
         except OSError as error:
             raise StoreError(f"target {self.name}: {error.strerror}: {error.filename}") from None
+        if result.returncode == UNREAD and "backup" in words:
+            raise IncompleteError(unread(result.stderr), messages(result.stdout))
         if result.returncode != 0:
             kind = LockedError if LOCKED in result.stderr else StoreError
             raise kind(f"target {self.name}: {reason(result.stderr)}")
@@ -192,18 +203,23 @@ class Store(NamedTuple):
         self, set_name: str, paths: Sequence[str], until: float, without: Sequence[str] = ()
     ) -> Data:
         """Stores paths as a new snapshot, and makes the repository if there is none. Returns
-        restic's summary. Whether the target has kept it, `missing` says.
+        restic's summary, with `lacks` if files could not be read. Whether the target has kept it,
+        `missing` says.
 
         `without` are paths below them that are left out, without what they contain.
         """
         words = ["backup", f"--host={self.host}", f"--tag=set={set_name}", f"--tag=until={until}"]
         words += [f"--exclude={escaped(path)}" for path in without]
         # One after the other: the host serves others meanwhile.
-        told = self._with_repository(*words, "--", *paths)
+        lacks = {}
+        try:
+            told = self._with_repository(*words, "--", *paths)
+        except IncompleteError as error:
+            told, lacks = error.told, {"lacks": str(error)}
         summary = next((item for item in told if item.get("message_type") == "summary"), {})
         if not summary.get("snapshot_id"):
             raise StoreError(f"target {self.name}: restic made no snapshot of {set_name}")
-        return summary
+        return {**summary, **lacks}
 
     def _with_repository(self, *words: str) -> list[Data]:
         """The messages of a command; the repository is made if that is what it lacks."""
@@ -281,6 +297,8 @@ class Store(NamedTuple):
 NOT_THERE = ("no such file", "not exist")
 """What targets of all kinds say of a file that is not there, and not of one that is refused."""
 
+UNREAD = 3
+"""restic's exit status for a backup that was made without some files."""
 LOCKED = "repository is already locked"
 OTHER_KEY = "its repository of this host has another key: set backup.key to that one"
 REFUSED = "Permission denied ("
@@ -375,6 +393,18 @@ def reason(text: str) -> str:
         )
     marked = [line for line in lines if line.startswith(("Fatal", "fatal", "error", "ssh:"))]
     return printable((marked or lines or ["restic failed without a message"])[0])[:500]
+
+
+def unread(text: str) -> str:
+    """What a backup lacks, from restic's errors. Applications choose the names of their files, such
+    as one in more directories than a path may have."""
+    names = list(dict.fromkeys(str(item["item"]) for item in messages(text) if item.get("item")))
+    if not names:
+        return "a file cannot be read"
+    first = names[0] if len(names[0]) <= 200 else f"{names[0][:200]}..."
+    more = f" and {len(names) - 1} more" if names[1:] else ""
+    # On one line, whatever the name has.
+    return f"{json.dumps(first)[1:-1]}{more} cannot be read"
 
 
 def escaped(path: str) -> str:

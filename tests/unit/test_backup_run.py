@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -19,17 +20,31 @@ class Target:
 
     name = "disk"
 
-    def __init__(self, lost: Sequence[str] = (), refused: Sequence[str] = ()) -> None:
-        self.lost, self.refused, self.asked = lost, refused, list[str]()
+    def __init__(
+        self,
+        lost: Sequence[str] = (),
+        refused: Sequence[str] = (),
+        lacks: Sequence[str] = (),
+        gone: bool = False,
+    ) -> None:
+        self.lost, self.refused, self.lacks, self.gone = lost, refused, lacks, gone
+        self.asked = list[str]()
 
     def refuse_silent(self) -> None:
         pass
+
+    def exists(self) -> bool:
+        self.asked.append("exists")
+        if self.gone:
+            raise StoreError("target disk: no answer within 5 s")
+        return True
 
     def add(self, name: str, *_: Any) -> dict[str, Any]:
         self.asked.append(name)
         if name in self.refused:
             raise StoreError(f"target disk: no room for {name}")
-        return {"snapshot_id": f"id-{name}", "data_added": 5}
+        made = {"snapshot_id": f"id-{name}", "data_added": 5}
+        return {**made, "lacks": "a file cannot be read"} if name in self.lacks else made
 
     def missing(self, made: Sequence[str]) -> list[str]:
         self.asked.append("missing")
@@ -75,11 +90,39 @@ def test_a_set_that_a_target_has_lost_is_told_and_not_noted() -> None:
 def test_what_was_stored_before_a_target_failed_is_noted() -> None:
     target = Target(refused=["b"])
     assert stored(target) == ["target disk: no room for b"]
-    assert target.asked == ["a", "b", "missing"]
+    assert target.asked == ["a", "b", "exists", "missing"]
     state = backup_plan.read_state()
     assert set(state["sets"]) == {"a"}
     # A drill knows whose it is, should the target have it after all.
     assert set(state["begun"]) == {"a", "b"}
+
+
+def test_a_set_that_fails_keeps_no_other_from_being_stored() -> None:
+    target = Target(refused=["a"])
+    assert stored(target) == ["target disk: no room for a"]
+    assert target.asked == ["a", "exists", "b", "missing"]
+    assert set(backup_plan.read_state()["sets"]) == {"b"}
+
+
+def test_a_target_that_does_not_answer_is_not_tried_again() -> None:
+    target = Target(refused=["a", "b"], gone=True)
+    assert stored(target) == ["target disk: no room for a", "target disk: no answer within 5 s"]
+    assert target.asked == ["a", "exists"]
+
+
+def test_a_backup_that_lacks_files_is_stored_and_told() -> None:
+    target = Target(lacks=["a"])
+    assert stored(target) == ["a: its backup at disk is not whole: a file cannot be read"]
+    assert set(backup_plan.read_state()["sets"]) == {"a", "b"}
+
+
+def test_applications_come_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backup_run, "of_source", lambda *_: Part(FileSet("db", (), ()), 1.0, {}))
+    monkeypatch.setattr(backup_run, "of_host", lambda _: FileSet("host", (), ()))
+    monkeypatch.setattr(backup_run, "of_app", lambda name, _: FileSet(f"app:{name}", (), ()))
+    plan = cast(Any, SimpleNamespace(sources=[{"title": "db"}], apps={"shop": {}}))
+    parts = backup_run._parts(plan, "daily", [])
+    assert [part.files.name for part in parts] == ["db", "host", "app:shop"]
 
 
 def test_a_drill_reads_the_list_again_if_a_backup_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,3 +147,14 @@ def test_a_drill_reads_the_list_again_if_a_backup_is_gone(monkeypatch: pytest.Mo
     made.append(Snapshot("new", "host", 2.0, 2.0, ()))
     assert backup_drill._fetched(known, "host")[1].id == "new"
     assert read == [1, 1, 2]
+
+
+def test_an_application_whose_files_are_too_large_keeps_no_other_from_a_drill() -> None:
+    store = Store("disk", {"kind": "directory", "path": "/x", "timeout": 5}, "web1", "/k")
+    huge, small = ({"disk": {"until": 1, "bytes": size}} for size in (1 << 60, 10))
+    with backup_plan.noted() as state:
+        state["sets"] = {"host": small, "app:shop": huge, "app:blog": small}
+    backup_drill._enough_room(store)
+    backup_drill._enough_room(store, "app:blog")
+    with pytest.raises(StoreError, match="no room for a drill"):
+        backup_drill._enough_room(store, "app:shop")
