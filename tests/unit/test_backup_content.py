@@ -11,6 +11,7 @@ import pytest
 from groundcrew.remote import backup_content, commands
 from groundcrew.remote.backup_run import made_here
 from groundcrew.roles.mariadb import on_host_content as of_mariadb
+from groundcrew.roles.mariadb.on_host import ServerError
 from groundcrew.roles.redis.on_host_backup import lasting
 
 FULL = {"owner": "shop", "tables": ["public.items", "public.orders"], "rows": True}
@@ -44,19 +45,30 @@ def test_what_was_removed_since_is_not_missed() -> None:
     assert backup_content.lacks(there, {"shop": FULL}, now) == []
 
 
-def test_names_that_an_application_makes_up_are_no_sql(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mariadbs_tables_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
+    rows = {"shop": f"{b'a`b'.hex()}\t0\n{b'c'.hex()}\t1\n", "blog": f"{b'd'.hex()}\t0\n"}
 
     def client(statement: str, _: str) -> str:
         asked.append(statement)
         if "SCHEMATA" in statement:
-            return "shop\nother\n"
-        return f"{b'a`b'.hex()}\n" if "HEX" in statement else "1\n"
+            return "shop\nblog\nlocked\nother\n"
+        if "'locked'" in statement:
+            raise ServerError("Lock wait timeout exceeded")
+        return next(text for name, text in rows.items() if f"'{name}'" in statement)
 
     monkeypatch.setattr(of_mariadb, "client", client)
-    found = of_mariadb.content_of({"accounts": [{"database": "shop"}, {"database": "gone"}]})
-    assert found == {"databases": {"shop": {"tables": ["a`b"], "rows": True}}}
-    assert "FROM `shop`.`a``b`" in asked[-1]
+    names = ("shop", "blog", "locked", "gone")
+    found = of_mariadb.content_of({"accounts": [{"database": name} for name in names]})
+    assert found["databases"] == {
+        "shop": {"tables": ["a`b", "c"], "rows": True},
+        "blog": {"tables": ["d"], "rows": False},
+        # One that nobody can read keeps no other from being backed up.
+        "locked": {"tables": [], "rows": False},
+    }
+    # Nothing that an application has named, which could be a view by now.
+    assert all("a`" not in text and "FROM information_schema" in text for text in asked)
+    assert all("lock_wait_timeout" in text for text in asked[1:])
 
 
 def test_keys_that_do_not_expire_are_counted() -> None:
