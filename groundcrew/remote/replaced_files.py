@@ -50,8 +50,8 @@ def unit_of(path: str, top: str = "") -> str | None:
 def replaced(process: Path) -> set[str]:
     """Names of the replaced files whose code a process has in its memory."""
     names = set()
-    # The kernel escapes line breaks in names.
-    for line in _text(process / "maps").splitlines():
+    # The kernel escapes line feeds in names, and nothing else that some count as the end of a line.
+    for line in _text(process / "maps").split("\n"):
         fields = line.split(None, 5)
         if len(fields) < 6 or "x" not in fields[1] or not fields[5].endswith(DELETED):
             continue
@@ -73,7 +73,7 @@ def _is_roots(mapping: Path) -> bool:
 def _path(text: str) -> str:
     """systemd's control group in /proc/PID/cgroup, of either version."""
     paths = {}
-    for line in text.splitlines():
+    for line in text.split("\n"):
         number, _, rest = line.partition(":")
         kind, _, path = rest.partition(":")
         paths[kind or number] = path
@@ -83,6 +83,6 @@ def _path(text: str) -> str:
 def _text(path: Path) -> str:
     """A file of /proc; empty if the process has ended."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return path.read_bytes().decode(errors="replace")
     except OSError:
         return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,27 @@ def test_units_that_run_replaced_code(proc: Proc) -> None:
 def test_what_is_no_replaced_code(proc: Proc, line: str) -> None:
     proc.add(10, "/system.slice/shop.service", line)
     assert replaced_files.pending(proc.folder) == {}
+
+
+@pytest.mark.parametrize("end", ["\r", "\x0b", "\x85", "\u2028"])
+def test_a_name_of_a_mapped_file_is_no_line(tmp_path: Path, end: str) -> None:
+    """An application maps a file of its own, whose name goes on like another mapping."""
+    path = Path(f"{tmp_path}/x{end}/etc/passwd r-xp 0 0 0 /usr/lib/\x1b[2Jforged (deleted)")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"x" * 4096)
+    code = (
+        "import mmap, sys\nfile = open(sys.argv[1], 'rb')\n"
+        "mapped = mmap.mmap(file.fileno(), 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC,"
+        " flags=mmap.MAP_PRIVATE)\nprint(1, flush=True)\nsys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"1\n"
+        assert "forged" in (Path("/proc") / str(process.pid) / "maps").read_text(encoding="utf-8")
+        names = replaced_files.replaced(Path("/proc") / str(process.pid))
+        process.kill()
+    assert not [name for name in names if "forged" in name]
 
 
 def test_a_file_of_an_application_is_never_one(proc: Proc, monkeypatch: pytest.MonkeyPatch) -> None:
