@@ -85,7 +85,7 @@ def of_host(settings: MetricsSettings) -> Iterator[Rule]:
         "an update of {{ $labels.instance }} waits for a restart",
         "/run/reboot-required.pkgs names the packages: restart the host.",
     )
-    yield from _units()
+    yield from _units(settings)
 
 
 def _disks(settings: MetricsSettings) -> Iterator[Rule]:
@@ -120,7 +120,7 @@ def _disks(settings: MetricsSettings) -> Iterator[Rule]:
     )
 
 
-def _units() -> Iterator[Rule]:
+def _units(settings: MetricsSettings) -> Iterator[Rule]:
     yield Rule(
         "UnitFailed",
         f'node_systemd_unit_state{{state="failed",{HOSTS}}} == 1',
@@ -131,7 +131,7 @@ def _units() -> Iterator[Rule]:
     )
     yield Rule(
         "UnitRestarting",
-        f"increase(node_systemd_service_restart_total{{{HOSTS}}}[10m]) > 3",
+        f"increase(node_systemd_service_restart_total{{{HOSTS}}}[10m]) > {settings.restarts}",
         0,
         "warning",
         "{{ $labels.name }} of {{ $labels.instance }} is restarted again and again",
@@ -170,8 +170,8 @@ def of_probes(settings: MetricsSettings) -> Iterator[Rule]:
     left = f"(probe_ssl_earliest_cert_expiry{{{HOSTS}}} - time()) / {DAY}"
     days = '{{ $value | printf "%.0f" }} days'
     for name, limit, severity in (
-        ("CertificateExpiring", 20, "warning"),
-        ("CertificateExpired", 3, "critical"),
+        ("CertificateExpiring", settings.certificate_days, "warning"),
+        ("CertificateExpired", settings.certificate_last_days, "critical"),
     ):
         yield Rule(
             name,

@@ -10,6 +10,8 @@ from groundcrew.manifest.model import AppSettings
 from groundcrew.metrics import Rule
 from groundcrew.roles.backup.rules import rules as of_backups
 from groundcrew.roles.backup.settings import BackupSettings
+from groundcrew.roles.fail2ban import Fail2banSettings
+from groundcrew.roles.fail2ban.rules import rules as of_fail2ban
 from groundcrew.roles.mariadb import MariadbSettings
 from groundcrew.roles.mariadb.metrics import rules as of_mariadb
 from groundcrew.roles.metrics.rules import of_host, of_probes
@@ -226,6 +228,10 @@ CASES = {
         _of("redis", redis_connected_slave_lag_seconds="29+0x20"),
     ),
     "RebootPending": Case({PENDING: YES}, {PENDING: NO}),
+    # Within ten minutes 30 addresses are banned; 15 are, after others long ago.
+    "ManyBans": _one(
+        f'groundcrew_bans_total{{jail="sshd",job="host",{WEB}}}', "0+3x20", "900+1.5x20"
+    ),
     "SwapUsed": Case(_swap(40), _swap(60)),
     "ConnectionTableFull": Case(_tracked(81), _tracked(79)),
     "CertificateExpiring": Case(
@@ -259,6 +265,7 @@ def rules() -> tuple[Rule, ...]:
         *of_postgresql(PostgresqlSettings()),
         *of_mariadb(MariadbSettings()),
         *of_redis(RedisSettings()),
+        *of_fail2ban(Fail2banSettings()),
         *of_backups(BackupSettings()),
         *of_monitoring(monitoring),
     )
