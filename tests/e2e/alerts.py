@@ -23,6 +23,8 @@ from groundcrew.roles.postgresql import PostgresqlSettings
 from groundcrew.roles.postgresql.metrics import rules as of_postgresql
 from groundcrew.roles.redis import RedisSettings
 from groundcrew.roles.redis.metrics import rules as of_redis
+from groundcrew.roles.renewal.rules import rules as of_renewal
+from groundcrew.roles.renewal.settings import RenewalSettings
 
 DAY = 86400
 WEB = 'instance="web"'
@@ -227,6 +229,7 @@ CASES = {
         _of("redis", redis_connected_slave_lag_seconds="31+0x20"),
         _of("redis", redis_connected_slave_lag_seconds="29+0x20"),
     ),
+    "LibrariesReplaced": _one(f"groundcrew_outdated_units{ON}", YES, NO),
     "RebootPending": Case({PENDING: YES}, {PENDING: NO}),
     # Within ten minutes 30 addresses are banned; 15 are, after others long ago.
     "ManyBans": _one(
@@ -266,6 +269,7 @@ def rules() -> tuple[Rule, ...]:
         *of_mariadb(MariadbSettings()),
         *of_redis(RedisSettings()),
         *of_fail2ban(Fail2banSettings()),
+        *of_renewal(RenewalSettings(alert_days=0)),
         *of_backups(BackupSettings()),
         *of_monitoring(monitoring),
     )

@@ -35,8 +35,8 @@ MORE = {
 AT_ONCE = (
     "BackupMissing", "BackupOld", "BackupTargetFull", "CertificateExpired", "CertificateExpiring",
     "ClockNotSynchronised", "ConnectionTableFull", "DiskFullSoon", "ErrorBudgetBurning",
-    "InodesFull", "MemoryLow", "MetricsBroken", "MonitoringBroken", "PostgresqlReplicaLag",
-    "UnitFailed",
+    "InodesFull", "LibrariesReplaced", "MemoryLow", "MetricsBroken", "MonitoringBroken",
+    "PostgresqlReplicaLag", "UnitFailed",
 )  # fmt: skip
 QUICK: dict[str, Any] = {
     "monitoring.interval": 5,
@@ -155,6 +155,19 @@ def test_units(site: Site) -> None:
         site.on_web("echo 'no number' > /var/lib/groundcrew/metrics/broken.prom"),
         site.on_web("rm /var/lib/groundcrew/metrics/broken.prom"),
     )
+
+
+def test_libraries_that_an_update_has_replaced(site: Site) -> None:
+    """Of a unit that groundcrew does not know, so that it is left alone."""
+    program = "/usr/local/bin/sleep"
+    renewal = "systemctl start groundcrew-renew.service"
+    site.fires(
+        "LibrariesReplaced",
+        site.on_web(f"cp /bin/sleep {program} && systemd-run -q --unit=old {program} 900 && "
+                    f"sleep 1 && cp {program} {program}.new && mv {program}.new {program}; "
+                    f"{renewal}"),
+        site.on_web(f"systemctl stop old; rm {program}; {renewal}"),
+    )  # fmt: skip
 
 
 def test_what_lasts(site: Site) -> None:
