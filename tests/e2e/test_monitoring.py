@@ -45,8 +45,13 @@ RECEIVERS = {
     "test": {"type": "webhook", "url": {"env": "TEST_WEBHOOK"}},
     "team": {"type": "dingtalk", "url": {"env": "TEST_CHAT"}, "key": {"env": "TEST_CHAT_KEY"}},
 }
+AT_ONCE = (
+    "InodesFull", "LibrariesReplaced", "MariadbDown", "PostgresqlConnections", "RedisFull",
+    "UnitFailed",
+)  # fmt: skip
 QUICK = {
     "monitoring.interval": 5,
+    "monitoring.lasting": dict.fromkeys(AT_ONCE, 5),
     "monitoring.group_wait": 1,
     "monitoring.group_interval": 5,
     "metrics.patience": 5,
@@ -392,6 +397,34 @@ def test_a_full_disk_is_told(site: Site) -> None:
         assert f"alert: DiskFull (critical) {WEB}" in told.stdout + told.stderr
     finally:
         site.web.out("umount /srv/full && rmdir /srv/full")
+
+
+def test_what_goes_wrong_on_a_host_is_told_and_so_is_its_end(site: Site) -> None:
+    """More of them: `tests/e2e/test_alerts.py`."""
+    addresses = " ".join(f"203.0.113.{number}" for number in range(1, 26))
+    names = ("InodesFull", "LibrariesReplaced", "UnitFailed")
+    sleep, renewal = "/usr/local/bin/sleep", "systemctl start groundcrew-renew.service"
+    began = time.monotonic()
+    site.web.out(
+        "mkdir -p /srv/many && mount -t tmpfs -o size=1M,nr_inodes=50 tmpfs /srv/many && "
+        "touch $(seq -f /srv/many/%g 48) && systemd-run -q --unit=broken false; "
+        f"fail2ban-client set sshd banip {addresses}; cp /bin/sleep {sleep}; "
+        f"systemd-run -q --unit=old {sleep} 900; sleep 1; "
+        f"cp {sleep} {sleep}.new && mv {sleep}.new {sleep} && {renewal}"
+    )
+    try:
+        # Its end comes ten minutes after the last ban.
+        for name in (*names, "ManyBans"):
+            until(functools.partial(site.inbox.alerts, name))
+            seen(name, time.monotonic() - began)
+    finally:
+        site.web.out(
+            "umount /srv/many; rmdir /srv/many; systemctl reset-failed broken; "
+            f"fail2ban-client set sshd unbanip {addresses}; "
+            f"systemctl stop old; rm {sleep}; {renewal}"
+        )
+    for name in names:
+        until(functools.partial(site.inbox.alerts, name, "resolved"))
 
 
 def red(site: Site, told: str) -> bool:
