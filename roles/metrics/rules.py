@@ -103,9 +103,12 @@ def _disks(settings: MetricsSettings) -> Iterator[Rule]:
     )
     yield Rule(
         "DiskFullSoon",
+        # What a release or an update has written at once is out of the shorter window before the
+        # alert could fire.
         f"predict_linear(node_filesystem_avail_bytes{where}[6h], {DAY}) < 0 "
+        f"and predict_linear(node_filesystem_avail_bytes{where}[1h], {DAY}) < 0 "
         f"and 100 - 100 * {space[0]} / {space[1]} > {settings.disk_used // 2}",
-        30 * MINUTE,
+        2 * HOUR,
         "warning",
         f"{place} will be full within a day if it goes on like this",
         "Find what grows, as with DiskFull.",

@@ -164,7 +164,10 @@ CASES = {
     "OutOfMemory": _one(f"node_vmstat_oom_kill{ON}", "0+0x4 1+0x20", "7+0x20"),
     "ClockNotSynchronised": _one(f"node_timex_sync_status{ON}", NO, YES, 40),
     "DiskFull": Case(_disk("9+0x20"), _disk("11+0x20")),
-    "DiskFullSoon": Case(_disk("40-0.5x100"), _disk("40-0.01x100"), 60),
+    "DiskFullSoon": Case(_disk("60-0.1x300"), _disk("40-0.01x300"), 180),
+    # What was written within a few minutes, on a host that is measured for the first time.
+    "DiskFullSoon after a release": Case({}, _disk("50+0x10 40+0x300"), 60),
+    "DiskFullSoon long after a release": Case({}, _disk("50+0x10 40+0x300"), 180),
     "InodesFull": Case(_disk("90+0x20", "5+0x20"), _disk("90+0x20", "50+0x20")),
     "UnitFailed": _one(UNIT, YES, NO),
     "UnitRestarting": _one(RESTARTS, "0+1x20", "5+0x20"),
