@@ -230,16 +230,23 @@ def test_a_replica_that_does_not_follow(site: Site) -> None:
     )
 
 
-def ask(site: Site, path: str, number: int) -> None:
-    """So many requests for a path, from the host itself over one connection."""
-    program = f"""
-import http.client, ssl
-client = http.client.HTTPSConnection("127.0.0.1", context=ssl._create_unverified_context())
-for _ in range({number}):
-    client.request("GET", "{path}", headers={{"Host": "hello.test"}})
+ASK = """
+import http.client, socket, ssl, sys
+class Client(http.client.HTTPConnection):
+    def connect(self):
+        plain = socket.create_connection(("127.0.0.1", 443))
+        context = ssl._create_unverified_context()
+        self.sock = context.wrap_socket(plain, server_hostname=self.host)
+client = Client("hello.test")
+for _ in range(int(sys.argv[2])):
+    client.request("GET", sys.argv[1])
     client.getresponse().read()
 """
-    inside(site.web, "python3 -", program)
+
+
+def ask(site: Site, path: str, number: int) -> None:
+    """So many requests for a path, from the host itself."""
+    inside(site.web, f"python3 - {path} {number}", ASK)
 
 
 def test_a_budget_of_errors(site: Site) -> None:

@@ -72,8 +72,8 @@ class Site:
             until(lambda: len(self.inbox.alerts(name)) > before[0], patience)
             seen(name, time.monotonic() - began)
         finally:
+            ended = time.monotonic()
             end()
-        ended = time.monotonic()
         until(lambda: len(self.inbox.alerts(name, "resolved")) > before[1], end_within)
         seen(f"{name}: its end", time.monotonic() - ended)
         alert: dict[str, Any] = self.inbox.alerts(name)[-1]
