@@ -512,6 +512,11 @@ class RoleSettings(Settings):
         reason."""
         return ()
 
+    def unknown(self, place: Place) -> Iterable[tuple[tuple[str, ...], str]]:  # noqa: ARG002
+        """Names in the role's settings of what no host of the inventory brings: key in its settings
+        -> reason."""
+        return ()
+
 
 class GroupSettings(RoleSettings):
     """Settings of a role for the hosts of the inventory's group that is called like the role."""

@@ -28,6 +28,7 @@ from groundcrew.remote.renewal_state import (
     read_state,
     tasks,
     waiting,
+    write_metric,
     write_state,
 )
 from groundcrew.remote.replaced_files import INIT
@@ -55,6 +56,7 @@ def main() -> int:
         write_state(state)
         failed += [line] if why else []
     left = waiting()
+    write_metric(len(left))
     for unit in set(state["units"]) - set(left) - _unfinished():
         if state["units"][unit]["packages"] != now or state["units"][unit]["why"]:
             del state["units"][unit]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from groundcrew.remote.app_files import RELEASE, show_units
+from groundcrew.remote.maintenance_metric import FOLDER as METRICS
 from groundcrew.remote.private_file import write_private
 from groundcrew.remote.replaced_files import INIT, pending
 
@@ -23,6 +24,9 @@ APPS = "/etc/groundcrew/apps"
 """What the host knows about applications, one file each."""
 
 STATE = "/var/lib/groundcrew/renewal.json"
+METRIC = f"{METRICS}/renewal.prom"
+"""How many units still run replaced files after a renewal, in Prometheus' text format."""
+
 PACKAGES = "/var/lib/dpkg/status"
 APP_UNIT = re.compile(
     rf"(?P<app>[a-z][a-z0-9-]*)(\.(?P<part>[^@.]+))?@(?P<release>{RELEASE.pattern})"
@@ -68,6 +72,11 @@ def read_state(path: str = STATE) -> Data:
 def write_state(state: Data, path: str = STATE) -> None:
     """Stores it."""
     write_private(path, json.dumps(state, indent=1))
+
+
+def write_metric(units: int, path: str = METRIC) -> None:
+    """Stores how many units still run replaced files."""
+    write_private(path, f"groundcrew_outdated_units {units}\n", 0o644)
 
 
 def packages(path: str = PACKAGES) -> str:

@@ -248,6 +248,14 @@ class HostBase(Settings):
         # A role that is misplaced may not know what it brings.
         return found or self.brought.conflicts()
 
+    def unknown(self) -> Iterable[tuple[tuple[str, ...], str]]:
+        """Names of what no host of the inventory brings: key -> reason."""
+        for name in type(self).model_fields:
+            role = getattr(self, name)
+            if isinstance(role, RoleSettings):
+                for path, reason in role.unknown(self.place):
+                    yield (name, *path), reason
+
     def of_applications(self) -> Brings:
         """What the applications themselves bring."""
         return Brings()

@@ -31,7 +31,14 @@ def acquainted(
     ]
     # What a host's roles bring costs time, and only monitoring asks for that of others.
     known = tuple(replace(item, measured=_measured(first[item.name])) for item in strangers)
-    return {name: _at(settings, name, known) for name, settings in hosts.items()}, problems
+    placed = {name: _at(settings, name, known) for name, settings in hosts.items()}
+    # Hosts with a problem may not know what they bring.
+    problems = problems or [
+        problem[name](path, reason)
+        for name, settings in placed.items()
+        for path, reason in settings.unknown()
+    ]
+    return placed, problems
 
 
 def _at(settings: Model, name: str, hosts: tuple[Neighbour, ...]) -> Model:

@@ -44,6 +44,9 @@ class Fail2banSettings(RoleSettings):
     ignore: tuple[Network, ...] = ()
     """Addresses and networks, IPv4 or IPv6, that are never banned, besides the host itself."""
 
+    many_bans: int = Field(20, ge=1)
+    """Bans within ten minutes: where the host is monitored, an alert fires if there are more."""
+
     def brings(self, host: HostView) -> Brings:
         """See `roles/fail2ban/brings.py`."""
         from groundcrew.roles.fail2ban.brings import brings  # noqa: PLC0415 - it needs this module

@@ -85,7 +85,7 @@ def of_host(settings: MetricsSettings) -> Iterator[Rule]:
         "an update of {{ $labels.instance }} waits for a restart",
         "/run/reboot-required.pkgs names the packages: restart the host.",
     )
-    yield from _units()
+    yield from _units(settings)
 
 
 def _disks(settings: MetricsSettings) -> Iterator[Rule]:
@@ -103,9 +103,12 @@ def _disks(settings: MetricsSettings) -> Iterator[Rule]:
     )
     yield Rule(
         "DiskFullSoon",
+        # What a release or an update has written at once is out of the shorter window before the
+        # alert could fire.
         f"predict_linear(node_filesystem_avail_bytes{where}[6h], {DAY}) < 0 "
+        f"and predict_linear(node_filesystem_avail_bytes{where}[1h], {DAY}) < 0 "
         f"and 100 - 100 * {space[0]} / {space[1]} > {settings.disk_used // 2}",
-        30 * MINUTE,
+        2 * HOUR,
         "warning",
         f"{place} will be full within a day if it goes on like this",
         "Find what grows, as with DiskFull.",
@@ -120,7 +123,7 @@ def _disks(settings: MetricsSettings) -> Iterator[Rule]:
     )
 
 
-def _units() -> Iterator[Rule]:
+def _units(settings: MetricsSettings) -> Iterator[Rule]:
     yield Rule(
         "UnitFailed",
         f'node_systemd_unit_state{{state="failed",{HOSTS}}} == 1',
@@ -131,7 +134,7 @@ def _units() -> Iterator[Rule]:
     )
     yield Rule(
         "UnitRestarting",
-        f"increase(node_systemd_service_restart_total{{{HOSTS}}}[10m]) > 3",
+        f"increase(node_systemd_service_restart_total{{{HOSTS}}}[10m]) > {settings.restarts}",
         0,
         "warning",
         "{{ $labels.name }} of {{ $labels.instance }} is restarted again and again",
@@ -170,8 +173,8 @@ def of_probes(settings: MetricsSettings) -> Iterator[Rule]:
     left = f"(probe_ssl_earliest_cert_expiry{{{HOSTS}}} - time()) / {DAY}"
     days = '{{ $value | printf "%.0f" }} days'
     for name, limit, severity in (
-        ("CertificateExpiring", 20, "warning"),
-        ("CertificateExpired", 3, "critical"),
+        ("CertificateExpiring", settings.certificate_days, "warning"),
+        ("CertificateExpired", settings.certificate_last_days, "critical"),
     ):
         yield Rule(
             name,

@@ -49,6 +49,16 @@ class MetricsSettings(RoleSettings):
     reboot_days: int = Field(7, ge=0, le=365)
     """Days for which an update may wait for a restart of the host before an alert fires."""
 
+    certificate_days: int = Field(20, ge=1, le=365)
+    """Days: an alert fires while a certificate is valid for less. certbot renews 30 days before the
+    end."""
+
+    certificate_last_days: int = Field(3, ge=1, le=365)
+    """Days: a critical alert fires while a certificate is valid for less."""
+
+    restarts: int = Field(3, ge=1, le=1000)
+    """Restarts of a unit within ten minutes: an alert fires if there are more."""
+
     slow: float = Field(2.0, gt=0)
     """Seconds: an alert fires if a health path has taken longer for five minutes on average."""
 

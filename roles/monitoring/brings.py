@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from groundcrew.contract import Brings, HostView, Port, Reads, Renewal, StatusLines, Unit
+from groundcrew.contract import (
+    BackupSource,
+    Brings,
+    HostView,
+    Port,
+    Reads,
+    Renewal,
+    StatusLines,
+    Unit,
+)
 from groundcrew.memory import Share, in_bytes
 from groundcrew.metrics import Metrics
 from groundcrew.roles.monitoring import builders
@@ -14,6 +23,7 @@ from groundcrew.roles.monitoring.rules import rules
 from groundcrew.roles.monitoring.settings import MonitoringSettings
 
 ON_HOST = "groundcrew.roles.monitoring.on_host"
+ON_HOST_BACKUP = "groundcrew.roles.monitoring.on_host_backup"
 USER = "prometheus"
 
 
@@ -61,6 +71,11 @@ def brings(settings: MonitoringSettings, host: HostView) -> Brings:
             Metrics("alertmanager", settings.alerts_port, loopback=True),
         ],
         rules=tuple(rules(settings)),
+        backups=[
+            BackupSource("monitoring", ON_HOST_BACKUP, {"port": settings.port}, ("monitoring",))
+        ]
+        if settings.backup
+        else [],
         renewals=[
             Renewal(builders.PROMETHEUS),
             Renewal(builders.ALERTMANAGER),

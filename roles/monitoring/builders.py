@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def entries(settings: MonitoringSettings, place: Place, secrets: Secrets) -> lis
     return [
         Directory("/etc/groundcrew"),
         Directory(FOLDER),
-        File(RULES, rules(place.hosts), validate="promtool check rules {}"),
+        File(RULES, rules(place.hosts, settings.lasting), validate="promtool check rules {}"),
         File(
             CONFIGURATION,
             configuration(settings, place),
@@ -152,12 +153,15 @@ def jobs(found: Sequence[tuple[Neighbour, str, Metrics]]) -> list[dict[str, Any]
     ]
 
 
-def rules(hosts: Iterable[Neighbour]) -> str:
-    """The alerts, each about the hosts that brought it."""
+def rules(hosts: Iterable[Neighbour], lasting: Mapping[str, int] | None = None) -> str:
+    """The alerts, each about the hosts that brought it. `lasting` replaces how long those of a name
+    must hold, in seconds."""
+    chosen = lasting or {}
     owners: dict[Rule, list[str]] = {}
     for host in hosts:
         for rule in host.measured().rules:
-            owners.setdefault(rule, []).append(host.name)
+            kept = replace(rule, lasting=chosen.get(rule.name, rule.lasting))
+            owners.setdefault(kept, []).append(host.name)
     return as_yaml({"groups": [_group(owners, every) for every in _paces(owners)]})
 
 

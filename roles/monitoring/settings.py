@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, Tag
 
+from groundcrew.bindings import Place
 from groundcrew.contract import Brings, GroupSettings, HostView
 from groundcrew.manifest.secret import OperatorSecret, SecretSource
 from groundcrew.manifest.types import OneLine, Size
 from groundcrew.model import Settings, by_type
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,23}$")]
+Alert = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z]{1,63}$")]
 Address = Annotated[str, StringConstraints(pattern=r"^[^\s@,<>]+@[^\s@,<>]+$")]
 
 
@@ -165,6 +168,12 @@ class MonitoringSettings(GroupSettings):
     size: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*(MB|GB|TB)$")] = "5GB"
     """Most disk space of the metrics: the oldest go before `retention` is over."""
 
+    backup: bool = False
+    """Whether the backups of the monitoring host contain the metrics, which need as much space
+    there and once more on the host. `playbooks/restore.py --data app=monitoring` puts them back.
+    Prometheus then lets whoever may connect to its port, root and administrators, delete
+    metrics."""
+
     interval: int = Field(15, ge=1, le=300)
     """Seconds between two measurements."""
 
@@ -177,6 +186,11 @@ class MonitoringSettings(GroupSettings):
 
     repeat_interval: int = Field(4 * 3600, ge=60)
     """Seconds after which an alert that still fires is sent again."""
+
+    lasting: dict[Alert, Annotated[int, Field(ge=0, le=30 * 86400)]] = Field(default_factory=dict)
+    """Seconds for which an alert's condition must hold before it fires, by the alert's name, such
+    as `{"UnitFailed": 600}`; others keep their own. They take precedence over `metrics.patience`
+    and `metrics.reboot_days`."""
 
     port: int = Field(9090, ge=1, le=65535)
     """Port of Prometheus on 127.0.0.1."""
@@ -210,6 +224,32 @@ class MonitoringSettings(GroupSettings):
     def bots(self) -> dict[str, BotReceiver]:
         """The receivers whose format Alertmanager does not know."""
         return {name: item for name, item in self.used.items() if isinstance(item, BotReceiver)}
+
+    def contradictions(self, host: HostView) -> Iterable[tuple[tuple[str, ...], str]]:
+        """Backups without a target, or with an application of the same name."""
+        if not self.backup or "monitoring" not in host.place.groups:
+            return
+        if not host.backed_up:
+            yield ("backup",), "the host has no backups: set backup.targets"
+        if "monitoring" in host.app:
+            yield (
+                ("backup",),
+                "an application of this host is called monitoring too, and a restore could not "
+                "tell them apart: rename it",
+            )
+
+    def unknown(self, place: Place) -> Iterable[tuple[tuple[str, ...], str]]:
+        """Names of alerts that no host brings."""
+        if not self.lasting or "monitoring" not in place.groups:
+            return
+        known = {rule.name for host in place.hosts for rule in host.measured().rules}
+        for name in sorted(self.lasting.keys() - known):
+            near = difflib.get_close_matches(name, known, 1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            yield (
+                ("lasting", name),
+                f"no host has an alert of this name (docs/monitoring.md lists them){meant}",
+            )
 
     def brings(self, host: HostView) -> Brings:
         """See `roles/monitoring/brings.py`."""

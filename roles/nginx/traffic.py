@@ -32,7 +32,7 @@ def log_format(name: str) -> str:
 
 def log_line(name: str) -> str:
     """The directive that has requests counted for an application."""
-    return f"access_log {LOG_FILE} {log_format(name)} if=$groundcrew_counted"
+    return f"access_log {LOG_FILE} {log_format(name)} if=$groundcrew_visit"
 
 
 def configuration(apps: Iterable[str]) -> str:

@@ -29,6 +29,10 @@ class RenewalSettings(RoleSettings):
     """Whether database servers are restarted too, last. That cuts their connections off, which
     applications must cope with. If not, verify and status name them."""
 
+    alert_days: int = Field(7, ge=0, le=365)
+    """Days for which units may still run replaced libraries, as nothing restarts them by itself:
+    where the host is monitored, an alert fires after that."""
+
     def brings(self, host: HostView) -> Brings:
         """See `roles/renewal/brings.py`."""
         from groundcrew.roles.renewal.brings import brings  # noqa: PLC0415 - it needs this module

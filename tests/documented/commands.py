@@ -360,6 +360,11 @@ NOT_RUN = {
         )
     },
     f"{RESTORE} --data restore=shop": Not("a host that is new", LOST),
+    f"{PROD} playbooks/restore.py -y --data app=monitoring --data restore=monitoring": Not(
+        "a host that is new",
+        "tests/e2e/test_monitoring_life.py::"
+        "test_a_monitoring_host_that_is_lost_comes_back_with_its_history",
+    ),
     f"{PROD} deploy.py -y --data prepare=yes": Not("a host that is new", LOST),
     f'{RESTORE} --data at="2026-11-22 14:00" --data restore=shop': Not("the same", BACKUP),
     f"{PROD} playbooks/alert_test.py -y": Not("a host that monitors others", ALERT),

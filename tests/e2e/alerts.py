@@ -10,6 +10,8 @@ from groundcrew.manifest.model import AppSettings
 from groundcrew.metrics import Rule
 from groundcrew.roles.backup.rules import rules as of_backups
 from groundcrew.roles.backup.settings import BackupSettings
+from groundcrew.roles.fail2ban import Fail2banSettings
+from groundcrew.roles.fail2ban.rules import rules as of_fail2ban
 from groundcrew.roles.mariadb import MariadbSettings
 from groundcrew.roles.mariadb.metrics import rules as of_mariadb
 from groundcrew.roles.metrics.rules import of_host, of_probes
@@ -21,6 +23,8 @@ from groundcrew.roles.postgresql import PostgresqlSettings
 from groundcrew.roles.postgresql.metrics import rules as of_postgresql
 from groundcrew.roles.redis import RedisSettings
 from groundcrew.roles.redis.metrics import rules as of_redis
+from groundcrew.roles.renewal.rules import rules as of_renewal
+from groundcrew.roles.renewal.settings import RenewalSettings
 
 DAY = 86400
 WEB = 'instance="web"'
@@ -160,7 +164,10 @@ CASES = {
     "OutOfMemory": _one(f"node_vmstat_oom_kill{ON}", "0+0x4 1+0x20", "7+0x20"),
     "ClockNotSynchronised": _one(f"node_timex_sync_status{ON}", NO, YES, 40),
     "DiskFull": Case(_disk("9+0x20"), _disk("11+0x20")),
-    "DiskFullSoon": Case(_disk("40-0.5x100"), _disk("40-0.01x100"), 60),
+    "DiskFullSoon": Case(_disk("60-0.1x300"), _disk("40-0.01x300"), 180),
+    # What was written within a few minutes, on a host that is measured for the first time.
+    "DiskFullSoon after a release": Case({}, _disk("50+0x10 40+0x300"), 60),
+    "DiskFullSoon long after a release": Case({}, _disk("50+0x10 40+0x300"), 180),
     "InodesFull": Case(_disk("90+0x20", "5+0x20"), _disk("90+0x20", "50+0x20")),
     "UnitFailed": _one(UNIT, YES, NO),
     "UnitRestarting": _one(RESTARTS, "0+1x20", "5+0x20"),
@@ -225,7 +232,12 @@ CASES = {
         _of("redis", redis_connected_slave_lag_seconds="31+0x20"),
         _of("redis", redis_connected_slave_lag_seconds="29+0x20"),
     ),
+    "LibrariesReplaced": _one(f"groundcrew_outdated_units{ON}", YES, NO),
     "RebootPending": Case({PENDING: YES}, {PENDING: NO}),
+    # Within ten minutes 30 addresses are banned; 15 are, after others long ago.
+    "ManyBans": _one(
+        f'groundcrew_bans_total{{jail="sshd",job="host",{WEB}}}', "0+3x20", "900+1.5x20"
+    ),
     "SwapUsed": Case(_swap(40), _swap(60)),
     "ConnectionTableFull": Case(_tracked(81), _tracked(79)),
     "CertificateExpiring": Case(
@@ -259,6 +271,8 @@ def rules() -> tuple[Rule, ...]:
         *of_postgresql(PostgresqlSettings()),
         *of_mariadb(MariadbSettings()),
         *of_redis(RedisSettings()),
+        *of_fail2ban(Fail2banSettings()),
+        *of_renewal(RenewalSettings(alert_days=0)),
         *of_backups(BackupSettings()),
         *of_monitoring(monitoring),
     )

@@ -10,11 +10,10 @@ import shlex
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from groundcrew.metrics import Measured, Neighbour
 from groundcrew.roles.monitoring import builders
 from tests.e2e.alerts import CASES, promtool, rules
 from tests.e2e.harness import LabHost, Run, good, inside, pyinfra
+from tests.e2e.inbox import SECRET, Inbox, seen, served, until
 
 WEB, MONITOR = "mon-web", "mon-host"
 INVENTORY = """\
@@ -41,13 +41,17 @@ EXPORTERS = (
     "prometheus-blackbox-exporter",
     "groundcrew-metrics-traffic",
 )
-SECRET = "a-word-that-nobody-may-see"
 RECEIVERS = {
     "test": {"type": "webhook", "url": {"env": "TEST_WEBHOOK"}},
     "team": {"type": "dingtalk", "url": {"env": "TEST_CHAT"}, "key": {"env": "TEST_CHAT_KEY"}},
 }
+AT_ONCE = (
+    "InodesFull", "LibrariesReplaced", "MariadbDown", "PostgresqlConnections", "RedisFull",
+    "UnitFailed",
+)  # fmt: skip
 QUICK = {
     "monitoring.interval": 5,
+    "monitoring.lasting": dict.fromkeys(AT_ONCE, 5),
     "monitoring.group_wait": 1,
     "monitoring.group_interval": 5,
     "metrics.patience": 5,
@@ -64,23 +68,6 @@ END = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 WHERE query LIKE $$SELECT pg_sleep%$$ AND pid <> pg_backend_pid()
 """
-
-
-@dataclass
-class Inbox:
-    """Messages that came to the webhook, in order."""
-
-    messages: list[dict[str, Any]] = field(default_factory=list)
-    chat: list[str] = field(default_factory=list)
-    """Texts that came to the chat."""
-
-    def alerts(self, name: str, status: str = "firing") -> list[dict[str, Any]]:
-        return [
-            item
-            for message in self.messages
-            for item in message["alerts"]
-            if item["labels"]["alertname"] == name and item["status"] == status
-        ]
 
 
 @dataclass
@@ -135,52 +122,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     inbox = Inbox()
     with ThreadPoolExecutor() as pool:
         list(pool.map(LabHost.up, (web, monitor)))
-    gateway = inside(monitor, "ip route show default").split()[2]
-    with ThreadingHTTPServer((gateway, 0), handler(inbox)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://{gateway}:{server.server_port}/{SECRET}"
-        try:
+    try:
+        with served(inbox, monitor) as url:
             site = Site(web, monitor, inventory, inbox, url)
             site.first = good(site.run())
             yield site
-        finally:
-            server.shutdown()
-            if not os.environ.get("GROUNDCREW_KEEP"):
-                with ThreadPoolExecutor() as pool:
-                    list(pool.map(LabHost.down, (web, monitor)))
-
-
-def handler(inbox: Inbox) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            path, _, query = self.path.partition("?")
-            if path == f"/{SECRET}":
-                inbox.messages.append(json.loads(body))
-            elif path == f"/{SECRET}/chat" and "&sign=" in query:
-                inbox.chat.append(json.loads(body)["text"]["content"])
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b'{"errcode": 0}')
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    return Handler
-
-
-def seen(what: str, seconds: float) -> None:
-    """Tells how long an alert took: docs/monitoring.md has the figures."""
-    print(f"SEEN {what}: {seconds:.0f} s")
-
-
-def until(condition: Callable[[], object], seconds: float = 60) -> float:
-    """The seconds that it took."""
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() < began + seconds, "it did not come to pass"
-        time.sleep(0.5)
-    return time.monotonic() - began
+    finally:
+        if not os.environ.get("GROUNDCREW_KEEP"):
+            with ThreadPoolExecutor() as pool:
+                list(pool.map(LabHost.down, (web, monitor)))
 
 
 def connects(address: str, port: int) -> bool:
@@ -447,6 +397,34 @@ def test_a_full_disk_is_told(site: Site) -> None:
         assert f"alert: DiskFull (critical) {WEB}" in told.stdout + told.stderr
     finally:
         site.web.out("umount /srv/full && rmdir /srv/full")
+
+
+def test_what_goes_wrong_on_a_host_is_told_and_so_is_its_end(site: Site) -> None:
+    """More of them: `tests/e2e/test_alerts.py`."""
+    addresses = " ".join(f"203.0.113.{number}" for number in range(1, 26))
+    names = ("InodesFull", "LibrariesReplaced", "UnitFailed")
+    sleep, renewal = "/usr/local/bin/sleep", "systemctl start groundcrew-renew.service"
+    began = time.monotonic()
+    site.web.out(
+        "mkdir -p /srv/many && mount -t tmpfs -o size=1M,nr_inodes=50 tmpfs /srv/many && "
+        "touch $(seq -f /srv/many/%g 48) && systemd-run -q --unit=broken false; "
+        f"fail2ban-client set sshd banip {addresses}; cp /bin/sleep {sleep}; "
+        f"systemd-run -q --unit=old {sleep} 900; sleep 1; "
+        f"cp {sleep} {sleep}.new && mv {sleep}.new {sleep} && {renewal}"
+    )
+    try:
+        # Its end comes ten minutes after the last ban.
+        for name in (*names, "ManyBans"):
+            until(functools.partial(site.inbox.alerts, name))
+            seen(name, time.monotonic() - began)
+    finally:
+        site.web.out(
+            "umount /srv/many; rmdir /srv/many; systemctl reset-failed broken; "
+            f"fail2ban-client set sshd unbanip {addresses}; "
+            f"systemctl stop old; rm {sleep}; {renewal}"
+        )
+    for name in names:
+        until(functools.partial(site.inbox.alerts, name, "resolved"))
 
 
 def red(site: Site, told: str) -> bool:

@@ -394,6 +394,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(renew, "read_plan", lambda: plan)
     monkeypatch.setattr(renew, "read_state", lambda: told["state"])
     monkeypatch.setattr(renew, "write_state", lambda state: told.update(state=state))
+    monkeypatch.setattr(renew, "write_metric", lambda units: told.update(metric=units))
     monkeypatch.setattr(renew, "packages", lambda: "1")
     monkeypatch.setattr(renew, "app_names", list)
     monkeypatch.setattr(renew, "waiting", lambda: told["pending"])
@@ -423,6 +424,8 @@ def test_the_program_remembers_what_it_did(
     assert renew.main() == 0
     assert ran == [["systemctl", "restart", "nginx.service"]]
     assert program["state"]["units"] == {"nginx.service": {"packages": "1", "why": None}}
+    # It still runs them, as far as the test's host says.
+    assert program["metric"] == 1
 
 
 def test_the_program_says_what_failed(

@@ -1,13 +1,23 @@
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from groundcrew.entries import Absent, File
-from groundcrew.roles.fail2ban.builders import FILTER, JAIL, entries, services
+from groundcrew.roles.fail2ban.builders import (
+    COUNT,
+    COUNT_BAN,
+    COUNTED,
+    FILTER,
+    JAIL,
+    entries,
+    services,
+)
 from groundcrew.roles.fail2ban.settings import Fail2banSettings
+from groundcrew.templates import render
 
 
 def jail(**settings: object) -> str:
@@ -32,6 +42,28 @@ def test_the_jail_has_a_filter_of_its_own() -> None:
     ]
     assert f"\nfilter = {stem}\n" in jail()
     assert services(Fail2banSettings())[0].files == (JAIL, FILTER)
+
+
+def test_bans_are_counted_where_somebody_reads_the_count() -> None:
+    written = entries(Fail2banSettings(), monitored=True)
+    paths = {item.path: item for item in written if isinstance(item, File)}
+    assert {COUNT, COUNT_BAN} <= paths.keys()
+    assert f"\naction = %(action_)s\n         {COUNTED}\n" in paths[JAIL].data.decode()
+    assert COUNTED not in jail()
+
+
+def test_the_count_grows_and_keeps_other_jails(tmp_path: Path) -> None:
+    text = render(
+        "fail2ban/count-ban.sh.j2", file=tmp_path / "fail2ban.prom", lock=tmp_path / "lock"
+    )
+    for jail_name, more in (("sshd", 0), ("web", 1), ("sshd", 1), ("sshd", 1)):
+        subprocess.run(["sh", "-c", text, "sh", jail_name, str(more)], check=True)
+    assert (tmp_path / "fail2ban.prom").read_text().splitlines() == [
+        'groundcrew_bans_total{jail="web"} 1',
+        'groundcrew_bans_total{jail="sshd"} 2',
+    ]
+    strange = subprocess.run(["sh", "-c", text, "sh", 'x"} 9', "1"], check=False)
+    assert strange.returncode == 1
 
 
 def test_off_takes_the_jail_away() -> None:

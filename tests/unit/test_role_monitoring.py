@@ -90,6 +90,49 @@ def test_rules_are_about_the_hosts_that_brought_them() -> None:
     assert group["rules"][0]["for"] == "60s"
 
 
+def test_how_long_an_alert_must_hold_is_a_setting() -> None:
+    [group] = yaml.safe_load(builders.rules([neighbour("web1", rules=(RULE,))], {"Slow": 5}))[
+        "groups"
+    ]
+    assert group["rules"][0]["for"] == "5s"
+
+
+def test_an_alert_that_no_host_has_is_refused(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.app()
+    project.hosts = {
+        "web1": (["web"], {"address": "10.0.0.1"}),
+        "mon1": (["monitoring"], {"address": "10.0.0.2"}),
+    }
+    project.groups["monitoring"] = {"monitoring": {"lasting": {"UnitFailed": 600}}}
+    assert project.settings("mon1").monitoring.lasting == {"UnitFailed": 600}
+    project.groups["monitoring"] = {"monitoring": {"lasting": {"UnitFaild": 600}}}
+    _, key, message = project.error()
+    assert key == "monitoring.lasting.UnitFaild"
+    assert "did you mean UnitFailed?" in message
+
+
+def test_metrics_are_backed_up_if_the_host_is(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.app()
+    project.hosts = {
+        "web1": (["web"], {"address": "10.0.0.1"}),
+        "mon1": (["monitoring"], {"address": "10.0.0.2"}),
+    }
+    project.groups["monitoring"] = {"monitoring": {"backup": True}}
+    assert "monitoring.backup" in {key for _, key, _ in project.errors()}
+    project.all["backup"] = {"targets": {"one": {"type": "directory", "path": "/mnt"}}}
+    found = project.settings("mon1")
+    [source] = found.brought.backups
+    assert (source.title, source.apps) == ("monitoring", ("monitoring",))
+    [started] = [
+        item
+        for item in builders.drop_ins(found.monitoring)
+        if isinstance(item, File) and item.path == builders.drop_in(builders.PROMETHEUS)
+    ]
+    assert b" \\\n    --web.enable-admin-api\n" in started.data
+
+
 RECEIVERS = {
     "chat": {"type": "webhook", "url": {"env": "CHAT"}},
     "people": {

@@ -61,6 +61,19 @@ def test_each_application_is_counted_once_and_only_where_it_answers() -> None:
     assert "include groundcrew/traffic.conf;" in texts["/etc/nginx/nginx.conf"]
 
 
+def test_no_name_has_two_meanings() -> None:
+    """nginx takes the last definition and says nothing."""
+    texts = contents(COUNTED, {"shop": app(), "blog": app(prefix="/blog")})
+    names = [
+        name
+        for path, text in texts.items()
+        if "/groundcrew/" in path
+        for name in re.findall(r"^(?:map|geo) .*(\$\w+) \{$", text, re.MULTILINE)
+    ]
+    assert len(names) > 3
+    assert len(names) == len(set(names))
+
+
 def test_the_log_has_nothing_that_a_client_can_choose() -> None:
     text = traffic.configuration(["shop", "blog"])
     formats = re.findall(r"log_format (\S+)\s+'([^']*)';", text)
