@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from groundcrew.bindings.address import numeric
 from groundcrew.entries import Absent, Directory, Entry, File
 from groundcrew.metrics import HOSTS, Metrics, Neighbour, Rule
 from groundcrew.roles.monitoring.receivers import Secrets, chats, configs, webhook
+from groundcrew.roles.monitoring.selectors import selector
 from groundcrew.roles.monitoring.settings import MonitoringSettings
 from groundcrew.templates import render
 
@@ -26,6 +26,8 @@ CHAT_MEMORY = 64
 """Largest amount of memory of the program that passes messages on to chats, in MiB."""
 CHAT_PROGRAM = "/usr/local/lib/groundcrew/chat_bridge.py"
 FOLDER = "/etc/groundcrew/monitoring"
+ASSETS = "/usr/local/share/groundcrew/dashboards"
+"""Directory that Prometheus serves at `/user/`."""
 CHATS = f"{FOLDER}/chats.json"
 CONFIGURATION = f"{FOLDER}/prometheus.yml"
 RULES = f"{FOLDER}/rules.yml"
@@ -45,7 +47,9 @@ def drop_in(unit: str) -> str:
 def drop_ins(settings: MonitoringSettings) -> list[Entry]:
     """How both are started. It is there before the packages, which would start them at all
     addresses."""
-    prometheus = render("monitoring/prometheus.conf.j2", settings=settings, file=CONFIGURATION)
+    prometheus = render(
+        "monitoring/prometheus.conf.j2", settings=settings, file=CONFIGURATION, assets=ASSETS
+    )
     alertmanager = render(
         "monitoring/alertmanager.conf.j2",
         settings=settings,
@@ -187,14 +191,6 @@ def _rule(rule: Rule, hosts: Sequence[str]) -> dict[str, Any]:
         "labels": {"severity": rule.severity},
         "annotations": {"summary": rule.summary, "action": rule.action},
     }
-
-
-def selector(hosts: Sequence[str]) -> str:
-    """A label matcher for these hosts. The expression is a string of the query language, which
-    has escapes of its own."""
-    pattern = "|".join(re.escape(host) for host in sorted(hosts))
-    escaped = pattern.replace("\\", "\\\\").replace('"', '\\"')
-    return f'instance=~"{escaped}"'
 
 
 def receivers(settings: MonitoringSettings, secrets: Secrets) -> str:

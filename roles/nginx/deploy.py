@@ -15,6 +15,7 @@ from groundcrew.roles.nginx.activate import activate_command
 from groundcrew.roles.nginx.context import Https
 from groundcrew.roles.nginx.files import DROP_IN_FILE, configuration, drop_in
 from groundcrew.roles.nginx.passwords import Passwords
+from groundcrew.roles.nginx.role_sites import Served, leftovers
 from groundcrew.roles.nginx.settings import NginxSettings
 
 
@@ -24,22 +25,25 @@ def apply(
     apps: Mapping[str, AppSettings],
     passwords: Mapping[str, Passwords],
     profile: str,
+    *,
     certificates: Sequence[Entry] = (),
+    sites: Sequence[Served] = (),
 ) -> None:
-    """Configures nginx to serve `apps` and to refuse every other host name.
+    """Configures nginx to serve `apps` and `sites`, those of roles, and to refuse every other host
+    name.
 
     `passwords` are the basic auth passwords by application. HTTPS follows Mozilla's guideline
     `profile` and uses the files in `certificates`. The step that writes a new configuration also
     validates and loads it, and restores the old files if either fails: the files on disk are always
     the ones in force.
     """
-    entries = [*certificates, *configuration(settings, apps, passwords)]
+    entries = [*certificates, *configuration(settings, apps, passwords, sites=sites)]
 
     def for_this_nginx() -> list[Entry]:
         https = Https(profile, *host.get_fact(NginxVersions))
-        return [*certificates, *configuration(settings, apps, passwords, https)]
+        return [*certificates, *configuration(settings, apps, passwords, https, sites)]
 
-    tls = any(app.tls for app in apps.values())
+    tls = bool(sites) or any(app.tls for app in apps.values())
     files.manage(name="service sandbox", entries=drop_in(settings))
     files.manage(
         name="configuration",
@@ -55,4 +59,17 @@ def apply(
         reload_if_newer=["/etc/group", *(e.path for e in entries if isinstance(e, File))],
         # nginx forks when it is ready, so systemctl waits for that; verify checks it later.
         settle=0,
+    )
+
+
+@deploy("nginx")
+def withdraw() -> None:
+    """Serves nothing of ours on a host that has neither applications nor sites of roles (any
+    more). What else nginx serves there stays."""
+    files.manage(
+        name="no sites",
+        entries=leftovers(),
+        # Where nginx is installed, the sites go at once.
+        validate="sh -c 'systemctl is-active --quiet nginx || exit 0; nginx -t -q && "
+        "systemctl reload nginx'",
     )
