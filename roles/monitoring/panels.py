@@ -28,6 +28,9 @@ def panels() -> Iterator[Panel]:
     yield panel(
         "fleet",
         "Monitoring: values that it reads",
-        Query(f"rate(prometheus_tsdb_head_samples_appended_total{{{HOSTS}}}[{WINDOW}])"),
+        Query(
+            "sum by (instance) "
+            f"(rate(prometheus_tsdb_head_samples_appended_total{{{HOSTS}}}[{WINDOW}]))"
+        ),
         unit="/s",
     )

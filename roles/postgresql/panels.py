@@ -55,6 +55,12 @@ def panels(settings: PostgresqlSettings) -> Iterator[Panel]:
     )
     yield panel(
         "databases",
+        "PostgreSQL: size of all databases",
+        Query(f"sum by (instance) (pg_database_size_bytes{{{HOSTS}}})"),
+        unit="bytes",
+    )
+    yield panel(
+        "databases",
         "PostgreSQL: replicas behind",
         Query(f"groundcrew_postgresql_replica_lag_seconds{{{HOSTS}}}", "{{replica}}"),
         unit="s",

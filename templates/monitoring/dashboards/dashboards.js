@@ -130,9 +130,14 @@
     return place;
   }
 
-  function show(place, panel, found, times) {
+  // Panels without data are named at the end: an empty frame for each would hide the others.
+  function show(panel, found, times) {
+    if (!found.length && panel.kind !== "table") return panel.title;
+    const place = card(panel);
+    $(panel.kind === "number" || panel.kind === "table" ? "figures" : "lines").append(place);
     if (found.length) SHOW[panel.kind](place, panel, found, times);
-    else element("p", panel.kind === "table" ? "None." : "No data.", place).className = "none";
+    else element("p", "None.", place).className = "none";
+    return null;
   }
 
   // Each series appears where something begins.
@@ -181,17 +186,13 @@
     charts = [];
     $("figures").replaceChildren();
     $("lines").replaceChildren();
-    for (const panel of panels) {
-      const now = panel.kind === "number" || panel.kind === "table";
-      const place = card(panel);
-      $(now ? "figures" : "lines").append(place);
-      show(place, panel, results.get(panel), times);
-    }
+    const empty = panels.map((panel) => show(panel, results.get(panel), times)).filter(Boolean);
+    $("empty").textContent = empty.length ? `Without data: ${empty.join(", ")}.` : "";
     main.style.minHeight = "";
     $("state").className = failed.length ? "bad" : "";
     $("state").textContent = failed.length
       ? `${failed.length} not answered: ${failed[0].message}`
-      : `at ${new Date(end * 1000).toLocaleTimeString()}`;
+      : `at ${new Date(end * 1000).toLocaleTimeString([], { hour12: false })}`;
     document.documentElement.dataset.shown = `${view.board.name}`;
   }
 

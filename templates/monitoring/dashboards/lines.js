@@ -6,6 +6,8 @@ const lines = (() => {
     "#0b5cad", "#c2410c", "#15803d", "#7e22ce", "#b45309", "#0e7490", "#be185d", "#4d7c0f",
     "#475569", "#1d4ed8",
   ];
+  // Classes of status look the same everywhere.
+  const NAMED = { "2xx": "#15803d", "3xx": "#0b5cad", "4xx": "#b45309", "5xx": "#b3261e" };
   const MOST = 20;
   const STEPS = [60, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 432000];
 
@@ -55,6 +57,14 @@ const lines = (() => {
     }
   }
 
+  // Bytes are counted in powers of two.
+  function steps(axis, unit) {
+    if (!unit.startsWith("bytes") || axis.max <= 0) return;
+    const step = 2 ** Math.ceil(Math.log2(axis.max / 5));
+    axis.ticks = [];
+    for (let at = 0; at <= axis.max; at += step) axis.ticks.push({ value: at });
+  }
+
   // A break in the measurements is one in the line too.
   function points(series, step) {
     const found = [];
@@ -71,7 +81,7 @@ const lines = (() => {
     const last = (item) => Number(item.values.at(-1)[1]) || 0;
     const shown = panel.kind === "stacked" ? series : [...series].sort((a, b) => last(b) - last(a));
     return shown.slice(0, MOST).map((item, number) => {
-      const colour = COLOURS[number % COLOURS.length];
+      const colour = NAMED[item.name] ?? COLOURS[number % COLOURS.length];
       return {
         label: item.name,
         data: points(item, step),
@@ -115,6 +125,7 @@ const lines = (() => {
             beginAtZero: true,
             stacked,
             suggestedMax: Math.max(0, ...limits),
+            afterBuildTicks: (axis) => steps(axis, panel.unit),
             max: panel.most ?? undefined,
             grid: { color: "#eef1f4" },
             ticks: { maxTicksLimit: 6, callback: (number) => words.value(number, panel.unit) },
@@ -129,7 +140,7 @@ const lines = (() => {
           },
           tooltip: {
             callbacks: {
-              title: (items) => (items.length ? new Date(items[0].parsed.x * 1000).toLocaleString() : ""),
+              title: (items) => (items.length ? new Date(items[0].parsed.x * 1000).toLocaleString([], { hour12: false }) : ""),
               label: (item) => `${item.dataset.label}: ${words.value(item.parsed.y, panel.unit)}`,
             },
           },
