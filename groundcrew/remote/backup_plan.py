@@ -126,7 +126,7 @@ def metrics(state: Mapping[str, Any]) -> str:
     def add(name: str, value: float | None, **labels: str) -> None:
         if value is not None:
             told = ",".join(f'{key}="{text}"' for key, text in labels.items())
-            lines.append(f"groundcrew_backup_{name}{{{told}}} {value:g}")
+            lines.append(f"groundcrew_backup_{name}{{{told}}} {value:.15g}")
 
     for set_name, targets in sorted(state.get("sets", {}).items()):
         for target, item in sorted(targets.items()):

@@ -26,6 +26,7 @@ PROVIDER = f"{PROVISIONING}/dashboards/groundcrew.yaml"
 SCHEMA = 39
 """Version of the dashboards' format: that of Grafana 11, which newer ones read too."""
 COLUMNS = 24
+MARKS = "60s"
 UNITS = {"%": "percent", "bytes": "bytes", "bytes/s": "Bps", "s": "s", "/s": "reqps"}
 
 
@@ -205,19 +206,20 @@ def _letters(number: int) -> str:
 
 
 def _marks(part: Part, of_apps: bool) -> dict[str, Any]:
-    [(query, hosts), *_] = part.queries.items()
-    every = sorted({host for names in part.queries.values() for host in names}) or hosts
+    """Moments, as a query of annotations. It is asked for in steps of a minute."""
+    expressions = [_expression(query, hosts, of_apps) for query, hosts in part.queries.items()]
+    legend = next(iter(part.queries)).legend
     return {
         "name": part.panel.title,
         "datasource": {"type": "prometheus", "uid": SOURCE},
         "enable": True,
         "iconColor": "blue",
-        "expr": " or ".join(
-            _expression(item, names, of_apps) for item, names in part.queries.items()
-        ),
-        "titleFormat": query.legend,
-        "textFormat": ", ".join(every),
-        "step": "60s",
+        "target": {
+            "refId": "Anno",
+            "expr": " or ".join(expressions).replace("$__interval", MARKS),
+            "interval": MARKS,
+        },
+        "titleFormat": legend,
     }
 
 

@@ -165,8 +165,8 @@ class DashboardsSettings(Settings):
 class MonitoringSettings(GroupSettings):
     """Prometheus and Alertmanager, on the hosts of the inventory's group `monitoring`.
 
-    They measure all hosts of the inventory and their applications. Both listen on 127.0.0.1 alone,
-    and only root and administrators may connect.
+    They measure all hosts of the inventory and their applications, and have dashboards. Both listen
+    on 127.0.0.1 alone, and only root and administrators may connect; `dashboards` lets others look.
     """
 
     receivers: dict[Name, AnyReceiver] = Field(default_factory=dict)

@@ -11,6 +11,7 @@ from groundcrew.entries import Entry, File, Purge
 from groundcrew.headers import merge
 from groundcrew.manifest.paths import CHALLENGES, certificate_directory
 from groundcrew.manifest.tls import HSTS, AcmeCertificate
+from groundcrew.roles.nginx.access import default_connections, default_rate
 from groundcrew.roles.nginx.context import Https
 from groundcrew.roles.nginx.header_sets import SiteHeaders, strict
 from groundcrew.roles.nginx.headers import headers_file
@@ -56,6 +57,10 @@ def entries(settings: NginxSettings, served: Served, https: Https) -> list[Entry
                 challenges=CHALLENGES if _asks_by_http(site) else None,
                 ssl=https.listen,
                 http2_is_directive=https.http2_is_directive,
+                limits=[
+                    *default_rate(settings, application=True),
+                    *default_connections(settings),
+                ],
             ),
         ),
     ]

@@ -88,10 +88,11 @@ def test_the_plan_follows_from_the_applications(shop: Project, folder: Path) -> 
 
 def test_the_state_is_stored_whole_and_as_metrics(folder: Path) -> None:
     with backup_plan.noted() as state:
-        state["sets"] = {"app:shop": {"disk": {"until": 100.0, "bytes": 5, "seconds": 1.0}}}
+        state["sets"] = {"app:shop": {"disk": {"until": 1795973805.2, "bytes": 5, "seconds": 1.0}}}
     assert backup_plan.read_state(str(folder / "state.json"))["sets"]
     text = (folder / "backup.prom").read_text()
-    assert 'groundcrew_backup_until_seconds{set="app:shop",target="disk"} 100' in text
+    # To the second: BackupOld compares it with the time.
+    assert 'groundcrew_backup_until_seconds{set="app:shop",target="disk"} 1795973805\n' in text
 
 
 def test_only_one_at_a_time(folder: Path) -> None:

@@ -323,7 +323,7 @@ def queries(project: Project) -> Iterator[tuple[str, str]]:
                 expression = target["expr"].replace("$__rate_interval", "60s")
                 yield item["title"], expression
         for item in text["annotations"]["list"]:
-            yield item["name"], item["expr"].replace("$__interval", "15s")
+            yield item["name"], item["target"]["expr"]
 
 
 def graf(project: Project) -> dict[str, dict[str, Any]]:

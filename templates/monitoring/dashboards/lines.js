@@ -57,10 +57,13 @@ const lines = (() => {
     }
   }
 
-  // Bytes are counted in powers of two.
+  // Bytes are counted in powers of two, and long times in minutes, hours and days.
   function steps(axis, unit) {
-    if (!unit.startsWith("bytes") || axis.max <= 0) return;
-    const step = 2 ** Math.ceil(Math.log2(axis.max / 5));
+    const least = axis.max / 5;
+    let step;
+    if (unit.startsWith("bytes") && axis.max > 0) step = 2 ** Math.ceil(Math.log2(least));
+    if (unit === "s" && axis.max > 120) step = STEPS.find((item) => item >= least);
+    if (!step) return;
     axis.ticks = [];
     for (let at = 0; at <= axis.max; at += step) axis.ticks.push({ value: at });
   }
@@ -90,6 +93,8 @@ const lines = (() => {
         borderDash: number < COLOURS.length ? [] : [6, 3],
         borderWidth: panel.kind === "stacked" ? 1 : 1.75,
         fill: panel.kind === "stacked" ? "stack" : false,
+        // A line along the edge is seen too.
+        clip: 3,
         pointRadius: 0,
         pointHitRadius: 6,
       };
