@@ -107,7 +107,7 @@ if settings.backed_up and not settings.run.prepare:
     backup.apply(settings=settings.backup, host_name=host.name, sources=brought.backups)
 if "monitoring" in host.groups:
     if "web" not in host.groups and not settings.role_sites:
-        nginx.withdraw()
+        nginx.withdraw(settings=settings.nginx)
     monitoring.apply(
         settings=settings.monitoring,
         place=settings.place,

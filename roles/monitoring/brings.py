@@ -7,7 +7,7 @@ from functools import partial
 
 from groundcrew.contract import Brings, HostView, Port, Reads, Renewal, StatusLines, Unit
 from groundcrew.memory import Share, in_bytes
-from groundcrew.metrics import Metrics
+from groundcrew.metrics import Metrics, Probe
 from groundcrew.roles.monitoring import builders, dashboards, grafana
 from groundcrew.roles.monitoring.checks import monitoring, status
 from groundcrew.roles.monitoring.panels import panels
@@ -33,6 +33,7 @@ def brings(settings: MonitoringSettings, host: HostView) -> Brings:
         "rules": builders.names(host.place.hosts),
         # Prometheus takes new targets up to five seconds after it has read of them.
         "patience": settings.interval + 10,
+        "site": _where(settings),
     }
     reads = Reads(ON_HOST, ("monitoring",), request)
     # Whoever connects can read what is measured, and silence alerts.
@@ -85,6 +86,7 @@ def brings(settings: MonitoringSettings, host: HostView) -> Brings:
         ],
         rules=tuple(rules(settings)),
         panels=tuple(panels()),
+        probes=_probes(settings),
         renewals=[
             Renewal(builders.PROMETHEUS),
             Renewal(builders.ALERTMANAGER),
@@ -92,6 +94,21 @@ def brings(settings: MonitoringSettings, host: HostView) -> Brings:
             *([Renewal(grafana.UNIT)] if settings.grafana else []),
         ],
     )
+
+
+def _where(settings: MonitoringSettings) -> dict[str, str | int] | None:
+    """Where the dashboards' site answers on the host itself."""
+    site = dashboards.site(settings)
+    return site and {"port": site.tls.port, "name": site.domains[0].replace("*", "www")}
+
+
+def _probes(settings: MonitoringSettings) -> list[Probe]:
+    """The site must ask for a login, and its certificate must be renewed."""
+    where = _where(settings)
+    if where is None:
+        return []
+    url = f"https://127.0.0.1:{where['port']}/"
+    return [Probe(dashboards.SITE, url, str(where["name"]), 401, "https")]
 
 
 def _site_ports(settings: MonitoringSettings) -> list[Port]:

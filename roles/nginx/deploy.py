@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pyinfra import host
 from pyinfra.api import deploy
+from pyinfra.facts.files import File as PathFact
 
 from groundcrew.entries import Entry, File
 from groundcrew.facts.nginx import NginxVersions
@@ -13,9 +14,15 @@ from groundcrew.manifest.model import AppSettings
 from groundcrew.operations import files, systemd
 from groundcrew.roles.nginx.activate import activate_command
 from groundcrew.roles.nginx.context import Https
-from groundcrew.roles.nginx.files import DROP_IN_FILE, configuration, drop_in
+from groundcrew.roles.nginx.files import (
+    DEFAULT_SERVER,
+    DROP_IN_FILE,
+    configuration,
+    drop_in,
+    nothing_served,
+)
 from groundcrew.roles.nginx.passwords import Passwords
-from groundcrew.roles.nginx.role_sites import Served, leftovers
+from groundcrew.roles.nginx.role_sites import Served
 from groundcrew.roles.nginx.settings import NginxSettings
 
 
@@ -63,13 +70,12 @@ def apply(
 
 
 @deploy("nginx")
-def withdraw() -> None:
-    """Serves nothing of ours on a host that has neither applications nor sites of roles (any
-    more). What else nginx serves there stays."""
-    files.manage(
-        name="no sites",
-        entries=leftovers(),
-        # Where nginx is installed, the sites go at once.
-        validate="sh -c 'systemctl is-active --quiet nginx || exit 0; nginx -t -q && "
-        "systemctl reload nginx'",
-    )
+def withdraw(settings: NginxSettings) -> None:
+    """Serves nothing of ours on a host that has neither applications nor sites of roles any more.
+    nginx stays, with what else it serves there; a host that never had one is left as it is."""
+
+    def where_it_was() -> list[Entry]:
+        there = host.get_fact(PathFact, path=DEFAULT_SERVER)
+        return nothing_served(settings) if there else []
+
+    files.manage(name="no sites", entries=where_it_was, validate=activate_command())

@@ -35,6 +35,7 @@ DROP_IN = "/etc/systemd/system/nginx.service.d"
 DROP_IN_FILE = f"{DROP_IN}/groundcrew.conf"
 
 LOCATIONS = f"{OWN}/locations"
+DEFAULT_SERVER = f"{OWN}/default-server.conf"
 BROTLI_FILE = f"{OWN}/brotli.conf"
 PRIVATE_FILE = f"{OWN}/private.conf"
 TLS_FILE = f"{OWN}/tls.conf"
@@ -102,7 +103,7 @@ def configuration(
         File(f"{OWN}/visitors.conf", front.visitors(settings, apps)),
         File(PRIVATE_FILE, front.private(apps)) if private else Absent(PRIVATE_FILE),
         File(f"{OWN}/cache-paths.conf", cache_paths(settings, apps)),
-        File(f"{OWN}/default-server.conf", default_server(settings, apps, https, sites)),
+        File(DEFAULT_SERVER, default_server(settings, apps, https, sites)),
         tls_file(https) if tls else Absent(TLS_FILE),
         brotli_file(settings) if settings.brotli else Absent(BROTLI_FILE),
         traffic_file(apps) if settings.counts else Absent(TRAFFIC_FILE),
@@ -127,6 +128,15 @@ def configuration(
         ),
     ]
     return entries
+
+
+def nothing_served(settings: NginxSettings) -> list[Entry]:
+    """No site and no port of ours, where nginx had some."""
+    return [
+        Purge(SITES, "groundcrew-*.conf"),
+        Purge(USERS, "*"),
+        File(DEFAULT_SERVER, default_server(settings, {})),
+    ]
 
 
 def application(settings: NginxSettings, name: str, server: Server, https: Https) -> list[Entry]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from groundcrew.entries import Entry, File, Purge
+from groundcrew.entries import Entry, File
 from groundcrew.headers import merge
 from groundcrew.manifest.paths import CHALLENGES, certificate_directory
 from groundcrew.manifest.tls import HSTS, AcmeCertificate
@@ -64,11 +64,6 @@ def entries(settings: NginxSettings, served: Served, https: Https) -> list[Entry
             ),
         ),
     ]
-
-
-def leftovers() -> list[Entry]:
-    """Nothing of sites that a host no longer has, if it has no application either."""
-    return [Purge("/etc/nginx/sites-enabled", "groundcrew-*.conf"), Purge(f"{OWN}/users", "*")]
 
 
 def _asks_by_http(site: Site) -> bool:

@@ -49,6 +49,8 @@ RECEIVERS = {
     "team": {"type": "dingtalk", "url": {"env": "TEST_CHAT"}, "key": {"env": "TEST_CHAT_KEY"}},
 }
 DASHBOARDS = "mon.test"
+HELLO = 'probe_success{app="hello"}'
+RATE = "groundcrew_requests_total"
 QUICK = {
     "monitoring.dashboards": {
         "domains": [DASHBOARDS],
@@ -141,7 +143,7 @@ class Site:
 
     def answers(self) -> bool:
         """Whether the application answered when it was last asked."""
-        [found] = self.ask("query?query=probe_success")["result"]
+        [found] = self.ask(f"query?query={quote(HELLO)}")["result"]
         return bool(found["value"][1] == "1")
 
 
@@ -222,8 +224,9 @@ def reaches(host: LabHost, address: str, port: int, user: str = "root") -> bool:
 def test_the_first_run_is_green_and_the_second_changes_nothing(site: Site) -> None:
     assert site.first is not None
     told = site.first.stderr
-    # Both hosts, the application, its traffic, the servers, Prometheus and Alertmanager.
-    assert re.search(r"monitoring: targets +ok +10 are up", told)
+    # Both hosts, the application, the dashboards, the traffic, the servers, Prometheus and
+    # Alertmanager.
+    assert re.search(r"monitoring: targets +ok +11 are up", told)
     assert re.search(r"monitoring: Alertmanager +ok +tells team, test", told)
     assert good(site.run()).changed == []
     assert good(site.run("--dry")).planned == []
@@ -315,9 +318,6 @@ def test_the_dashboards_ask_for_a_login_and_show_what_is_measured(site: Site) ->
         "Waiting for CPU, memory and disks",
     }
     assert "ops" not in site.monitor.out("cat /etc/groundcrew/monitoring/prometheus.yml")
-
-
-RATE = "groundcrew_requests_total"
 
 
 def filled(query: dict[str, Any]) -> str:

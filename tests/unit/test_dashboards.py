@@ -16,15 +16,15 @@ import yaml
 
 from groundcrew.contract import Brings, Port
 from groundcrew.dashboards import Panel, Query, panel
-from groundcrew.entries import Absent, File, Link
+from groundcrew.entries import Absent, File, Link, Purge
 from groundcrew.metrics import Measured, Neighbour
 from groundcrew.roles import combined
 from groundcrew.roles.monitoring import builders, dashboards, grafana
 from groundcrew.roles.monitoring.selectors import selector
 from groundcrew.roles.monitoring.settings import MonitoringSettings
-from groundcrew.roles.nginx import role_sites
 from groundcrew.roles.nginx.context import Https
-from groundcrew.roles.nginx.files import configuration
+from groundcrew.roles.nginx.files import configuration, nothing_served
+from groundcrew.roles.nginx.settings import NginxSettings
 from groundcrew.templates import TEMPLATES
 from tests.unit.project import Project
 
@@ -248,6 +248,8 @@ def test_the_web_server_may_ask_prometheus_and_its_ports_are_open(site: Project)
     assert (found[80].opened, found[443].opened) == ((), ())
     assert settings.brought.answering_ports >= {80, 443}
     assert "nginx" in settings.brought.packages
+    [probe] = settings.brought.probes
+    assert (probe.url, probe.host, probe.status) == ("https://127.0.0.1:443/", "mon.test", 401)
     # Hosts that monitor nothing have no site.
     assert not site.settings("web1").role_sites
     site.all["monitoring"] = {}
@@ -300,9 +302,13 @@ def test_terms_of_service_are_agreed_to_for_the_site_too(site: Project) -> None:
 
 
 def test_without_sites_and_applications_nothing_of_them_stays() -> None:
-    assert {item.directory for item in role_sites.leftovers() if hasattr(item, "directory")} == {
-        "/etc/nginx/sites-enabled", "/etc/nginx/groundcrew/users"
-    }  # fmt: skip
+    *gone, default = nothing_served(NginxSettings())
+    assert gone == [
+        Purge("/etc/nginx/sites-enabled", "groundcrew-*.conf"),
+        Purge("/etc/nginx/groundcrew/users", "*"),
+    ]
+    assert isinstance(default, File)
+    assert "listen" not in default.data.decode()
 
 
 def queries(project: Project) -> Iterator[tuple[str, str]]:
