@@ -53,7 +53,7 @@ startup.install(
         "playbooks/preflight.py": (),
         "playbooks/promote.py": (),
         "playbooks/releases.py": (),
-        "playbooks/remove.py": (Need.PASSWORDS, Need.KEYS),
+        "playbooks/remove.py": (Need.PASSWORDS, Need.KEYS, Need.ROLES),
         "playbooks/renew.py": (),
         "playbooks/restart.py": (),
         "playbooks/restore.py": (),

@@ -71,10 +71,11 @@ if settings.backed_up:
     if settings.run.prepare:
         backup.log_in(settings=settings.backup, host_name=host.name)
 
-# Hosts that run applications.
+# Hosts that run applications, or have sites of roles.
+sites = combined.tls_sites(settings)
 if "web" in host.groups:
     app.prepare(apps=settings.app, pages=combined.maintenance_pages(settings))
-    sites = combined.tls_sites(settings)
+if "web" in host.groups or settings.role_sites:
     tls.begin(sites=sites)
     nginx.apply(
         settings=combined.web(settings),
@@ -82,7 +83,9 @@ if "web" in host.groups:
         passwords=loaded.passwords,
         profile=settings.tls.profile,
         certificates=combined.certificates(loaded),
+        sites=combined.served(loaded),
     )
+if "web" in host.groups:
     python.finish()
     if not settings.run.prepare:
         plans = releases.release_plans(releases.app_names(inventory), loaded)
@@ -91,7 +94,9 @@ if "web" in host.groups:
             app.release(
                 names=names, plans=plans, batch_sizes=releases.batch_sizes(names, inventory)
             )
+if "web" in host.groups or settings.role_sites:
     tls.finish(settings=settings.tls, sites=sites)
+if "web" in host.groups:
     app.finish()
 renewal.apply(
     settings=settings.renewal,
@@ -101,6 +106,8 @@ renewal.apply(
 if settings.backed_up and not settings.run.prepare:
     backup.apply(settings=settings.backup, host_name=host.name, sources=brought.backups)
 if "monitoring" in host.groups:
+    if "web" not in host.groups and not settings.role_sites:
+        nginx.withdraw(settings=settings.nginx)
     monitoring.apply(
         settings=settings.monitoring,
         place=settings.place,

@@ -12,6 +12,7 @@ from itertools import chain
 from typing import Any, Protocol
 
 from groundcrew.bindings import Binding, Endpoint, Location, Login, Place, Replication
+from groundcrew.dashboards import Panel
 from groundcrew.entries import Entry
 from groundcrew.exporters import Exporter
 from groundcrew.facts.status import HostStatus
@@ -23,6 +24,7 @@ from groundcrew.metrics import Measured, Metrics, Probe, Rule
 from groundcrew.model import Settings
 from groundcrew.results.result import Check
 from groundcrew.services import Service
+from groundcrew.sites import Site
 from groundcrew.verify.seen import Seen
 
 
@@ -261,6 +263,9 @@ class Brings:
     rules: Sequence[Rule] = ()
     """Alerts, on hosts that are monitored."""
 
+    panels: Sequence[Panel] = ()
+    """Parts of dashboards, on hosts that are monitored."""
+
     renewals: Sequence[Renewal] = ()
     """Units that can be restarted after an update of libraries. Others are only told."""
 
@@ -402,11 +407,12 @@ class Brought:
 
     @property
     def measured(self) -> Measured:
-        """What monitoring measures, and the alerts."""
+        """What monitoring measures, the alerts, and the dashboards."""
         roles = self.roles.values()
         return Measured(
             tuple(chain.from_iterable(item.metrics for item in roles)),
             tuple(chain.from_iterable(item.rules for item in roles)),
+            tuple(chain.from_iterable(item.panels for item in roles)),
         )
 
     def conflicts(self) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -415,11 +421,13 @@ class Brought:
         yield from self._names_of_two()
 
     def _ports_of_two(self) -> Iterator[tuple[tuple[str, ...], str]]:
-        owners: dict[int, str] = {}
+        owners: dict[int, tuple[str, set[str]]] = {}
         for name, item in self.roles.items():
-            for number in sorted({port.number for port in item.ports if port.units}):
-                first = owners.setdefault(number, name)
-                if first != name:
+            bound = {port.number: set(port.units) for port in item.ports if port.units}
+            for number, units in sorted(bound.items()):
+                first, holders = owners.setdefault(number, (name, units))
+                # One program may serve several roles at a port.
+                if first != name and holders != units:
                     yield (name,), f"port {number} is {first}'s too: give one of them another"
 
     def _names_of_two(self) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -471,6 +479,11 @@ class HostView(Protocol):
         ...
 
     @property
+    def role_sites(self) -> Mapping[str, Site]:
+        """The sites of roles, by name."""
+        ...
+
+    @property
     def admins(self) -> Sequence[str]:
         """The administrators, who may use sudo."""
         ...
@@ -501,6 +514,10 @@ class RoleSettings(Settings):
     def contradictions(self, host: HostView) -> Iterable[tuple[tuple[str, ...], str]]:  # noqa: ARG002
         """Values that do not go with the host's other settings: key in the role's settings ->
         reason."""
+        return ()
+
+    def sites(self, place: Place) -> Iterable[Site]:  # noqa: ARG002
+        """Sites of the role's own on a host at this place."""
         return ()
 
     def secrets(self) -> Iterable[tuple[tuple[str, ...], SecretSource]]:

@@ -71,6 +71,7 @@ class Exporter:
             "unit_file": self.unit_file,
             "file": self.secret or self.credential,
             "text": text,
+            "files": list(self.files),
             "store": f"{FOLDER}/metrics/{self.name}",
             "account": ACCOUNT,
         }

@@ -1,10 +1,12 @@
-"""What monitoring measures on a host, and what it warns of: roles bring both."""
+"""What monitoring measures on a host, what it warns of and what it shows: roles bring all of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+
+from groundcrew.dashboards import Panel
 
 HOSTS = "$hosts"
 """Stands in the expression of a rule for the hosts that it is about."""
@@ -80,6 +82,7 @@ class Measured:
 
     metrics: tuple[Metrics, ...] = ()
     rules: tuple[Rule, ...] = ()
+    panels: tuple[Panel, ...] = ()
 
 
 def nothing() -> Measured:

@@ -30,7 +30,9 @@ def plan(state: Mapping[str, str], wanted: Wanted) -> list[str]:
     """
     verbs = _enablement(state["UnitFileState"], wanted.enabled)
     activity = _activity(state, wanted)
-    stale = state["LoadState"] == "not-found" or state["NeedDaemonReload"] == "yes"
+    # A unit that is not to run need not be there.
+    missing = state["LoadState"] == "not-found" and wanted.running is not False
+    stale = missing or state["NeedDaemonReload"] == "yes"
     if wanted.daemon_reload and (stale or activity not in ([], ["stop"])):
         verbs.insert(0, "daemon-reload")
     return verbs + activity

@@ -25,6 +25,7 @@ if "web" in host.groups:
         passwords=loaded.passwords,
         profile=settings.tls.profile,
         certificates=combined.certificates(loaded),
+        sites=combined.served(loaded),
     )
 removal.remove(name=f"{name}: remove", app=name, purge=settings.run.purge is not None)
 if settings.run.purge and settings.brought.states:

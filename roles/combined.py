@@ -9,7 +9,6 @@ from pyinfra import host
 from groundcrew.entries import Entry
 from groundcrew.facts.memory import Memory
 from groundcrew.manifest import maintenance_page
-from groundcrew.manifest.model import AppSettings
 from groundcrew.project import ROOT as PROJECT
 from groundcrew.roles import connections, nginx, tls
 from groundcrew.roles.firewall.settings import FirewallSettings, RuleSettings, allowed_ports
@@ -19,6 +18,7 @@ from groundcrew.roles.ssh.settings import SshSettings
 from groundcrew.settings import (
     Loaded,
 )
+from groundcrew.sites import Secured
 from groundcrew.sizes import size_for
 
 
@@ -68,10 +68,19 @@ def web(settings: HostSettings) -> NginxSettings:
     return settings.nginx.counting(bool(settings.place.monitors))
 
 
-def tls_sites(settings: HostSettings) -> dict[str, AppSettings]:
-    """The sites with HTTPS. Applications that share their domains share one site, that of the
-    owner."""
-    return {server.owner: server.app for server in nginx.servers(settings.app) if server.app.tls}
+def tls_sites(settings: HostSettings) -> dict[str, Secured]:
+    """The sites with HTTPS: those of roles, and of applications. Applications that share their
+    domains share one site, that of the owner."""
+    of_apps = {server.owner: server.app for server in nginx.servers(settings.app) if server.app.tls}
+    return {**of_apps, **settings.role_sites}
+
+
+def served(loaded: Loaded[HostSettings]) -> list[nginx.Served]:
+    """The sites of roles, with the passwords of their users."""
+    return [
+        nginx.Served(site, {user: loaded.role_secrets[key] for user, key in site.users.items()})
+        for site in loaded.settings.role_sites.values()
+    ]
 
 
 def certificates(loaded: Loaded[HostSettings]) -> list[Entry]:

@@ -147,7 +147,7 @@ class HostSettings(HostBase):
         """Settings that contradict other roles' settings or files on the operator's machine: key ->
         reason."""
         yield from super().conflicts(project)
-        yield from self.tls.conflicts(self.app, project)
+        yield from self.tls.conflicts({**self.app, **self.role_sites}, project)
         yield from self.brought.conflicts()
         for role, package in self.brought.foreign:
             if not may_provide(self.base.apt_sources, package):

@@ -3,7 +3,8 @@ server on the host.
 
 A library; standard library only, Python 3.9 or later. What describes the program ("exporter" in the
 request of such a module, or null): {"unit", "unit_file": PATH, "file": PATH of what only root can
-read, "text": its content with `{user}` and `{password}`, "store", "account"}.
+read, "text": its content with `{user}` and `{password}`, "files": PATHs of what else it reads at
+its start, "store", "account"}.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ def exporter_differences(exporter: Exporter) -> list[str]:
         return ["no login for metrics"]
     if _read(exporter["file"]) != _text(exporter, login):
         return ["the login for metrics differs"]
-    return unit_differences(exporter["unit"], [exporter["unit_file"], exporter["file"]])
+    read = [exporter["unit_file"], exporter["file"], *exporter["files"]]
+    return unit_differences(exporter["unit"], read)
 
 
 def start_exporter(exporter: Exporter) -> None:

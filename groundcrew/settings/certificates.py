@@ -1,4 +1,4 @@
-"""Reads the certificates of applications on the operator's machine."""
+"""Reads the certificates of sites on the operator's machine."""
 
 from __future__ import annotations
 
@@ -9,26 +9,29 @@ from pydantic import SecretStr
 
 from groundcrew.certificates import lab_ca, pem
 from groundcrew.certificates.material import CertificateError, Material, judge, read_chain
-from groundcrew.manifest.model import AppSettings
 from groundcrew.manifest.tls import AcmeCertificate, OwnCertificate, SelfSignedCertificate
 from groundcrew.settings import secrets
 from groundcrew.settings.errors import Problem
+from groundcrew.sites import Secured
 
 Report = Callable[[tuple[str, ...], str], Problem]
 
 
 def read_certificates(
-    apps: Mapping[str, AppSettings], project: Path, problem: Report, keys: bool = True
+    sites: Mapping[str, tuple[tuple[str, ...], Secured]],
+    project: Path,
+    problem: Report,
+    keys: bool = True,
 ) -> tuple[dict[str, Material], list[Problem]]:
-    """The certificates, each checked, and all problems; none for applications whose host obtains
-    its own (`acme`).
+    """The certificates, each checked, and all problems; none for sites whose host obtains its own
+    (`acme`). `sites` are applications and sites of roles: name -> key of the settings, and they.
 
     Without `keys`, private keys from the operator's machine are not read.
     """
     materials: dict[str, Material] = {}
     problems = []
-    for name, app in apps.items():
-        place = ("app", name, "tls", "certificate")
+    for name, (key, app) in sites.items():
+        place = (*key, "tls", "certificate")
         match app.tls.certificate if app.tls else None:
             case OwnCertificate() as own:
                 try:
@@ -40,9 +43,9 @@ def read_certificates(
             case SelfSignedCertificate():
                 materials[name] = lab_ca.issue(project, app.names)
             case AcmeCertificate(dns=hooks) if hooks:
-                for key, path in hooks.model_dump().items():
+                for hook, path in hooks.model_dump().items():
                     if path and not (project / Path(path).expanduser()).is_file():
-                        problems.append(problem((*place, "dns", key), f"no file {project / path}"))
+                        problems.append(problem((*place, "dns", hook), f"no file {project / path}"))
     return materials, problems
 
 

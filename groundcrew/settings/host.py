@@ -15,6 +15,7 @@ from groundcrew.contract import Brings, Brought, GroupSettings, ProviderSettings
 from groundcrew.manifest.model import AppSettings
 from groundcrew.manifest.secret import SecretSource
 from groundcrew.model import Settings
+from groundcrew.sites import Site
 
 
 class ShowSettings(Settings):
@@ -226,6 +227,16 @@ class HostBase(Settings):
         """Seconds that the web server keeps an idle connection to an application; 0 if no role sets
         it."""
         return 0
+
+    @property
+    def role_sites(self) -> dict[str, Site]:
+        """The sites of roles, by name."""
+        return {
+            site.name: site
+            for name in type(self).model_fields
+            if isinstance(role := getattr(self, name), RoleSettings)
+            for site in role.sites(self.place)
+        }
 
     @property
     def role_secrets(self) -> dict[tuple[str, ...], SecretSource]:

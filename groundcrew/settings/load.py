@@ -29,6 +29,7 @@ from groundcrew.settings.merge import DEFAULTS, Layer, Merged, merge
 from groundcrew.settings.needs import ALL, Need, NotReadError
 from groundcrew.settings.passwords import Passwords, read_passwords
 from groundcrew.settings.validate import validate
+from groundcrew.sites import Secured
 
 WEB_GROUP = "web"
 """Hosts in this group run applications."""
@@ -236,7 +237,12 @@ def load_host(
     problems += more
     passwords, more = read_passwords(apps, project, problem, Need.PASSWORDS in needs)
     problems += more
-    certificates, more = read_certificates(apps, project, problem, Need.KEYS in needs)
+    places: dict[str, tuple[tuple[str, ...], Secured]] = {
+        name: (("app", name), app) for name, app in apps.items()
+    }
+    if settings:
+        places |= {name: (site.key, site) for name, site in settings.role_sites.items()}
+    certificates, more = read_certificates(places, project, problem, Need.KEYS in needs)
     problems += more
     problems += checks.config_files(apps, secrets, project, problem)
     if settings:

@@ -6,6 +6,7 @@ from functools import partial
 
 from groundcrew.contract import Brings, Reads, StatusLines
 from groundcrew.roles.backup.checks import backups, status
+from groundcrew.roles.backup.panels import panels
 from groundcrew.roles.backup.rules import rules
 from groundcrew.roles.backup.settings import BackupSettings
 
@@ -30,4 +31,5 @@ def brings(settings: BackupSettings) -> Brings:
         checks={"backups": partial(backups, settings)},
         status=[StatusLines("backup", reads, status)],
         rules=tuple(rules(settings)),
+        panels=tuple(panels(settings)),
     )

@@ -19,7 +19,7 @@ from groundcrew.contract import (
     Unit,
 )
 from groundcrew.memory import Share
-from groundcrew.roles.mariadb import builders, metrics
+from groundcrew.roles.mariadb import builders, metrics, panels
 from groundcrew.roles.mariadb.checks import database_server, status
 from groundcrew.roles.mariadb.settings import MariadbSettings
 
@@ -73,6 +73,7 @@ def brings(settings: MariadbSettings, host: HostView) -> Brings:
         backups=[_source(settings, request, bindings)] if host.backed_up else [],
         exporters=[exporter] if measured else [],
         rules=list(metrics.rules(settings)) if measured else [],
+        panels=list(panels.panels(settings)) if measured else [],
         renewals=[Renewal(UNIT, drops=True)],
     )
 

@@ -7,7 +7,7 @@ from groundcrew.bindings.address import numeric
 from groundcrew.contract import Brings, Port, Renewal, Unit
 from groundcrew.memory import Share
 from groundcrew.metrics import HOST, Metrics, Probe
-from groundcrew.roles.metrics import builders, exporters, rules
+from groundcrew.roles.metrics import builders, exporters, panels, rules
 from groundcrew.roles.metrics.settings import MetricsSettings, others
 from groundcrew.services import Service
 
@@ -52,6 +52,7 @@ def brings(settings: MetricsSettings, place: Place) -> Brings:
             *more.metrics,
         ],
         rules=[*rules.of_host(settings), *(rules.of_probes(settings) if probes else ())],
+        panels=list(panels.panels(settings, [probe.name for probe in probes])),
         renewals=[Renewal(builders.NODE), Renewal(builders.PROBER)],
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from groundcrew.bindings.address import numeric
 from groundcrew.entries import Absent, Directory, Entry, File
 from groundcrew.metrics import HOSTS, Metrics, Neighbour, Rule
 from groundcrew.roles.monitoring.receivers import Secrets, chats, configs, webhook
+from groundcrew.roles.monitoring.selectors import selector
 from groundcrew.roles.monitoring.settings import MonitoringSettings
 from groundcrew.templates import render
 
@@ -27,6 +27,8 @@ CHAT_MEMORY = 64
 """Largest amount of memory of the program that passes messages on to chats, in MiB."""
 CHAT_PROGRAM = "/usr/local/lib/groundcrew/chat_bridge.py"
 FOLDER = "/etc/groundcrew/monitoring"
+ASSETS = "/usr/local/share/groundcrew/dashboards"
+"""Directory that Prometheus serves at `/user/`."""
 CHATS = f"{FOLDER}/chats.json"
 CONFIGURATION = f"{FOLDER}/prometheus.yml"
 RULES = f"{FOLDER}/rules.yml"
@@ -46,7 +48,9 @@ def drop_in(unit: str) -> str:
 def drop_ins(settings: MonitoringSettings) -> list[Entry]:
     """How both are started. It is there before the packages, which would start them at all
     addresses."""
-    prometheus = render("monitoring/prometheus.conf.j2", settings=settings, file=CONFIGURATION)
+    prometheus = render(
+        "monitoring/prometheus.conf.j2", settings=settings, file=CONFIGURATION, assets=ASSETS
+    )
     alertmanager = render(
         "monitoring/alertmanager.conf.j2",
         settings=settings,
@@ -191,14 +195,6 @@ def _rule(rule: Rule, hosts: Sequence[str]) -> dict[str, Any]:
         "labels": {"severity": rule.severity},
         "annotations": {"summary": rule.summary, "action": rule.action},
     }
-
-
-def selector(hosts: Sequence[str]) -> str:
-    """A label matcher for these hosts. The expression is a string of the query language, which
-    has escapes of its own."""
-    pattern = "|".join(re.escape(host) for host in sorted(hosts))
-    escaped = pattern.replace("\\", "\\\\").replace('"', '\\"')
-    return f'instance=~"{escaped}"'
 
 
 def receivers(settings: MonitoringSettings, secrets: Secrets) -> str:

@@ -22,6 +22,8 @@ def monitoring(settings: MonitoringSettings, place: Place, seen: Seen) -> Iterat
     problems = [] if report["alertmanager"] else ["Prometheus does not reach it"]
     names = ", ".join(sorted(settings.used))
     yield judge("monitoring: Alertmanager", problems, f"tells {names or 'nobody'}")
+    shown = "their site asks for a login" if settings.dashboards else "there through a tunnel"
+    yield judge("monitoring: dashboards", report["pages"], shown)
     if not settings.used:
         yield warn("monitoring: receivers", "nobody is told of alerts: set monitoring.receivers")
 

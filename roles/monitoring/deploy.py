@@ -8,7 +8,7 @@ from pyinfra.api import deploy
 
 from groundcrew.bindings import Place
 from groundcrew.operations import files, systemd
-from groundcrew.roles.monitoring import builders
+from groundcrew.roles.monitoring import builders, dashboards, grafana
 from groundcrew.roles.monitoring.settings import MonitoringSettings
 
 
@@ -21,7 +21,14 @@ def apply(
         systemd.service(
             name="no messages to chats", unit=builders.CHAT_UNIT, running=False, enabled=None
         )
-    files.manage(name="files", entries=builders.entries(settings, place, secrets))
+    files.manage(
+        name="files",
+        entries=[
+            *builders.entries(settings, place, secrets),
+            *dashboards.entries(settings, place.hosts),
+            *grafana.entries(settings, place.hosts),
+        ],
+    )
     if settings.bots:
         systemd.service(
             name="messages to chats",
@@ -43,3 +50,14 @@ def apply(
         restart_if_newer=[builders.drop_in(builders.PROMETHEUS)],
         reload_if_newer=[builders.CONFIGURATION, builders.RULES],
     )
+    if settings.grafana:
+        systemd.service(
+            name="Grafana",
+            unit=grafana.UNIT,
+            restart_if_newer=[
+                builders.drop_in(grafana.UNIT),
+                grafana.SOURCES,
+                grafana.PROVIDER,
+                grafana.BOARDS,
+            ],
+        )

@@ -2,7 +2,8 @@
 root. Standard library and `groundcrew.remote` only, Python 3.9 or later.
 
 Request of `monitoring`: {"prometheus": port, "alertmanager": port, "targets": how many there are,
-"rules": names of the alerts, "patience": seconds that all of it has to appear}.
+"rules": names of the alerts, "patience": seconds that all of it has to appear, "site": {"port",
+"name"} of the dashboards' site, or null}.
 Request of `send_test`: {"alertmanager": port, "seconds": how long messages may take, "kinds": of
 receivers, "labels", "annotations": of the alert}.
 """
@@ -13,6 +14,8 @@ import http.client
 import json
 import os
 import re
+import socket
+import ssl
 import time
 from typing import Any
 
@@ -44,8 +47,41 @@ def monitoring(request: Data) -> Data:
     while True:
         seen = look(request)
         if is_complete(request, seen) or time.monotonic() > deadline:
-            return {**seen, "disk": size_of(DATA)}
+            return {**seen, "disk": size_of(DATA), "pages": pages(request)}
         time.sleep(0.5)
+
+
+def pages(request: Data) -> list[str]:
+    """What is wrong with the dashboards."""
+    problems = []
+    try:
+        ask(request["prometheus"], "/user/panels.json")
+        ask(request["prometheus"], "/user/chart.js")
+    except OSError as error:
+        problems.append(str(error))
+    if request["site"]:
+        status = without_login(request["site"])
+        if status != "401":
+            problems.append(f"without a login, their site answers {status} instead of 401")
+    return problems
+
+
+def without_login(site: Data) -> str:
+    """The status of the site's page, or why there is none. The certificate is not judged here."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    name, place = site["name"], ("127.0.0.1", site["port"])
+    request = f"GET / HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n"
+    try:
+        with (
+            socket.create_connection(place, 10) as plain,
+            context.wrap_socket(plain, server_hostname=name) as secure,
+        ):
+            secure.sendall(request.encode())
+            return secure.recv(64).decode("ascii", "replace").split(" ")[1]
+    except (OSError, IndexError) as error:
+        return f"nothing ({error})"
 
 
 def is_complete(request: Data, seen: Data) -> bool:

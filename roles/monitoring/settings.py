@@ -10,9 +10,12 @@ from pydantic import Field, StringConstraints, Tag
 
 from groundcrew.bindings import Place
 from groundcrew.contract import Brings, GroupSettings, HostView
+from groundcrew.manifest.location import UserName
 from groundcrew.manifest.secret import OperatorSecret, SecretSource
-from groundcrew.manifest.types import OneLine, Size
+from groundcrew.manifest.tls import Tls
+from groundcrew.manifest.types import Domain, OneLine, Size
 from groundcrew.model import Settings, by_type
+from groundcrew.sites import Site
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,23}$")]
 Alert = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z]{1,63}$")]
@@ -148,11 +151,24 @@ AnyReceiver = Annotated[
 """Any kind of receiver; `type` selects it. null takes it out."""
 
 
+class DashboardsSettings(Settings):
+    """A site with the dashboards, over HTTPS and behind a login."""
+
+    domains: tuple[Domain, ...] = Field(min_length=1)
+    """Host names of the site, which lead to the monitoring host."""
+
+    tls: Tls
+    """HTTPS, as applications have it."""
+
+    users: dict[UserName, OperatorSecret] = Field(min_length=1)
+    """Who may log in: user -> password. The host has hashes of the passwords."""
+
+
 class MonitoringSettings(GroupSettings):
     """Prometheus and Alertmanager, on the hosts of the inventory's group `monitoring`.
 
-    They measure all hosts of the inventory and their applications. Both listen on 127.0.0.1 alone,
-    and only root and administrators may connect.
+    They measure all hosts of the inventory and their applications, and have dashboards. Both listen
+    on 127.0.0.1 alone, and only root and administrators may connect; `dashboards` lets others look.
     """
 
     receivers: dict[Name, AnyReceiver] = Field(default_factory=dict)
@@ -192,6 +208,17 @@ class MonitoringSettings(GroupSettings):
     as `{"UnitFailed": 600}`; others keep their own. They take precedence over `metrics.patience`
     and `metrics.reboot_days`."""
 
+    dashboards: DashboardsSettings | None = None
+    """A site with the dashboards, for browsers anywhere. null: they are there through a tunnel to
+    `port` alone."""
+
+    grafana: bool = False
+    """Whether Grafana shows the same dashboards too, through a tunnel to `grafana_port`. Debian
+    does not have it: `base.apt_sources` names the repository that provides it."""
+
+    grafana_port: int = Field(3000, ge=1, le=65535)
+    """Port of Grafana on 127.0.0.1."""
+
     port: int = Field(9090, ge=1, le=65535)
     """Port of Prometheus on 127.0.0.1."""
 
@@ -219,13 +246,41 @@ class MonitoringSettings(GroupSettings):
                 source = getattr(item, key, None)
                 if source:
                     yield ("receivers", name, key), source
+        if self.dashboards:
+            for user, source in self.dashboards.users.items():
+                yield ("dashboards", "users", user), source
+
+    def sites(self, place: Place) -> Iterable[Site]:
+        """The dashboards, on hosts of the group."""
+        from groundcrew.roles.monitoring.dashboards import site  # noqa: PLC0415 - it needs this module
+
+        found = site(self) if "monitoring" in place.groups else None
+        return [found] if found else []
+
+    def contradictions(self, host: HostView) -> Iterable[tuple[tuple[str, ...], str]]:
+        """What the site of the dashboards and the backups have in common with applications."""
+        yield from self._shared_names(host)
+        yield from self._backup_conflicts(host)
+
+    def _shared_names(self, host: HostView) -> Iterable[tuple[tuple[str, ...], str]]:
+        """Host names of the dashboards that an application has too, and ports that it has for
+        itself."""
+        for site in self.sites(host.place):
+            for name, app in host.app.items():
+                both = sorted(set(site.domains) & set(app.names))
+                if both:
+                    reason = f'"{both[0]}" belongs to application "{name}": give them another name'
+                    yield ("dashboards", "domains"), reason
+                if (app.tls and app.tls.port == site.port) or (app.port == site.tls.port):
+                    reason = f'port {app.port} of application "{name}" speaks another protocol'
+                    yield ("dashboards", "tls", "port"), reason
 
     @property
     def bots(self) -> dict[str, BotReceiver]:
         """The receivers whose format Alertmanager does not know."""
         return {name: item for name, item in self.used.items() if isinstance(item, BotReceiver)}
 
-    def contradictions(self, host: HostView) -> Iterable[tuple[tuple[str, ...], str]]:
+    def _backup_conflicts(self, host: HostView) -> Iterable[tuple[tuple[str, ...], str]]:
         """Backups without a target, or with an application of the same name."""
         if not self.backup or "monitoring" not in host.place.groups:
             return

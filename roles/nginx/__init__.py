@@ -3,13 +3,15 @@
 from groundcrew.roles.nginx.activate import activate_command
 from groundcrew.roles.nginx.brings import packages
 from groundcrew.roles.nginx.context import prefixes_below, servers
-from groundcrew.roles.nginx.deploy import apply
+from groundcrew.roles.nginx.deploy import apply, withdraw
 from groundcrew.roles.nginx.drain import drain_seconds
 from groundcrew.roles.nginx.maintenance import maintenance_files
+from groundcrew.roles.nginx.role_sites import Served
 from groundcrew.roles.nginx.settings import NginxSettings
 
 __all__ = [
     "NginxSettings",
+    "Served",
     "activate_command",
     "apply",
     "drain_seconds",
@@ -17,4 +19,5 @@ __all__ = [
     "packages",
     "prefixes_below",
     "servers",
+    "withdraw",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 from groundcrew.contract import Brings, HostView, Port, Reads, Renewal, StatusLines, Unit
 from groundcrew.logs import Log
 from groundcrew.manifest.model import AppSettings
-from groundcrew.roles.nginx import traffic, traffic_rules
+from groundcrew.roles.nginx import panels, traffic, traffic_rules
 from groundcrew.roles.nginx.checks import counters
 from groundcrew.roles.nginx.settings import NginxSettings
 
@@ -33,18 +33,20 @@ def packages(settings: NginxSettings) -> tuple[str, ...]:
 
 
 def brings(settings: NginxSettings, host: HostView) -> Brings:
-    """Packages, ports, logs, checks and status of nginx; nothing on a host without applications."""
-    if not (host.apps or host.app):
+    """Packages, ports, logs, checks and status of nginx; nothing on a host without applications
+    and sites of roles."""
+    if not (host.apps or host.app or host.role_sites):
         return Brings()
     ports = [port for name, app in host.app.items() for port in app_ports(name, app)]
     if settings.status_port:
         ports.append(Port(settings.status_port, (UNIT,), public=False))
-    counted = bool(host.place.monitors)
+    counted = bool(host.place.monitors and host.app)
     return Brings(
         packages=packages(settings),
         files=traffic.entries(host.app) if counted else [],
         exporters=[traffic.exporter(settings.traffic_port)] if counted else [],
         rules=list(traffic_rules.rules(host.app)) if counted else [],
+        panels=list(panels.panels(host.app)) if counted else [],
         ports=ports,
         # Its main process starts the others and binds ports.
         units=[Unit(UNIT, settings.max_exposure, serves=True, roots=1)],

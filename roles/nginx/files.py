@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from groundcrew.entries import Absent, Directory, Entry, File, Link, Purge
 from groundcrew.manifest.model import AppSettings
 from groundcrew.manifest.paths import AppPaths
-from groundcrew.roles.nginx import front, maintenance, traffic
+from groundcrew.roles.nginx import front, maintenance, role_sites, traffic
 from groundcrew.roles.nginx.access import shared_limits, users_file
 from groundcrew.roles.nginx.context import (
     Context,
@@ -20,6 +20,7 @@ from groundcrew.roles.nginx.context import (
 from groundcrew.roles.nginx.header_sets import BASELINE, YIELDING, site_headers
 from groundcrew.roles.nginx.headers import headers_file
 from groundcrew.roles.nginx.passwords import Passwords, password_files
+from groundcrew.roles.nginx.role_sites import Served
 from groundcrew.roles.nginx.settings import NginxSettings
 from groundcrew.roles.nginx.site import passing_files, site_files
 from groundcrew.templates import render
@@ -34,6 +35,7 @@ DROP_IN = "/etc/systemd/system/nginx.service.d"
 DROP_IN_FILE = f"{DROP_IN}/groundcrew.conf"
 
 LOCATIONS = f"{OWN}/locations"
+DEFAULT_SERVER = f"{OWN}/default-server.conf"
 BROTLI_FILE = f"{OWN}/brotli.conf"
 PRIVATE_FILE = f"{OWN}/private.conf"
 TLS_FILE = f"{OWN}/tls.conf"
@@ -62,8 +64,10 @@ def configuration(
     apps: Mapping[str, AppSettings],
     passwords: Mapping[str, Passwords] | None = None,
     https: Https | None = None,
+    sites: Sequence[Served] = (),
 ) -> list[Entry]:
-    """All managed files under /etc/nginx; files that no application needs any more are removed.
+    """All managed files under /etc/nginx; files that no application and no site of another role
+    needs any more are removed.
 
     Raises ValueError if the settings contradict each other.
     """
@@ -72,7 +76,7 @@ def configuration(
             f"nginx.status_port: {settings.status_port} is the port of an application too"
         )
     https = https or Https()
-    tls = any(app.tls for app in apps.values())
+    tls = bool(sites) or any(app.tls for app in apps.values())
     private = any(app.private for app in apps.values())
     common = headers_file(site_headers(settings), settings.hide_headers)
     entries: list[Entry] = [
@@ -99,7 +103,7 @@ def configuration(
         File(f"{OWN}/visitors.conf", front.visitors(settings, apps)),
         File(PRIVATE_FILE, front.private(apps)) if private else Absent(PRIVATE_FILE),
         File(f"{OWN}/cache-paths.conf", cache_paths(settings, apps)),
-        File(f"{OWN}/default-server.conf", default_server(settings, apps, https)),
+        File(DEFAULT_SERVER, default_server(settings, apps, https, sites)),
         tls_file(https) if tls else Absent(TLS_FILE),
         brotli_file(settings) if settings.brotli else Absent(BROTLI_FILE),
         traffic_file(apps) if settings.counts else Absent(TRAFFIC_FILE),
@@ -108,6 +112,8 @@ def configuration(
         for name in server.apps:
             entries += application(settings, name, server, https)
             entries += users(name, server.apps[name], (passwords or {}).get(name, {}))
+    for served in sites:
+        entries += role_sites.entries(settings, served, https)
     entries += [
         Purge(HEADERS, "*.conf"),
         Purge(LOCATIONS, "*.conf"),
@@ -122,6 +128,15 @@ def configuration(
         ),
     ]
     return entries
+
+
+def nothing_served(settings: NginxSettings) -> list[Entry]:
+    """No site and no port of ours, where nginx had some."""
+    return [
+        Purge(SITES, "groundcrew-*.conf"),
+        Purge(USERS, "*"),
+        File(DEFAULT_SERVER, default_server(settings, {})),
+    ]
 
 
 def application(settings: NginxSettings, name: str, server: Server, https: Https) -> list[Entry]:
@@ -193,17 +208,22 @@ def brotli_file(settings: NginxSettings) -> File:
 
 
 def default_server(
-    settings: NginxSettings, apps: Mapping[str, AppSettings], https: Https | None = None
+    settings: NginxSettings,
+    apps: Mapping[str, AppSettings],
+    https: Https | None = None,
+    sites: Sequence[Served] = (),
 ) -> str:
     """The servers that refuse unknown host names, on each port that no application has to
     itself."""
     taken = {app.port for app in apps.values() if not app.domains}
-    plain = {app.port for app in apps.values()}
+    plain = {app.port for app in apps.values()} | {item.site.port for item in sites}
+    secure = {app.tls.port for app in apps.values() if app.tls}
+    secure |= {item.site.tls.port for item in sites}
     return render(
         "nginx/default-server.conf.j2",
         settings=settings,
         ports=sorted(plain - taken),
-        tls_ports=sorted({app.tls.port for app in apps.values() if app.tls}),
+        tls_ports=sorted(secure),
         ssl=(https or Https()).listen,
         check=front.check(settings, apps),
     )

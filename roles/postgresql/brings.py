@@ -23,7 +23,7 @@ from groundcrew.contract import (
 )
 from groundcrew.entries import Entry
 from groundcrew.memory import Share
-from groundcrew.roles.postgresql import builders, metrics
+from groundcrew.roles.postgresql import builders, metrics, panels
 from groundcrew.roles.postgresql.checks import database_server, status
 from groundcrew.roles.postgresql.settings import PostgresqlSettings
 from groundcrew.services import Service
@@ -86,7 +86,12 @@ def brings(settings: PostgresqlSettings, host: HostView) -> Brings:
         request["preload"] = builders.preloaded(settings)
     brought = _with_server(settings, port, files, ServerState("postgresql", ON_HOST, request))
     if measured:
-        brought = replace(brought, exporters=[exporter], rules=list(metrics.rules(settings)))
+        brought = replace(
+            brought,
+            exporters=[exporter],
+            rules=list(metrics.rules(settings)),
+            panels=list(panels.panels(settings)),
+        )
     if not host.backed_up:
         return brought
     apps = tuple(sorted({item.app for item in bindings}))

@@ -20,7 +20,7 @@ from groundcrew.contract import (
     Unit,
 )
 from groundcrew.memory import Share
-from groundcrew.roles.redis import builders, metrics
+from groundcrew.roles.redis import builders, metrics, panels
 from groundcrew.roles.redis.checks import replica_status, replicas_follow, servers, status
 from groundcrew.roles.redis.replicas import primary_of
 from groundcrew.roles.redis.settings import TLS, RedisSettings
@@ -65,6 +65,7 @@ def brings(settings: RedisSettings, host: HostView) -> Brings:
         backups=_sources(settings, asked, bindings) if host.backed_up else [],
         exporters=[metrics.exporter(settings, name) for name in settings.running if measured],
         rules=list(metrics.rules(settings)) if measured else [],
+        panels=list(panels.panels(settings)) if measured else [],
         renewals=[Renewal(f"{settings.server}-server@*.service", drops=True)],
     )
     return _with_replicas(settings, brought, asked, follows, measured) if follows else brought

@@ -10,4 +10,4 @@ from groundcrew.roles.tls.settings import TlsSettings
 def brings(settings: TlsSettings, host: HostView) -> Brings:
     """The Debian packages that issue and renew certificates."""
     del settings
-    return Brings(packages=packages(dict(host.app)))
+    return Brings(packages=packages({**host.app, **host.role_sites}))

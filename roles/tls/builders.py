@@ -1,7 +1,7 @@
 """Files and commands for the certificates of a host's sites, computed from settings.
 
-A site is a server block of nginx. Applications that share their domains share a site, whose owner
-has the certificate.
+A site is a server block of nginx: of applications, which share a site if they share their domains,
+and whose owner has the certificate; or of a role.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from pathlib import Path
 from groundcrew.certificates.material import Material
 from groundcrew.entries import Absent, Directory, Entry, File, Link, Purge
 from groundcrew.facts.certificates import CertificateState, Lineage
-from groundcrew.manifest.model import AppSettings
 from groundcrew.manifest.paths import CERTIFICATES, CHALLENGES, certificate_directory
 from groundcrew.manifest.tls import AcmeCertificate
 from groundcrew.roles.tls.settings import AcmeSettings, uses_acme
 from groundcrew.settings.certificates import read_pem
+from groundcrew.sites import Secured
 from groundcrew.templates import render
 
 ACME_PACKAGES = ("certbot", "openssl")
@@ -29,14 +29,14 @@ DROP_IN = "/etc/systemd/system/certbot.service.d"
 BOOTSTRAP_DAYS = 30
 
 
-def packages(apps: Mapping[str, AppSettings]) -> tuple[str, ...]:
+def packages(apps: Mapping[str, Secured]) -> tuple[str, ...]:
     """The packages, if an application needs them."""
     return ACME_PACKAGES if any(uses_acme(app) for app in apps.values()) else ()
 
 
 def entries(
     acme: AcmeSettings,
-    sites: Mapping[str, AppSettings],
+    sites: Mapping[str, Secured],
     certificates: Mapping[str, Material],
     project: Path,
 ) -> list[Entry]:
@@ -103,7 +103,7 @@ def _certbot(acme: AcmeSettings, project: Path) -> list[Entry]:
     ]
 
 
-def bootstrap_command(sites: Mapping[str, AppSettings]) -> str:
+def bootstrap_command(sites: Mapping[str, Secured]) -> str:
     """Shell commands that create self-signed placeholders, valid for `BOOTSTRAP_DAYS`, so that
     nginx can start."""
     return "\n".join(
@@ -118,7 +118,7 @@ def bootstrap_command(sites: Mapping[str, AppSettings]) -> str:
     )
 
 
-def why(acme: AcmeSettings, app: AppSettings, state: CertificateState) -> str | None:
+def why(acme: AcmeSettings, app: Secured, state: CertificateState) -> str | None:
     """Why a certificate must be issued; None if the host has one, which certbot renews."""
     lineage: Lineage | None = state["lineage"]
     if lineage is None:
@@ -132,13 +132,13 @@ def why(acme: AcmeSettings, app: AppSettings, state: CertificateState) -> str | 
     return None
 
 
-def by_dns(app: AppSettings) -> bool:
+def by_dns(app: Secured) -> bool:
     """Whether the domains are validated by DNS records (DNS-01)."""
     certificate = app.tls.certificate if app.tls else None
     return isinstance(certificate, AcmeCertificate) and certificate.dns is not None
 
 
-def certbot_command(name: str, app: AppSettings, acme: AcmeSettings, *, again: bool) -> str:
+def certbot_command(name: str, app: Secured, acme: AcmeSettings, *, again: bool) -> str:
     """The certbot command that gets a certificate. `again`: the host has a lineage of this name."""
     words = ["certbot", "certonly", "--non-interactive", "--agree-tos"]
     words += ["--cert-name", name, "--server", acme.server]
@@ -161,7 +161,7 @@ def certbot_command(name: str, app: AppSettings, acme: AcmeSettings, *, again: b
     return shlex.join(words)
 
 
-def issue_command(name: str, app: AppSettings, acme: AcmeSettings, *, again: bool) -> str:
+def issue_command(name: str, app: Secured, acme: AcmeSettings, *, again: bool) -> str:
     """Shell commands that get a certificate and switch nginx to it, if nginx accepts it."""
     return render(
         "tls/issue.sh.j2",

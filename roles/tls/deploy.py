@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 from pyinfra.api import deploy
 
-from groundcrew.manifest.model import AppSettings
 from groundcrew.operations import systemd
 from groundcrew.roles.tls import operations
 from groundcrew.roles.tls.settings import TlsSettings, uses_acme
+from groundcrew.sites import Secured
 
 
 @deploy("tls")
-def begin(sites: Mapping[str, AppSettings]) -> None:
+def begin(sites: Mapping[str, Secured]) -> None:
     """Gives each ACME site a placeholder if it has no certificate, so that nginx can start."""
     own = acme_sites(sites)
     if own:
@@ -21,7 +21,7 @@ def begin(sites: Mapping[str, AppSettings]) -> None:
 
 
 @deploy("tls")
-def finish(settings: TlsSettings, sites: Mapping[str, AppSettings]) -> None:
+def finish(settings: TlsSettings, sites: Mapping[str, Secured]) -> None:
     """Gets the real certificates, now that nginx can answer the challenges."""
     own = acme_sites(sites)
     if own:
@@ -29,6 +29,6 @@ def finish(settings: TlsSettings, sites: Mapping[str, AppSettings]) -> None:
         systemd.service(name="renewal", unit="certbot.timer", settle=0)
 
 
-def acme_sites(sites: Mapping[str, AppSettings]) -> dict[str, AppSettings]:
+def acme_sites(sites: Mapping[str, Secured]) -> dict[str, Secured]:
     """The sites whose certificates the host gets by ACME."""
     return {name: app for name, app in sites.items() if uses_acme(app)}

@@ -8,16 +8,16 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
 from groundcrew.facts.certificates import Certificates
-from groundcrew.manifest.model import AppSettings
 from groundcrew.manifest.paths import certificate_directory
 from groundcrew.roles.tls import builders
 from groundcrew.roles.tls.settings import AcmeSettings
+from groundcrew.sites import Secured
 
 Commands = Generator[StringCommand, None, None]
 
 
 @operation()
-def bootstrap(sites: Mapping[str, AppSettings]) -> Commands:
+def bootstrap(sites: Mapping[str, Secured]) -> Commands:
     """Creates a self-signed placeholder for each site that has no certificate.
 
     + sites: the sites whose certificates the host gets by ACME
@@ -31,7 +31,7 @@ def bootstrap(sites: Mapping[str, AppSettings]) -> Commands:
 
 
 @operation()
-def issue(sites: Mapping[str, AppSettings], acme: AcmeSettings) -> Commands:
+def issue(sites: Mapping[str, Secured], acme: AcmeSettings) -> Commands:
     """Gets certificates that are missing or are for other names, and switches nginx to them.
 
     Until then, or if that fails, sites keep the certificate they have.

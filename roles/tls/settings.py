@@ -10,9 +10,9 @@ from pydantic import StringConstraints, model_validator
 
 from groundcrew.certificates.material import CertificateError, read_chain
 from groundcrew.contract import Brings, HostView, RoleSettings
-from groundcrew.manifest.model import AppSettings
 from groundcrew.model import Settings
 from groundcrew.settings.certificates import read_pem
+from groundcrew.sites import Secured
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 LETS_ENCRYPT_STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
@@ -69,14 +69,15 @@ class TlsSettings(RoleSettings):
     """Where certificates of `type: acme` come from."""
 
     def conflicts(
-        self, apps: Mapping[str, AppSettings], project: Path
+        self, sites: Mapping[str, Secured], project: Path
     ) -> Iterator[tuple[tuple[str, ...], str]]:
-        """Settings that are missing or invalid for the applications: key -> reason."""
-        users = [name for name, app in apps.items() if uses_acme(app)]
+        """Settings that are missing or invalid for applications and sites of roles: key ->
+        reason."""
+        users = [name for name, site in sites.items() if uses_acme(site)]
         if users and not self.acme.agree_tos:
             yield (
                 ("tls", "acme", "agree_tos"),
-                f'must be true for the certificate of application "{users[0]}": read the terms of '
+                f'must be true for the certificate of "{users[0]}": read the terms of '
                 f"service at {self.acme.server}, then write "
                 'tls = {"acme": {"agree_tos": True, "email": "you@example.org"}} in '
                 "group_data/all.py",
@@ -94,6 +95,6 @@ class TlsSettings(RoleSettings):
         return brings(self, host)
 
 
-def uses_acme(app: AppSettings) -> bool:
-    """Whether the host gets the application's certificate by ACME."""
+def uses_acme(app: Secured) -> bool:
+    """Whether the host gets the site's certificate by ACME."""
     return app.tls is not None and app.tls.certificate.type == "acme"

@@ -62,9 +62,9 @@ def maintenance(request: Data) -> Data:
 
 
 def unit_names(request: Data) -> list[str]:
-    """The units that serve, if there are applications: those of roles, and their own."""
+    """The units that serve: those of roles, and those of applications."""
     units = [unit for app in releases(request).values() for unit in app["units"]]
-    return [*request["serving_units"], *units] if request["apps"] else []
+    return [*request["serving_units"], *units]
 
 
 def is_present(unit: str) -> bool:

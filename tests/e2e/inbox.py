@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -67,12 +66,3 @@ def served(inbox: Inbox, host: LabHost) -> Iterator[str]:
 def seen(what: str, seconds: float) -> None:
     """Tells how long an alert took: docs/monitoring.md has the figures."""
     print(f"SEEN {what}: {seconds:.0f} s")
-
-
-def until(condition: Callable[[], object], seconds: float = 60) -> float:
-    """The seconds that it took."""
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() < began + seconds, "it did not come to pass"
-        time.sleep(0.5)
-    return time.monotonic() - began

@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.harness import FULL, LabHost, good, inside
-from tests.e2e.inbox import until
+from tests.e2e.harness import FULL, LabHost, good, inside, until
 from tests.e2e.watched import DIRECTORY, PROGRAM, Site, watched
 
 pytestmark = pytest.mark.skipif(not FULL, reason="bin/test --full")

@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -16,16 +17,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import requests
 import yaml
 
 from groundcrew.metrics import Measured, Neighbour
-from groundcrew.roles.monitoring import builders
+from groundcrew.roles.monitoring import builders, dashboards
 from tests.e2e.alerts import CASES, promtool, rules
-from tests.e2e.harness import LabHost, Run, good, inside, pyinfra
-from tests.e2e.inbox import SECRET, Inbox, seen, served, until
+from tests.e2e.harness import ROOT, LabHost, Run, good, inside, pyinfra, until
+from tests.e2e.inbox import SECRET, Inbox, seen, served
 
 WEB, MONITOR = "mon-web", "mon-host"
 INVENTORY = """\
@@ -49,7 +51,15 @@ AT_ONCE = (
     "InodesFull", "LibrariesReplaced", "MariadbDown", "PostgresqlConnections", "RedisFull",
     "UnitFailed",
 )  # fmt: skip
+DASHBOARDS = "mon.test"
+HELLO = 'probe_success{app="hello"}'
+RATE = "groundcrew_requests_total"
 QUICK = {
+    "monitoring.dashboards": {
+        "domains": [DASHBOARDS],
+        "tls": {"certificate": {"type": "self-signed"}},
+        "users": {"ops": {"env": "TEST_DASHBOARDS"}},
+    },
     "monitoring.interval": 5,
     "monitoring.lasting": dict.fromkeys(AT_ONCE, 5),
     "monitoring.group_wait": 1,
@@ -92,6 +102,7 @@ class Site:
                 "TEST_WEBHOOK": self.url,
                 "TEST_CHAT": f"{self.url}/chat?token=1",
                 "TEST_CHAT_KEY": f"key-{SECRET}",
+                "TEST_DASHBOARDS": SECRET,
             },
         )
 
@@ -101,6 +112,17 @@ class Site:
         program = f"import urllib.request as r; print(r.urlopen('{url}').read().decode())"
         return json.loads(self.monitor.out(f"python3 -c {shlex.quote(program)}"))["data"]
 
+    def look(self, path: str, *options: str) -> tuple[int, str]:
+        """Status and content of a path of the dashboards' site."""
+        done = subprocess.run(
+            ["curl", "-s", "--cacert", str(ROOT / ".groundcrew/ca/ca.pem"), "--path-as-is",
+             "--connect-to", f"::{self.monitor.address}:", "-w", "\n%{http_code}", *options,
+             f"https://{DASHBOARDS}{path}"],
+            capture_output=True, text=True, timeout=30, check=True,
+        )  # fmt: skip
+        content, _, status = done.stdout.rpartition("\n")
+        return int(status), content
+
     def firing(self) -> set[str]:
         """The alerts that fire."""
         alerts = self.ask("alerts")["alerts"]
@@ -108,7 +130,7 @@ class Site:
 
     def answers(self) -> bool:
         """Whether the application answered when it was last asked."""
-        [found] = self.ask("query?query=probe_success")["result"]
+        [found] = self.ask(f"query?query={quote(HELLO)}")["result"]
         return bool(found["value"][1] == "1")
 
 
@@ -152,8 +174,9 @@ def reaches(host: LabHost, address: str, port: int, user: str = "root") -> bool:
 def test_the_first_run_is_green_and_the_second_changes_nothing(site: Site) -> None:
     assert site.first is not None
     told = site.first.stderr
-    # Both hosts, the application, its traffic, the servers, Prometheus and Alertmanager.
-    assert re.search(r"monitoring: targets +ok +10 are up", told)
+    # Both hosts, the application, the dashboards, the traffic, the servers, Prometheus and
+    # Alertmanager.
+    assert re.search(r"monitoring: targets +ok +11 are up", told)
     assert re.search(r"monitoring: Alertmanager +ok +tells team, test", told)
     assert good(site.run()).changed == []
     assert good(site.run("--dry")).planned == []
@@ -205,6 +228,57 @@ def test_agents_take_little_memory(site: Site) -> None:
 
     used, allowed = total("MemoryCurrent"), total("MemoryMax")
     assert used <= allowed <= 60_000_000, f"{used} of {allowed} bytes"
+
+
+def test_the_dashboards_ask_for_a_login_and_show_what_is_measured(site: Site) -> None:
+    assert site.look("/")[0] == 401
+    assert site.look("/", "-u", "ops:wrong")[0] == 401
+    assert site.look("/api/v1/query?query=up")[0] == 401
+    login = ("-u", f"ops:{SECRET}")
+    for name in (*dashboards.PAGES, "panels.json", "chart.js", ""):
+        status, content = site.look(f"/{name}", *login)
+        assert (status, bool(content)) == (200, True), name
+    # Nothing else of Prometheus, and nothing that changes anything.
+    for path in ("/api/v1/status/config", "/graph", "/..%2fapi/v1/targets", "/%2e%2e/graph"):
+        assert site.look(path, *login)[0] in {400, 404}, path
+    assert site.look("/api/v1/query?query=up", "-X", "POST", *login)[0] == 403
+    with Visitors(site, "/"):
+        until(lambda: "2xx" in site.look(f"/api/v1/query?query={quote(RATE)}", *login)[1])
+    now = int(time.time())
+    data = json.loads(site.look("/panels.json", *login)[1])
+    assert [item["name"] for item in data["boards"]] == [
+        "fleet", "host", "application", "databases"
+    ]  # fmt: skip
+    empty = set()
+    for panel in (panel for board in data["boards"] for panel in board["panels"]):
+        series = []
+        for query in panel["queries"]:
+            expression = filled(query)
+            asked = f"query={quote(expression)}&start={now - 60}&end={now}&step=5"
+            status, content = site.look(f"/api/v1/query_range?{asked}", *login)
+            assert status == 200, f"{panel['title']}: {content}"
+            series += json.loads(content)["data"]["result"]
+        if not series and panel["kind"] in {"lines", "stacked"}:
+            empty.add(panel["title"])
+    # No replica, nobody who asks a cache or a database, and no pressure in some kernels.
+    assert empty <= {
+        "MariaDB: pages read from its own memory",
+        "PostgreSQL: replicas behind",
+        "Redis: keys that were there when asked for",
+        "Waiting for CPU, memory and disks",
+    }
+    assert "ops" not in site.monitor.out("cat /etc/groundcrew/monitoring/prometheus.yml")
+
+
+def filled(query: dict[str, Any]) -> str:
+    """An expression as the page fills it for all hosts and applications."""
+    text = str(query["expression"])
+    values = {
+        "$hosts": query["all"], "$apps": 'app=~".+"', "$window": "20s", "$step": "5s",
+    }  # fmt: skip
+    for key, value in values.items():
+        text = text.replace(key, value)
+    return text
 
 
 def test_a_test_alert_arrives(site: Site) -> None:

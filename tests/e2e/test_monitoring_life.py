@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.harness import FULL, GOOD, LabHost, good, inside, version
-from tests.e2e.inbox import until
+from tests.e2e.harness import FULL, GOOD, LabHost, good, inside, until, version
 from tests.e2e.watched import DIRECTORY, PROGRAM, Site, watched
 
 pytestmark = pytest.mark.skipif(not FULL, reason="bin/test --full")

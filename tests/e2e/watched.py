@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.drills import PROGRAM as BACKUP
-from tests.e2e.harness import LabHost, Run, good, inside, pyinfra
-from tests.e2e.inbox import Inbox, seen, served, until
+from tests.e2e.harness import LabHost, Run, good, inside, pyinfra, until
+from tests.e2e.inbox import Inbox, seen, served
 
 PROGRAM = f"python3 -IS {BACKUP}"
 DIRECTORY = "/mnt/backups"

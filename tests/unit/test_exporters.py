@@ -99,6 +99,7 @@ def exporter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return {
         "unit": "x.service",
         "unit_file": str(tmp_path / "unit"),
+        "files": [str(tmp_path / "queries")],
         "file": str(tmp_path / "login"),
         "text": "USER={user}\nPASSWORD={password}\n",
         "store": str(tmp_path / "credentials/metrics/x"),

@@ -234,7 +234,7 @@ def report(**values: Any) -> dict[str, Any]:
         for host, _, item in builders.targets(PLACE)
     ]  # fmt: skip
     return {"targets": targets, "rules": ["Slow"], "failing": [], "alertmanager": True,
-            "alerts": [], "disk": 3 << 20, **values}  # fmt: skip
+            "alerts": [], "disk": 3 << 20, "pages": [], **values}  # fmt: skip
 
 
 def judged(mine: MonitoringSettings, **values: Any) -> dict[str, tuple[Status, str]]:
@@ -250,7 +250,14 @@ def test_verify_says_what_is_not_measured_and_who_is_told() -> None:
     assert judged(settings())["monitoring: receivers"][0] is Status.WARN
     first, *rest = report()["targets"]
     down = {**first, "up": False, "error": "connection refused"}
-    bad = judged(with_chat, targets=[down, *rest[:-1]], rules=[], alertmanager=False)
+    bad = judged(
+        with_chat,
+        targets=[down, *rest[:-1]],
+        rules=[],
+        alertmanager=False,
+        pages=["without a login, their site answers 200 instead of 401"],
+    )
+    assert bad["monitoring: dashboards"][0] is Status.FAIL
     assert bad["monitoring: targets"] == (
         Status.FAIL,
         "shop applications of web1 is not measured; host of mon1: connection refused",
@@ -275,6 +282,8 @@ ANSWERS: dict[str, Any] = {
             ]
         }
     },
+    "/user/panels.json": {},
+    "/user/chart.js": {},
     "/api/v1/rules": {
         "data": {"groups": [{"rules": [{"name": "A", "health": "err", "lastError": "why"}]}]}
     },
@@ -324,7 +333,9 @@ def test_what_is_read_on_the_host(
 ) -> None:
     (tmp_path / "wal").write_bytes(b"x" * 10_000)
     monkeypatch.setattr(on_host, "DATA", str(tmp_path))
-    asked = {"prometheus": port, "alertmanager": port, "targets": 1, "rules": ["A"]}
+    asked: dict[str, Any] = {
+        "prometheus": port, "alertmanager": port, "targets": 1, "rules": ["A"], "site": None
+    }  # fmt: skip
     found = on_host.monitoring({**asked, "patience": 1})
     assert on_host.is_complete(asked, found)
     # Right after its start, Prometheus knows nothing yet.
@@ -337,6 +348,10 @@ def test_what_is_read_on_the_host(
     assert (found["rules"], found["failing"], found["alertmanager"]) == (["A"], ["A: why"], True)
     assert found["alerts"] == [{"alertname": "A", "instance": "web1", "app": "", "severity": ""}]
     assert found["disk"] >= 10_000
+    assert found["pages"] == []
+    # Nothing there speaks TLS.
+    [problem] = on_host.pages({**asked, "site": {"port": port, "name": "mon.test"}})
+    assert "their site answers nothing" in problem
 
 
 def test_a_test_alert_tells_what_arrived(port: int) -> None:

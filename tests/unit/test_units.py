@@ -71,6 +71,10 @@ def test_files_are_read_anew_before_a_restart() -> None:
 def test_stopped_units_stay_stopped() -> None:
     assert verbs(running=False, enabled=False) == ["disable", "stop"]
     assert verbs(running=False, enabled=None, ActiveState="failed") == []
+    absent = verbs(
+        running=False, enabled=None, LoadState="not-found", UnitFileState="", ActiveState="inactive"
+    )
+    assert absent == []
     assert verbs(running=None, restart=True, ActiveState="inactive", SubState="dead") == []
 
 

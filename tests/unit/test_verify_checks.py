@@ -30,6 +30,7 @@ from groundcrew.roles.verify.request import reads
 from groundcrew.roles.verify.seen import SitesSeen
 from groundcrew.roles.verify.settings import VerifySettings
 from groundcrew.services import Service
+from groundcrew.sites import Site as RoleSite
 from groundcrew.verify.outside import Reached
 from groundcrew.verify.runner import run_checks
 from groundcrew.verify.seen import View
@@ -152,6 +153,7 @@ class Host(SitesSeen):
     connect_timeout: float = 1
     backed_up: bool = False
     place: Place = field(default_factory=Place)
+    role_sites: Mapping[str, RoleSite] = field(default_factory=dict)
     sshd: Mapping[str, str] = field(default_factory=lambda: {"permitrootlogin": "no"})
 
     @property
