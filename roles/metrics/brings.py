@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from groundcrew.bindings import Place
 from groundcrew.bindings.address import numeric
 from groundcrew.contract import Brings, Port, Renewal, Unit
@@ -12,8 +14,9 @@ from groundcrew.roles.metrics.settings import MetricsSettings, others
 from groundcrew.services import Service
 
 
-def brings(settings: MetricsSettings, place: Place) -> Brings:
-    """The exporters, their ports, and the alerts, on hosts that are monitored."""
+def brings(settings: MetricsSettings, place: Place, apps: Sequence[str]) -> Brings:
+    """The exporters, their ports, the alerts and the panels, on hosts that are monitored. `apps`
+    are the host's applications; sites of roles are probed too, and are none."""
     if not place.monitors:
         return Brings()
     listen = builders.addresses(place)
@@ -52,7 +55,7 @@ def brings(settings: MetricsSettings, place: Place) -> Brings:
             *more.metrics,
         ],
         rules=[*rules.of_host(settings), *(rules.of_probes(settings) if probes else ())],
-        panels=list(panels.panels(settings, [probe.name for probe in probes])),
+        panels=list(panels.panels(settings, sorted(apps))),
         renewals=[Renewal(builders.NODE), Renewal(builders.PROBER)],
     )
 

@@ -113,7 +113,7 @@ class MetricsSettings(RoleSettings):
         """See `roles/metrics/brings.py`."""
         from groundcrew.roles.metrics.brings import brings  # noqa: PLC0415 - it needs this module
 
-        return brings(self, host.place)
+        return brings(self, host.place, tuple(host.app))
 
 
 def others(place: Place) -> list[Neighbour]:

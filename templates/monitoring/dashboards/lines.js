@@ -26,11 +26,14 @@ const lines = (() => {
         ctx.strokeStyle = "#b3261e";
         line(ctx, area.left, y.getPixelForValue(limit), area.right, y.getPixelForValue(limit));
       }
+      // On the page of one application, its name at each release says nothing.
+      const named = new Set(moments?.map((moment) => moment.text)).size > 1;
       ctx.font = "11px system-ui, sans-serif";
       for (const moment of moments ?? []) {
         const at = x.getPixelForValue(moment.time);
         ctx.strokeStyle = ctx.fillStyle = "#334155";
         line(ctx, at, area.top, at, area.bottom);
+        if (!named) continue;
         const right = at > area.left + area.width * 0.7;
         ctx.textAlign = right ? "right" : "left";
         ctx.fillText(moment.text, at + (right ? -4 : 4), area.top + 10);
