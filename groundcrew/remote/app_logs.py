@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from groundcrew.remote.app_files import tail
+from groundcrew.remote.commands import ending
 
 DIRECTORY = Path("/var/log/nginx")
 LOG_BYTES = 8 << 20
@@ -31,10 +32,7 @@ def journal(app: str, lines: int, since: int | None) -> list[str]:
     command += [f"--unit={app}@*", f"--unit={app}.*@*"]
     if since is not None:
         command.append(f"--since=@{int(time.time()) - since}")
-    done = subprocess.run(
-        command, capture_output=True, text=True, errors="replace", check=False, timeout=60
-    )
-    return [*done.stdout.splitlines(), *done.stderr.splitlines()]
+    return ending(command, LOG_BYTES, errors=subprocess.STDOUT).splitlines()
 
 
 def when(line: str, kind: tuple[re.Pattern[str], str]) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import selectors
 import subprocess
+import threading
 import time
 from collections.abc import Sequence
 
@@ -68,6 +69,33 @@ def bounded(
     return subprocess.CompletedProcess(
         command, process.returncode, bytes(told["output"]), bytes(told["errors"])
     )
+
+
+def ending(
+    command: Sequence[str],
+    most: int = 1 << 18,
+    seconds: float = COMMAND_TIMEOUT,
+    errors: int = subprocess.DEVNULL,
+) -> str:
+    """The last `most` bytes that a command prints, with English messages. No more is kept: a
+    single entry of an application in the journal may have hundreds of megabytes. After `seconds`
+    it is killed, and what it has printed counts. `errors` is where its errors go."""
+    kept = bytearray()
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
+        env={**os.environ, "LC_ALL": "C", "SYSTEMD_COLORS": "0"},
+    ) as process:  # fmt: skip
+        assert process.stdout
+        late = threading.Timer(seconds, process.kill)
+        late.start()
+        try:
+            while piece := process.stdout.read(1 << 16):
+                kept += piece
+                if len(kept) > 2 * most:
+                    del kept[:-most]
+        finally:
+            late.cancel()
+    return bytes(kept[-most:]).decode(errors="replace")
 
 
 def last_line(text: str) -> str:

@@ -21,13 +21,16 @@ from groundcrew.remote.app_client import socket_answer
 from groundcrew.remote.backup_open import Place
 from groundcrew.remote.backup_source import make_folder
 from groundcrew.remote.backup_store import StoreError
-from groundcrew.remote.commands import run
+from groundcrew.remote.commands import ending, run
 from groundcrew.remote.private_file import write_private
 
 Data = dict[str, Any]
 UNITS = "/run/systemd/system"
 PATIENCE = 3
 """Times `health.timeout` that an application may take to start: a drill gets little of the host."""
+
+LONGEST = 500
+"""Characters of an application's last line that are told."""
 
 RELEASE = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}")
 # Lines that are for the live unit alone.
@@ -159,11 +162,11 @@ def commands(name: str, app: Data, place: Place, binds: Mapping[str, str]) -> No
 
 
 def last_words(unit: str) -> str:
-    """The last line that the programs of a unit have logged, for the end of a sentence; the journal
-    has the others."""
+    """The end of the last line that the programs of a unit have logged, for the end of a sentence;
+    the journal has the others."""
     fields = [f"_SYSTEMD_UNIT={unit}"]
-    log = run("journalctl", "--no-pager", "--output=cat", "-n", "1", *fields).stdout.strip()
-    return f": {log}" if log else f" (journalctl -u {unit})"
+    log = ending(["journalctl", "--no-pager", "--output=cat", "-n", "1", *fields], 4 * LONGEST)
+    return f": {log.strip()[-LONGEST:]}" if log.strip() else f" (journalctl -u {unit})"
 
 
 def run_long(*command: str) -> int:

@@ -18,11 +18,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+from groundcrew.remote.commands import ending
 from groundcrew.remote.printable import printable
 from groundcrew.remote.run_lock import RunIsGoneError, step, taken_over
 
 LOOK = 0.1
 LINES_SHOWN = 40
+MOST = 8 << 20
+"""Bytes of the hooks' output that are kept, those at its end."""
 MARGIN = 60
 """Seconds after the hooks' timeout by which systemd must have stopped them."""
 
@@ -46,15 +49,9 @@ def journal(unit: str, invocation: str, since: float) -> list[str]:
         [f"_SYSTEMD_INVOCATION_ID={invocation}"],
         [f"--since=@{int(since)}", f"_SYSTEMD_UNIT={unit}"],
     ):
-        done = subprocess.run(
-            ["journalctl", "--no-pager", "--quiet", "--output=cat", *match],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-        if done.stdout:
-            return printable(done.stdout).splitlines()
+        told = ending(["journalctl", "--no-pager", "--quiet", "--output=cat", *match], MOST)
+        if told:
+            return printable(told).splitlines()
     return []
 
 

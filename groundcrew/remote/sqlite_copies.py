@@ -15,11 +15,17 @@ import shutil
 import sqlite3
 import stat
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from urllib.parse import quote
 
 MAGIC = b"SQLite format 3\x00"
+LOCKED = 60.0
+"""Seconds that a database may be locked."""
+
+BUSY = (5, 6)
+"""SQLite's numbers for a database, or a table, that is locked."""
 
 
 def databases(folder: str) -> Iterator[str]:
@@ -45,14 +51,21 @@ def is_database(path: str) -> bool:
 
 
 def copy(path: str, to: str) -> None:
-    """Copies one database. Raises sqlite3.Error."""
+    """Copies one database. Raises sqlite3.Error; also if it stays locked, which backup() itself
+    would wait for without an end."""
     os.makedirs(os.path.dirname(to), exist_ok=True)
-    source = sqlite3.connect(f"file:{quote(path)}?mode=rw", uri=True, timeout=60)
+    source = sqlite3.connect(f"file:{quote(path)}?mode=rw", uri=True, timeout=1)
+    deadline = time.monotonic() + LOCKED
+
+    def look(status: int, *_: int) -> None:
+        if status in BUSY and time.monotonic() > deadline:
+            raise sqlite3.OperationalError(f"it has been locked for {LOCKED:.0f} s")
+
     try:
         target = sqlite3.connect(to)
         try:
             # All pages at once: no writer can come in between and make it start again.
-            source.backup(target, pages=-1)
+            source.backup(target, pages=-1, progress=look)
         finally:
             target.close()
     finally:

@@ -10,6 +10,7 @@ import re
 import subprocess
 from typing import Optional
 
+from groundcrew.remote.commands import ending
 from groundcrew.remote.printable import printable
 
 
@@ -35,16 +36,9 @@ def trouble(units: list[str]) -> Optional[str]:  # noqa: UP045 - Python 3.9
 
 
 def journal(units: list[str], lines: int = 40) -> str:
-    """The last lines of the units' journal."""
-    done = subprocess.run(
-        ["journalctl", "--no-pager", "--output=cat", f"--lines={lines}"]
-        + [f"--unit={unit}" for unit in units],
-        capture_output=True,
-        text=True,
-        check=False,
-        errors="replace",
-    )
-    return printable(done.stdout)
+    """The last lines of the units' journal; of very long ones, the end."""
+    command = ["journalctl", "--no-pager", "--output=cat", f"--lines={lines}"]
+    return printable(ending([*command, *(f"--unit={unit}" for unit in units)]))
 
 
 TRACEBACK = "Traceback (most recent call last):"
@@ -61,6 +55,8 @@ SERVERS = re.compile(
 """Exceptions of a server that exits, which do not name the cause."""
 SYSTEMD = re.compile(r"\S+\.(service|socket): ")
 """systemd's messages about a unit, which may interrupt a traceback."""
+LONGEST = 1000
+"""Characters of such a line that are told."""
 KILLED = "killed by the OOM killer"
 
 
@@ -81,5 +77,6 @@ def own_words(text: str) -> Optional[str]:  # noqa: UP045 - Python 3.9
         if TRACEBACK in lines[start]:
             exception = next(filter(EXCEPTION.match, lines[start + 1 :]), None)
             if exception is not None and not SERVERS.match(exception):
-                return exception
-    return next((line for line in reversed(lines) if TELLING.match(line.strip())), None)
+                return exception[:LONGEST]
+    telling = next((line for line in reversed(lines) if TELLING.match(line.strip())), None)
+    return telling[:LONGEST] if telling else None

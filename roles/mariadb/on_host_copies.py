@@ -9,13 +9,16 @@ import json
 import os
 import shutil
 import stat
+import subprocess
+import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from groundcrew.remote.backup_source import COPIES, SourceError, make_folder, stop_unit
 from groundcrew.remote.safe_paths import open_file, opened
-from groundcrew.roles.mariadb.on_host import SOCKET, client
+from groundcrew.roles.mariadb.on_host import SOCKET, ServerError, client
 from groundcrew.roles.mariadb.on_host_binlog import (
     INDEX,
     missing,
@@ -34,6 +37,16 @@ MANIFEST = "groundcrew.json"
 FULL = "full-"
 LOGS = "binlogs"
 UNIT = "groundcrew-backup-mariadb.service"
+LOOK = 5.0
+WAITS = """
+SELECT COALESCE(MAX(TIME), 0) FROM information_schema.PROCESSLIST
+WHERE USER = 'root' AND INFO LIKE 'BACKUP STAGE%';
+"""
+"""How long a copy has been waiting for a lock, in seconds."""
+
+MOST = 60
+"""Seconds that it waits. Meanwhile, nobody else can change tables either."""
+
 # Its names in MariaDB 11 and 10.
 POSITION = ("mariadb_backup_binlog_info", "xtrabackup_binlog_info")
 
@@ -90,23 +103,24 @@ def make_full(request: Data) -> None:
     shutil.rmtree(target, ignore_errors=True)
     os.mkdir(target, 0o700)
     started = time.time()
-    in_unit(
-        UNIT,
-        ["/usr/bin/mariadb-backup", "--no-defaults", "--backup", f"--target-dir={target}",
-         "--user=root", f"--socket={SOCKET}", f"--datadir={DATA}", "--tmpdir=/tmp"],
-        {
-            "User": "root",
-            "CapabilityBoundingSet": "CAP_DAC_OVERRIDE",
-            "TemporaryFileSystem": "/:ro /tmp",
-            "BindReadOnlyPaths": f"/usr -/lib -/lib64 -/etc/ld.so.cache /run/mysqld {DATA}",
-            "BindPaths": target,
-            "PrivateNetwork": "yes",
-            "RestrictAddressFamilies": "AF_UNIX",
-            "SystemCallFilter": "@system-service",
-            "Nice": "10",
-            "IOSchedulingClass": "idle",
-        },
-    )  # fmt: skip
+    with _not_blocked():
+        in_unit(
+            UNIT,
+            ["/usr/bin/mariadb-backup", "--no-defaults", "--backup", f"--target-dir={target}",
+             "--user=root", f"--socket={SOCKET}", f"--datadir={DATA}", "--tmpdir=/tmp"],
+            {
+                "User": "root",
+                "CapabilityBoundingSet": "CAP_DAC_OVERRIDE",
+                "TemporaryFileSystem": "/:ro /tmp",
+                "BindReadOnlyPaths": f"/usr -/lib -/lib64 -/etc/ld.so.cache /run/mysqld {DATA}",
+                "BindPaths": target,
+                "PrivateNetwork": "yes",
+                "RestrictAddressFamilies": "AF_UNIX",
+                "SystemCallFilter": "@system-service",
+                "Nice": "10",
+                "IOSchedulingClass": "idle",
+            },
+        )  # fmt: skip
     log, position = _position(target)
     number(log, os.path.basename(request["binary_log"]))
     manifest = {"started": started, "ended": time.time(), "log": log, "position": position,
@@ -116,6 +130,36 @@ def make_full(request: Data) -> None:
     os.sync()
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(started))
     os.rename(target, os.path.join(folder, f"{FULL}{stamp}"))
+
+
+@contextmanager
+def _not_blocked() -> Iterator[None]:
+    """Ends the copy if it waits for long: an application may lock a table and keep it so. Raises
+    SourceError then."""
+    over, blocked = threading.Event(), threading.Event()
+
+    def look() -> None:
+        while not over.wait(LOOK):
+            with suppress(ServerError, OSError, ValueError, subprocess.SubprocessError):
+                if int(client(WAITS)) > MOST:
+                    blocked.set()
+                    stop_unit(UNIT)
+                    return
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield
+    except SourceError:
+        if blocked.is_set():
+            raise SourceError(
+                f"no full copy: somebody has locked tables for more than {MOST} s, by LOCK TABLES "
+                "or a statement that takes long (SHOW PROCESSLIST)"
+            ) from None
+        raise
+    finally:
+        over.set()
+        thread.join()
 
 
 def _position(target: str) -> tuple[str, int]:

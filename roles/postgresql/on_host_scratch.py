@@ -23,7 +23,7 @@ from groundcrew.remote.backup_source import (
     start_unit,
     stop_unit,
 )
-from groundcrew.remote.commands import run
+from groundcrew.remote.commands import ending, run
 from groundcrew.roles.postgresql.on_host import changes, server
 from groundcrew.roles.postgresql.on_host_commands import as_postgres
 from groundcrew.roles.postgresql.on_host_copies import give_copy
@@ -178,7 +178,7 @@ def _runs(unit: str) -> bool:
 def _said(unit: str, since: float, lines: int = 12) -> str:
     """The last lines of a unit in the journal. Earlier units had the same name."""
     command = ["journalctl", "--no-pager", "--output=cat", f"--lines={lines}", f"--unit={unit}"]
-    said = run(*command, f"--since=@{since:.0f}").stdout.strip()
+    said = ending([*command, f"--since=@{since:.0f}"]).strip()
     return "" if said == "-- No entries --" else said
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 from typing import Any
@@ -101,3 +102,18 @@ def test_a_command_that_nobody_trusts_is_bounded() -> None:
         commands.bounded(python("while True: print('x' * 1000)"), 10_000, 20)
     with pytest.raises(subprocess.TimeoutExpired):
         commands.bounded(python("import time; time.sleep(60)"), 100, 0.2)
+
+
+def test_only_the_end_of_a_long_output_is_kept() -> None:
+    code = "import sys; sys.stderr.write('no'); [print('x' * 999) for _ in range(20_000)]; print(9)"
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    told = commands.ending(python(code), 1000)
+    assert len(told) == 1000
+    assert told.endswith("x\n9\n")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 10_000
+    assert commands.ending(python("print('whole')")) == "whole\n"
+    assert commands.ending(python("import sys; sys.exit('no')")) == ""
+    both = python("import sys; sys.exit('no')")
+    assert commands.ending(both, errors=subprocess.STDOUT) == "no\n"
+    slow = "import time; print('begun', flush=True); time.sleep(60)"
+    assert commands.ending(python(slow), seconds=1) == "begun\n"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from groundcrew.remote.backup_source import SourceError
-from groundcrew.roles.mariadb import MariadbSettings, builders
+from groundcrew.roles.mariadb import MariadbSettings, builders, on_host_copies
 from groundcrew.roles.mariadb.on_host_binlog import (
     HEADER,
     MAGIC,
@@ -155,3 +156,27 @@ def test_backups_without_binary_logs_are_refused(tmp_path: Path, parameters: Any
     _, key, message = found.error()
     assert key == f"mariadb.parameters.{next(iter(parameters))}"
     assert "binary logs: leave it out" in message
+
+
+@pytest.mark.parametrize(("waits", "ended"), [("61", True), ("60", False), ("0", False)])
+def test_a_copy_does_not_wait_for_ever_for_a_lock(
+    monkeypatch: pytest.MonkeyPatch, waits: str, ended: bool
+) -> None:
+    stopped, asked = threading.Event(), threading.Event()
+
+    def client(_: str) -> str:
+        asked.set()
+        return f"{waits}\n"
+
+    monkeypatch.setattr(on_host_copies, "LOOK", 0.01)
+    monkeypatch.setattr(on_host_copies, "client", client)
+    monkeypatch.setattr(on_host_copies, "stop_unit", lambda _: stopped.set())
+    if not ended:
+        with on_host_copies._not_blocked():
+            assert asked.wait(10)
+        assert not stopped.is_set()
+        return
+    with pytest.raises(SourceError, match="somebody has locked tables"):  # noqa: SIM117
+        with on_host_copies._not_blocked():
+            assert stopped.wait(10)
+            raise SourceError("mariadb-backup: 143")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from groundcrew.remote import backup_files
+from groundcrew.remote import backup_files, sqlite_copies
 from groundcrew.remote.backup_store import Store
 
 # What restic 0.14 prints about a file in more directories than a path may have.
@@ -51,3 +53,17 @@ def test_files_with_holes_that_are_larger_than_the_disk_are_not_read(tmp_path: P
     with pytest.raises(backup_files.FilesError, match="larger than the disk") as caught:
         backup_files.refuse_holes("shop", app)
     assert "\n" not in str(caught.value)
+
+
+def test_a_database_that_stays_locked_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_copies, "LOCKED", 0.5)
+    path = tmp_path / "shop.db"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as owner:
+        owner.execute("CREATE TABLE items (id)")
+        owner.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            sqlite_copies.copy(str(path), str(tmp_path / "copies" / "shop.db"))
+        owner.execute("COMMIT")
+    sqlite_copies.copy(str(path), str(tmp_path / "copies" / "shop.db"))
