@@ -18,6 +18,7 @@ import pwd
 import re
 import shutil
 import stat
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -48,6 +49,9 @@ BLOCK = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 CHUNKS = re.compile(r"[0-9]{6,10}")
 PARTS = ("index", "meta.json", "tombstones")
 """The files of a block, besides those in its directory `chunks`."""
+
+LONGEST = 3600
+"""Seconds that a command may take: gigabytes are copied."""
 
 PATIENCE = 300
 """Seconds that a snapshot may take."""
@@ -217,7 +221,15 @@ def forget(request: Data, app: str, mark: str) -> None:
 
 def _as_owner(*command: str) -> str:
     """Output of a command run as the user that owns the data. Raises SourceError."""
-    done = run("runuser", "-u", USER, "--", *command)
+    done = subprocess.run(
+        ["runuser", "-u", USER, "--", *command],
+        check=False,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=LONGEST,
+        cwd="/",
+    )
     if done.returncode != 0:
         raise SourceError(f"{command[0]} failed: {done.stderr.strip()[:300]}")
     return done.stdout
