@@ -98,14 +98,14 @@ renewal.apply(
     units=brought.renewals,
     apps=releases.renewals(settings.apps, loaded),
 )
-if settings.backed_up and not settings.run.prepare:
-    backup.apply(settings=settings.backup, host_name=host.name, sources=brought.backups)
 if "monitoring" in host.groups:
     monitoring.apply(
         settings=settings.monitoring,
         place=settings.place,
         secrets=combined.role_secrets(loaded),
     )
+if settings.backed_up and not settings.run.prepare:
+    backup.apply(settings=settings.backup, host_name=host.name, sources=brought.backups)
 if brought.logs:
     logrotate.apply(settings=settings.logrotate, logs=brought.logs)
 
