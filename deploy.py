@@ -103,8 +103,6 @@ renewal.apply(
     units=brought.renewals,
     apps=releases.renewals(settings.apps, loaded),
 )
-if settings.backed_up and not settings.run.prepare:
-    backup.apply(settings=settings.backup, host_name=host.name, sources=brought.backups)
 if "monitoring" in host.groups:
     if "web" not in host.groups and not settings.role_sites:
         nginx.withdraw(settings=settings.nginx)
@@ -113,6 +111,8 @@ if "monitoring" in host.groups:
         place=settings.place,
         secrets=combined.role_secrets(loaded),
     )
+if settings.backed_up and not settings.run.prepare:
+    backup.apply(settings=settings.backup, host_name=host.name, sources=brought.backups)
 if brought.logs:
     logrotate.apply(settings=settings.logrotate, logs=brought.logs)
 

@@ -18,6 +18,7 @@ import pwd
 import re
 import shutil
 import stat
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -49,6 +50,13 @@ CHUNKS = re.compile(r"[0-9]{6,10}")
 PARTS = ("index", "meta.json", "tombstones")
 """The files of a block, besides those in its directory `chunks`."""
 
+LONGEST = 3600
+"""Seconds that a command may take: gigabytes are copied."""
+
+STARTING = 60
+"""Seconds that Prometheus may need to start."""
+
+STARTS = 503
 PATIENCE = 300
 """Seconds that a snapshot may take."""
 
@@ -70,21 +78,34 @@ def save(request: Data, kind: str) -> Saved:
 
 def snapshot(port: int) -> str:
     """Lets Prometheus make one; returns its name. Raises SourceError."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-    try:
-        connection.request("POST", "/api/v1/admin/tsdb/snapshot")
-        answer = connection.getresponse()
-        told = answer.read().decode(errors="replace")
-    except OSError as error:
-        raise SourceError(f"Prometheus makes no snapshot: {error}") from None
-    finally:
-        connection.close()
-    if answer.status != 200:
-        raise SourceError(f"Prometheus makes no snapshot: {answer.status} {told[:200]}")
+    status, told = _asked(port)
+    if status != 200:
+        raise SourceError(f"Prometheus makes no snapshot: {status} {told[:200]}")
     name = str(json.loads(told)["data"]["name"])
     if not SNAPSHOT.fullmatch(name):
         raise SourceError("Prometheus gives its snapshot a strange name")
     return name
+
+
+def _asked(port: int) -> tuple[int, str]:
+    """Status and text of the answer. Prometheus may just be starting."""
+    deadline = time.monotonic() + STARTING
+    while True:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        try:
+            connection.request("POST", "/api/v1/admin/tsdb/snapshot")
+            answer = connection.getresponse()
+            status, told = answer.status, answer.read().decode(errors="replace")
+        except OSError as error:
+            if not isinstance(error, ConnectionRefusedError) or time.monotonic() > deadline:
+                raise SourceError(f"Prometheus makes no snapshot: {error}") from None
+            status, told = STARTS, ""
+        finally:
+            connection.close()
+        # While it reads its log, it answers so.
+        if status != STARTS or time.monotonic() > deadline:
+            return status, told
+        time.sleep(1)
 
 
 def copy_new(source: str, target: str) -> list[str]:
@@ -217,7 +238,15 @@ def forget(request: Data, app: str, mark: str) -> None:
 
 def _as_owner(*command: str) -> str:
     """Output of a command run as the user that owns the data. Raises SourceError."""
-    done = run("runuser", "-u", USER, "--", *command)
+    done = subprocess.run(
+        ["runuser", "-u", USER, "--", *command],
+        check=False,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=LONGEST,
+        cwd="/",
+    )
     if done.returncode != 0:
         raise SourceError(f"{command[0]} failed: {done.stderr.strip()[:300]}")
     return done.stdout
