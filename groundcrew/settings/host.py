@@ -15,6 +15,7 @@ from groundcrew.contract import Brings, Brought, GroupSettings, ProviderSettings
 from groundcrew.manifest.model import AppSettings
 from groundcrew.manifest.secret import SecretSource
 from groundcrew.model import Settings
+from groundcrew.settings.secret_store import SecretsSettings
 
 
 class ShowSettings(Settings):
@@ -140,6 +141,9 @@ class HostBase(Settings):
 
     app: dict[str, AppSettings] = Field(default_factory=dict)
     """The applications' settings: the manifests, with what other layers change."""
+
+    secrets: SecretsSettings = SecretsSettings()
+    """Where secrets with `stored` come from: the project's encrypted file, or a command."""
 
     run: RunSettings = RunSettings()
     """What a playbook is asked to do."""

@@ -28,6 +28,8 @@ from groundcrew.settings.layers import host_layers
 from groundcrew.settings.merge import DEFAULTS, Layer, Merged, merge
 from groundcrew.settings.needs import ALL, Need, NotReadError
 from groundcrew.settings.passwords import Passwords, read_passwords
+from groundcrew.settings.secret_store import SecretsSettings
+from groundcrew.settings.secrets import Machine
 from groundcrew.settings.validate import validate
 
 WEB_GROUP = "web"
@@ -228,21 +230,22 @@ def load_host(
     problems += checks.files(apps, project, problem)
     problems += checks.environment(apps, problem)
     problems += checks.sizes(apps, problem)
-    secrets, more = checks.read_secrets(apps, project, problem, Need.VARIABLES in needs)
+    machine = Machine(project, settings.secrets if settings else _sound_store(merged))
+    secrets, more = checks.read_secrets(apps, machine, problem, Need.VARIABLES in needs)
     problems += more
-    build_secrets, more = checks.read_build_secrets(apps, project, problem, Need.VARIABLES in needs)
+    build_secrets, more = checks.read_build_secrets(apps, machine, problem, Need.VARIABLES in needs)
     problems += more
-    urls, more = read_external(apps, project, problem, Need.VARIABLES in needs)
+    urls, more = read_external(apps, machine, problem, Need.VARIABLES in needs)
     problems += more
-    passwords, more = read_passwords(apps, project, problem, Need.PASSWORDS in needs)
+    passwords, more = read_passwords(apps, machine, problem, Need.PASSWORDS in needs)
     problems += more
-    certificates, more = read_certificates(apps, project, problem, Need.KEYS in needs)
+    certificates, more = read_certificates(apps, machine, problem, Need.KEYS in needs)
     problems += more
     problems += checks.config_files(apps, secrets, project, problem)
     if settings:
         problems += [problem(path, message) for path, message in settings.conflicts(project)]
     sources = settings.role_secrets if settings else {}
-    of_roles, more = role_secrets.read(sources, project, problem, Need.ROLES in needs)
+    of_roles, more = role_secrets.read(sources, machine, problem, Need.ROLES in needs)
     problems += more
     if settings is None or problems:
         return None, problems
@@ -258,6 +261,13 @@ def _sound_apps(merged: Merged) -> dict[str, AppSettings]:
         with suppress(ValidationError):
             sound[name] = AppSettings.model_validate(block)
     return sound
+
+
+def _sound_store(merged: Merged) -> SecretsSettings:
+    """The store of secrets, if other settings have errors."""
+    with suppress(ValidationError):
+        return SecretsSettings.model_validate(merged.data.get("secrets", {}))
+    return SecretsSettings()
 
 
 def _app_names(merged: Merged) -> list[str]:
@@ -308,8 +318,8 @@ def _one_value_for_all(loaded: Mapping[str, Loaded[Any]]) -> list[Problem]:
                 if source.generate and not source.generate.per_host:
                     hosts_of.setdefault((name, key), []).append(host)
     message = (
-        "each host would make up a value of its own: give them one with env, file or command, or "
-        "set generate.per_host: true"
+        "each host would make up a value of its own: give them one with env, file, command or "
+        "stored, or set generate.per_host: true"
     )
     return [
         Problem(

@@ -23,6 +23,7 @@ cp .groundcrew/lab/id_ed25519 ~/.ssh/
 """
 """web1.example.com is the lab host, and the operator has its key, as with any host."""
 
+EDITOR = "\"sed -i '\\$a shop: {API_KEY: q7-kestrel-lattice}'\""
 MANIFEST = "cp ../examples/README-2.yml apps/shop.yml"
 SECRETS = "cp ../examples/shop-with-secrets.yml apps/shop.yml"
 
@@ -95,6 +96,20 @@ HERE = [
     Step(
         "bin/groundcrew settings --explain app.shop.server.workers",
         says=r"default +\"auto\"",
+    ),
+    Step("bin/groundcrew secrets init", says="your public key was added: age1"),
+    Step(
+        "bin/groundcrew secrets edit",
+        before=f"export EDITOR={EDITOR}",
+        after="cat secrets.age.yml",
+        says=r"shop:\n    API_KEY: \S{100}",
+    ),
+    Step("bin/groundcrew secrets show shop.API_KEY", says="q7-kestrel"),
+    Step("bin/groundcrew secrets rekey", says="1 secret encrypted for 1 recipient"),
+    Step(
+        "bin/groundcrew secrets edit --file staging.age.yml",
+        before=f"cp secrets.age.recipients staging.age.recipients; export EDITOR={EDITOR}",
+        says="staging.age.yml: shop.API_KEY: new",
     ),
     Step(
         "--data 'base.sysctl={\"vm.swappiness\": 1}'",
