@@ -75,8 +75,13 @@ def switch(
 
 def note() -> str:
     """JSON text of the flag file: the operator and the time."""
+    return json.dumps(note_fields()) + "\n"
+
+
+def note_fields() -> dict[str, str]:
+    """The operator and the time."""
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    return json.dumps({"operator": operator(), "since": since}) + "\n"
+    return {"operator": operator(), "since": since}
 
 
 def log_line(paths: AppPaths, result: str) -> StringCommand:

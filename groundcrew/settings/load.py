@@ -38,6 +38,9 @@ WEB_GROUP = "web"
 PROD_GROUP = "prod"
 """Hosts in this group run no application in development mode."""
 
+PARTS = ".parts"
+"""What a file contains that leaves out roles."""
+
 Model = TypeVar("Model", bound=HostBase)
 Value = TypeVar("Value")
 
@@ -148,6 +151,7 @@ def load_all(
         if loaded:
             result[host.name] = loaded
     problems += _one_value_for_all(result)
+    problems += _all_roles(result)
     seen: set[str] = set()
     for name, item in result.items():
         own = set(item.settings.app)
@@ -330,6 +334,24 @@ def _one_value_for_all(loaded: Mapping[str, Loaded[Any]]) -> list[Problem]:
         )
         for (name, key), hosts in hosts_of.items()
         if len(hosts) > 1
+    ]
+
+
+def _all_roles(loaded: Mapping[str, Loaded[Any]]) -> list[Problem]:
+    """A problem if roles are left out of a run of a file that does not look at that: it would work
+    on all of them."""
+    run = next((item.settings.run for item in loaded.values()), None)
+    if run is None or not (run.only or run.skip):
+        return []
+    files = [Path(str(name)) for name in selection.parameters().get("operations") or ()]
+    unaware = [file for file in files if file.is_file() and PARTS not in file.read_text("utf-8")]
+    return [
+        Problem(
+            "only" if run.only else "skip",
+            "--data",
+            f"{file} works on all roles: this is for deploy.py and playbooks/verify.py",
+        )
+        for file in unaware
     ]
 
 

@@ -337,7 +337,30 @@ LOADTEST = "tests/e2e/test_loadtest.py::test_an_application_that_reaches_its_tar
 OPERATOR = "tests/e2e/test_operator.py"
 FOLLOWED = f"{OPERATOR}::test_logs_are_followed_over_a_release_and_a_rotation"
 LOADED_RESTART = "tests/e2e/test_loadtest.py::test_a_restart_under_load"
+STOPPED = f"{OPERATOR}::test_a_stopped_application_stays_stopped"
+PARTS = f"{OPERATOR}::test_a_run_that_leaves_out_roles"
 NOT_RUN = {
+    **{
+        command: Not("it reboots the host in between", STOPPED)
+        for command in (
+            f"{PROD} playbooks/stop.py -y --data app=shop",
+            f"{PROD} playbooks/start.py -y --data app=shop",
+            "bin/groundcrew stop shop",
+            "bin/groundcrew start shop",
+        )
+    },
+    **{
+        command: Not("it looks at what is left out", PARTS)
+        for command in (
+            f"{PROD} deploy.py -y --data only=nginx,firewall",
+            f"{PROD} deploy.py -y --data skip=backup",
+            "bin/groundcrew deploy --only nginx,firewall",
+            "bin/groundcrew deploy --skip backup",
+            "--data skip=backup",
+            "--data only=NAME",
+            "--data skip=NAME",
+        )
+    },
     "bin/groundcrew run shop -- python manage.py createsuperuser": Not(
         "its example has no manage.py", f"{OPERATOR}::test_a_command_runs_as_the_live_release"
     ),

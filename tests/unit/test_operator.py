@@ -36,6 +36,8 @@ def no_other_inventory(monkeypatch: pytest.MonkeyPatch) -> None:
         ("deploy", "deploy.py"),
         ("deploy -y", "deploy.py -y"),
         ("deploy --dry --diff", "deploy.py --dry --diff"),
+        ("deploy --only nginx,firewall", "deploy.py --data only=nginx,firewall"),
+        ("verify --skip backup", "playbooks/verify.py -y --data skip=backup"),
         ("release shop -y", "playbooks/release.py -y --data app=shop"),
         ("rollback shop", "playbooks/rollback.py --data app=shop"),
         ("rollback shop ID -y", "playbooks/rollback.py -y --data app=shop --data release=ID"),
