@@ -8,9 +8,9 @@ Unix time, "host": {"load": [1, 5, 15 minutes], "cpus", "memory", "memory_availa
 release, "maintenance": {"operator", "since"} or null, "stopped": the same, "lock": {"operator",
 "since", "held": bool} or null, "releases": {ID: {"built": Unix time or null, "bad", "source",
 "last", "switched": entry of the log or null}}, "units": {UNIT: unit}, "log": [entry], "variables":
-[name], "logs": bytes of nginx's}}}. A unit is {"active", "sub", "result", "restarts", "memory", "tasks", "cpu": nanoseconds,
-"since", "ended", "triggered", "next": Unix time}; what systemd does not know is null. Standard
-library only, Python 3.9 or later.
+[name], "logs": bytes of nginx's}}}. A unit is {"active", "sub", "result", "restarts", "memory",
+"tasks", "cpu": nanoseconds, "since", "ended", "triggered", "next": Unix time}; what systemd does
+not know is null. Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
