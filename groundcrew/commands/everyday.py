@@ -59,7 +59,7 @@ def parser(name: str, task: Task) -> argparse.ArgumentParser:
             top.add_argument(f"--{word.name}", dest=word.key, metavar="KEY")
     top.add_argument("--report", metavar="PATH", help="write a report of the run: PATH.html")
     if task.json_key:
-        top.add_argument("--json", metavar="PATH", help="also write the result as JSON")
+        top.add_argument("--json", metavar="PATH", help="write the result as JSON; `-` prints it")
     return top
 
 

@@ -78,20 +78,32 @@ TASKS: dict[str, Task] = {
         asks=False,
         json_key="checklist.json",
     ),
-    "releases": Task("playbooks/releases.py", "list releases", (APP,), asks=False),
-    "preflight": Task("playbooks/preflight.py", "check hosts before a deploy", asks=False),
+    "releases": Task(
+        "playbooks/releases.py",
+        "list releases",
+        (APP,),
+        asks=False,
+        json_key="releases.json",
+    ),
+    "preflight": Task(
+        "playbooks/preflight.py",
+        "check hosts before a deploy",
+        asks=False,
+        json_key="preflight.json",
+    ),
     "settings": Task(
         "playbooks/settings.py",
         "settings, and where they come from; connects to nothing",
         (Word("KEY", "settings.key", required=False),),
         asks=False,
+        json_key="settings.json",
         options=(
             Word("changed", "settings.changed", choices=("true",)),
             Word("explain", "settings.explain"),
         ),
     ),
     "backup": Task("playbooks/backup.py", "make backups now"),
-    "backups": Task("playbooks/backups.py", "list backups", asks=False),
+    "backups": Task("playbooks/backups.py", "list backups", asks=False, json_key="backups.json"),
     "drill": Task("playbooks/drill.py", "restore the newest backups aside, and try them"),
 }
 

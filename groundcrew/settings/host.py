@@ -36,8 +36,9 @@ class ShowSettings(Settings):
     """Setting to explain: its type, its default, its meaning, and who has set it (`--data
     settings.explain=app.shop.server.workers`)."""
 
-    json_output: bool = Field(False, alias="json")
-    """Whether to print JSON instead of a table."""
+    json_output: bool | str = Field(False, alias="json")
+    """Whether to print JSON instead of a table; a path: the file on the operator's machine that
+    gets it."""
 
 
 class RunSettings(Settings):
@@ -136,14 +137,32 @@ class StatusSettings(Settings):
     """What `playbooks/status.py` writes; given on the command line."""
 
     json_path: str | None = Field(None, alias="json")
-    """File on the operator's machine into which the state of all hosts is written as JSON."""
+    """File on the operator's machine into which the state of all hosts is written as JSON; `-`
+    for standard output."""
+
+
+class ReleasesSettings(Settings):
+    """What `playbooks/releases.py` writes; given on the command line."""
+
+    json_path: str | None = Field(None, alias="json")
+    """File on the operator's machine into which the releases of all hosts are written as JSON; `-`
+    for standard output."""
+
+
+class BackupsSettings(Settings):
+    """What `playbooks/backups.py` writes; given on the command line."""
+
+    json_path: str | None = Field(None, alias="json")
+    """File on the operator's machine into which the backups of all hosts are written as JSON; `-`
+    for standard output."""
 
 
 class ChecklistSettings(Settings):
     """What `playbooks/checklist.py` writes; given on the command line."""
 
     json_path: str | None = Field(None, alias="json")
-    """File on the operator's machine into which the lines of all hosts are written as JSON."""
+    """File on the operator's machine into which the lines of all hosts are written as JSON; `-`
+    for standard output."""
 
 
 class HostBase(Settings):
@@ -169,6 +188,12 @@ class HostBase(Settings):
 
     status: StatusSettings = StatusSettings()
     """What `playbooks/status.py` writes."""
+
+    releases: ReleasesSettings = ReleasesSettings()
+    """What `playbooks/releases.py` writes."""
+
+    backups: BackupsSettings = BackupsSettings()
+    """What `playbooks/backups.py` writes."""
 
     checklist: ChecklistSettings = ChecklistSettings()
     """What `playbooks/checklist.py` writes."""

@@ -211,6 +211,7 @@ ON_A_HOST = [
         f"{PROD} playbooks/logs.py -y --data app=shop [--data lines=50] [--data since=10m]",
         says="GET /",
     ),
+    Step("bin/groundcrew status --json -", says=r'"hosts": \{'),
     Step("bin/groundcrew --help", says="in an application's live release"),
     Step("bin/groundcrew shell shop", typed="env\n", says="LOG_LEVEL=info"),
     Step("bin/groundcrew release shop -y", before=NEW_CODE, after=ASK, says='"LOG_LEVEL": "info"'),
@@ -339,7 +340,16 @@ FOLLOWED = f"{OPERATOR}::test_logs_are_followed_over_a_release_and_a_rotation"
 LOADED_RESTART = "tests/e2e/test_loadtest.py::test_a_restart_under_load"
 STOPPED = f"{OPERATOR}::test_a_stopped_application_stays_stopped"
 PARTS = f"{OPERATOR}::test_a_run_that_leaves_out_roles"
+COMPLETED = "tests/unit/test_completion.py::test_bash_completes"
 NOT_RUN = {
+    **{
+        command: Not("a package that is installed", COMPLETED)
+        for command in (
+            "groundcrew completion bash > ~/.local/share/bash-completion/completions/groundcrew",
+            "groundcrew completion zsh > ~/.zfunc/_groundcrew",
+            "groundcrew completion fish > ~/.config/fish/completions/groundcrew.fish",
+        )
+    },
     **{
         command: Not("it reboots the host in between", STOPPED)
         for command in (
