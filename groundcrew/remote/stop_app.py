@@ -24,14 +24,18 @@ from groundcrew.remote.private_file import write_private
 from groundcrew.remote.run_lock import RunIsGoneError, step
 
 SYSTEM = Path("/etc/systemd/system")
+VOLATILE = Path("/run/systemd/system")
 DROP_IN = "groundcrew-stopped.conf"
 Data = dict[str, Any]
 
 
 def units(app: str) -> list[str]:
-    """All units of an application: servers, workers, timers and sockets."""
+    """All units of an application: servers, workers, timers and sockets, and what stands in for a
+    server that a renewal did not bring back."""
     patterns = (f"{app}@*.service", f"{app}.*@*.service", f"{app}.*@*.timer", f"{app}.socket")
-    return sorted({path.name for pattern in patterns for path in SYSTEM.glob(pattern)})
+    names = {path.name for pattern in patterns for path in SYSTEM.glob(pattern)}
+    standin = f"groundcrew-standin-{app}.service"
+    return sorted({*names, *([standin] if (VOLATILE / standin).exists() else [])})
 
 
 def running(names: list[str]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pyinfra.api import deploy
 
 from groundcrew.contract import Brought
-from groundcrew.partial import Parts
+from groundcrew.partial import ALL, Parts
 from groundcrew.roles.verify import operations
 from groundcrew.roles.verify.expected import Expected, Gzip
 from groundcrew.roles.verify.settings import VerifySettings
@@ -18,8 +18,8 @@ def apply(
     settings: VerifySettings,
     expected: Expected,
     brought: Brought,
-    parts: Parts,
-    sites: Sequence[str],
+    parts: Parts = ALL,
+    sites: Sequence[str] = (),
 ) -> None:
     """Fails the run unless the host serves what its settings promise. `brought` has the roles' own
     checks; those of roles that are not in `parts`, and those of sites if one of the roles `sites`

@@ -38,8 +38,8 @@ def host(
     settings: VerifySettings,
     expected: Expected,
     brought: Brought,
-    parts: Parts,
-    sites: Sequence[str],
+    parts: Parts = ALL,
+    sites: Sequence[str] = (),
 ) -> Commands:
     """Checks that the host keeps all promises of its settings, and fails it otherwise.
 
