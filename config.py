@@ -60,7 +60,9 @@ startup.install(
         "playbooks/rollback.py": (),
         "playbooks/sbom.py": (),
         "playbooks/settings.py": (),
+        "playbooks/start.py": (),
         "playbooks/status.py": (),
+        "playbooks/stop.py": (),
         "playbooks/verify.py": (),
     },
 )

@@ -2,6 +2,8 @@
 
 from pyinfra import host, inventory
 
+from groundcrew import partial
+from groundcrew.bindings import Link
 from groundcrew.bindings import operations as servers
 from groundcrew.roles import (
     app,
@@ -27,6 +29,10 @@ from groundcrew.settings import settings_for
 loaded = combined.sized(settings_for(host))
 settings = loaded.settings
 brought = settings.brought
+# The roles of this run (`--data only=nginx`, `--data skip=backup`), and what they bring.
+parts = settings.parts
+partial.tell(parts, brought)
+needed = parts.brought(brought)
 
 # On every host, before any host is changed.
 preflight.apply(settings=settings.preflight, wanted=wanted(settings))
@@ -35,32 +41,40 @@ preflight.apply(settings=settings.preflight, wanted=wanted(settings))
 base.apply(
     settings=settings.base.with_sysctl(brought.sysctl),
     # Those of all roles at once. fail2ban is packages, files and a service, and nothing more.
-    packages=brought.packages,
-    first_files=brought.first_files,
-    files_of_others=brought.files,
-    services=brought.services,
+    packages=needed.packages,
+    first_files=needed.first_files,
+    files_of_others=needed.files,
+    services=needed.services,
+    own="base" in parts,
 )
-if "web" in host.groups:
+if "web" in host.groups and "python" in parts:
     python.begin(settings=settings.python)
-users.apply(settings=settings.users, rsa_size=settings.ssh.required_rsa_size)
-ssh.apply(settings=combined.ssh(settings), admins=settings.admins)
-firewall.apply(settings=combined.firewall(settings))
+if "users" in parts:
+    users.apply(settings=settings.users, rsa_size=settings.ssh.required_rsa_size)
+if "ssh" in parts:
+    ssh.apply(settings=combined.ssh(settings), admins=settings.admins)
+if "firewall" in parts:
+    firewall.apply(settings=combined.firewall(settings))
 
 # Databases and logins, before the applications that need them.
 place = settings.place
-if brought.states_first:
+if needed.states_first:
     servers.contents(
         name="servers | databases and logins",
-        states=brought.states_first,
+        states=needed.states_first,
         given=[*place.provides, *place.replicas],
     )
-if place.uses or place.follows:
-    servers.logins(name="servers | logins of other hosts", bindings=[*place.uses, *place.follows])
-if brought.states_last:
-    servers.contents(name="servers | replicas", states=brought.states_last)
+logins: list[Link] = [
+    *(place.uses if "app" in parts else ()),
+    *(item for item in place.follows if item.role in parts),
+]
+if logins:
+    servers.logins(name="servers | logins of other hosts", bindings=logins)
+if needed.states_last:
+    servers.contents(name="servers | replicas", states=needed.states_last)
 
 # Before releases, which may ask for a backup.
-if settings.backed_up:
+if settings.backed_up and "backup" in parts:
     backup.prepare(
         settings=settings.backup,
         host_name=host.name,
@@ -73,37 +87,43 @@ if settings.backed_up:
 
 # Hosts that run applications, or have sites of roles.
 sites = combined.tls_sites(settings)
-if "web" in host.groups:
+if "web" in host.groups and "app" in parts:
     app.prepare(apps=settings.app, pages=combined.maintenance_pages(settings))
 if "web" in host.groups or settings.role_sites:
-    tls.begin(sites=sites)
-    nginx.apply(
-        settings=combined.web(settings),
-        apps=settings.app,
-        passwords=loaded.passwords,
-        profile=settings.tls.profile,
-        certificates=combined.certificates(loaded),
-        sites=combined.served(loaded),
-    )
+    if "tls" in parts:
+        tls.begin(sites=sites)
+    if "nginx" in parts:
+        nginx.apply(
+            settings=combined.web(settings),
+            apps=settings.app,
+            passwords=loaded.passwords,
+            profile=settings.tls.profile,
+            certificates=combined.certificates(loaded),
+            sites=combined.served(loaded),
+        )
 if "web" in host.groups:
-    python.finish()
-    if not settings.run.prepare:
+    if "python" in parts:
+        python.finish()
+    if "app" in parts and not settings.run.prepare:
         plans = releases.release_plans(releases.app_names(inventory), loaded)
         app.build(plans=list(plans.values()))
         for names in host.loop(releases.together(releases.app_names(inventory))):
             app.release(
                 names=names, plans=plans, batch_sizes=releases.batch_sizes(names, inventory)
             )
-if "web" in host.groups or settings.role_sites:
+if ("web" in host.groups or settings.role_sites) and "tls" in parts:
     tls.finish(settings=settings.tls, sites=sites)
 if "web" in host.groups:
     app.finish()
-renewal.apply(
-    settings=settings.renewal,
-    units=brought.renewals,
-    apps=releases.renewals(settings.apps, loaded),
-)
-if "monitoring" in host.groups:
+if "renewal" in parts:
+    renewal.apply(
+        settings=settings.renewal,
+        units=brought.renewals,
+        apps=releases.renewals(settings.apps, loaded),
+    )
+elif "app" in parts:
+    renewal.applications(apps=releases.renewals(settings.apps, loaded))
+if "monitoring" in host.groups and "monitoring" in parts:
     if "web" not in host.groups and not settings.role_sites:
         nginx.withdraw(settings=settings.nginx)
     monitoring.apply(
@@ -111,10 +131,10 @@ if "monitoring" in host.groups:
         place=settings.place,
         secrets=combined.role_secrets(loaded),
     )
-if settings.backed_up and not settings.run.prepare:
+if settings.backed_up and "backup" in parts and not settings.run.prepare:
     backup.apply(settings=settings.backup, host_name=host.name, sources=brought.backups)
-if brought.logs:
+if brought.logs and "logrotate" in parts:
     logrotate.apply(settings=settings.logrotate, logs=brought.logs)
 
-if not settings.run.prepare:
-    verify.apply(settings=settings.verify, **verify_arguments(loaded))
+if "verify" in parts and not settings.run.prepare:
+    verify.apply(settings=settings.verify, **verify_arguments(loaded, parts))

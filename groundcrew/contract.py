@@ -242,6 +242,10 @@ class Brings:
     needs: Sequence[str] = ()
     """`HOST:PORT` that the host must be able to reach before anything is changed."""
 
+    relies_on: Sequence[str] = ()
+    """Roles whose work the role's own operations need on the host. A run that leaves one of them
+    out says so."""
+
     states: Sequence[ServerState] = ()
     """What servers of the role must contain once they run."""
 

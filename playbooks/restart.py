@@ -5,12 +5,16 @@ pyinfra inventory/prod.py playbooks/restart.py -y [--data app=NAME]
 
 from pyinfra import host, inventory
 
-from groundcrew.releases import rollback
+from groundcrew.releases import rollback, stopping
 from groundcrew.roles import arguments, releases
 from groundcrew.settings import settings_for
 
 loaded = settings_for(host)
 
+if loaded.settings.run.app:
+    releases.require_started(arguments.asked_apps(inventory), loaded)
+off = stopping.stopped(loaded.settings.apps)
+
 for name in host.loop(arguments.asked_apps(inventory)):
-    if name in loaded.settings.app:
+    if name in loaded.settings.app and name not in off:
         rollback.restart(name=f"{name}: restart", target=releases.target(name, loaded))

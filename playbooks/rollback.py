@@ -11,6 +11,7 @@ from groundcrew.settings import settings_for
 
 loaded = settings_for(host)
 
+releases.require_started(arguments.one_app(inventory), loaded)
 for name in host.loop(arguments.one_app(inventory)):
     if name in loaded.settings.app:
         target = releases.target(name, loaded)

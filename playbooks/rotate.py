@@ -28,6 +28,8 @@ fetched: list[Link] = [
     *(item for item in links if item.replica == host.name),
 ]
 
+if bindings:
+    releases.require_started([bindings[0].app], loaded)
 if provided:
     servers.rotate(name="servers | new passwords", states=settings.brought.states, given=provided)
 if fetched:

@@ -1,5 +1,6 @@
 """Checks hosts and changes nothing: `pyinfra INVENTORY playbooks/verify.py -y`.
 
+`--data only=ROLE,...` and `--data skip=ROLE,...`: the checks of other roles only warn.
 `--data verify.json=PATH` also writes the results as JSON. Any other URL is checked from this
 machine alone with `pyinfra @local playbooks/verify.py -y --data verify.url=https://example.org/`.
 """
@@ -21,4 +22,4 @@ if settings.verify.url:
         gzip=promises.gzip(settings.nginx),
     )
 else:
-    verify.apply(settings=settings.verify, **promises.verify_arguments(loaded))
+    verify.apply(settings=settings.verify, **promises.verify_arguments(loaded, settings.parts))

@@ -45,11 +45,12 @@ def gather(loaded: Loaded[HostSettings]) -> Found:
     """The results of every source, of the current host."""
     settings = loaded.settings
     arguments = promises.verify_arguments(loaded)
-    seen = verify.look(settings.verify, arguments["expected"], arguments["brought"])
+    brought, parts = arguments["brought"], arguments["parts"]
+    seen = verify.look(settings.verify, arguments["expected"], brought, parts)
     report = look(list(settings.app), None)
     return {
         "preflight": preflight.results(settings.preflight, promises.wanted(settings)),
-        "verify": run_checks(verify.checks(arguments["brought"]), seen),
+        "verify": run_checks(verify.checks(brought, parts, arguments["sites"]), seen),
         "settings": list(of_settings(settings)),
         "status": list(of_status(report, settings.metrics)) if report else [NOT_SEEN],
         "audit": [of_audit(settings, current_host.name)],

@@ -10,7 +10,9 @@ from pyinfra import inventory, state
 
 from groundcrew.contract import Brought
 from groundcrew.memory import Share
+from groundcrew.partial import Parts
 from groundcrew.project import ROOT as PROJECT
+from groundcrew.releases import stopping
 from groundcrew.roles.app import claim
 from groundcrew.roles.app.plan import required_python
 from groundcrew.roles.nginx.context import servers
@@ -27,20 +29,29 @@ PYTHON_PUBLISHER = "https://github.com"
 """Where uv downloads Python from, unless `python.install_mirror` is set."""
 
 
+SITES = ("app", "python", "nginx", "tls")
+"""Roles that a site is made of."""
+
+
 class VerifyArguments(TypedDict):
     """Keyword arguments of `groundcrew.roles.verify.apply`, besides the role's own settings."""
 
     expected: Expected
     brought: Brought
+    parts: Parts
+    sites: tuple[str, ...]
 
 
-def verify_arguments(loaded: Loaded[HostSettings]) -> VerifyArguments:
+def verify_arguments(loaded: Loaded[HostSettings], parts: Parts | None = None) -> VerifyArguments:
     """The arguments of the verify role: what applications must deliver, and the roles' own
-    checks."""
+    checks. `parts` are the roles of the run; None: all."""
     settings = loaded.settings
+    notes = stopping.stopped(settings.apps)
+    apps = {name: app for name, app in settings.app.items() if name not in notes}
     sites = {name: site_headers(settings.nginx, app) for name, app in settings.app.items()}
     expected = Expected(
-        apps=settings.app,
+        apps=apps,
+        stopped={name: stopping.told(name, note) for name, note in notes.items()},
         security_headers={name: dict(site.values) for name, site in sites.items()},
         yielding={name: frozenset(site.yielding) for name, site in sites.items()},
         owners={name: server.owner for server in servers(settings.app) for name in server.apps},
@@ -48,12 +59,15 @@ def verify_arguments(loaded: Loaded[HostSettings]) -> VerifyArguments:
         proxy_protocol=settings.nginx.proxy_protocol,
         nameless=nameless(settings),
         roots={
-            name: root(settings.tls, loaded.roots, name)
-            for name, app in settings.app.items()
-            if app.tls
+            name: root(settings.tls, loaded.roots, name) for name, app in apps.items() if app.tls
         },
     )
-    return {"expected": expected, "brought": settings.brought}
+    return {
+        "expected": expected,
+        "brought": settings.brought,
+        "parts": parts or Parts(settings.roles),
+        "sites": SITES,
+    }
 
 
 def nameless(settings: HostSettings) -> frozenset[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pyinfra import host as current_host
+from pyinfra.api import OperationError
 from pyinfra.api.inventory import Inventory
 
 from groundcrew.facts.memory import Memory
@@ -16,6 +17,7 @@ from groundcrew.manifest.paths import AppPaths
 from groundcrew.manifest.server import GunicornServer, Server, UwsgiServer
 from groundcrew.manifest.uvicorn import UvicornServer
 from groundcrew.project import ROOT as PROJECT
+from groundcrew.releases import stopping
 from groundcrew.releases.plan import ReleasePlan, ServerProcess
 from groundcrew.releases.steps.renewal import renewal_payload
 from groundcrew.releases.target import Target
@@ -53,8 +55,26 @@ def release_plan(name: str, loaded: Loaded[HostSettings]) -> ReleasePlan:
 
 
 def release_plans(names: Iterable[str], loaded: Loaded[HostSettings]) -> dict[str, ReleasePlan]:
-    """The releases of those of `names` that the host runs."""
-    return {name: release_plan(name, loaded) for name in names if name in loaded.settings.app}
+    """The releases of those of `names` that the host runs, without those that are stopped."""
+    off = stopping.stopped(loaded.settings.apps)
+    here = [name for name in names if name in loaded.settings.app]
+    for name in here:
+        if name in off:
+            current_host.log(
+                f"{stopping.told(name, off[name])}: it is not released (groundcrew start {name})"
+            )
+    return {name: release_plan(name, loaded) for name in here if name not in off}
+
+
+def require_started(names: Iterable[str], loaded: Loaded[HostSettings]) -> None:
+    """Raises OperationError if one of `names` is stopped on this host."""
+    off = stopping.stopped(loaded.settings.apps)
+    for name in names:
+        if name in off:
+            raise OperationError(
+                f"{current_host.name}: {stopping.told(name, off[name])}; first: groundcrew start "
+                f"{name}"
+            )
 
 
 def sized_app(item: AppSettings) -> AppSettings:

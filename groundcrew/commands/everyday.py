@@ -49,6 +49,9 @@ def parser(name: str, task: Task) -> argparse.ArgumentParser:
         top.add_argument("--dry", action="store_true", help="show what would change, and end")
         top.add_argument("--diff", action="store_true", help="show changed files line by line")
         top.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    if task.roles:
+        top.add_argument("--only", metavar="ROLE,...", help="work on these roles alone")
+        top.add_argument("--skip", metavar="ROLE,...", help="leave out these roles")
     for word in task.options:
         if word.choices:
             top.add_argument(f"--{word.name}", dest=word.key, action="store_const", const="true")
@@ -56,7 +59,7 @@ def parser(name: str, task: Task) -> argparse.ArgumentParser:
             top.add_argument(f"--{word.name}", dest=word.key, metavar="KEY")
     top.add_argument("--report", metavar="PATH", help="write a report of the run: PATH.html")
     if task.json_key:
-        top.add_argument("--json", metavar="PATH", help="also write the result as JSON")
+        top.add_argument("--json", metavar="PATH", help="write the result as JSON; `-` prints it")
     return top
 
 
@@ -73,6 +76,9 @@ def line(name: str, given: Sequence[str]) -> list[str]:
     more = [word for host in options.limit for word in ("--limit", host)] + more
     if getattr(options, "diff", False):
         more.insert(0, "--diff")
+    for key in ("only", "skip") if task.roles else ():
+        if (names := getattr(options, key)) is not None:
+            words[key] = names
     if options.report:
         words["report"] = options.report
     values = data(task, words, options.data, getattr(options, "json", None))

@@ -35,8 +35,8 @@ def guarded(function: Callable[[], int]) -> int:
         return everyday.USAGE
 
 
-def run(given: Sequence[str]) -> int:
-    """`groundcrew run APP -- COMMAND`: runs a command in the live release."""
+def run_parser() -> argparse.ArgumentParser:
+    """The parser of `groundcrew run`."""
     top = parser(
         "run",
         "Run a command as an application, on one of its hosts: in the directory, the virtualenv, "
@@ -44,6 +44,12 @@ def run(given: Sequence[str]) -> int:
     )
     top.add_argument("--host", help="default: the first that has APP")
     top.usage = f"{top.format_usage().removeprefix('usage: ').rstrip()} -- COMMAND ..."
+    return top
+
+
+def run(given: Sequence[str]) -> int:
+    """`groundcrew run APP -- COMMAND`: runs a command in the live release."""
+    top = run_parser()
     own, words = everyday.split(given)
     options, rest = top.parse_known_args(own)
     if rest or not words:
@@ -51,26 +57,37 @@ def run(given: Sequence[str]) -> int:
     return guarded(lambda: _enter(options, words))
 
 
-def shell(given: Sequence[str]) -> int:
-    """`groundcrew shell APP`: opens a shell in the live release."""
+def shell_parser() -> argparse.ArgumentParser:
+    """The parser of `groundcrew shell`."""
     top = parser(
         "shell",
         "Open a shell as an application, on one of its hosts: in the directory, the virtualenv, "
         "the environment and the sandbox of the live release.",
     )
     top.add_argument("--host", help="default: the first that has APP")
-    options = top.parse_args(given)
+    return top
+
+
+def shell(given: Sequence[str]) -> int:
+    """`groundcrew shell APP`: opens a shell in the live release."""
+    options = shell_parser().parse_args(given)
     return guarded(lambda: _enter(options, ()))
 
 
-def logs(given: Sequence[str]) -> int:
-    """`groundcrew logs APP`: follows its logs on all hosts with `-f`, else shows their ends."""
+def logs_parser() -> argparse.ArgumentParser:
+    """The parser of `groundcrew logs`."""
     top = parser("logs", "Show the logs of an application on all of its hosts.")
     top.add_argument("-f", "--follow", action="store_true", help="go on as they are written")
     top.add_argument("--limit", action="append", default=[], metavar="HOST", help="only this host")
     top.add_argument("-n", "--lines", type=int, help="lines of each log; with -f, older ones first")
     top.add_argument("--since", metavar="10m", help="not with -f: no older lines than these")
     top.add_argument("--grep", metavar="REGEX", help="with -f: only lines that it matches")
+    return top
+
+
+def logs(given: Sequence[str]) -> int:
+    """`groundcrew logs APP`: follows its logs on all hosts with `-f`, else shows their ends."""
+    top = logs_parser()
     options = top.parse_args(given)
     if options.follow and options.since:
         top.error("--since is not for -f: it shows the last --lines, and what comes")

@@ -62,6 +62,7 @@ class AppStatus(TypedDict):
     live: str | None
     current: str | None
     maintenance: Note | None
+    stopped: Note | None
     lock: Note | None
     releases: dict[str, ReleaseStatus]
     units: dict[str, UnitStatus]

@@ -144,7 +144,8 @@ class AppPaths:
 
     @property
     def maintenance(self) -> str:
-        """Directory that nginx reads for maintenance mode. It contains nothing else."""
+        """Directory that nginx reads for maintenance mode and `stopped`. It contains nothing
+        else."""
         return f"{self.root}/maintenance"
 
     @property
@@ -156,6 +157,12 @@ class AppPaths:
     def maintenance_flag(self) -> str:
         """Flag file: maintenance is on while it exists. It records who switched it on, and when."""
         return f"{self.maintenance}/on"
+
+    @property
+    def stopped(self) -> str:
+        """File that says that the application is stopped: by whom, since when, and which units ran.
+        nginx refuses all requests while it exists, and the application's units do not start."""
+        return f"{self.maintenance}/stopped"
 
     @property
     def lock(self) -> str:

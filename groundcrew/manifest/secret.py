@@ -11,7 +11,7 @@ from pydantic_core import CoreSchema
 from groundcrew.model import Settings
 
 GENERATE = "generate"
-KINDS = ("env", "file", "command", GENERATE)
+KINDS = ("env", "file", "command", "stored", GENERATE)
 """The keys of a source, of which exactly one must be set."""
 
 
@@ -33,8 +33,8 @@ class Generate(Settings):
 
 
 class SecretSource(Settings):
-    """Where the value of a secret comes from: exactly one of `env`, `file` and `command`, read on
-    the operator's machine, or `generate`, made up on the host."""
+    """Where the value of a secret comes from: exactly one of `env`, `file`, `command` and
+    `stored`, read on the operator's machine, or `generate`, made up on the host."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -43,6 +43,7 @@ class SecretSource(Settings):
                 {"env": "SHOP_API_KEY"},
                 {"file": "secrets/api-key"},
                 {"command": "pass show shop/api-key"},
+                {"stored": "shop.API_KEY"},
                 {"generate": {"length": 64}},
             ],
         },
@@ -58,6 +59,9 @@ class SecretSource(Settings):
     command: str | None = None
     """Shell command on the operator's machine whose output is the value; one trailing newline is
     dropped."""
+
+    stored: str | None = Field(None, min_length=1)
+    """Name of a secret in the project's encrypted file, or in what `secrets.command` prints."""
 
     generate: Generate | None = None
     """The host makes up the value; `generate: {}` is enough."""

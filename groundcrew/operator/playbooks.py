@@ -28,6 +28,9 @@ class Task:
     json_key: str | None = None
     """Setting that `--json PATH` sets."""
 
+    roles: bool = False
+    """Whether `--only` and `--skip` name roles."""
+
     options: tuple[Word, ...] = ()
     """Further options: `--NAME VALUE`, or `--NAME` alone, which sets the key to true, if its only
     choice is true."""
@@ -38,7 +41,9 @@ ANY_APP = Word("APP", "app", required=False)
 SWITCH = Word("on|off", "maintenance", choices=("on", "off"))
 
 TASKS: dict[str, Task] = {
-    "deploy": Task("deploy.py", "bring all hosts to their settings, and release what changed"),
+    "deploy": Task(
+        "deploy.py", "bring all hosts to their settings, and release what changed", roles=True
+    ),
     "release": Task("playbooks/release.py", "release an application, nothing else", (ANY_APP,)),
     "rollback": Task(
         "playbooks/rollback.py",
@@ -49,6 +54,8 @@ TASKS: dict[str, Task] = {
     "maintenance": Task(
         "playbooks/maintenance.py", "switch an application's maintenance page", (APP, SWITCH)
     ),
+    "stop": Task("playbooks/stop.py", "stop an application until it is started again", (APP,)),
+    "start": Task("playbooks/start.py", "start an application that was stopped", (APP,)),
     "remove": Task("playbooks/remove.py", "remove an application; its data stays", (APP,)),
     "status": Task(
         "playbooks/status.py",
@@ -57,7 +64,13 @@ TASKS: dict[str, Task] = {
         asks=False,
         json_key="status.json",
     ),
-    "verify": Task("playbooks/verify.py", "check everything", asks=False, json_key="verify.json"),
+    "verify": Task(
+        "playbooks/verify.py",
+        "check everything",
+        asks=False,
+        json_key="verify.json",
+        roles=True,
+    ),
     "logs": Task("playbooks/logs.py", "the logs of an application", (APP,), asks=False),
     "checklist": Task(
         "playbooks/checklist.py",
@@ -65,20 +78,32 @@ TASKS: dict[str, Task] = {
         asks=False,
         json_key="checklist.json",
     ),
-    "releases": Task("playbooks/releases.py", "list releases", (APP,), asks=False),
-    "preflight": Task("playbooks/preflight.py", "check hosts before a deploy", asks=False),
+    "releases": Task(
+        "playbooks/releases.py",
+        "list releases",
+        (APP,),
+        asks=False,
+        json_key="releases.json",
+    ),
+    "preflight": Task(
+        "playbooks/preflight.py",
+        "check hosts before a deploy",
+        asks=False,
+        json_key="preflight.json",
+    ),
     "settings": Task(
         "playbooks/settings.py",
         "settings, and where they come from; connects to nothing",
         (Word("KEY", "settings.key", required=False),),
         asks=False,
+        json_key="settings.json",
         options=(
             Word("changed", "settings.changed", choices=("true",)),
             Word("explain", "settings.explain"),
         ),
     ),
     "backup": Task("playbooks/backup.py", "make backups now"),
-    "backups": Task("playbooks/backups.py", "list backups", asks=False),
+    "backups": Task("playbooks/backups.py", "list backups", asks=False, json_key="backups.json"),
     "drill": Task("playbooks/drill.py", "restore the newest backups aside, and try them"),
 }
 

@@ -45,10 +45,13 @@ def switch(
     own = maintenance_page.entries(paths, page)
     told = File(metric_path(paths.name), metric_text(paths.name))
     folders = [Directory("/var/lib/groundcrew"), Directory(FOLDER)]
-    states = read_states([flag, *own, *site, *folders, told])
+    stopped = Absent(paths.stopped)
+    states = read_states([flag, stopped, *own, *site, *folders, told])
     is_on = flag.path in states
     if wanted == "off":
-        left = [entry for entry in (flag, Absent(told.path)) if entry.path in states]
+        # Nobody is told that a stopped application does not answer.
+        quiet = [] if stopped.path in states else [Absent(told.path)]
+        left = [entry for entry in (flag, *quiet) if entry.path in states]
         if left:
             yield apply_command(left, None)
         if is_on:
@@ -75,8 +78,13 @@ def switch(
 
 def note() -> str:
     """JSON text of the flag file: the operator and the time."""
+    return json.dumps(note_fields()) + "\n"
+
+
+def note_fields() -> dict[str, str]:
+    """The operator and the time."""
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    return json.dumps({"operator": operator(), "since": since}) + "\n"
+    return {"operator": operator(), "since": since}
 
 
 def log_line(paths: AppPaths, result: str) -> StringCommand:

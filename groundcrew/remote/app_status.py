@@ -5,12 +5,12 @@ number of entries of each release log, "reads": sections that roles request
 (`groundcrew/remote/reads.py`), each section a key beside "apps"}. Prints one line of JSON: {"time":
 Unix time, "host": {"load": [1, 5, 15 minutes], "cpus", "memory", "memory_available": bytes, "disk",
 "disk_free": bytes of /srv, "journal": bytes, "uptime": seconds}, "apps": {NAME: {"live", "current":
-release, "maintenance": {"operator", "since"} or null, "lock": {"operator", "since", "held": bool}
-or null, "releases": {ID: {"built": Unix time or null, "bad", "source", "last", "switched": entry of
-the log or null}}, "units": {UNIT: unit}, "log": [entry], "variables": [name], "logs": bytes of
-nginx's}}}. A unit is {"active", "sub", "result", "restarts", "memory", "tasks", "cpu": nanoseconds,
-"since", "ended", "triggered", "next": Unix time}; what systemd does not know is null. Standard
-library only, Python 3.9 or later.
+release, "maintenance": {"operator", "since"} or null, "stopped": the same, "lock": {"operator",
+"since", "held": bool} or null, "releases": {ID: {"built": Unix time or null, "bad", "source",
+"last", "switched": entry of the log or null}}, "units": {UNIT: unit}, "log": [entry], "variables":
+[name], "logs": bytes of nginx's}}}. A unit is {"active", "sub", "result", "restarts", "memory",
+"tasks", "cpu": nanoseconds, "since", "ended", "triggered", "next": Unix time}; what systemd does
+not know is null. Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -128,6 +128,7 @@ def app(name: str, lines: int, states: dict[str, UnitStatus]) -> AppStatus:
         "live": live_release(name)[0],
         "current": link_name(root / "current"),
         "maintenance": note(root / "maintenance" / "on"),
+        "stopped": note(root / "maintenance" / "stopped"),
         "lock": lock,
         "releases": releases(root, entries),
         "units": {

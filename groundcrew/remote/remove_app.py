@@ -60,6 +60,8 @@ def paths(app: str, purge: bool) -> list[Path]:
     places = [Path(metric_path(app)), KNOWN / f"{app}.json", TMPFILES / f"groundcrew-{app}.conf"]
     places += [TMPFILES / f"groundcrew-{app}.current.conf"]
     places += [RUN / "nginx" / app, RUN / "apps" / app, *sorted(PROPERTIES.glob(f"{app}@*.d"))]
+    # Drop-ins of an application that is stopped.
+    places += [SYSTEM / f"{unit}.d" for unit in units(app)]
     if purge:
         places += [root, *sorted(LOGS.glob(f"{app}.access.log*"))]
         places += sorted(LOGS.glob(f"{app}.error.log*"))

@@ -42,7 +42,8 @@ def main() -> int:
             time.sleep(LOOK)
             continue
         began = time.monotonic()
-        if not Path(app["probe"]["maintenance"]).exists():
+        flag = Path(app["probe"]["maintenance"])
+        if not (flag.exists() or flag.with_name("stopped").exists()):
             look(app, states)
         time.sleep(max(0.1, app["poll"]["interval"] - (time.monotonic() - began)))
     return 0

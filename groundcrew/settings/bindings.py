@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -36,7 +35,7 @@ Model = TypeVar("Model", bound=HostBase)
 
 
 def read_external(
-    apps: Mapping[str, Any], project: Path, problem: Report, needed: bool = True
+    apps: Mapping[str, Any], machine: secrets.Machine, problem: Report, needed: bool = True
 ) -> tuple[dict[str, dict[str, SecretStr]], list[Problem]]:
     """The URLs of services outside of the inventory, by application and need, and all problems.
     They are only read if `needed`."""
@@ -48,13 +47,14 @@ def read_external(
             if settings.url is None:
                 continue
             try:
-                why = "nobody would know a generated URL: use env, file or command"
-                value = secrets.of_operator(settings.url, project, needed, why)
+                why = "nobody would know a generated URL"
+                value = secrets.of_operator(settings.url, machine, needed, why)
                 if value is not None:
                     _check(value.get_secret_value())
                     values[name][need] = value
             except secrets.SecretMissingError as error:
-                problems.append(problem(("app", name, "needs", need, "url"), str(error)))
+                place = ("app", name, "needs", need, "url")
+                problems.append(problem(error.at(place), str(error)))
     return values, problems
 
 

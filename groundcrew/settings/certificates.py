@@ -19,7 +19,7 @@ Report = Callable[[tuple[str, ...], str], Problem]
 
 def read_certificates(
     sites: Mapping[str, tuple[tuple[str, ...], Secured]],
-    project: Path,
+    machine: secrets.Machine,
     problem: Report,
     keys: bool = True,
 ) -> tuple[dict[str, Material], list[Problem]]:
@@ -28,6 +28,7 @@ def read_certificates(
 
     Without `keys`, private keys from the operator's machine are not read.
     """
+    project = machine.project
     materials: dict[str, Material] = {}
     problems = []
     for name, (key, app) in sites.items():
@@ -35,11 +36,11 @@ def read_certificates(
         match app.tls.certificate if app.tls else None:
             case OwnCertificate() as own:
                 try:
-                    materials[name] = _own(own, app.names, project, keys)
+                    materials[name] = _own(own, app.names, machine, keys)
                 except CertificateError as error:
                     problems.append(problem((*place, "chain"), str(error)))
                 except secrets.SecretMissingError as error:
-                    problems.append(problem((*place, "key"), str(error)))
+                    problems.append(problem(error.at((*place, "key")), str(error)))
             case SelfSignedCertificate():
                 materials[name] = lab_ca.issue(project, app.names)
             case AcmeCertificate(dns=hooks) if hooks:
@@ -49,16 +50,18 @@ def read_certificates(
     return materials, problems
 
 
-def _own(own: OwnCertificate, domains: tuple[str, ...], project: Path, keys: bool) -> Material:
-    why = "a generated key has no certificate: use env, file or command"
-    given = secrets.of_operator(own.key, project, keys, why)
+def _own(
+    own: OwnCertificate, domains: tuple[str, ...], machine: secrets.Machine, keys: bool
+) -> Material:
+    why = "a generated key has no certificate"
+    given = secrets.of_operator(own.key, machine, keys, why)
     key = SecretStr(pem.clean(given.get_secret_value(), pem.PRIVATE_KEY) if given else "")
-    chain = read_pem(project, own.chain)
+    chain = read_pem(machine.project, own.chain)
     if keys:
         judge(chain, key.get_secret_value(), domains)
     root = None
     if own.ca_file:
-        root = read_pem(project, own.ca_file)
+        root = read_pem(machine.project, own.ca_file)
         read_chain(root)
     return Material(chain, key, root)
 

@@ -155,7 +155,10 @@ def _of_needs(app: AppSettings) -> set[str]:
 
 
 def read_secrets(
-    apps: Mapping[str, AppSettings], project: Path, problem: Report, needed: bool = True
+    apps: Mapping[str, AppSettings],
+    machine: secrets.Machine,
+    problem: Report,
+    needed: bool = True,
 ) -> tuple[dict[str, dict[str, SecretStr]], list[Problem]]:
     """The values of all secrets, by application, and all problems. The operator's are only read if
     `needed`."""
@@ -170,14 +173,18 @@ def read_secrets(
             try:
                 secrets.check(source)
                 if needed:
-                    values[name][key] = secrets.resolve(source, project)
+                    values[name][key] = secrets.resolve(source, machine)
             except secrets.SecretMissingError as error:
-                problems.append(problem(("app", name, "secrets", key), str(error)))
+                place = error.at(("app", name, "secrets", key))
+                problems.append(problem(place, str(error)))
     return values, problems
 
 
 def read_build_secrets(
-    apps: Mapping[str, AppSettings], project: Path, problem: Report, needed: bool = True
+    apps: Mapping[str, AppSettings],
+    machine: secrets.Machine,
+    problem: Report,
+    needed: bool = True,
 ) -> tuple[dict[str, dict[str, SecretStr]], list[Problem]]:
     """The values of all build secrets, by application, and all problems. They are only read if
     `needed`."""
@@ -187,12 +194,13 @@ def read_build_secrets(
         values[name] = {}
         for key, source in app.build_secrets.items():
             try:
-                why = "nobody would know a generated value: use env, file or command"
-                value = secrets.of_operator(source, project, needed, why)
+                why = "nobody would know a generated value"
+                value = secrets.of_operator(source, machine, needed, why)
                 if value is not None:
                     values[name][key] = value
             except secrets.SecretMissingError as error:
-                problems.append(problem(("app", name, "build_secrets", key), str(error)))
+                place = error.at(("app", name, "build_secrets", key))
+                problems.append(problem(place, str(error)))
     return values, problems
 
 

@@ -8,14 +8,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PrivateAttr, StringConstraints
+from pydantic import Field, PrivateAttr, StringConstraints, field_validator
 
 from groundcrew.bindings import Place
 from groundcrew.contract import Brings, Brought, GroupSettings, ProviderSettings, RoleSettings
 from groundcrew.manifest.model import AppSettings
 from groundcrew.manifest.secret import SecretSource
 from groundcrew.model import Settings
+from groundcrew.partial import VERIFY, Parts, parts
+from groundcrew.settings.errors import nearest
+from groundcrew.settings.secret_store import SecretsSettings
 from groundcrew.sites import Site
+
+APPLICATIONS = "app"
+"""What the applications and their releases are called among the roles."""
 
 
 class ShowSettings(Settings):
@@ -31,8 +37,9 @@ class ShowSettings(Settings):
     """Setting to explain: its type, its default, its meaning, and who has set it (`--data
     settings.explain=app.shop.server.workers`)."""
 
-    json_output: bool = Field(False, alias="json")
-    """Whether to print JSON instead of a table."""
+    json_output: bool | str = Field(False, alias="json")
+    """Whether to print JSON instead of a table; a path: the file on the operator's machine that
+    gets it."""
 
 
 class RunSettings(Settings):
@@ -83,6 +90,13 @@ class RunSettings(Settings):
     kind: Literal["full", "daily", "logs"] = "daily"
     """Kind of backup that `playbooks/backup.py` makes (`--data kind=full`)."""
 
+    only: tuple[str, ...] = ()
+    """Roles that deploy.py works on (`--data only=nginx,firewall`), and whose checks decide; empty:
+    all. `app` is the applications and their releases. Preflight and verify always run."""
+
+    skip: tuple[str, ...] = ()
+    """Roles that deploy.py leaves out (`--data skip=backup`), and whose checks only warn."""
+
     prepare: bool = False
     """Whether deploy.py leaves out releases and checks (`--data prepare=yes`). Accounts,
     directories and everything else exist afterwards, so that data can be brought before an
@@ -112,19 +126,44 @@ class RunSettings(Settings):
     """Name of the application whose data `playbooks/remove.py` deletes too (`--data purge=shop`):
     the same as `app`, so that nobody deletes the wrong one. null: the data stays."""
 
+    @field_validator("only", "skip", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        """`nginx,firewall` is a list of names."""
+        names = value.split(",") if isinstance(value, str) else value
+        return [name.strip() for name in names if name.strip()] if names is not value else value
+
 
 class StatusSettings(Settings):
     """What `playbooks/status.py` writes; given on the command line."""
 
     json_path: str | None = Field(None, alias="json")
-    """File on the operator's machine into which the state of all hosts is written as JSON."""
+    """File on the operator's machine into which the state of all hosts is written as JSON; `-`
+    for standard output."""
+
+
+class ReleasesSettings(Settings):
+    """What `playbooks/releases.py` writes; given on the command line."""
+
+    json_path: str | None = Field(None, alias="json")
+    """File on the operator's machine into which the releases of all hosts are written as JSON; `-`
+    for standard output."""
+
+
+class BackupsSettings(Settings):
+    """What `playbooks/backups.py` writes; given on the command line."""
+
+    json_path: str | None = Field(None, alias="json")
+    """File on the operator's machine into which the backups of all hosts are written as JSON; `-`
+    for standard output."""
 
 
 class ChecklistSettings(Settings):
     """What `playbooks/checklist.py` writes; given on the command line."""
 
     json_path: str | None = Field(None, alias="json")
-    """File on the operator's machine into which the lines of all hosts are written as JSON."""
+    """File on the operator's machine into which the lines of all hosts are written as JSON; `-`
+    for standard output."""
 
 
 class HostBase(Settings):
@@ -142,11 +181,20 @@ class HostBase(Settings):
     app: dict[str, AppSettings] = Field(default_factory=dict)
     """The applications' settings: the manifests, with what other layers change."""
 
+    secrets: SecretsSettings = SecretsSettings()
+    """Where secrets with `stored` come from: the project's encrypted file, or a command."""
+
     run: RunSettings = RunSettings()
     """What a playbook is asked to do."""
 
     status: StatusSettings = StatusSettings()
     """What `playbooks/status.py` writes."""
+
+    releases: ReleasesSettings = ReleasesSettings()
+    """What `playbooks/releases.py` writes."""
+
+    backups: BackupsSettings = BackupsSettings()
+    """What `playbooks/backups.py` writes."""
 
     checklist: ChecklistSettings = ChecklistSettings()
     """What `playbooks/checklist.py` writes."""
@@ -248,6 +296,20 @@ class HostBase(Settings):
             for path, source in role.secrets()
         }
 
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Names of the roles that a run can leave out."""
+        fields = type(self).model_fields
+        return (
+            APPLICATIONS,
+            *(name for name in fields if isinstance(getattr(self, name), RoleSettings)),
+        )
+
+    @property
+    def parts(self) -> Parts:
+        """The roles that the run works on (`only`, `skip`)."""
+        return parts(self.roles, self.run.only, self.run.skip)
+
     def misplaced(self) -> Iterable[tuple[tuple[str, ...], str]]:
         """What roles cannot do at the host's place in the inventory: key -> reason."""
         found = [
@@ -274,7 +336,7 @@ class HostBase(Settings):
     @property
     def brought(self) -> Brought:
         """What the applications and roles bring to this host, in the order of the settings."""
-        roles = {"app": self.of_applications()}
+        roles = {APPLICATIONS: self.of_applications()}
         for name in type(self).model_fields:
             role = getattr(self, name)
             if isinstance(role, RoleSettings):
@@ -289,3 +351,10 @@ class HostBase(Settings):
             if isinstance(role, RoleSettings):
                 for path, reason in role.contradictions(self):
                     yield (name, *path), reason
+        for key in ("only", "skip"):
+            for name in getattr(self.run, key):
+                if name not in self.roles:
+                    yield ("run", key), f'there is no role "{name}"{nearest(name, self.roles)}'
+        named = {*self.run.only, *self.run.skip}
+        if named <= {*self.roles} and self.parts.left_out >= {*self.roles} - {VERIFY}:
+            yield ("run", "only"), "no role is left: all are left out"

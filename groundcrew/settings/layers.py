@@ -39,6 +39,8 @@ _ASKED = (
     "again",
     "host",
     "prepare",
+    "only",
+    "skip",
 )
 SHORT = {key: f"run.{key}" for key in _ASKED}
 

@@ -28,6 +28,8 @@ from groundcrew.settings.layers import host_layers
 from groundcrew.settings.merge import DEFAULTS, Layer, Merged, merge
 from groundcrew.settings.needs import ALL, Need, NotReadError
 from groundcrew.settings.passwords import Passwords, read_passwords
+from groundcrew.settings.secret_store import SecretsSettings
+from groundcrew.settings.secrets import Machine
 from groundcrew.settings.validate import validate
 from groundcrew.sites import Secured
 
@@ -36,6 +38,9 @@ WEB_GROUP = "web"
 
 PROD_GROUP = "prod"
 """Hosts in this group run no application in development mode."""
+
+PARTS = ".parts"
+"""What a file contains that leaves out roles."""
 
 Model = TypeVar("Model", bound=HostBase)
 Value = TypeVar("Value")
@@ -147,6 +152,7 @@ def load_all(
         if loaded:
             result[host.name] = loaded
     problems += _one_value_for_all(result)
+    problems += _all_roles(result)
     seen: set[str] = set()
     for name, item in result.items():
         own = set(item.settings.app)
@@ -229,26 +235,27 @@ def load_host(
     problems += checks.files(apps, project, problem)
     problems += checks.environment(apps, problem)
     problems += checks.sizes(apps, problem)
-    secrets, more = checks.read_secrets(apps, project, problem, Need.VARIABLES in needs)
+    machine = Machine(project, settings.secrets if settings else _sound_store(merged))
+    secrets, more = checks.read_secrets(apps, machine, problem, Need.VARIABLES in needs)
     problems += more
-    build_secrets, more = checks.read_build_secrets(apps, project, problem, Need.VARIABLES in needs)
+    build_secrets, more = checks.read_build_secrets(apps, machine, problem, Need.VARIABLES in needs)
     problems += more
-    urls, more = read_external(apps, project, problem, Need.VARIABLES in needs)
+    urls, more = read_external(apps, machine, problem, Need.VARIABLES in needs)
     problems += more
-    passwords, more = read_passwords(apps, project, problem, Need.PASSWORDS in needs)
+    passwords, more = read_passwords(apps, machine, problem, Need.PASSWORDS in needs)
     problems += more
     places: dict[str, tuple[tuple[str, ...], Secured]] = {
         name: (("app", name), app) for name, app in apps.items()
     }
     if settings:
         places |= {name: (site.key, site) for name, site in settings.role_sites.items()}
-    certificates, more = read_certificates(places, project, problem, Need.KEYS in needs)
+    certificates, more = read_certificates(places, machine, problem, Need.KEYS in needs)
     problems += more
     problems += checks.config_files(apps, secrets, project, problem)
     if settings:
         problems += [problem(path, message) for path, message in settings.conflicts(project)]
     sources = settings.role_secrets if settings else {}
-    of_roles, more = role_secrets.read(sources, project, problem, Need.ROLES in needs)
+    of_roles, more = role_secrets.read(sources, machine, problem, Need.ROLES in needs)
     problems += more
     if settings is None or problems:
         return None, problems
@@ -264,6 +271,13 @@ def _sound_apps(merged: Merged) -> dict[str, AppSettings]:
         with suppress(ValidationError):
             sound[name] = AppSettings.model_validate(block)
     return sound
+
+
+def _sound_store(merged: Merged) -> SecretsSettings:
+    """The store of secrets, if other settings have errors."""
+    with suppress(ValidationError):
+        return SecretsSettings.model_validate(merged.data.get("secrets", {}))
+    return SecretsSettings()
 
 
 def _app_names(merged: Merged) -> list[str]:
@@ -314,8 +328,8 @@ def _one_value_for_all(loaded: Mapping[str, Loaded[Any]]) -> list[Problem]:
                 if source.generate and not source.generate.per_host:
                     hosts_of.setdefault((name, key), []).append(host)
     message = (
-        "each host would make up a value of its own: give them one with env, file or command, or "
-        "set generate.per_host: true"
+        "each host would make up a value of its own: give them one with env, file, command or "
+        "stored, or set generate.per_host: true"
     )
     return [
         Problem(
@@ -326,6 +340,24 @@ def _one_value_for_all(loaded: Mapping[str, Loaded[Any]]) -> list[Problem]:
         )
         for (name, key), hosts in hosts_of.items()
         if len(hosts) > 1
+    ]
+
+
+def _all_roles(loaded: Mapping[str, Loaded[Any]]) -> list[Problem]:
+    """A problem if roles are left out of a run of a file that does not look at that: it would work
+    on all of them."""
+    run = next((item.settings.run for item in loaded.values()), None)
+    if run is None or not (run.only or run.skip):
+        return []
+    files = [Path(str(name)) for name in selection.parameters().get("operations") or ()]
+    unaware = [file for file in files if file.is_file() and PARTS not in file.read_text("utf-8")]
+    return [
+        Problem(
+            "only" if run.only else "skip",
+            "--data",
+            f"{file} works on all roles: this is for deploy.py and playbooks/verify.py",
+        )
+        for file in unaware
     ]
 
 

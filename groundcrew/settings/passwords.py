@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from pydantic import SecretStr
 
@@ -17,7 +16,7 @@ Passwords = dict[tuple[str, str], SecretStr]
 
 def read_passwords(
     apps: Mapping[str, AppSettings],
-    project: Path,
+    machine: secrets.Machine,
     problem: Callable[[tuple[str, ...], str], Problem],
     needed: bool = True,
 ) -> tuple[dict[str, Passwords], list[Problem]]:
@@ -29,11 +28,11 @@ def read_passwords(
         for key, rules in app.nginx.locations.items():
             for user, source in (rules.basic_auth or {}).items():
                 try:
-                    why = "nobody would know a generated password: use env, file or command"
-                    value = secrets.of_operator(source, project, needed, why)
+                    why = "nobody would know a generated password"
+                    value = secrets.of_operator(source, machine, needed, why)
                     if value is not None:
                         values.setdefault(name, {})[key, user] = value
                 except secrets.SecretMissingError as error:
                     place = ("app", name, "nginx", "locations", key, "basic_auth", user)
-                    problems.append(problem(place, str(error)))
+                    problems.append(problem(error.at(place), str(error)))
     return values, problems

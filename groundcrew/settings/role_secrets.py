@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from pydantic import SecretStr
 
@@ -14,7 +13,7 @@ from groundcrew.settings.errors import Problem
 
 def read(
     sources: Mapping[tuple[str, ...], SecretSource],
-    project: Path,
+    machine: secrets.Machine,
     problem: Callable[[tuple[str, ...], str], Problem],
     needed: bool,
 ) -> tuple[dict[tuple[str, ...], SecretStr], list[Problem]]:
@@ -22,10 +21,10 @@ def read(
     values, problems = {}, []
     for path, source in sources.items():
         try:
-            why = "hosts do not generate it: use env, file or command"
-            value = secrets.of_operator(source, project, needed, why)
+            why = "hosts do not generate it"
+            value = secrets.of_operator(source, machine, needed, why)
             if value is not None:
                 values[path] = value
         except secrets.SecretMissingError as error:
-            problems.append(problem(path, str(error)))
+            problems.append(problem(error.at(path), str(error)))
     return values, problems

@@ -43,6 +43,8 @@ def rows(loaded: Loaded[Any]) -> list[Row]:
 def _rows(node: Any, path: Path, merged: Merged) -> Iterator[Row]:
     if path[:1] == ("app",) and path[2:3] in SECRETS and len(path) > 3:
         yield Row(".".join(path), _masked_secret(node), merged.origin((*path, _kind(node))))
+    elif path == ("secrets", "command") and node is not None:
+        yield Row(".".join(path), f"{MASK} (command)", merged.origin(path))
     elif isinstance(node, Mapping) and node:
         for key, value in node.items():
             yield from _rows(value, (*path, str(key)), merged)
@@ -57,7 +59,7 @@ def _kind(source: Mapping[str, Any]) -> str:
 def _masked_secret(source: Mapping[str, Any]) -> str:
     kind = _kind(source)
     # A command may contain a secret.
-    told = f" {source[kind]}" if kind in ("env", "file") else ""
+    told = f" {source[kind]}" if kind in ("stored", "env", "file") else ""
     return f"{MASK} ({kind}{told})"
 
 

@@ -4,20 +4,42 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from groundcrew.manifest.secret import KINDS, SecretSource
+from groundcrew.settings import secret_store
+from groundcrew.settings.secret_store import SecretsSettings
 from groundcrew.settings.weak import is_weak
 
 TIMEOUT = 60
 """Timeout of a command in seconds."""
 
 
+NOT_GENERATED = "use env, file, command or stored"
+
+
 class SecretMissingError(Exception):
     """A secret could not be read; the message names the source, never a value."""
+
+    def __init__(self, message: str, path: tuple[str, ...] | None = None) -> None:
+        super().__init__(message)
+        self.path = path
+
+    def at(self, path: tuple[str, ...]) -> tuple[str, ...]:
+        """The key to blame: that of the secret, unless what many secrets come from has failed."""
+        return self.path or path
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where secrets are read: the project on the operator's machine, and its store of secrets."""
+
+    project: Path
+    store: SecretsSettings = field(default_factory=SecretsSettings)
 
 
 def check(source: SecretSource) -> None:
@@ -27,28 +49,30 @@ def check(source: SecretSource) -> None:
 
 
 def of_operator(
-    source: SecretSource, project: Path, needed: bool, never_generated: str
+    source: SecretSource, machine: Machine, needed: bool, never_generated: str
 ) -> SecretStr | None:
     """The value of a secret that hosts cannot generate; None if the run does not need it. Raises
-    SecretMissingError, with `never_generated` as the message if the source is `generate`."""
+    SecretMissingError, whose message begins with `never_generated` if the source is `generate`."""
     if source.generate:
-        raise SecretMissingError(never_generated)
+        raise SecretMissingError(f"{never_generated}: {NOT_GENERATED}")
     check(source)
-    return resolve(source, project) if needed else None
+    return resolve(source, machine) if needed else None
 
 
-def resolve(source: SecretSource, project: Path) -> SecretStr:
+def resolve(source: SecretSource, machine: Machine) -> SecretStr:
     """The secret's value. Raises SecretMissingError if the source has no value or an invalid
     one."""
     check(source)
-    if source.env is not None:
-        value = os.environ.get(source.env)
-        if value is None:
+    if source.stored is not None:
+        value = _stored(source.stored, machine)
+    elif source.env is not None:
+        value = os.environ.get(source.env, "")
+        if source.env not in os.environ:
             raise SecretMissingError(f"required environment variable {source.env} is not set")
     elif source.file is not None:
-        value = _file(project / Path(source.file).expanduser())
+        value = _file(machine.project / Path(source.file).expanduser())
     else:
-        value = _command(source.command or "", project)
+        value = _command(source.command or "", machine.project)
     if not value:
         raise SecretMissingError("the secret is empty")
     if "\0" in value:
@@ -59,6 +83,15 @@ def resolve(source: SecretSource, project: Path) -> SecretStr:
             "set allow_weak: true"
         )
     return SecretStr(value)
+
+
+def _stored(name: str, machine: Machine) -> str:
+    try:
+        return secret_store.value(name, machine.store, machine.project)
+    except secret_store.StoreError as error:
+        raise SecretMissingError(str(error), error.path) from None
+    except secret_store.UnknownNameError as error:
+        raise SecretMissingError(str(error)) from None
 
 
 def _file(path: Path) -> str:

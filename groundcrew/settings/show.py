@@ -12,6 +12,7 @@ from typing import Any
 import click
 from pyinfra.api.host import Host
 
+from groundcrew import json_file
 from groundcrew.settings import explain
 from groundcrew.settings.app_list import BETWEEN
 from groundcrew.settings.errors import Problem, SettingsError, nearest
@@ -68,9 +69,13 @@ def print_settings(hosts: Iterable[Host]) -> None:
         name: [row for row in found if row.changed or not wanted[name].settings.changed]
         for name, found in listed.items()
     }
-    as_json = any(item.settings.json_output for item in wanted.values())
-    if parameters().get("json_output") or as_json:
-        click.echo(json.dumps(_plain(listed), indent=2, ensure_ascii=False))
+    asked_json = {item.settings.json_output for item in wanted.values()} - {False}
+    if parameters().get("json_output") or asked_json:
+        for place in asked_json or {True}:
+            if isinstance(place, str) and place != json_file.STANDARD_OUTPUT:
+                json_file.replace(place, _plain(listed))
+            else:
+                click.echo(json.dumps(_plain(listed), indent=2, ensure_ascii=False))
         return
     for name, found in listed.items():
         if found:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from yaml import MappingNode, MarkedYAMLError, Node, SafeLoader, ScalarNode, SequenceNode, YAMLError
@@ -71,13 +71,21 @@ def parse(text: str, written: str | None = None) -> Any:
     number or boolean that JSON would spell differently is text (`3.10`, `+49`, `True`). In nested
     lists and mappings, which are passed as JSON, such a number is an error. Raises YamlError.
     """
+
+    def keep(loader: _Loader, node: Node) -> None:
+        if written:
+            _keep_written(loader, node, written)
+
+    return _document(text, keep)
+
+
+def _document(text: str, change: Callable[[_Loader, Node], None]) -> Any:
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
             return None
-        if written:
-            _keep_written(loader, node, written)
+        change(loader, node)
         return loader.construct_document(node)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -88,6 +96,28 @@ def parse(text: str, written: str | None = None) -> Any:
         raise YamlError(f"{error.reason} (line {line})") from None
     except (YAMLError, ValueError) as error:
         raise YamlError(" ".join(str(error).split())) from None
+
+
+def texts(text: str) -> Any:
+    """The document's value, in which numbers and booleans are texts as they are written. Raises
+    YamlError."""
+    return _document(text, _as_texts)
+
+
+def _as_texts(loader: _Loader, root: Node) -> None:
+    del loader
+    nodes, seen = [root], set()
+    while nodes:
+        node = nodes.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, ScalarNode) and node.tag in PLAIN:
+            node.tag = TEXT
+        elif isinstance(node, SequenceNode):
+            nodes += node.value
+        elif isinstance(node, MappingNode):
+            nodes += [item for pair in node.value for item in pair]
 
 
 def spelled(value: Any) -> str:

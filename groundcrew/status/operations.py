@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
+from typing import Any
 
 from pyinfra import host as current_host
 from pyinfra import logger
@@ -19,6 +20,7 @@ DEFAULT_LINES = 10
 Commands = Generator[FunctionCommand, None, None]
 
 _reports: dict[str, HostStatus] = {}
+_releases: dict[str, Any] = {}
 
 
 @operation()
@@ -48,15 +50,27 @@ def show(
 
 
 @operation()
-def show_releases(apps: Sequence[str]) -> Commands:
+def show_releases(apps: Sequence[str], json_path: str | None = None) -> Commands:
     """Prints the kept releases of the applications. Does nothing while changes are detected.
 
     + apps: names of the applications
+    + json_path: file on the operator's machine for the releases of all hosts of this run
     """
     report = look(apps, None)
-    if report is not None:
-        say(releases_table, report)
-    yield from ()
+    if report is None:
+        return
+    say(releases_table, report)
+    if json_path:
+        _releases[current_host.name] = {
+            "apps": {
+                name: {"live": item["live"], "releases": item["releases"]}
+                for name, item in report["apps"].items()
+            }
+        }
+        try:
+            json_file.replace(json_path, {"hosts": _releases})
+        except OSError as error:
+            yield refuse(f"releases.json cannot be written: {error}")
 
 
 def look(

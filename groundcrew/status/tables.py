@@ -110,6 +110,8 @@ def _remarks(app: AppStatus) -> Iterator[str]:
             f"requests go to {app['live']}, but the link on disk leads to {app['current']}: the "
             "next release mends it"
         )
+    if stopped := app.get("stopped"):
+        yield f"stopped, {_by(stopped)}: `groundcrew start` starts it again"
     if app["maintenance"]:
         yield f"maintenance is on, {_by(app['maintenance'])}"
     if app["lock"]:
@@ -142,7 +144,7 @@ def unit_rows(name: str, app: AppStatus, now: int, width: int | None = None) -> 
                 remark if here else f"of {item.release}",
             )
         )
-        failed.append(_is_bad(item, state, job))
+        failed.append(not app.get("stopped") and _is_bad(item, state, job))
     return _painted(rows, ["red" if bad else None for bad in failed], width)
 
 

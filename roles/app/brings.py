@@ -20,7 +20,13 @@ def brings(apps: Mapping[str, AppSettings], place: Place) -> Brings:
     packages = sorted(wanted | node.packages(apps.values()))
     probes = [probe(name, app) for name, app in sorted(apps.items())]
     asked = health.brings(apps)
-    return replace(asked, packages=packages, needs=place.reaches, probes=probes)
+    return replace(
+        asked,
+        packages=packages,
+        needs=place.reaches,
+        probes=probes,
+        relies_on=("python", "nginx", *sorted({item.role for item in place.uses})) if apps else (),
+    )
 
 
 def probe(name: str, app: AppSettings) -> Probe:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any
 
@@ -11,9 +12,12 @@ Data = dict[str, Any]
 
 
 def health(request: Data) -> Data:
-    """Application -> unit -> why it is not healthy, or null, and its restarts within an hour."""
+    """Application -> unit -> why it is not healthy, or null, and its restarts within an hour;
+    nothing about one that is stopped."""
     return {
-        name: {
+        name: {}
+        if os.path.exists(f"/srv/{name}/maintenance/stopped")
+        else {
             unit: {
                 "why": state["why"],
                 "restarts": [at for at in state["restarts"] if at > time.time() - HOUR],

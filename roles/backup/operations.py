@@ -19,7 +19,8 @@ from pyinfra.api import (
     operation,
 )
 
-from groundcrew import record, remote
+from groundcrew import json_file, record, remote
+from groundcrew.operations.guard import refuse
 from groundcrew.releases.undo import connector_arguments
 from groundcrew.remote.printable import printable
 
@@ -27,6 +28,7 @@ ON_HOST = "groundcrew.roles.backup.on_host"
 NO_KEY = "no SSH key"
 BEGAN = "groundcrew_restore_began"
 PROGRAM = "/usr/bin/python3 -IS /usr/local/lib/groundcrew/backup.py"
+_listed: dict[str, Any] = {}
 Commands = Generator[StringCommand | FunctionCommand, None, None]
 
 
@@ -235,12 +237,12 @@ def show_key() -> Commands:
 
 
 @operation()
-def show_backups(hosts: Sequence[str]) -> Commands:
+def show_backups(hosts: Sequence[str], json_path: str | None = None) -> Commands:
     """Lists the backups of the host at all targets, and other hosts that have some there.
 
     + hosts: directories of the inventory's hosts
+    + json_path: file on the operator's machine for the backups of all hosts of this run
     """
-    yield from ()
     if not host.state.is_executing:
         return
     told = host.get_fact(Answer, step="list", request={})
@@ -250,6 +252,12 @@ def show_backups(hosts: Sequence[str]) -> Commands:
         if others:
             lines.append(f"{target}: also of {', '.join(others)}, not in this inventory")
     logger.info("\n    ".join(f"[{host.name}] {line}" for line in lines))
+    if json_path:
+        _listed[host.name] = told
+        try:
+            json_file.replace(json_path, {"hosts": _listed})
+        except OSError as error:
+            yield refuse(f"backups.json cannot be written: {error}")
 
 
 def listing(items: list[dict[str, Any]]) -> list[str]:

@@ -44,6 +44,7 @@ def brings(settings: MongodbSettings, host: HostView) -> Brings:
     foreign = (*SERVER, *(TOOLS if host.backed_up else ()))
     return Brings(
         packages=(*foreign, "python3-pymongo"),
+        relies_on=("base",),
         foreign=foreign,
         files=builders.entries(settings, bindings),
         ports=[Port(settings.port, (UNIT,), opened=opened, public=bool(others))],

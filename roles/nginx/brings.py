@@ -43,6 +43,8 @@ def brings(settings: NginxSettings, host: HostView) -> Brings:
     counted = bool(host.place.monitors and host.app)
     return Brings(
         packages=packages(settings),
+        # Users, directories and maintenance pages; certificates.
+        relies_on=("app", *(["tls"] if any(app.tls for app in host.app.values()) else [])),
         files=traffic.entries(host.app) if counted else [],
         exporters=[traffic.exporter(settings.traffic_port)] if counted else [],
         rules=list(traffic_rules.rules(host.app)) if counted else [],

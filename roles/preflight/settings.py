@@ -58,4 +58,5 @@ class PreflightSettings(Settings):
     number. With a wrong clock, valid certificates are refused."""
 
     json_path: str | None = Field(None, alias="json")
-    """File on the operator's machine into which the results of all hosts are written as JSON."""
+    """File on the operator's machine into which the results of all hosts are written as JSON; `-`
+    for standard output."""

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pyinfra.api import deploy
 
 from groundcrew.contract import Brought
+from groundcrew.partial import ALL, Parts
 from groundcrew.roles.verify import operations
 from groundcrew.roles.verify.expected import Expected, Gzip
 from groundcrew.roles.verify.settings import VerifySettings
 
 
 @deploy("verify")
-def apply(settings: VerifySettings, expected: Expected, brought: Brought) -> None:
+def apply(
+    settings: VerifySettings,
+    expected: Expected,
+    brought: Brought,
+    parts: Parts = ALL,
+    sites: Sequence[str] = (),
+) -> None:
     """Fails the run unless the host serves what its settings promise. `brought` has the roles' own
-    checks."""
-    operations.host(name="host", settings=settings, expected=expected, brought=brought)
+    checks; those of roles that are not in `parts`, and those of sites if one of the roles `sites`
+    is not, only warn."""
+    operations.host(
+        name="host",
+        settings=settings,
+        expected=expected,
+        brought=brought,
+        parts=parts,
+        sites=sites,
+    )
 
 
 @deploy("verify")

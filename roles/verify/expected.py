@@ -55,6 +55,10 @@ class Expected:
     proxy_protocol: bool = False
     """Whether connections from other machines start with the PROXY protocol."""
 
+    stopped: Mapping[str, str] = field(default_factory=dict)
+    """Applications that an operator has stopped, and are in nothing else here -> since when, and by
+    whom."""
+
     roots: Mapping[str, Root] = field(default_factory=dict)
     """Application with HTTPS -> the trust anchor of its certificate."""
 

@@ -12,8 +12,9 @@ from pyinfra.api import FunctionCommand, Host, State, operation
 
 from groundcrew import record, terminal, transport
 from groundcrew.contract import Brought
+from groundcrew.partial import ALL, Parts, lenient
 from groundcrew.results import json_report
-from groundcrew.results.result import Check, Status, fail
+from groundcrew.results.result import Check, Status, fail, not_applicable
 from groundcrew.results.table import table
 from groundcrew.roles.verify.checks import CHECKS
 from groundcrew.roles.verify.expected import Expected, Gzip
@@ -27,18 +28,30 @@ from groundcrew.verify.facts import HostReport, of_every_host
 from groundcrew.verify.runner import run_checks
 from groundcrew.verify.seen import View
 
+LISTENING = "listening sockets"
+Judge = Callable[[SitesSeen], Iterable[Check]]
 Commands = Generator[FunctionCommand, None, None]
 
 
 @operation()
-def host(settings: VerifySettings, expected: Expected, brought: Brought) -> Commands:
+def host(
+    settings: VerifySettings,
+    expected: Expected,
+    brought: Brought,
+    parts: Parts = ALL,
+    sites: Sequence[str] = (),
+) -> Commands:
     """Checks that the host keeps all promises of its settings, and fails it otherwise.
 
     Runs only while operations are executed, not while changes are detected: there is nothing to
     predict. Prints a table and writes the file of `verify.json`.
     """
     yield from conclude(
-        settings, lambda: run_checks(checks(brought), look(settings, expected, brought))
+        settings,
+        lambda: [
+            *run_checks(checks(brought, parts, sites), look(settings, expected, brought, parts)),
+            *left_out(parts),
+        ],
     )
 
 
@@ -50,8 +63,15 @@ def url(
     yield from conclude(settings, lambda: check_url(settings, address, security_headers, gzip))
 
 
-def look(settings: VerifySettings, expected: Expected, brought: Brought) -> SitesSeen:
+def left_out(parts: Parts) -> list[Check]:
+    """A line that says which roles the run has left out."""
+    names = [name for name in parts.roles if name not in parts]
+    return [not_applicable("left out", ", ".join(names))] if names else []
+
+
+def look(settings: VerifySettings, expected: Expected, brought: Brought, parts: Parts) -> SitesSeen:
     """What was seen of the host, from inside and outside, collected in parallel."""
+    needed = parts.brought(brought)
     view = View(
         address=settings.address or ssh_address(current_host),
         published=settings.http_port is not None,
@@ -60,8 +80,8 @@ def look(settings: VerifySettings, expected: Expected, brought: Brought) -> Site
         tolerated_ports=settings.listening,
     )
     wanted = [
-        reads(settings, expected, list(brought.units.values())),
-        of_every_host([service.unit for service in brought.services]),
+        reads(settings, expected, list(needed.units.values())),
+        of_every_host([service.unit for service in needed.services]),
         *brought.reads,
     ]
     with ThreadPoolExecutor(1) as pool:
@@ -75,21 +95,32 @@ def look(settings: VerifySettings, expected: Expected, brought: Brought) -> Site
         answering_ports=brought.answering_ports,
         settings=settings,
         expected=expected,
-        units=brought.units,
+        units=needed.units,
         sites=sites,
     )
 
 
-def checks(brought: Brought) -> dict[str, Callable[[SitesSeen], Iterable[Check]]]:
-    """All checks of a host, in the order of the table."""
-    services = [service.unit for service in brought.services]
+def checks(brought: Brought, parts: Parts = ALL, sites: Sequence[str] = ()) -> dict[str, Judge]:
+    """All checks of a host, in the order of the table. Those that depend on roles that are not in
+    `parts` only warn: the sites' on the roles `sites`, and each role's own."""
+    services = [service.unit for service in parts.brought(brought).services]
     of_host = {"services": partial(every_host.services, services)} if services else {}
-    return {
+    missing = {
+        **dict.fromkeys(CHECKS, parts.missing(sites)),
+        LISTENING: parts.missing(parts.roles),
+        **{
+            title: parts.missing([role])
+            for role, item in brought.roles.items()
+            for title in item.checks
+        },
+    }
+    every: dict[str, Judge] = {
         **CHECKS,
-        "listening sockets": every_host.listening,
+        LISTENING: every_host.listening,
         **of_host,
         **brought.checks,
     }
+    return lenient(every, missing)
 
 
 def ssh_address(host: Host) -> str:

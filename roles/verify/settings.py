@@ -31,7 +31,8 @@ class VerifySettings(RoleSettings):
     so long before."""
 
     json_path: str | None = Field(None, alias="json")
-    """File on the operator's machine into which the results of all hosts are written as JSON."""
+    """File on the operator's machine into which the results of all hosts are written as JSON; `-`
+    for standard output."""
 
     url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+")] | None = None
     """URL that is checked instead, from the operator's machine only; null: the host's own sites."""

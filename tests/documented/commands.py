@@ -23,6 +23,7 @@ cp .groundcrew/lab/id_ed25519 ~/.ssh/
 """
 """web1.example.com is the lab host, and the operator has its key, as with any host."""
 
+EDITOR = "\"sed -i '\\$a shop: {API_KEY: q7-kestrel-lattice}'\""
 MANIFEST = "cp ../examples/README-2.yml apps/shop.yml"
 SECRETS = "cp ../examples/shop-with-secrets.yml apps/shop.yml"
 
@@ -95,6 +96,20 @@ HERE = [
     Step(
         "bin/groundcrew settings --explain app.shop.server.workers",
         says=r"default +\"auto\"",
+    ),
+    Step("bin/groundcrew secrets init", says="your public key was added: age1"),
+    Step(
+        "bin/groundcrew secrets edit",
+        before=f"export EDITOR={EDITOR}",
+        after="cat secrets.age.yml",
+        says=r"shop:\n    API_KEY: \S{100}",
+    ),
+    Step("bin/groundcrew secrets show shop.API_KEY", says="q7-kestrel"),
+    Step("bin/groundcrew secrets rekey", says="1 secret encrypted for 1 recipient"),
+    Step(
+        "bin/groundcrew secrets edit --file staging.age.yml",
+        before=f"cp secrets.age.recipients staging.age.recipients; export EDITOR={EDITOR}",
+        says="staging.age.yml: shop.API_KEY: new",
     ),
     Step(
         "--data 'base.sysctl={\"vm.swappiness\": 1}'",
@@ -196,6 +211,7 @@ ON_A_HOST = [
         f"{PROD} playbooks/logs.py -y --data app=shop [--data lines=50] [--data since=10m]",
         says="GET /",
     ),
+    Step("bin/groundcrew status --json -", says=r'"hosts": \{'),
     Step("bin/groundcrew --help", says="in an application's live release"),
     Step("bin/groundcrew shell shop", typed="env\n", says="LOG_LEVEL=info"),
     Step("bin/groundcrew release shop -y", before=NEW_CODE, after=ASK, says='"LOG_LEVEL": "info"'),
@@ -322,7 +338,39 @@ LOADTEST = "tests/e2e/test_loadtest.py::test_an_application_that_reaches_its_tar
 OPERATOR = "tests/e2e/test_operator.py"
 FOLLOWED = f"{OPERATOR}::test_logs_are_followed_over_a_release_and_a_rotation"
 LOADED_RESTART = "tests/e2e/test_loadtest.py::test_a_restart_under_load"
+STOPPED = f"{OPERATOR}::test_a_stopped_application_stays_stopped"
+PARTS = f"{OPERATOR}::test_a_run_that_leaves_out_roles"
+COMPLETED = "tests/unit/test_completion.py::test_bash_completes"
 NOT_RUN = {
+    **{
+        command: Not("a package that is installed", COMPLETED)
+        for command in (
+            "groundcrew completion bash > ~/.local/share/bash-completion/completions/groundcrew",
+            "groundcrew completion zsh > ~/.zfunc/_groundcrew",
+            "groundcrew completion fish > ~/.config/fish/completions/groundcrew.fish",
+        )
+    },
+    **{
+        command: Not("it reboots the host in between", STOPPED)
+        for command in (
+            f"{PROD} playbooks/stop.py -y --data app=shop",
+            f"{PROD} playbooks/start.py -y --data app=shop",
+            "bin/groundcrew stop shop",
+            "bin/groundcrew start shop",
+        )
+    },
+    **{
+        command: Not("it looks at what is left out", PARTS)
+        for command in (
+            f"{PROD} deploy.py -y --data only=nginx,firewall",
+            f"{PROD} deploy.py -y --data skip=backup",
+            "bin/groundcrew deploy --only nginx,firewall",
+            "bin/groundcrew deploy --skip backup",
+            "--data skip=backup",
+            "--data only=NAME",
+            "--data skip=NAME",
+        )
+    },
     "bin/groundcrew run shop -- python manage.py createsuperuser": Not(
         "its example has no manage.py", f"{OPERATOR}::test_a_command_runs_as_the_live_release"
     ),

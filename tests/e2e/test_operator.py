@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import re
@@ -20,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.five import inventory_of
-from tests.e2e.harness import LabHost, inside
+from tests.e2e.harness import LabHost, inside, pyinfra
 
 COMMAND = [sys.executable, "-m", "groundcrew.commands"]
 UNITS = "systemctl list-units --all --plain --no-legend 'groundcrew-run-*'"
@@ -225,6 +226,88 @@ def test_logs_are_followed_over_a_release_and_a_rotation(
     finally:
         started.kill()
     nothing_left(bookworm)
+
+
+LEFT_OUT = {
+    "only": "firewall",
+    "firewall.allow": {"extra": {"ports": [4711]}},
+    "nginx.header_set": "strict",
+    "base.timezone": "Europe/Berlin",
+}
+
+
+def test_a_run_that_leaves_out_roles(bookworm: LabHost, inventory: str, tmp_path: Path) -> None:
+    results = tmp_path / "verify.json"
+    here = {"inventory": Path(inventory), "data": {**LEFT_OUT, "verify.json": str(results)}}
+    done = pyinfra(bookworm.name, **here)
+    try:
+        assert done.status == 0, done.stderr
+        assert done.changed == ["firewall | load the packet filter"]
+        assert "Left out of this run: app, base, users, ssh, fail2ban" in done.stderr
+        assert "4711" in inside(bookworm, "nft list table inet groundcrew")
+        policy = "Cross-Origin-Embedder-Policy"
+        assert policy not in bookworm.get("/", "hello.test").headers
+        checks = json.loads(results.read_text())["hosts"][bookworm.name]["checks"]
+        told = {item["detail"] for item in checks if item["status"] == "warn"}
+        why = "left out of this run: app, python, nginx, tls"
+        assert any(policy.lower() in text.lower() and why in text for text in told), told
+        assert [item["status"] for item in checks if item["name"] == "left out"] == ["n/a"]
+        # The second run changes nothing, and whoever asks for everything gets to know.
+        assert pyinfra(bookworm.name, **here).changed == []
+        del here["data"]["only"]
+        whole = pyinfra(bookworm.name, playbook="playbooks/verify.py", **here)
+        assert whole.status == 1 and policy.lower() in whole.stderr.lower()
+    finally:
+        back = pyinfra(bookworm.name, inventory=Path(inventory), data={"skip": "app,backup"})
+        assert back.status == 0, back.stderr
+        assert back.changed == ["firewall | load the packet filter"]
+
+
+ACTIVE = "systemctl list-units --plain --no-legend --state=active 'hello@*' 'hello.*' || true"
+
+
+def test_a_stopped_application_stays_stopped(bookworm: LabHost, inventory: str) -> None:
+    here, asked = {"inventory": Path(inventory)}, {"app": "hello"}
+    live, before = bookworm.live("hello"), inside(bookworm, ACTIVE)
+    done = run(inventory, "stop", "hello", "-y")
+    assert done.returncode == 0, done.stderr
+    try:
+        stays_stopped(bookworm)
+        again = pyinfra(bookworm.name, playbook="playbooks/stop.py", data=asked, **here)
+        assert again.changed == []
+        changed = {"only": "app", "app.hello.env.STOPPED": "1"}
+        deployed = pyinfra(bookworm.name, data=changed, **here)
+        assert deployed.status == 0, deployed.stderr
+        assert "hello is stopped since" in deployed.stderr
+        stays_stopped(bookworm)
+        bookworm.reboot()
+        stays_stopped(bookworm)
+        assert bookworm.live("hello") == live
+        verified = run(inventory, "verify")
+        assert verified.returncode == 0, verified.stderr
+        assert re.search(r"hello: stopped +n/a", verified.stderr)
+        shown = " ".join(run(inventory, "status").stderr.split())
+        assert "`groundcrew start` starts it again" in shown
+        back = run(inventory, "rollback", "hello", "-y")
+        assert back.returncode == 1 and "first: groundcrew start hello" in back.stderr
+        stays_stopped(bookworm)
+    finally:
+        started = run(inventory, "start", "hello", "-y")
+    assert started.returncode == 0, started.stderr
+    assert bookworm.get("/", "hello.test").status_code == 200
+    assert inside(bookworm, ACTIVE).split()[::5] == before.split()[::5]
+    assert inside(bookworm, "find /etc/systemd/system -name groundcrew-stopped.conf") == ""
+    assert pyinfra(bookworm.name, playbook="playbooks/start.py", data=asked, **here).changed == []
+    verified = run(inventory, "verify")
+    assert verified.returncode == 0, verified.stderr
+
+
+def stays_stopped(host: LabHost) -> None:
+    """nginx answers, and nothing of the application runs."""
+    for path in ("/", "/health"):
+        answer = host.get(path, "hello.test")
+        assert (answer.status_code, "Retry-After" in answer.headers) == (503, True), path
+    assert inside(host, ACTIVE) == ""
 
 
 def wait(file: Path, text: str) -> None:

@@ -61,6 +61,14 @@ def test_a_file_switches_it_for_all_but_those_who_are_let_in() -> None:
     assert "alias /srv/my-shop/maintenance/page.html;" in site
 
 
+def test_a_stopped_application_is_closed_to_all_but_not_its_neighbours() -> None:
+    _, site = texts(prefix="/shop", health={"path": "/health"})
+    order = ['if ($uri ~ "^/shop/health$")', "if (-f /srv/shop/maintenance/stopped) {",
+             "set $groundcrew_closed 1;", 'if ($uri !~ "^(/shop)(/|$)")']  # fmt: skip
+    places = [site.index(text) for text in order]
+    assert places == sorted(places)
+
+
 @pytest.mark.parametrize(
     ("path", "pattern"),
     [

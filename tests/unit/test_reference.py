@@ -118,7 +118,8 @@ def shop(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     tool = project.write("tools/pass", "#!/bin/sh\necho a-key-of-this-test\n")
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", str(tool.parent), prepend=":")
-    project.all = {"tls": {"acme": {"agree_tos": True}}}
+    project.write("all.json", '{"shop": {"API_KEY": "a-key-of-this-test"}}')
+    project.all = {"tls": {"acme": {"agree_tos": True}}, "secrets": {"command": "cat all.json"}}
     return project
 
 

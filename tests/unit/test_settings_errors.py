@@ -291,8 +291,8 @@ def test_applications_on_a_host_that_is_not_in_group_web(project: Project) -> No
         ("{command: 'true'}", "the secret is empty"),
         ("{command: \"printf 'a\\\\0b'\"}",
          "the secret holds a NUL, which no environment variable can"),
-        ("{env: HOME, file: x}", "expected exactly one of: env, file, command, generate"),
-        ("{}", "expected exactly one of: env, file, command, generate"),
+        ("{env: HOME, file: x}", "expected exactly one of: env, file, command, stored, generate"),
+        ("{}", "expected exactly one of: env, file, command, stored, generate"),
     ],
 )  # fmt: skip
 def test_a_missing_secret(

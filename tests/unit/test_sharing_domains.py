@@ -81,7 +81,10 @@ def test_passwords_are_read_and_never_shown(
     [password] = project.load()["web1"].passwords["shop"].values()
     assert password.get_secret_value() == "a fine secret"
     project.app(text=f"{MANIFEST}{rules.replace('WHAT', '{generate: {}}')}\n")
-    assert project.error()[2] == "nobody would know a generated password: use env, file or command"
+    assert (
+        project.error()[2]
+        == "nobody would know a generated password: use env, file, command or stored"
+    )
     project.app(text=f"{MANIFEST}{rules.replace('WHAT', 'hunter2')}\n")
     assert "hunter2" not in project.error()[2]
 

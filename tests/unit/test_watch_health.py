@@ -176,11 +176,12 @@ def test_starts_and_runs_are_left_alone(host: Host, change: dict[str, Any]) -> N
     assert host.restarted == []
 
 
+@pytest.mark.parametrize("stopped", [False, True])
 def test_maintenance_is_left_alone_and_it_ends_when_nothing_is_asked(
-    host: Host, monkeypatch: pytest.MonkeyPatch
+    host: Host, monkeypatch: pytest.MonkeyPatch, stopped: bool
 ) -> None:
     flag = Path(host.app["probe"]["maintenance"])
-    flag.write_text("")
+    (flag.with_name("stopped") if stopped else flag).write_text("")
     host.sick = {UNIT}
     unit_file = flag.with_name("groundcrew-health-shop.service")
     unit_file.write_text("")

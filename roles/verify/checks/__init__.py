@@ -29,6 +29,7 @@ CHECKS: Mapping[str, Callable[[SitesSeen], Iterator[Check]]] = {
     "sockets": sandbox.check_socket,
     "sandbox": sandbox.check,
     "leftovers": leftovers.check,
+    "stopped": maintenance.check_stopped,
     "maintenance": maintenance.check,
     "pages": pages.check,
     "headers": headers.check,

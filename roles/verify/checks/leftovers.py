@@ -10,7 +10,8 @@ from groundcrew.roles.verify.seen import SitesSeen
 
 def check(seen: SitesSeen) -> Iterator[Check]:
     """Every application with units on the host is configured for it."""
-    leftovers = seen.section("leftovers")
+    there = seen.section("leftovers")
+    leftovers = [name for name in there if name not in seen.expected.stopped]
     if leftovers:
         hint = f"playbooks/remove.py --data app={leftovers[0]}"
         yield warn("leftovers", f"units of {', '.join(leftovers)}, not among `apps`: {hint}")

@@ -29,6 +29,12 @@ def check(seen: SitesSeen) -> Iterator[Check]:
             yield fail(title, f"{author(text)}, but visitors get {answer.summary}")
 
 
+def check_stopped(seen: SitesSeen) -> Iterator[Check]:
+    """Applications that an operator has stopped: nothing else about them is checked."""
+    for name, told in seen.expected.stopped.items():
+        yield not_applicable(f"{name}: stopped", told)
+
+
 def author(text: str) -> str:
     """`on since TIME by OPERATOR`, read from the maintenance flag file."""
     try:
