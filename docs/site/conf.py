@@ -54,15 +54,12 @@ MENU = {
 project = "groundcrew"
 html_title = "groundcrew"
 language = "en"
+# Two hyphens are an option of a command, not a dash.
+smartquotes = False
 root_doc = "README"
 
 extensions = ["myst_parser"]
 myst_heading_anchors = 4
-myst_links_external_new_tab = False
-myst_linkify_fuzzy_links = False
-# Tables of ours have long lists of keys; GitHub reads them the same way.
-myst_enable_extensions = ["strikethrough"]
-suppress_warnings = ["myst.header"]
 nitpicky = True
 highlight_language = "none"
 pygments_style = "friendly"
@@ -72,6 +69,7 @@ include_patterns = [*SOURCES, *(f"{folder}/**.md" for folder in FOLDERS)]
 html_theme = "furo"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_search_scorer = str(Path(__file__).with_name("scorer.js"))
 html_show_sphinx = False
 html_show_copyright = False
 html_copy_source = False

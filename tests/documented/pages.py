@@ -51,7 +51,7 @@ class Block:
 @cache
 def pages() -> dict[str, str]:
     """The text of every page, by its name without `.md`; `guides-django` is docs/guides/django.md.
-    Translations are left out: tests/unit/test_translations.py compares them with the originals."""
+    Translations are left out: tests/unit/test_documentation.py compares them with the originals."""
     docs = ROOT / "docs"
     files = {"README": ROOT / "README.md"}
     for file in sorted(docs.rglob("*.md")):
