@@ -25,10 +25,11 @@ def build(source: Path = ROOT, output: Path = SITE) -> subprocess.CompletedProce
 
     Raises CalledProcessError if Sphinx cannot be installed.
     """
+    cache = output.with_name(f"{output.name}-cache")
     command = [
         str(tool.programs(LOCK) / "sphinx-build"),
         *("--fail-on-warning", "--keep-going", "--quiet", "--nitpicky", "--builder", "html"),
-        *("--conf-dir", str(FOLDER), "--doctree-dir", str(output.with_name(f"{output.name}-cache"))),
+        *("--conf-dir", str(FOLDER), "--doctree-dir", str(cache)),
         *(str(source), str(output)),
     ]
     return subprocess.run(command, capture_output=True, text=True, check=False)
@@ -39,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="bin/docs build", description="Build the documentation as a site."
     )
-    parser.add_argument("directory", nargs="?", type=Path, default=SITE, help="default: %(default)s")
+    parser.add_argument(
+        "directory", nargs="?", type=Path, default=SITE, help="default: %(default)s"
+    )
     output: Path = parser.parse_args(arguments).directory.absolute()
     done = build(output=output)
     sys.stderr.write(done.stderr)

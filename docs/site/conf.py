@@ -1,7 +1,7 @@
 """Sphinx's configuration of the documentation site: `bin/docs build`.
 
-The sources are README.md and the Markdown beside it, as people read it in the repository: nothing in
-them is for Sphinx alone. The menu is below.
+The sources are README.md and the Markdown beside it, as people read it in the repository: nothing
+in them is for Sphinx alone. The menu is below.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ html_search_scorer = str(Path(__file__).with_name("scorer.js"))
 html_show_sphinx = False
 html_show_copyright = False
 html_copy_source = False
-html_theme_options = {"footer_icons": []}
+html_theme_options: dict[str, Any] = {"footer_icons": []}
 
 ANCHOR = re.compile(r'<a id="([^"]+)">')
 
@@ -85,7 +85,7 @@ def leave_out(app: Any, config: Any) -> None:
     config.exclude_patterns = sorted(name for name in names if name not in kept)
 
 
-def add_menu(app: Any, docname: str, source: list[str]) -> None:
+def add_menu(_app: Any, docname: str, source: list[str]) -> None:
     """The menu is of the first page, which does not show it."""
     if docname == root_doc:
         for caption, pages in MENU.items():
@@ -94,7 +94,7 @@ def add_menu(app: Any, docname: str, source: list[str]) -> None:
 
 
 def know_anchors(app: Any, doctree: Any) -> None:
-    """Links may lead to anchors that a page has as HTML, as on GitHub: of this page and of others."""
+    """Links may lead to anchors that a page has as HTML, as on GitHub."""
     slugs = app.env.metadata[app.env.docname].setdefault("myst_slugs", {})
     for node in doctree.findall(lambda node: node.tagname == "raw"):
         for name in ANCHOR.findall(node.astext()):
@@ -105,7 +105,7 @@ def know_anchors(app: Any, doctree: Any) -> None:
 
 
 def write_index(app: Any, exception: Exception | None) -> None:
-    """The first page is also that of the site's address."""
+    """The first page is what the address of the site shows."""
     if exception is None:
         shutil.copy(Path(app.outdir, f"{root_doc}.html"), Path(app.outdir, "index.html"))
 

@@ -430,6 +430,11 @@ NOT_RUN = {
     f"{PROD} playbooks/remove.py -y --data app=shop --data purge=shop": Not(
         "the same", "tests/e2e/test_needs.py::test_only_purge_deletes_a_database"
     ),
+    "bin/docs build": Not(
+        "the same, into another directory",
+        "tests/unit/test_documentation.py::test_every_page_is_in_the_site_and_every_link_leads_"
+        "somewhere",
+    ),
     "bin/test": Not(SELF),
     "bin/test unit": Not(SELF, "tests/unit/test_setup.py::test_paths_replace_all_tests"),
     "bin/test --full": Not(SELF),
