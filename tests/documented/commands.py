@@ -336,6 +336,8 @@ RESTORE = f"{PROD} playbooks/restore.py -y --data app=shop"
 ALERT = "tests/e2e/test_monitoring.py::test_a_test_alert_arrives"
 LOADTEST = "tests/e2e/test_loadtest.py::test_an_application_that_reaches_its_targets"
 OPERATOR = "tests/e2e/test_operator.py"
+SHORT = "tests/unit/test_operator.py::test_a_command_is_a_short_form_of_pyinfras_line"
+TUTORIAL = "tests/e2e/test_tutorial.py::test_the_tutorial"
 FOLLOWED = f"{OPERATOR}::test_logs_are_followed_over_a_release_and_a_rotation"
 LOADED_RESTART = "tests/e2e/test_loadtest.py::test_a_restart_under_load"
 STOPPED = f"{OPERATOR}::test_a_stopped_application_stays_stopped"
@@ -417,6 +419,21 @@ NOT_RUN = {
     f'{RESTORE} --data at="2026-11-22 14:00" --data restore=shop': Not("the same", BACKUP),
     f"{PROD} playbooks/alert_test.py -y": Not("a host that monitors others", ALERT),
     f"{PROD} playbooks/drill.py -y": Not("a host with a target for backups", DRILL),
+    **{
+        command: Not("a short form of what README.md has", SHORT)
+        for command in (
+            "bin/groundcrew deploy -y",
+            "bin/groundcrew maintenance shop on -y",
+            "bin/groundcrew rollback shop -y",
+        )
+    },
+    "bin/groundcrew run shop -- COMMAND": Not(
+        "a command of its own for each", f"{OPERATOR}::test_a_command_runs_as_the_live_release"
+    ),
+    "git pull": Not("the project's address is for each to know"),
+    f"{PROD} deploy.py -y --data ssh_strict_host_key_checking=yes": Not(
+        "host keys of CI", "tests/unit/test_documentation.py::test_recipes_of_ci_are_valid"
+    ),
     "git clone": Not("the project's address is for each to know"),
     "pyinfra @local playbooks/verify.py -y --data verify.url=https://shop.example.com": Not(
         "a name on the internet, with a certificate",
@@ -466,6 +483,11 @@ NOT_RUN = {
     f"{PROD} playbooks/remove.py -y --data app=shop --data purge=shop": Not(
         "the same", "tests/e2e/test_needs.py::test_only_purge_deletes_a_database"
     ),
+    "bin/docs build": Not(
+        "the same, into another directory",
+        "tests/unit/test_documentation.py::test_every_page_is_in_the_site_and_every_link_leads_"
+        "somewhere",
+    ),
     "bin/test": Not(SELF),
     "bin/test unit": Not(SELF, "tests/unit/test_setup.py::test_paths_replace_all_tests"),
     "bin/test --full": Not(SELF),
@@ -473,6 +495,19 @@ NOT_RUN = {
     "python3 -m venv .venv && . .venv/bin/activate": Not("made with uv", PACKAGE),
     "pip install ../groundcrew": Not("the wheel that it makes", PACKAGE),
     "groundcrew init mysite && cd mysite": Not("a directory of its own", PACKAGE),
+    **{
+        command: Not("a step of the tutorial", TUTORIAL)
+        for command in (
+            "pip install ./groundcrew",
+            "groundcrew init mysite",
+            "cd mysite",
+            "groundcrew new-app ../hello",
+            "groundcrew release hello -y",
+            "groundcrew rollback hello -y",
+            "groundcrew status hello",
+            "groundcrew logs hello",
+        )
+    },
     "bin/lab up vm1 --vm": Not(
         "a virtual machine, minutes: bin/test --vm",
         "tests/vm/test_converge.py::test_the_first_run_makes_a_bare_machine_serve",

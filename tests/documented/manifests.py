@@ -42,6 +42,24 @@ NOT_DEPLOYED = {
     "sources-2": "Node.js and npm: tests/e2e/test_sources.py builds front ends",
     "tls-1": "a certificate by Let's Encrypt, for a name that leads to the host",
     "tls-5": "records that a DNS provider keeps",
+    **dict.fromkeys(
+        (
+            "from-systemd-1",
+            "guides-celery-1",
+            "guides-django-1",
+            "guides-django-2",
+            "guides-fastapi-1",
+            "guides-flask-1",
+            "guides-frontends-1",
+            "guides-monorepos-1",
+            "guides-monorepos-2",
+            "guides-monorepos-3",
+            "guides-websockets-1",
+        ),
+        "a source of its own: tests/e2e/test_examples.py deploys one of each framework",
+    ),
+    "tutorial-5": "tests/e2e/test_tutorial.py does what the page says",
+    "tutorial-11": "the same",
 }
 """Examples of manifests that no host gets, and why; their settings are checked all the same."""
 
@@ -58,6 +76,10 @@ VARIABLES = {
     "OPS_PASSWORD": "kvetch-marzipan-41",
 }
 """What the operator's environment has."""
+
+
+OF_APPLICATIONS = {"guides-celery-2", "tutorial-2"}
+"""Blocks of Python that belong to an application, not to a project."""
 
 
 def is_default(block: Block) -> bool:
@@ -82,7 +104,11 @@ def manifest(block: Block) -> dict[str, Any]:
     assert isinstance(given, Mapping), block.id
     if block.id in WHOLE:
         return dict(given)
-    return merged(merged(minimal(app_name(block)), AROUND.get(block.id, {})), given)
+    around = merged(minimal(app_name(block)), AROUND.get(block.id, {}))
+    if "source" in given:
+        # Of another kind, its keys are others.
+        del around["source"]
+    return merged(around, given)
 
 
 def others(block: Block) -> dict[str, dict[str, Any]]:
@@ -131,6 +157,12 @@ def write_files(project: Path) -> None:
         "bin/dns-add": "#!/bin/sh\n",
         "bin/dns-remove": "#!/bin/sh\n",
     }
+    sources = {
+        "chat/backend/requirements.txt": "fastapi\n",
+        "company/services/shop/requirements.txt": "fastapi\n",
+        "hello/requirements.txt": "flask\n",
+    }
+    files |= {f"../{name}": text for name, text in sources.items()}
     for name, text in files.items():
         path = project / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -24,6 +24,9 @@ PROGRAMS = r"pyinfra|bin/[\w-]+|vagrant|certbot|journalctl|fail2ban-client|find|
 COMMAND = re.compile(rf"(?:[A-Z_]+=\S+ )*(?:{PROGRAMS}) \S|\. bin/_setup$")
 """A span that somebody can type; the name of a program alone is a mention."""
 
+THEIRS = re.compile(r"^\|[^|]*\|", re.MULTILINE)
+"""The first cell of a row: on the pages of docs/from/ what other tools call it."""
+
 OPTION = re.compile(r"--[a-z-]+ \S")
 """A part of a command, to be added to another."""
 
@@ -47,9 +50,15 @@ class Block:
 
 @cache
 def pages() -> dict[str, str]:
-    """The text of every page, by its name without `.md`."""
-    files = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-    return {file.stem: file.read_text(encoding="utf-8") for file in files}
+    """The text of every page, by its name without `.md`; `guides-django` is docs/guides/django.md.
+    Translations are left out: tests/unit/test_documentation.py compares them with the originals."""
+    docs = ROOT / "docs"
+    files = {"README": ROOT / "README.md"}
+    for file in sorted(docs.rglob("*.md")):
+        path = file.relative_to(docs).with_suffix("")
+        if path.parts[0] != "zh":
+            files["-".join(path.parts)] = file
+    return {name: file.read_text(encoding="utf-8") for name, file in files.items()}
 
 
 @cache
@@ -75,7 +84,10 @@ def block(name: str) -> Block:
 
 def spans(page: str) -> list[str]:
     """What a page has between backticks, each on one line."""
-    return [" ".join(found.split()) for found in SPAN.findall(FENCE.sub("", pages()[page]))]
+    text = FENCE.sub("", pages()[page])
+    if page.startswith("from-"):
+        text = THEIRS.sub("|", text)
+    return [" ".join(found.split()) for found in SPAN.findall(text)]
 
 
 def span(page: str, start: str) -> str:

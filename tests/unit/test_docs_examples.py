@@ -123,12 +123,17 @@ def python(item: Block) -> dict[str, dict[str, Any]]:
 
 def of_settings() -> list[Block]:
     """The other pages show modules, which tests/e2e/test_package.py and test_extending.py run."""
-    return [item for item in in_language("python") if item.page not in ("roles", "extending")]
+    return [
+        item
+        for item in in_language("python")
+        if item.page not in ("roles", "extending") and item.id not in manifests.OF_APPLICATIONS
+    ]
 
 
 @pytest.mark.parametrize("example", ids(of_settings()))
 def test_group_data_and_inventories(shop: Project, example: Block) -> None:
-    shop.app(text=json.dumps(manifests.minimal("shop")))
+    for name in ("shop", "hello"):
+        shop.app(name, text=json.dumps(manifests.minimal(name)))
     for file, values in python(example).items():
         folder, name = file.removesuffix(".py").split("/")
         if folder == "inventory":
@@ -143,6 +148,11 @@ def test_group_data_and_inventories(shop: Project, example: Block) -> None:
         given = [values for file, values in python(example).items() if "inventory" not in file]
         for values in [*given, data]:
             assert settings.model_fields_set >= set(values) - {"web"}
+
+
+@pytest.mark.parametrize("name", sorted(manifests.OF_APPLICATIONS))
+def test_code_of_an_application_can_be_read(name: str) -> None:
+    compile(block(name).text, name, "exec")
 
 
 def test_every_key_of_the_front_has_an_example() -> None:
