@@ -137,7 +137,7 @@ def test_applications_come_last(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backup_run, "FOLDER", backup_plan.FOLDER)
     target = Target()
     target.asked = order
-    apps = {"stuck": {}, "shop": {}}
+    apps: dict[str, Any] = {"stuck": {}, "shop": {}}
     plan = cast(Any, SimpleNamespace(sources=[{"title": "db"}], apps=apps, targets=[target]))
     assert backup_run.run(plan, "daily") == 1
     # What the host and its servers have is stored before an application can delay anything.
