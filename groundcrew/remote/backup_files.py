@@ -29,6 +29,8 @@ COPY_PROGRAM = "/usr/local/lib/groundcrew/sqlite_copies.py"
 BESIDE = ("", "-wal", "-shm", "-journal")
 """Ends of the names of the files of an SQLite database."""
 MOST_OUTPUT = 1 << 22
+LONGEST = 1800
+"""Seconds that the copies of an application's databases may take."""
 
 
 class FilesError(Exception):
@@ -157,7 +159,7 @@ def copy_databases(name: str, app: Data) -> tuple[list[str], list[str]]:
         "ProtectSystem": "strict",
         "RestrictAddressFamilies": "AF_UNIX",
         "ReadWritePaths": f"{shared} {folder}",
-        "RuntimeMaxSec": "3600",
+        "RuntimeMaxSec": str(LONGEST),
         "UMask": "0077",
     }
     words = ["systemd-run", "--quiet", "--pipe", "--wait", "--collect"]
@@ -168,7 +170,7 @@ def copy_databases(name: str, app: Data) -> tuple[list[str], list[str]]:
     words += [f"--property={key}={value}" for key, value in properties.items()]
     command = [*words, "--", "/usr/bin/python3", "-IS", COPY_PROGRAM, shared, folder]
     try:
-        result = bounded(command, MOST_OUTPUT, 3700)
+        result = bounded(command, MOST_OUTPUT, LONGEST + 100)
     except TooMuchError:
         stop_unit(unit)
         raise FilesError(

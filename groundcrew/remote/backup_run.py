@@ -9,7 +9,7 @@ import hashlib
 import importlib
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from groundcrew.remote.backup_files import FileSet, of_app, of_host
@@ -77,9 +77,12 @@ def run(plan: Plan, kind: str) -> int:
             complain(why)
             return 1
         problems: list[str] = []
-        parts = list(_parts(plan, kind, problems))
-        for store in plan.targets:
-            store_at(store, parts, problems)
+        # Applications' files last: however long their copies take, all else is stored by then.
+        for make in (_of_all, _of_apps) if kind != "logs" else (_of_all,):
+            parts = list(make(plan, kind, problems))
+            for store in plan.targets if parts or make is _of_all else ():
+                store_at(store, parts, problems)
+        problems = list(dict.fromkeys(problems))
         if kind != "logs":
             for store in plan.targets:
                 _attempt(f"retention at {store.name}", lambda s=store: _retain(plan, s), problems)  # type: ignore[misc]
@@ -102,18 +105,20 @@ def _attempt(what: str, action: Callable[[], Any], problems: list[str]) -> Any:
         return None
 
 
-def _parts(plan: Plan, kind: str, problems: list[str]) -> Any:
-    """The sets of this run, each when its copies are ready."""
+def _of_all(plan: Plan, kind: str, problems: list[str]) -> Iterator[Part]:
+    """The sets of servers and of the host, each when its copies are ready."""
     for source in plan.sources:
         title = source["title"]
         say(f"{title}: {kind}")
         part = _attempt(title, lambda s=source: of_source(s, kind), problems)  # type: ignore[misc]
         if part:
             yield part
-    if kind == "logs":
-        return
-    # Before the applications': what those have cannot delay it.
-    yield Part(of_host(plan), now(), {})
+    if kind != "logs":
+        yield Part(of_host(plan), now(), {})
+
+
+def _of_apps(plan: Plan, _: str, problems: list[str]) -> Iterator[Part]:
+    """The sets of applications' files, each when its copies are ready."""
     for name, app in plan.apps.items():
         started = now()
         files = _attempt(name, lambda n=name, a=app: of_app(n, a), problems)  # type: ignore[misc]

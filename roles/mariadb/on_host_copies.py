@@ -39,10 +39,10 @@ LOGS = "binlogs"
 UNIT = "groundcrew-backup-mariadb.service"
 LOOK = 5.0
 WAITS = """
-SELECT COALESCE(MAX(TIME), 0) FROM information_schema.PROCESSLIST
-WHERE USER = 'root' AND INFO LIKE 'BACKUP STAGE%';
+SELECT ID FROM information_schema.PROCESSLIST
+WHERE USER = 'root' AND INFO LIKE 'BACKUP STAGE%' AND TIME > {};
 """
-"""How long a copy has been waiting for a lock, in seconds."""
+"""The session of a copy that has been waiting for a lock for so many seconds."""
 
 MOST = 60
 """Seconds that it waits. Meanwhile, nobody else can change tables either."""
@@ -141,10 +141,9 @@ def _not_blocked() -> Iterator[None]:
     def look() -> None:
         while not over.wait(LOOK):
             with suppress(ServerError, OSError, ValueError, subprocess.SubprocessError):
-                if int(client(WAITS)) > MOST:
+                for number_of_session in map(int, client(WAITS.format(MOST)).split()):
                     blocked.set()
-                    stop_unit(UNIT)
-                    return
+                    client(f"KILL {number_of_session};")
 
     thread = threading.Thread(target=look)
     thread.start()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import http.client
 import json
 import sys
 import time
@@ -27,8 +28,8 @@ LARGEST = 1 << 20
 SHOWN = 10
 """Alerts of a message that are written out."""
 
-LONGEST = 1500
-"""Characters of a text: WeCom takes 2048 bytes."""
+LONGEST = 2000
+"""Bytes of a text: WeCom takes 2048."""
 
 TIMEOUT = 10.0
 
@@ -48,7 +49,7 @@ def text_of(message: dict[str, Any]) -> str:
             lines.append(f"  {notes['action']}")
     if len(alerts) > SHOWN:
         lines.append(f"and {len(alerts) - SHOWN} more")
-    return "\n".join(lines)[:LONGEST]
+    return "\n".join(lines).encode()[:LONGEST].decode(errors="ignore")
 
 
 def signature(key: str, message: str) -> str:
@@ -76,6 +77,8 @@ def request(chat: Chat, text: str, now: float) -> tuple[str, dict[str, Any]]:
 def refused(answer: bytes) -> str:
     """Why a service has not taken a message, which it answers with status 200; empty if it has."""
     found = json.loads(answer)
+    if not isinstance(found, dict):
+        return "an answer that is none of the service's"
     code = found.get("errcode", found.get("code", found.get("StatusCode", 0)))
     return f"code {code}" if code else ""
 
@@ -91,7 +94,7 @@ def send(chat: Chat, text: str) -> str:
             return refused(answer.read(LARGEST))
     except urllib.error.HTTPError as error:
         return f"status {error.code}"
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         return type(error).__name__
 
 
@@ -103,13 +106,14 @@ def handler(chats: dict[str, Chat]) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             chat = chats.get(self.path.strip("/"))
-            length = int(self.headers.get("Content-Length") or 0)
+            told = self.headers.get("Content-Length") or ""
+            length = int(told) if told.isdigit() and len(told) < 9 else 0
             if chat is None or not 0 < length <= LARGEST:
                 self.send_error(404)
                 return
             try:
                 why = send(chat, text_of(json.loads(self.rfile.read(length))))
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, AttributeError):
                 self.send_error(400)
                 return
             if why:

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from groundcrew.remote import backup_drill, backup_plan, backup_run
-from groundcrew.remote.backup_files import FileSet
+from groundcrew.remote.backup_files import FilesError, FileSet
 from groundcrew.remote.backup_run import Part
 from groundcrew.remote.backup_store import Snapshot, Store, StoreError
 
@@ -117,12 +117,36 @@ def test_a_backup_that_lacks_files_is_stored_and_told() -> None:
 
 
 def test_applications_come_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backup_run, "of_source", lambda *_: Part(FileSet("db", (), ()), 1.0, {}))
-    monkeypatch.setattr(backup_run, "of_host", lambda _: FileSet("host", (), ()))
-    monkeypatch.setattr(backup_run, "of_app", lambda name, _: FileSet(f"app:{name}", (), ()))
-    plan = cast(Any, SimpleNamespace(sources=[{"title": "db"}], apps={"shop": {}}))
-    parts = backup_run._parts(plan, "daily", [])
-    assert [part.files.name for part in parts] == ["db", "host", "app:shop"]
+    order: list[str] = []
+
+    def of_app(name: str, _: Any) -> FileSet:
+        order.append(f"copying {name}")
+        if name == "stuck":
+            raise FilesError("its databases take too long")
+        return FileSet(f"app:{name}", ("/x",), ())
+
+    def of_source(source: dict[str, Any], _: str) -> Part:
+        return Part(FileSet(source["title"], ("/x",), ()), 1.0, {})
+
+    monkeypatch.setattr(backup_run, "of_source", of_source)
+    monkeypatch.setattr(backup_run, "of_host", lambda _: FileSet("host", ("/x",), ()))
+    monkeypatch.setattr(backup_run, "of_app", of_app)
+    monkeypatch.setattr(backup_run, "held", lambda _: None)
+    monkeypatch.setattr(backup_run, "_retain", lambda *_: None)
+    monkeypatch.setattr(backup_run, "_space", lambda _: None)
+    monkeypatch.setattr(backup_run, "FOLDER", backup_plan.FOLDER)
+    target = Target()
+    target.asked = order
+    apps: dict[str, Any] = {"stuck": {}, "shop": {}}
+    plan = cast(Any, SimpleNamespace(sources=[{"title": "db"}], apps=apps, targets=[target]))
+    assert backup_run.run(plan, "daily") == 1
+    # What the host and its servers have is stored before an application can delay anything.
+    assert order == [
+        "db", "host", "missing", "copying stuck", "copying shop", "app:shop", "missing",
+    ]  # fmt: skip
+    order.clear()
+    assert backup_run.run(plan, "logs") == 0
+    assert order == ["db", "missing"]
 
 
 def test_a_drill_reads_the_list_again_if_a_backup_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,6 +85,17 @@ def test_a_message_for_people() -> None:
     assert chat_bridge.text_of(MESSAGE) == TEXT
     many = chat_bridge.text_of({"alerts": MESSAGE["alerts"] * 20})
     assert len(many.encode()) <= 2048
+    # Rules of an operator may be in any language.
+    long = {**MESSAGE["alerts"][0], "annotations": {"summary": "\u78c1\u76d8" * 2000}}
+    text = chat_bridge.text_of({"alerts": [long]})
+    assert 1900 < len(text.encode()) <= 2048
+    assert text.endswith(("\u78c1", "\u76d8"))
+
+
+def test_an_answer_that_is_none_of_a_chats_is_no_success() -> None:
+    assert chat_bridge.refused(b'{"errcode": 0}') == ""
+    assert chat_bridge.refused(b'{"errcode": 310000}') == "code 310000"
+    assert chat_bridge.refused(b"[]")
 
 
 def test_each_chat_has_its_format_and_signature() -> None:
