@@ -99,7 +99,9 @@ def brings(settings: MonitoringSettings, host: HostView) -> Brings:
 def _where(settings: MonitoringSettings) -> dict[str, str | int] | None:
     """Where the dashboards' site answers on the host itself."""
     site = dashboards.site(settings)
-    return site and {"port": site.tls.port, "name": site.domains[0].replace("*", "www")}
+    if site is None:
+        return None
+    return {"port": site.tls.port, "name": site.domains[0].replace("*", "www")}
 
 
 def _probes(settings: MonitoringSettings) -> list[Probe]:

@@ -71,8 +71,16 @@ def test_files_are_read_anew_before_a_restart() -> None:
 def test_stopped_units_stay_stopped() -> None:
     assert verbs(running=False, enabled=False) == ["disable", "stop"]
     assert verbs(running=False, enabled=None, ActiveState="failed") == []
-    absent = {"LoadState": "not-found", "UnitFileState": "", "ActiveState": "inactive"}
-    assert verbs(running=False, enabled=None, **absent) == []
+    assert (
+        verbs(
+            running=False,
+            enabled=None,
+            LoadState="not-found",
+            UnitFileState="",
+            ActiveState="inactive",
+        )
+        == []
+    )
     assert verbs(running=None, restart=True, ActiveState="inactive", SubState="dead") == []
 
 
