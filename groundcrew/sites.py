@@ -34,7 +34,7 @@ class Site:
     """Name of its files. It contains a dot, as no application's name does."""
 
     key: tuple[str, ...]
-    """Key of its settings, which has `domains` and `tls`."""
+    """Key of its settings, which has `certificate`."""
 
     domains: tuple[str, ...]
     tls: Tls

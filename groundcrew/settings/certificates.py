@@ -24,7 +24,8 @@ def read_certificates(
     keys: bool = True,
 ) -> tuple[dict[str, Material], list[Problem]]:
     """The certificates, each checked, and all problems; none for sites whose host obtains its own
-    (`acme`). `sites` are applications and sites of roles: name -> key of the settings, and they.
+    (`acme`). `sites` are applications and sites of roles: name -> key of the
+    block with `certificate`, and they.
 
     Without `keys`, private keys from the operator's machine are not read.
     """
@@ -32,7 +33,7 @@ def read_certificates(
     materials: dict[str, Material] = {}
     problems = []
     for name, (key, app) in sites.items():
-        place = (*key, "tls", "certificate")
+        place = (*key, "certificate")
         match app.tls.certificate if app.tls else None:
             case OwnCertificate() as own:
                 try:

@@ -245,7 +245,7 @@ def load_host(
     passwords, more = read_passwords(apps, machine, problem, Need.PASSWORDS in needs)
     problems += more
     places: dict[str, tuple[tuple[str, ...], Secured]] = {
-        name: (("app", name), app) for name, app in apps.items()
+        name: (("app", name, "tls"), app) for name, app in apps.items()
     }
     if settings:
         places |= {name: (site.key, site) for name, site in settings.role_sites.items()}

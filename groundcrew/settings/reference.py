@@ -250,7 +250,8 @@ def section(title: str, schema: Schema, *, prefix: str = "", anchor: str = "") -
         name = _anchor(f"{anchor}{item.key.removesuffix('.NAME')}.{item.name}")
         lines += ["", f'### <a id="{name}"></a>`{item.key}` with `{item.told}`', ""]
         lines += [_linked(item.schema.get("description", "")), ""]
-        for value in item.schema.get("examples", ()):
+        # These are parts of manifests too.
+        for value in item.schema.get("examples", ()) if anchor else ():
             lines += ["```yaml", manifest(item.key, _ordered(value, item.schema)), "```", ""]
         lines += _table(entries(item.schema), f"{name}.", above=f"{item.key}.")
     return "\n".join(lines) + "\n"

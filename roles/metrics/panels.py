@@ -136,6 +136,7 @@ def _of_one(settings: MetricsSettings) -> Iterator[Panel]:
             for kind in ("cpu", "memory", "io")
         ),
         unit="%",
+        most=100,
         about="Share of the time in which at least one process waited; empty where the kernel "
         "does not tell it.",
     )

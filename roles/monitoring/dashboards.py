@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 from groundcrew.dashboards import Board, Panel, Query, in_order
 from groundcrew.entries import Directory, Entry, File, Link
+from groundcrew.manifest.tls import Tls
 from groundcrew.metrics import Neighbour
 from groundcrew.roles.monitoring.builders import ASSETS
 from groundcrew.roles.monitoring.selectors import selector
@@ -147,7 +148,7 @@ def site(settings: MonitoringSettings) -> Site | None:
         name=SITE,
         key=key,
         domains=settings.dashboards.domains,
-        tls=settings.dashboards.tls,
+        tls=Tls(certificate=settings.dashboards.certificate, port=settings.dashboards.port),
         users={user: (*key, "users", user) for user in settings.dashboards.users},
         passed={
             "/api/v1/query": f"{server}/api/v1/query",

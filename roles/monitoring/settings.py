@@ -12,7 +12,7 @@ from groundcrew.bindings import Place
 from groundcrew.contract import Brings, GroupSettings, HostView
 from groundcrew.manifest.location import UserName
 from groundcrew.manifest.secret import OperatorSecret, SecretSource
-from groundcrew.manifest.tls import Tls
+from groundcrew.manifest.tls import Certificate
 from groundcrew.manifest.types import Domain, OneLine, Size
 from groundcrew.model import Settings, by_type
 from groundcrew.sites import Site
@@ -157,8 +157,11 @@ class DashboardsSettings(Settings):
     domains: tuple[Domain, ...] = Field(min_length=1)
     """Host names of the site, which lead to the monitoring host."""
 
-    tls: Tls
-    """HTTPS, as applications have it."""
+    certificate: Certificate
+    """Where the certificate comes from, as for applications (`app.*.tls.certificate`)."""
+
+    port: int = Field(443, ge=1, le=65535)
+    """Port on which nginx serves it over HTTPS. Port 80 redirects to it."""
 
     users: dict[UserName, OperatorSecret] = Field(min_length=1)
     """Who may log in: user -> password. The host has hashes of the passwords."""
@@ -273,7 +276,7 @@ class MonitoringSettings(GroupSettings):
                     yield ("dashboards", "domains"), reason
                 if (app.tls and app.tls.port == site.port) or (app.port == site.tls.port):
                     reason = f'port {app.port} of application "{name}" speaks another protocol'
-                    yield ("dashboards", "tls", "port"), reason
+                    yield ("dashboards", "port"), reason
 
     @property
     def bots(self) -> dict[str, BotReceiver]:

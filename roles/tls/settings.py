@@ -12,7 +12,7 @@ from groundcrew.certificates.material import CertificateError, read_chain
 from groundcrew.contract import Brings, HostView, RoleSettings
 from groundcrew.model import Settings
 from groundcrew.settings.certificates import read_pem
-from groundcrew.sites import Secured
+from groundcrew.sites import Secured, Site
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 LETS_ENCRYPT_STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
@@ -75,9 +75,11 @@ class TlsSettings(RoleSettings):
         reason."""
         users = [name for name, site in sites.items() if uses_acme(site)]
         if users and not self.acme.agree_tos:
+            of_role = isinstance(sites[users[0]], Site)
+            whose = users[0] if of_role else f'application "{users[0]}"'
             yield (
                 ("tls", "acme", "agree_tos"),
-                f'must be true for the certificate of "{users[0]}": read the terms of '
+                f"must be true for the certificate of {whose}: read the terms of "
                 f"service at {self.acme.server}, then write "
                 'tls = {"acme": {"agree_tos": True, "email": "you@example.org"}} in '
                 "group_data/all.py",

@@ -31,7 +31,7 @@ from tests.unit.project import Project
 PAGES = TEMPLATES / "monitoring" / "dashboards"
 SITE = {
     "domains": ["mon.test"],
-    "tls": {"certificate": {"type": "self-signed"}},
+    "certificate": {"type": "self-signed"},
     "users": {"ops": {"env": "DASHBOARDS_PASSWORD"}},
 }
 PASSWORD = "a-word-that-nobody-may-see"
@@ -286,14 +286,14 @@ def test_a_password_that_is_missing_is_told_before_any_host_is_touched(
     assert {key for key, _ in told} == {"monitoring.dashboards.users.ops"}
 
 
-@pytest.mark.parametrize("gone", ["domains", "tls", "users"])
+@pytest.mark.parametrize("gone", ["domains", "certificate", "users"])
 def test_a_site_needs_a_name_https_and_a_user(site: Project, gone: str) -> None:
     site.all["monitoring"] = {"dashboards": {key: SITE[key] for key in SITE if key != gone}}
     assert {key for _, key, _ in site.errors()} == {f"monitoring.dashboards.{gone}"}
 
 
 def test_terms_of_service_are_agreed_to_for_the_site_too(site: Project) -> None:
-    site.all["monitoring"] = {"dashboards": {**SITE, "tls": {"certificate": {"type": "acme"}}}}
+    site.all["monitoring"] = {"dashboards": {**SITE, "certificate": {"type": "acme"}}}
     assert {key for _, key, _ in site.errors()} == {"tls.acme.agree_tos"}
     site.all["tls"] = {"acme": {"agree_tos": True}}
     assert "certbot" in site.settings("mon1").brought.packages

@@ -77,17 +77,6 @@ def test_a_manifest(shop: Project, example: Block) -> None:
     assert app.model_fields_set >= set(given)
 
 
-AROUND_DEFAULTS: dict[tuple[str, str], dict[str, Any]] = {
-    ("monitoring", "dashboards"): {
-        "dashboards": {
-            "domains": ["mon.example.com"],
-            "tls": {"certificate": {"type": "self-signed"}},
-            "users": {"ops": {"env": "DASHBOARDS_PASSWORD"}},
-        }
-    }
-}
-"""What a block of settings needs besides the default of one of its keys."""
-
 DEFAULTS = [item for item in blocks() if manifests.is_default(item)]
 
 
@@ -103,8 +92,7 @@ def test_a_default_may_be_set(shop: Project, default: Block) -> None:
         around = manifests.merged(manifests.minimal("shop"), certificate)
         shop.app(text=json.dumps(manifests.merged(around, value)))
     else:
-        around = AROUND_DEFAULTS.get((head, keys[0]), {})
-        shop.all = {head: manifests.merged(around, value)}
+        shop.all = {head: value}
     assert set(value) <= (shop.settings().app["shop"] if head == "app" else
                           getattr(shop.settings(), head)).model_fields_set  # fmt: skip
 

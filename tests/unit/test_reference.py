@@ -41,7 +41,11 @@ def test_the_kinds_are_those_that_a_manifest_can_have() -> None:
         "server": ["gunicorn", "uvicorn", "uwsgi", "command"],
     }
     of_host = {item.key for item in kinds(HOST)}
-    of_roles = {"backup.targets.NAME", "monitoring.receivers.NAME"}
+    of_roles = {
+        "backup.targets.NAME",
+        "monitoring.dashboards.certificate",
+        "monitoring.receivers.NAME",
+    }
     assert {key.removeprefix("app.NAME.") for key in of_host} == {*names, *of_roles}
 
 

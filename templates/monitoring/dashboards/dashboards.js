@@ -3,7 +3,7 @@
 // site. Everything that is measured becomes text, never mark-up.
 
 (() => {
-  const RANGES = { "30 minutes": 1800, "1 hour": 3600, "6 hours": 21600, "1 day": 86400, "1 week": 604800, "30 days": 2592000 };
+  const RANGES = { "15 minutes": 900, "30 minutes": 1800, "1 hour": 3600, "6 hours": 21600, "1 day": 86400, "1 week": 604800, "30 days": 2592000 };
   const POINTS = 240;
   const AT_ONCE = 6;
   const API = "../api/v1/";
