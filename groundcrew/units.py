@@ -30,7 +30,9 @@ def plan(state: Mapping[str, str], wanted: Wanted) -> list[str]:
     """
     verbs = _enablement(state["UnitFileState"], wanted.enabled)
     activity = _activity(state, wanted)
-    stale = state["LoadState"] == "not-found" or state["NeedDaemonReload"] == "yes"
+    # What is not there need not be stopped, and no reload would change that.
+    absent = state["LoadState"] == "not-found" and wanted.running is not False
+    stale = absent or state["NeedDaemonReload"] == "yes"
     if wanted.daemon_reload and (stale or activity not in ([], ["stop"])):
         verbs.insert(0, "daemon-reload")
     return verbs + activity
