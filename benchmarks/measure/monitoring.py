@@ -91,9 +91,10 @@ def switch(inventory: Path, monitored: bool) -> None:
         lab.as_root(MONITOR, "systemctl start prometheus")
         deploy(inventory, WATCHED, MONITOR)
         return
-    deploy(inventory, WATCHED)
-    lab.as_root(WATCHED, f"systemctl stop {AGENTS}")
+    # Before the run, whose checks know no program that listens at their ports.
     lab.as_root(MONITOR, "systemctl stop prometheus")
+    lab.as_root(WATCHED, f"systemctl stop {AGENTS}")
+    deploy(inventory, WATCHED)
 
 
 def measured(options: argparse.Namespace, inventory: Path) -> Round:

@@ -45,7 +45,8 @@ class Site:
     def run(self, *options: str, playbook: str = "deploy.py", limit: str = "", **data: Any) -> Run:
         if playbook == "deploy.py":
             # verify wants a young backup.
-            inside(self.web, f"! test -e {BACKUP} || {PROGRAM} run logs")
+            for host in (self.web, self.monitor):
+                inside(host, f"! test -e {BACKUP} || {PROGRAM} run logs")
         return pyinfra(
             limit or f"{self.web.name},{self.monitor.name}",
             *options,

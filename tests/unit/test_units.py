@@ -78,6 +78,11 @@ def test_stopped_units_stay_stopped() -> None:
     assert verbs(running=None, restart=True, ActiveState="inactive", SubState="dead") == []
 
 
+def test_a_unit_that_is_not_there_need_not_be_stopped() -> None:
+    state = {**RUNNING, "LoadState": "not-found", "ActiveState": "inactive"}
+    assert plan(state, Wanted(False, None, False, False, True)) == []
+
+
 def test_the_fact_pairs_blocks_with_the_names_asked_for() -> None:
     fact = Units()
     fact.command(["sshd.service", "x.service"], ["/etc/a b"])
