@@ -342,8 +342,11 @@ FOLLOWED = f"{OPERATOR}::test_logs_are_followed_over_a_release_and_a_rotation"
 LOADED_RESTART = "tests/e2e/test_loadtest.py::test_a_restart_under_load"
 STOPPED = f"{OPERATOR}::test_a_stopped_application_stays_stopped"
 PARTS = f"{OPERATOR}::test_a_run_that_leaves_out_roles"
+AS_JSON = "tests/unit/test_operator.py::test_a_command_is_a_short_form_of_pyinfras_line"
 COMPLETED = "tests/unit/test_completion.py::test_bash_completes"
 NOT_RUN = {
+    "bin/groundcrew NAME --json PATH": Not("status has it with a name", AS_JSON),
+    "--data NAME.json=PATH": Not("the same", AS_JSON),
     **{
         command: Not("a package that is installed", COMPLETED)
         for command in (
@@ -369,6 +372,7 @@ NOT_RUN = {
             "bin/groundcrew deploy --only nginx,firewall",
             "bin/groundcrew deploy --skip backup",
             "--data skip=backup",
+            "--data only=nginx,firewall",
             "--data only=NAME",
             "--data skip=NAME",
         )
