@@ -27,6 +27,7 @@ MENU = {
     ],
     "How-tos": [
         "docs/operations",
+        "docs/secrets",
         "docs/sources",
         "docs/sites",
         "docs/tls",
