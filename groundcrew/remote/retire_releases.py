@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import glob
 import json
+import re
 import subprocess
 import sys
 import time
@@ -34,20 +35,18 @@ from groundcrew.remote.unit_health import journal, trouble
 LOOK = 0.2
 QUIET = 3
 """Number of consecutive checks without a connection after which no more are expected."""
+CONNECTED = re.compile(r"[0-9a-f]{16}:( [0-9A-F]{8}){3} [0-9A-F]{4} 0[23] +[0-9]+ (\S+)")
+"""A line of /proc/net/unix about a socket that is connecting or connected."""
 PROPERTIES = "/run/systemd/system.control"
 
 
 def connections(sockets: list[str]) -> int:
     """The number of connections on these sockets, including pending ones."""
     wanted = set(sockets)
-    count = 0
-    # Any user may give a socket a name of arbitrary bytes.
-    for line in Path("/proc/net/unix").read_text(errors="replace").splitlines()[1:]:
-        fields = line.split()
-        # State 01 is a listening socket.
-        if len(fields) == 8 and fields[7] in wanted and fields[5] in ("02", "03"):
-            count += 1
-    return count
+    # Any user may give a socket a name of arbitrary bytes, line feeds included. A name is too short
+    # for a whole line with the path of a release's socket.
+    lines = Path("/proc/net/unix").read_bytes().decode(errors="replace").split("\n")
+    return sum(1 for line in lines if (match := CONNECTED.fullmatch(line)) and match[2] in wanted)
 
 
 class WorkerError(Exception):

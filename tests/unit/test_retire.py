@@ -173,3 +173,23 @@ def test_sockets_with_names_of_any_bytes_are_in_nobodys_way(host: Host) -> None:
         hostile.bind(b"\0\xff\xfe\n")
         hostile.listen()
         assert retire_releases.connections([str(host.socket)]) == 0
+
+
+def test_the_name_of_a_socket_is_no_connection_of_another_application() -> None:
+    release = f"/run/groundcrew/apps/b/{OLD}.sock"
+    lines = (
+        f"0: 2 0 0 1 03 1 {release}",
+        f"00000000: 00000002 00000000 00010000 0001 03 1 {release}",
+        f"{0:016}: 00000002 00000000 00010000 0001 03     1 {release}",
+    )
+    opened = []
+    for line in lines:
+        one = socket.socket(socket.AF_UNIX)
+        # Abstract names have at most 107 bytes.
+        one.bind(b"\0\n" + line.encode()[:106])
+        opened.append(one)
+    try:
+        assert retire_releases.connections([release]) == 0
+    finally:
+        for one in opened:
+            one.close()
