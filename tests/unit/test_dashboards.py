@@ -207,7 +207,8 @@ def test_the_site_asks_for_a_login_and_passes_on_two_questions(site: Project) ->
     text = served(site)["/etc/nginx/sites-enabled/groundcrew-monitoring.dashboards.conf"]
     lines = text.data.decode()
     https = lines.partition("listen 443")[2]
-    assert "auth_basic_user_file groundcrew/users/monitoring.dashboards;" in https
+    assert '\n    auth_basic "monitoring.dashboards";\n' in https
+    assert "\n    auth_basic_user_file groundcrew/users/monitoring.dashboards;\n" in https
     assert re.findall(r"location (.+) {\n.*\n.*limit_except GET", https) == [
         "= /api/v1/query", "= /api/v1/query_range", "/"
     ]  # fmt: skip
