@@ -28,7 +28,7 @@ for _group, _hosts in _lab.running().items():
     globals()[_group] = [item for item in _hosts if item[0] in {names!r}]
 """
 DATA = {
-    "nginx.limits": False,
+    "app.hello.nginx.limits": False,
     "app.hello.release.drain": 0,
     "app.hello.release.check_window": 1,
 }
