@@ -9,6 +9,7 @@ from groundcrew.roles import (
     base,
     combined,
     firewall,
+    haproxy,
     logrotate,
     monitoring,
     nginx,
@@ -93,6 +94,18 @@ if "web" in host.groups:
             )
     tls.finish(settings=settings.tls, sites=sites)
     app.finish()
+# Hosts that balance the applications of the others, which serve by now.
+if settings.place.balanced:
+    sites = combined.tls_sites(settings)
+    tls.begin(sites=sites)
+    haproxy.apply(
+        settings=settings.haproxy,
+        place=settings.place,
+        sites=sites,
+        profile=settings.tls.profile,
+        certificates=combined.certificates(loaded),
+    )
+    tls.finish(settings=settings.tls, sites=sites, front=combined.BALANCER)
 renewal.apply(
     settings=settings.renewal,
     units=brought.renewals,

@@ -39,8 +39,11 @@ def verify_arguments(loaded: Loaded[HostSettings]) -> VerifyArguments:
     checks."""
     settings = loaded.settings
     sites = {name: site_headers(settings.nginx, app) for name, app in settings.app.items()}
+    behind = settings.place.behind
     expected = Expected(
-        apps=settings.app,
+        apps={**settings.app, **behind},
+        inside={name: settings.app[name] for name in behind},
+        entrance=settings.place.entrance,
         security_headers={name: dict(site.values) for name, site in sites.items()},
         yielding={name: frozenset(site.yielding) for name, site in sites.items()},
         owners={name: server.owner for server in servers(settings.app) for name in server.apps},
@@ -49,7 +52,7 @@ def verify_arguments(loaded: Loaded[HostSettings]) -> VerifyArguments:
         nameless=nameless(settings),
         roots={
             name: root(settings.tls, loaded.roots, name)
-            for name, app in settings.app.items()
+            for name, app in {**settings.app, **behind}.items()
             if app.tls
         },
     )

@@ -178,8 +178,11 @@ class HostBase(Settings):
 
     @classmethod
     def role_groups(cls) -> frozenset[str]:
-        """Names of the roles that groups of the inventory are called like."""
-        return cls._roles(GroupSettings)
+        """Names of the groups of the inventory whose hosts have a role."""
+        return frozenset(
+            getattr(cls.model_fields[name].annotation, "group", "") or name
+            for name in cls._roles(GroupSettings)
+        )
 
     @classmethod
     def _roles(cls, kind: type[RoleSettings]) -> frozenset[str]:
@@ -194,6 +197,11 @@ class HostBase(Settings):
         role = getattr(self, name)
         assert isinstance(role, ProviderSettings)
         return role
+
+    def among(self, hosts: Mapping[str, Self]) -> tuple[Self, list[tuple[tuple[str, ...], str]]]:  # noqa: ARG002
+        """These settings, with what follows from those of all hosts of the inventory, and what
+        contradicts them: key -> reason."""
+        return self, []
 
     @classmethod
     def presets(cls, given: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:  # noqa: ARG003

@@ -28,7 +28,10 @@ SECTIONS = (
 def reads(settings: VerifySettings, expected: Expected, units: Iterable[str]) -> Reads:
     """What to read about applications, and the exposure of the host's own `units`."""
     request = {
-        "apps": [app_request(name, app) for name, app in sorted(expected.apps.items())],
+        "apps": [
+            app_request(name, expected.inside.get(name, app))
+            for name, app in sorted(expected.apps.items())
+        ],
         "own_units": sorted(units),
         "settle": settings.settle,
         "reuse_requests": settings.reuse_requests,
