@@ -94,7 +94,13 @@ if "web" in host.groups:
             )
     tls.finish(settings=settings.tls, sites=sites)
     app.finish()
-# Hosts that balance the applications of the others, which serve by now.
+renewal.apply(
+    settings=settings.renewal,
+    units=brought.renewals,
+    apps=releases.renewals(settings.apps, loaded),
+)
+# Hosts that balance the applications of the others. pyinfra keeps the order of operations that hosts
+# share, such as those of `renewal`: the others serve by now.
 if settings.place.balanced:
     sites = combined.tls_sites(settings)
     tls.begin(sites=sites)
@@ -106,11 +112,6 @@ if settings.place.balanced:
         certificates=combined.certificates(loaded),
     )
     tls.finish(settings=settings.tls, sites=sites, front=combined.BALANCER)
-renewal.apply(
-    settings=settings.renewal,
-    units=brought.renewals,
-    apps=releases.renewals(settings.apps, loaded),
-)
 if settings.backed_up and not settings.run.prepare:
     backup.apply(settings=settings.backup, host_name=host.name, sources=brought.backups)
 if "monitoring" in host.groups:

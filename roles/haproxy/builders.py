@@ -206,7 +206,8 @@ def ordered(lines: Sequence[str]) -> list[str]:
 
 
 def _binds(settings: HaproxySettings, port: int) -> list[str]:
-    return [f":::{port} v4v6" if settings.ipv6 else f"0.0.0.0:{port}"]
+    # One for each family: IPv4 addresses stay what they are.
+    return [f"0.0.0.0:{port}", *([f":::{port} v6only"] if settings.ipv6 else [])]
 
 
 def _plain_health(item: Balanced) -> bool:
