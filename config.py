@@ -52,6 +52,7 @@ startup.install(
         "playbooks/maintenance.py": (),
         "playbooks/preflight.py": (),
         "playbooks/promote.py": (),
+        "playbooks/reboot.py": (),
         "playbooks/releases.py": (),
         "playbooks/remove.py": (Need.PASSWORDS, Need.KEYS),
         "playbooks/renew.py": (),
@@ -61,6 +62,7 @@ startup.install(
         "playbooks/sbom.py": (),
         "playbooks/settings.py": (),
         "playbooks/status.py": (),
+        "playbooks/upgrade.py": (),
         "playbooks/verify.py": (),
     },
 )

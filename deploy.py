@@ -99,8 +99,8 @@ renewal.apply(
     units=brought.renewals,
     apps=releases.renewals(settings.apps, loaded),
 )
-# Hosts that balance the applications of the others. pyinfra keeps the order of operations that hosts
-# share, such as those of `renewal`: the others serve by now.
+# Hosts that balance the applications of the others, which serve by now: pyinfra keeps the order of
+# operations that hosts share, such as those of `renewal`.
 if settings.place.balanced:
     sites = combined.tls_sites(settings)
     tls.begin(sites=sites)

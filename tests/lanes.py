@@ -32,6 +32,7 @@ SECOND = {
     "examples",
     "extending",
     "fail2ban",
+    "fleet",
     "front",
     "health",
     "host",

@@ -261,7 +261,8 @@ def _to_https(settings: HaproxySettings, secure: Sequence[Balanced]) -> Iterator
             if name not in seen:
                 seen.add(name)
                 [test] = named(app, [name])
-                yield f"http-request redirect prefix https://{target}{port} code 308 if {test}{unless}"
+                to = f"https://{target}{port}"
+                yield f"http-request redirect prefix {to} code 308 if {test}{unless}"
         for test in named(app, app.domains):
             if test not in seen or unless:
                 seen.add(test)
@@ -351,6 +352,7 @@ def request(settings: HaproxySettings, place: Place) -> dict[str, Any]:
         "certificates": CERTIFICATES_PROGRAM,
         "unit": UNIT,
         "drain": settings.drain,
+        "rise": settings.rise,
         "patience": settings.check_interval * (settings.rise + settings.fall) + 5,
         "servers": {
             backend_name(item.app): [server.name for server in item.servers]
@@ -363,6 +365,8 @@ def request(settings: HaproxySettings, place: Place) -> dict[str, Any]:
                 "tls": bool(item.settings.tls),
                 "host": (item.settings.domains or ("localhost",))[0].replace("*.", "www."),
                 "path": item.settings.root + item.settings.health.path,
+                "status": item.settings.health.status,
+                "hosts": {server.name: [server.address, server.port] for server in item.servers},
             }
             for item in place.balanced
         ],

@@ -221,7 +221,7 @@ def differences(request: Data) -> list[str]:
 
 def taken_out(item: Data) -> bool:
     """Whether a host gets no requests because somebody has said so."""
-    return item["status"].startswith(("MAINT", "DRAIN")) or item["weight"] == 0
+    return bool(item["status"].startswith(("MAINT", "DRAIN")) or item["weight"] == 0)
 
 
 def converge(request: Data) -> None:
@@ -242,8 +242,8 @@ def put_back(path: str, item: Data) -> None:
 
 def drain(request: Data) -> list[str]:
     """Gives the hosts `hosts` no more requests, and waits for those in progress. Returns what is
-    still in progress after `drain` seconds. Raises BalancerError, and drains none, if an application
-    would be left without a healthy host."""
+    still in progress after `drain` seconds. Raises BalancerError, and drains none, if an
+    application would be left without a healthy host."""
     path, hosts = request["socket"], set(request["hosts"])
     every = servers(path)
     for backend in sorted({item["backend"] for item in every if item["server"] in hosts}):
@@ -291,3 +291,41 @@ def ready(request: Data) -> list[str]:
         if not late or time.monotonic() > deadline:
             return late
         time.sleep(WAIT)
+
+
+def healthy(request: Data) -> list[str]:
+    """Asks the hosts `hosts` for the health path of each application themselves, until they have
+    answered `rise` times in a row, `seconds` at most. Returns why some have not."""
+    deadline = time.monotonic() + request["seconds"]
+    wanted = [
+        (site, name, place)
+        for site in request["sites"]
+        for name, place in site["hosts"].items()
+        if name in request["hosts"]
+    ]
+    for site, name, place in wanted:
+        good, why = 0, "no answer"
+        while good < request["rise"]:
+            try:
+                status = answer(site, *place)
+                good = good + 1 if status == site["status"] else 0
+                why = f"status {status} instead of {site['status']}"
+            except (OSError, http.client.HTTPException) as error:
+                good, why = 0, str(error) or type(error).__name__
+            if good < request["rise"]:
+                if time.monotonic() > deadline:
+                    return [f"{name} ({site['backend'][4:]}): {why}"]
+                time.sleep(WAIT)
+    return []
+
+
+def answer(site: Data, address: str, port: int) -> int:
+    """The status with which a host answers, as to one of the balancer's checks."""
+    connection = http.client.HTTPConnection(address, port, timeout=5)
+    try:
+        scheme = "https" if site["tls"] else "http"
+        headers = {"Host": site["host"], "X-Forwarded-Proto": scheme, "Connection": "close"}
+        connection.request("GET", site["path"], headers=headers)
+        return connection.getresponse().status
+    finally:
+        connection.close()
