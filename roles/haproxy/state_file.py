@@ -50,12 +50,11 @@ def down(backend: str, server: str, address: str, port: str, fields: int) -> str
     """The line of a server that has not answered yet."""
     values = ["0"] * fields
     values[NAME], values[SERVER], values[ADDRESS], values[PORT] = backend, server, address, port
-    # Weights, the result of the last check, and that checks are on.
+    # Its weights. A check that is on and has not begun: without a status it would have no results.
     values[7] = values[8] = "1"
-    values[10], values[11], values[12], values[13] = "0", "0", "0", "6"
-    for index in (17, 19, *range(22, fields)):
-        if index < fields:
-            values[index] = "-"
+    values[10], values[13] = "1", "6"
+    for index in (17, 19, 22, 23):
+        values[index] = "-"
     return " ".join(values)
 
 
