@@ -322,7 +322,15 @@ LOADTEST = "tests/e2e/test_loadtest.py::test_an_application_that_reaches_its_tar
 OPERATOR = "tests/e2e/test_operator.py"
 FOLLOWED = f"{OPERATOR}::test_logs_are_followed_over_a_release_and_a_rotation"
 LOADED_RESTART = "tests/e2e/test_loadtest.py::test_a_restart_under_load"
+FLEET = "tests/e2e/test_fleet.py::test_hosts_restart_one_after_the_other"
+UPGRADED = "tests/e2e/test_fleet.py::test_packages_are_upgraded_one_host_after_the_other"
+REBOOT, UPGRADE = f"{PROD} playbooks/reboot.py -y", f"{PROD} playbooks/upgrade.py -y"
 NOT_RUN = {
+    REBOOT: Not("a lab host cannot start again by itself", FLEET),
+    f"{REBOOT} [--limit HOST] [--data batch=2] [--data down=1]": Not("the same", FLEET),
+    "--data down=1": Not("the same", FLEET),
+    UPGRADE: Not("what Debian has upgraded differs every day", UPGRADED),
+    f"{UPGRADE} [--limit HOST] [--data reboot=yes]": Not("the same", UPGRADED),
     "bin/groundcrew run shop -- python manage.py createsuperuser": Not(
         "its example has no manage.py", f"{OPERATOR}::test_a_command_runs_as_the_live_release"
     ),

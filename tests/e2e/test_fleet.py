@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.harness import GOOD, ROOT, LabHost, Run, good, inside, pyinfra, version
+from tests.e2e.harness import FULL, GOOD, ROOT, LabHost, Run, good, inside, pyinfra, version
 from tests.e2e.load import Https
 
 LB, FIRST, SECOND = "fleet-lb", "fleet-web1", "fleet-web2"
@@ -37,6 +37,12 @@ for _group, _hosts in _lab.running().items():
 """
 RATE = 40
 CA = ROOT / ".groundcrew" / "ca" / "ca.pem"
+OLDER = """\
+cd $(mktemp -d) && mkdir -p cowsay/DEBIAN && printf '%s\\n' 'Package: cowsay' 'Version: 0.9' \\
+    'Architecture: all' 'Maintainer: nobody <root@localhost>' 'Description: an older version' \\
+    > cowsay/DEBIAN/control && dpkg-deb -b cowsay >/dev/null && dpkg -i cowsay.deb"""
+"""Installs an older version of a package than Debian has."""
+
 SOCKET = "/run/groundcrew-haproxy/admin.sock"
 
 
@@ -238,6 +244,21 @@ def test_hosts_restart_one_after_the_other(fleet: Fleet) -> None:
         for item in again:
             item.result(timeout=60)
     assert re.findall(r"\[(\S+)\] has restarted", run.stderr) == [FIRST, SECOND]
+    assert load.failures == []
+    assert fleet.states() == {FIRST: "UP", SECOND: "UP"}
+
+
+@pytest.mark.skipif(not FULL, reason="bin/test --full runs it")
+def test_packages_are_upgraded_one_host_after_the_other(fleet: Fleet) -> None:
+    names = f"{FIRST},{SECOND}"
+    assert "has no package to upgrade" in fleet.run("playbooks/upgrade.py", limit=names).stderr
+    for name in (FIRST, SECOND):
+        inside(fleet.hosts[name], OLDER)
+    with fleet.load() as load:
+        run = fleet.run("playbooks/upgrade.py", limit=names)
+    assert re.findall(r"\[(\S+)\] has new packages", run.stderr) == [FIRST, SECOND]
+    for name in (FIRST, SECOND):
+        assert "0.9" not in inside(fleet.hosts[name], "dpkg-query -W -f '${Version}' cowsay")
     assert load.failures == []
     assert fleet.states() == {FIRST: "UP", SECOND: "UP"}
 
