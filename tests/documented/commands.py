@@ -328,7 +328,11 @@ REBOOT, UPGRADE = f"{PROD} playbooks/reboot.py -y", f"{PROD} playbooks/upgrade.p
 NOT_RUN = {
     REBOOT: Not("a lab host cannot start again by itself", FLEET),
     f"{REBOOT} [--limit HOST] [--data batch=2] [--data down=1]": Not("the same", FLEET),
-    "--data down=1": Not("the same", FLEET),
+    **{
+        f"--data {option}": Not("an option of the same", FLEET)
+        for option in ("down=1", "batch=2", "back=120")
+    },
+    "--data reboot=yes": Not("an option of playbooks/upgrade.py", UPGRADED),
     UPGRADE: Not("what Debian has upgraded differs every day", UPGRADED),
     f"{UPGRADE} [--limit HOST] [--data reboot=yes]": Not("the same", UPGRADED),
     "bin/groundcrew run shop -- python manage.py createsuperuser": Not(
