@@ -251,25 +251,25 @@ def _to_https(settings: HaproxySettings, secure: Sequence[Balanced]) -> Iterator
                                   for test in named(item.settings)):  # fmt: skip
             yield f"use_backend acme if challenge {test}"
     port = "" if settings.tls_port == 443 else f":{settings.tls_port}"
-    seen: set[str] = set()
+    # Applications that share their domains share the redirects.
+    lines: dict[str, None] = {}
     for item in secure:
         app = item.settings
+        paths = [
+            health_path(other.settings)
+            for other in secure
+            if _plain_health(other) and set(other.settings.domains) == set(app.domains)
+        ]
         unless = " !{ path_beg " + CHALLENGE + " }" if challenged(app) else ""
-        if _plain_health(item):
-            unless += f" !{{ path {word(health_path(app))} }}"
+        unless += "".join(f" !{{ path {word(path)} }}" for path in paths)
         for name, target in app.redirects.items():
-            if name not in seen:
-                seen.add(name)
-                [test] = named(app, [name])
-                to = f"https://{target}{port}"
-                yield f"http-request redirect prefix {to} code 308 if {test}{unless}"
+            [test] = named(app, [name])
+            to = f"https://{target}{port}"
+            lines[f"http-request redirect prefix {to} code 308 if {test}{unless}"] = None
         for test in named(app, app.domains):
-            if test not in seen or unless:
-                seen.add(test)
-                yield (
-                    f"http-request redirect location https://%[var(txn.host)]{port}%[pathq] "
-                    f"code 308 if {test}{unless}"
-                )
+            to = f"https://%[var(txn.host)]{port}%[pathq]"
+            lines[f"http-request redirect location {to} code 308 if {test}{unless}"] = None
+    yield from lines
 
 
 def _passed(
@@ -284,23 +284,24 @@ def _passed(
         for test in named(item.settings):
             path = f"{{ path {word(health_path(item.settings))} }}"
             yield f"use_backend {backend_name(item.app)} if {test} {path}"
-    every = sorted(items, key=lambda item: (not item.settings.domains, -len(item.settings.root)))
-    for item in every:
-        app = item.settings
+    uses = []
+    for item in items:
+        app, use = item.settings, f"use_backend {backend_name(item.app)}"
         below = (
-            [f"{{ path {word(app.root)} }}", f"{{ path_beg {word(app.root + '/')} }}"]
+            [f" {{ path {word(app.root)} }}", f" {{ path_beg {word(app.root + '/')} }}"]
             if app.root
             else [""]
         )
+        # As in nginx, a name comes before a pattern, and that before every name.
         for test in named(app) or [""]:
-            for path in below:
-                condition = " ".join(filter(None, (test, path)))
-                use = f"use_backend {backend_name(item.app)}"
-                yield (
-                    f"{use} if {condition}"
-                    if condition
-                    else f"default_backend {backend_name(item.app)}"
-                )
+            rank = 2 if not test else int("-m end" in test)
+            uses += [
+                (rank, -len(app.root), f"{use} if {test}{path}".replace("if  ", "if "))
+                if test or path
+                else (rank, 0, f"default_backend {backend_name(item.app)}")
+                for path in below
+            ]
+    yield from (line for _, _, line in sorted(uses, key=lambda item: item[:2]))
 
 
 def word(text: str) -> str:
