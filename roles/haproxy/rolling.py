@@ -103,13 +103,10 @@ class _Work:
         """Takes a batch out, does it, and puts the batch back, whatever happens: the checks of the
         balancers keep out who is not healthy."""
         behind = [name for name in batch if name in self.plan.behind]
-        upgraded = None
-        if self.plan.what == "upgrade":
-            upgraded = dict(zip(batch, self.together(batch, self.upgradable), strict=True))
-            if not any(upgraded.values()):
-                for name in batch:
-                    logger.info(f"    [{name}] has no package to upgrade")
-                return
+        if self.plan.what == "upgrade" and not any(self.together(batch, self.upgradable)):
+            for name in batch:
+                logger.info(f"    [{name}] has no package to upgrade")
+            return
         if behind:
             self.refuse_if_down(behind)
         try:
@@ -118,10 +115,11 @@ class _Work:
             self.together(batch, self.work)
             if behind:
                 self.healthy(behind)
-        finally:
-            if behind:
-                late = self.on_balancers("ready", behind, seconds=0 if upgraded == {} else 30)
-        if behind and any(late.values()):
+        except BaseException:
+            self.on_balancers("ready", behind)
+            raise
+        late = self.on_balancers("ready", behind, seconds=self.plan.back) if behind else {}
+        if any(late.values()):
             told = "; ".join(f"{name}: {', '.join(lines)}" for name, lines in late.items() if lines)
             raise RollingError(f"not up again: {told}")
         for name in behind:
