@@ -52,6 +52,7 @@ startup.install(
         "playbooks/maintenance.py": (),
         "playbooks/preflight.py": (),
         "playbooks/promote.py": (),
+        "playbooks/reboot.py": (),
         "playbooks/releases.py": (),
         "playbooks/remove.py": (Need.PASSWORDS, Need.KEYS, Need.ROLES),
         "playbooks/renew.py": (),
@@ -63,6 +64,7 @@ startup.install(
         "playbooks/start.py": (),
         "playbooks/status.py": (),
         "playbooks/stop.py": (),
+        "playbooks/upgrade.py": (),
         "playbooks/verify.py": (),
     },
 )

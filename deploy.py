@@ -11,6 +11,7 @@ from groundcrew.roles import (
     base,
     combined,
     firewall,
+    haproxy,
     logrotate,
     monitoring,
     nginx,
@@ -123,6 +124,21 @@ if "renewal" in parts:
     )
 elif "app" in parts:
     renewal.applications(apps=releases.renewals(settings.apps, loaded))
+# Hosts that balance the applications of the others, which serve by now: pyinfra keeps the order of
+# operations that hosts share, such as those of `renewal`.
+if settings.place.balanced:
+    if "tls" in parts:
+        tls.begin(sites=sites)
+    if "haproxy" in parts:
+        haproxy.apply(
+            settings=settings.haproxy,
+            place=settings.place,
+            sites=sites,
+            profile=settings.tls.profile,
+            certificates=combined.certificates(loaded),
+        )
+    if "tls" in parts:
+        tls.finish(settings=settings.tls, sites=sites, front=combined.BALANCER)
 if "monitoring" in host.groups and "monitoring" in parts:
     if "web" not in host.groups and not settings.role_sites:
         nginx.withdraw(settings=settings.nginx)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from groundcrew.bindings import Binding, Endpoint, Location, Login, Place, Replication
 from groundcrew.dashboards import Panel
@@ -540,7 +540,10 @@ class RoleSettings(Settings):
 
 
 class GroupSettings(RoleSettings):
-    """Settings of a role for the hosts of the inventory's group that is called like the role."""
+    """Settings of a role for the hosts of a group of the inventory: the one that is called like the
+    role, or `group`."""
+
+    group: ClassVar[str] = ""
 
 
 class ProviderSettings(GroupSettings):

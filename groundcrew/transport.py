@@ -10,6 +10,7 @@ import time
 
 from paramiko import AuthenticationException, PKey, SSHException
 from pyinfra.api import Host
+from pyinfra.api.exceptions import PyinfraError
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.sshuserclient.client import SSHClient, get_ssh_config
 
@@ -88,6 +89,20 @@ def login_seconds(host: Host) -> float:
     # Fewer commands may all have been slow ones.
     quickest = min(recent) if len(recent) == RECENT else 0.0
     return max(first, COMMANDS_PER_LOGIN * quickest)
+
+
+LOST = (SSHException, OSError, EOFError)
+"""What commands raise whose connection breaks."""
+
+
+def reconnect(host: Host) -> bool:
+    """Ends the connection and makes a new one. Returns whether that worked."""
+    try:
+        host.connector.disconnect()
+        host.connector.connect()
+    except (*LOST, PyinfraError):
+        return False
+    return True
 
 
 def second_login(

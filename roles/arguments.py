@@ -10,6 +10,8 @@ from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
 
 from groundcrew.bindings import Binding, Replication
+from groundcrew.roles.haproxy import rolling as rolls
+from groundcrew.roles.haproxy.builders import request as requests
 from groundcrew.roles.releases import app_names
 from groundcrew.roles.settings import HostSettings
 from groundcrew.settings import (
@@ -213,3 +215,27 @@ def promoted(inventory: Inventory, state: State) -> list[Replication]:
     if not state.is_host_in_limit(inventory.get_host(name)):
         raise SettingsError([Problem("limit", "--limit", f"{name} must be part of the run")])
     return chosen
+
+
+def rolling(what: Literal["reboot", "upgrade"], inventory: Inventory, state: State) -> rolls.Plan:
+    """What a playbook does to one host of the run after the other. Hosts behind balancers come
+    first, in the order of the inventory, and balancers last."""
+    names = [host.name for host in inventory if state.is_host_in_limit(host)]
+    known: dict[str, HostSettings] = {host.name: settings_for(host).settings for host in inventory}
+    behind = [name for name in names if known[name].place.behind]
+    others = [name for name in names if name not in behind]
+    run = known[names[0]].run
+    return rolls.Plan(
+        what,
+        behind,
+        sorted(others, key=lambda name: bool(known[name].place.balanced)),
+        {
+            name: requests(item.haproxy, item.place)
+            for name, item in known.items()
+            if item.place.balanced
+        },
+        batch=run.batch,
+        down=run.down,
+        back=run.back,
+        reboot=run.reboot,
+    )

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 from pyinfra import host
 
+from groundcrew.bindings.address import numeric
 from groundcrew.entries import Entry
 from groundcrew.facts.memory import Memory
 from groundcrew.manifest import maintenance_page
 from groundcrew.project import ROOT as PROJECT
 from groundcrew.roles import connections, nginx, tls
 from groundcrew.roles.firewall.settings import FirewallSettings, RuleSettings, allowed_ports
+from groundcrew.roles.haproxy import builders as haproxy_files
 from groundcrew.roles.nginx.settings import NginxSettings
 from groundcrew.roles.settings import HostSettings
 from groundcrew.roles.ssh.settings import SshSettings
@@ -20,6 +22,13 @@ from groundcrew.settings import (
 )
 from groundcrew.sites import Secured
 from groundcrew.sizes import size_for
+
+BALANCER = tls.Front(
+    "haproxy",
+    f"{haproxy_files.CERTIFICATES_PROGRAM} && haproxy -c -q -f {haproxy_files.CONFIGURATION}",
+    haproxy_files.CHALLENGE_PORT,
+)
+"""How the balancer takes a new certificate."""
 
 
 def sized(loaded: Loaded[HostSettings]) -> Loaded[HostSettings]:
@@ -53,9 +62,27 @@ def firewall(settings: HostSettings) -> FirewallSettings:
         for port in settings.brought.ports
         if port.opened is not None and port.number not in allowed
     }
-    allow = {**opened, **settings.firewall.allow}
+    allow = {**opened, **_behind_balancers(settings)}
     reserved = {port.number: port.users for port in settings.brought.ports if port.users}
     return settings.firewall.model_copy(update={"allow": allow}).with_reserved(reserved)
+
+
+def _behind_balancers(settings: HostSettings) -> dict[str, RuleSettings | None]:
+    """`firewall.allow`, in which rules for everybody open the ports of applications behind
+    balancers for these alone. A rule that says from where stays as it is."""
+    ports = {str(settings.app[name].port) for name in settings.place.behind}
+    allow: dict[str, RuleSettings | None] = {}
+    for name, rule in settings.firewall.allow.items():
+        mine = [port for port in rule.ports if str(port) in ports] if rule else []
+        if rule is None or rule.sources or not mine or rule.protocol != "tcp":
+            allow[name] = rule
+            continue
+        sources = sorted({numeric(item.address) for item in settings.place.balancers})
+        allow[name] = RuleSettings.model_validate({"ports": mine, "from": sources})
+        others = [port for port in rule.ports if port not in mine]
+        if others:
+            allow[f"{name}-others"[:32]] = rule.model_copy(update={"ports": tuple(others)})
+    return allow
 
 
 def ssh(settings: HostSettings) -> SshSettings:
@@ -69,9 +96,12 @@ def web(settings: HostSettings) -> NginxSettings:
 
 
 def tls_sites(settings: HostSettings) -> dict[str, Secured]:
-    """The sites with HTTPS: those of roles, and of applications. Applications that share their
-    domains share one site, that of the owner."""
-    of_apps = {server.owner: server.app for server in nginx.servers(settings.app) if server.app.tls}
+    """The sites with HTTPS: those of roles, and of applications, of the host itself or, on a
+    balancer, of the hosts behind it. Applications that share their domains share one site, that of
+    the owner."""
+    balanced = {item.app: item.settings for item in settings.place.balanced}
+    servers = nginx.servers({**settings.app, **balanced})
+    of_apps = {server.owner: server.app for server in servers if server.app.tls}
     return {**of_apps, **settings.role_sites}
 
 
@@ -86,7 +116,8 @@ def served(loaded: Loaded[HostSettings]) -> list[nginx.Served]:
 def certificates(loaded: Loaded[HostSettings]) -> list[Entry]:
     """The files of the sites' certificates."""
     settings = loaded.settings
-    return tls.entries(settings.tls.acme, tls_sites(settings), loaded.certificates, PROJECT)
+    front = BALANCER if settings.place.balanced else tls.NGINX
+    return tls.entries(settings.tls.acme, tls_sites(settings), loaded.certificates, PROJECT, front)
 
 
 def maintenance_pages(settings: HostSettings) -> dict[str, bytes]:

@@ -49,9 +49,12 @@ def verify_arguments(loaded: Loaded[HostSettings], parts: Parts | None = None) -
     notes = stopping.stopped(settings.apps)
     apps = {name: app for name, app in settings.app.items() if name not in notes}
     sites = {name: site_headers(settings.nginx, app) for name, app in settings.app.items()}
+    behind = settings.place.behind
     expected = Expected(
-        apps=apps,
+        apps={**apps, **{name: app for name, app in behind.items() if name not in notes}},
         stopped={name: stopping.told(name, note) for name, note in notes.items()},
+        inside={name: app for name, app in apps.items() if name in behind},
+        entrance=settings.place.entrance,
         security_headers={name: dict(site.values) for name, site in sites.items()},
         yielding={name: frozenset(site.yielding) for name, site in sites.items()},
         owners={name: server.owner for server in servers(settings.app) for name in server.apps},
@@ -59,7 +62,9 @@ def verify_arguments(loaded: Loaded[HostSettings], parts: Parts | None = None) -
         proxy_protocol=settings.nginx.proxy_protocol,
         nameless=nameless(settings),
         roots={
-            name: root(settings.tls, loaded.roots, name) for name, app in apps.items() if app.tls
+            name: root(settings.tls, loaded.roots, name)
+            for name, app in {**apps, **behind}.items()
+            if app.tls and name not in notes
         },
     )
     return {

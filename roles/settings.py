@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from groundcrew.contract import Brings, Brought
-from groundcrew.roles import capacity, names
+from groundcrew.project import ROOT as PROJECT
+from groundcrew.roles import capacity, fleet, names
 from groundcrew.roles.app.brings import brings
 from groundcrew.roles.backup.settings import BackupSettings
 from groundcrew.roles.base.apt_sources import may_provide
@@ -15,6 +16,7 @@ from groundcrew.roles.base.files import BANNER_FILE
 from groundcrew.roles.base.settings import BaseSettings
 from groundcrew.roles.fail2ban.settings import Fail2banSettings
 from groundcrew.roles.firewall.settings import FirewallSettings
+from groundcrew.roles.haproxy.settings import HaproxySettings
 from groundcrew.roles.logrotate.settings import LogrotateSettings
 from groundcrew.roles.mariadb.settings import MariadbSettings
 from groundcrew.roles.metrics.settings import MetricsSettings
@@ -77,6 +79,9 @@ class HostSettings(HostBase):
     tls: TlsSettings = TlsSettings()
     """HTTPS."""
 
+    haproxy: HaproxySettings = HaproxySettings()
+    """The balancer in front of several hosts."""
+
     logrotate: LogrotateSettings = LogrotateSettings()
     """Log rotation."""
 
@@ -94,6 +99,13 @@ class HostSettings(HostBase):
 
     verify: VerifySettings = VerifySettings()
     """The checks at the end."""
+
+    def among(self, hosts: Mapping[str, Self]) -> tuple[Self, list[tuple[tuple[str, ...], str]]]:
+        """These settings, as those of a balancer or of a host behind the balancers."""
+        settings, problems = fleet.arranged(self.place.name, hosts)
+        balanced = {item.app: item.settings for item in settings.place.balanced}
+        problems += self.tls.conflicts(balanced, PROJECT)
+        return settings, problems  # type: ignore[return-value]
 
     @classmethod
     def presets(cls, given: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

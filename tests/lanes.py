@@ -33,6 +33,7 @@ SECOND = {
     "examples",
     "extending",
     "fail2ban",
+    "fleet",
     "front",
     "health",
     "host",

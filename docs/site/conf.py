@@ -35,6 +35,7 @@ MENU = {
         "docs/replication",
         "docs/backups",
         "docs/monitoring",
+        "docs/fleet",
         "docs/reports",
         "docs/loadtests",
     ],

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from groundcrew.manifest.need import Need
@@ -12,7 +13,9 @@ from groundcrew.metrics import Neighbour, in_group
 from groundcrew.remote.credentials import FOLDER
 
 if TYPE_CHECKING:
+    from groundcrew.balancing import Balanced, Entrance
     from groundcrew.bindings.budget import Budget
+    from groundcrew.manifest.model import AppSettings
 
 
 class Link(Protocol):
@@ -194,6 +197,20 @@ class Place:
 
     hosts: tuple[Neighbour, ...] = ()
     """All hosts of the inventory, with this one."""
+
+    balanced: tuple[Balanced, ...] = ()
+    """Applications of other hosts that this host, a balancer, passes requests to, sorted."""
+
+    behind: Mapping[str, AppSettings] = field(default_factory=dict)
+    """Applications of this host that get their requests from balancers, as visitors see them."""
+
+    entrance: Entrance | None = None
+    """Where visitors reach the applications that are `behind` balancers."""
+
+    @property
+    def balancers(self) -> list[Neighbour]:
+        """The hosts that pass requests to this one: those of the group `lb`."""
+        return in_group(self.hosts, "lb") if self.behind else []
 
     @property
     def monitors(self) -> list[Neighbour]:

@@ -10,9 +10,12 @@ from groundcrew.settings import settings_for
 from groundcrew.transport import address
 
 hosts = [host for host in inventory if state.is_host_in_limit(host)]
-targets = [
-    target(name, app, host.name, address(host))
-    for host in hosts
-    for name, app in settings_for(host).settings.app.items()
-]
+targets = []
+for host in hosts:
+    settings = settings_for(host).settings
+    place = settings.place
+    # Those behind balancers are reached through these alone.
+    for name, app in {**settings.app, **place.behind}.items():
+        through = place.entrance.address if name in place.behind else address(host)
+        targets.append(target(name, app, host.name, through))
 print(json.dumps({"targets": targets, "hosts": {host.name: address(host) for host in hosts}}))

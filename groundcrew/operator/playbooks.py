@@ -104,6 +104,8 @@ TASKS: dict[str, Task] = {
     ),
     "backup": Task("playbooks/backup.py", "make backups now"),
     "backups": Task("playbooks/backups.py", "list backups", asks=False, json_key="backups.json"),
+    "reboot": Task("playbooks/reboot.py", "restart hosts, one after the other"),
+    "upgrade": Task("playbooks/upgrade.py", "upgrade Debian's packages, one host after the other"),
     "drill": Task("playbooks/drill.py", "restore the newest backups aside, and try them"),
 }
 

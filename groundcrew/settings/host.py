@@ -122,6 +122,22 @@ class RunSettings(Settings):
     """File on the operator's machine into which the run's report is written (`--data
     report=out/run.html`): a page, with JSON and JUnit XML of the same name beside it."""
 
+    batch: int = Field(1, ge=1)
+    """Number of hosts that `playbooks/reboot.py` and `playbooks/upgrade.py` take at the same time,
+    after the first one, which goes alone (`--data batch=2`)."""
+
+    down: int = Field(0, ge=0)
+    """Number of other hosts that may be down while those playbooks take a host (`--data
+    down=1`)."""
+
+    back: int = Field(600, ge=1)
+    """Seconds within which those playbooks want a host back after its restart, and then healthy
+    (`--data back=120`)."""
+
+    reboot: bool = False
+    """Whether `playbooks/upgrade.py` also restarts hosts whose new packages need it (`--data
+    reboot=yes`)."""
+
     purge: str | None = None
     """Name of the application whose data `playbooks/remove.py` deletes too (`--data purge=shop`):
     the same as `app`, so that nobody deletes the wrong one. null: the data stays."""
@@ -227,8 +243,11 @@ class HostBase(Settings):
 
     @classmethod
     def role_groups(cls) -> frozenset[str]:
-        """Names of the roles that groups of the inventory are called like."""
-        return cls._roles(GroupSettings)
+        """Names of the groups of the inventory whose hosts have a role."""
+        return frozenset(
+            getattr(cls.model_fields[name].annotation, "group", "") or name
+            for name in cls._roles(GroupSettings)
+        )
 
     @classmethod
     def _roles(cls, kind: type[RoleSettings]) -> frozenset[str]:
@@ -243,6 +262,11 @@ class HostBase(Settings):
         role = getattr(self, name)
         assert isinstance(role, ProviderSettings)
         return role
+
+    def among(self, hosts: Mapping[str, Self]) -> tuple[Self, list[tuple[tuple[str, ...], str]]]:  # noqa: ARG002
+        """These settings, with what follows from those of all hosts of the inventory, and what
+        contradicts them: key -> reason."""
+        return self, []
 
     @classmethod
     def presets(cls, given: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:  # noqa: ARG003

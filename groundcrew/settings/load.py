@@ -166,11 +166,22 @@ def load_all(
             {name: _reports(name, item.merged) for name, item in result.items()},
         )
         result = {name: replace(item, settings=settings[name]) for name, item in result.items()}
+        result = {name: _with_certificates(item, result) for name, item in result.items()}
     if problems:
         raise SettingsError(problems)
     _loaded.clear()
     _loaded.update(result)
     return result
+
+
+def _with_certificates(item: Loaded[Model], hosts: Mapping[str, Loaded[Model]]) -> Loaded[Model]:
+    """A balancer has the certificates of the applications that it balances."""
+    own = {
+        balanced.app: material
+        for balanced in item.settings.place.balanced
+        if (material := hosts[balanced.servers[0].name]._certificates.get(balanced.app))
+    }
+    return replace(item, _certificates={**item._certificates, **own}) if own else item
 
 
 def _reports(host: str, merged: Merged) -> checks.Report:

@@ -23,15 +23,18 @@ def acquainted(
     strangers = tuple(
         Neighbour(name, addresses[name], settings.place.groups) for name, settings in hosts.items()
     )
-    first = {name: _at(settings, name, strangers) for name, settings in hosts.items()}
+    alone = {name: _at(settings, name, strangers) for name, settings in hosts.items()}
+    among = {name: settings.among(alone) for name, settings in alone.items()}
+    first = {name: settings for name, (settings, _) in among.items()}
     problems = [
         problem[name](path, reason)
-        for name, settings in first.items()
-        for path, reason in settings.misplaced()
+        for name, (settings, contradictions) in among.items()
+        # A host that contradicts others may not know what it brings.
+        for path, reason in (contradictions or settings.misplaced())
     ]
     # What a host's roles bring costs time, and only monitoring asks for that of others.
     known = tuple(replace(item, measured=_measured(first[item.name])) for item in strangers)
-    placed = {name: _at(settings, name, known) for name, settings in hosts.items()}
+    placed = {name: _at(settings, name, known) for name, settings in first.items()}
     # Hosts with a problem may not know what they bring.
     problems = problems or [
         problem[name](path, reason)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from groundcrew.bindings.address import numeric
 from groundcrew.contract import Brings, HostView, Port, Reads, Renewal, StatusLines, Unit
 from groundcrew.logs import Log
 from groundcrew.manifest.model import AppSettings
@@ -37,7 +38,12 @@ def brings(settings: NginxSettings, host: HostView) -> Brings:
     and sites of roles."""
     if not (host.apps or host.app or host.role_sites):
         return Brings()
-    ports = [port for name, app in host.app.items() for port in app_ports(name, app)]
+    balancers = tuple(sorted({numeric(item.address) for item in host.place.balancers}))
+    ports = [
+        port
+        for name, app in host.app.items()
+        for port in app_ports(name, app, balancers if name in host.place.behind else None)
+    ]
     if settings.status_port:
         ports.append(Port(settings.status_port, (UNIT,), public=False))
     counted = bool(host.place.monitors and host.app)
@@ -60,8 +66,14 @@ def brings(settings: NginxSettings, host: HostView) -> Brings:
     )
 
 
-def app_ports(name: str, app: AppSettings) -> Iterator[Port]:
-    """The ports of one application. The HTTPS port is always opened in the firewall."""
+def app_ports(
+    name: str, app: AppSettings, balancers: tuple[str, ...] | None = None
+) -> Iterator[Port]:
+    """The ports of one application. The HTTPS port is always opened in the firewall. An application
+    behind balancers is opened for their addresses alone."""
+    if balancers is not None:
+        yield Port(app.port, (UNIT,), balancers, f"app-{name}")
+        return
     opened = None if app.port in OPENED_BY_GROUPS else ()
     yield Port(app.port, (UNIT,), opened, f"app-{name}", answers=True)
     if app.tls:

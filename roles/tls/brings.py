@@ -10,4 +10,5 @@ from groundcrew.roles.tls.settings import TlsSettings
 def brings(settings: TlsSettings, host: HostView) -> Brings:
     """The Debian packages that issue and renew certificates."""
     del settings
-    return Brings(packages=packages({**host.app, **host.role_sites}))
+    balanced = {item.app: item.settings for item in host.place.balanced}
+    return Brings(packages=packages({**host.app, **host.role_sites, **balanced}))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from groundcrew.certificates.material import Material
@@ -29,6 +30,27 @@ DROP_IN = "/etc/systemd/system/certbot.service.d"
 BOOTSTRAP_DAYS = 30
 
 
+@dataclass(frozen=True)
+class Front:
+    """The program that serves the sites: how it takes a new certificate, and who answers the CA."""
+
+    unit: str
+    test: str
+    """Command that fails if it refuses its files."""
+
+    challenge_port: int | None = None
+    """Port on 127.0.0.1 at which certbot answers the CA itself; None: the program serves the
+    files."""
+
+    @property
+    def authenticator(self) -> str:
+        """certbot's plugin for HTTP-01."""
+        return "standalone" if self.challenge_port else "webroot"
+
+
+NGINX = Front("nginx", "nginx -t -q")
+
+
 def packages(apps: Mapping[str, Secured]) -> tuple[str, ...]:
     """The packages, if an application needs them."""
     return ACME_PACKAGES if any(uses_acme(app) for app in apps.values()) else ()
@@ -39,6 +61,7 @@ def entries(
     sites: Mapping[str, Secured],
     certificates: Mapping[str, Material],
     project: Path,
+    front: Front = NGINX,
 ) -> list[Entry]:
     """The certificate files of all sites with HTTPS. Files that no site needs any more are
     removed."""
@@ -53,7 +76,7 @@ def entries(
             case _:
                 files += _delivered(name, certificates[name])
     if any(uses_acme(app) for app in sites.values()):
-        files += _certbot(acme, project)
+        files += _certbot(acme, project, front)
     return [*files, Purge(CERTIFICATES, "*", keep=tuple(kept))]
 
 
@@ -84,13 +107,13 @@ def hook(name: str, kind: str) -> str:
     return f"{CERTIFICATES}/{name}.dns-{kind}"
 
 
-def _certbot(acme: AcmeSettings, project: Path) -> list[Entry]:
+def _certbot(acme: AcmeSettings, project: Path, front: Front) -> list[Entry]:
     files: list[Entry] = [
         Directory(CHALLENGES),
         Directory("/etc/letsencrypt"),
         Directory(HOOKS),
         Directory(f"{HOOKS}/deploy"),
-        File(f"{HOOKS}/deploy/groundcrew", render("tls/renewed.sh.j2"), mode="0755"),
+        File(f"{HOOKS}/deploy/groundcrew", render("tls/renewed.sh.j2", front=front), mode="0755"),
     ]
     if acme.ca_file is None:
         return [*files, Absent(f"{DROP_IN}/groundcrew.conf")]
@@ -118,7 +141,9 @@ def bootstrap_command(sites: Mapping[str, Secured]) -> str:
     )
 
 
-def why(acme: AcmeSettings, app: Secured, state: CertificateState) -> str | None:
+def why(
+    acme: AcmeSettings, app: Secured, state: CertificateState, front: Front = NGINX
+) -> str | None:
     """Why a certificate must be issued; None if the host has one, which certbot renews."""
     lineage: Lineage | None = state["lineage"]
     if lineage is None:
@@ -127,7 +152,7 @@ def why(acme: AcmeSettings, app: Secured, state: CertificateState) -> str | None
         return f"it is for {', '.join(lineage['names']) or 'no name'}"
     if lineage["server"] != acme.server:
         return f"it was issued by {lineage['server']}"
-    if lineage["authenticator"] != ("manual" if by_dns(app) else "webroot"):
+    if lineage["authenticator"] != ("manual" if by_dns(app) else front.authenticator):
         return "its domains are validated in another way"
     return None
 
@@ -138,7 +163,9 @@ def by_dns(app: Secured) -> bool:
     return isinstance(certificate, AcmeCertificate) and certificate.dns is not None
 
 
-def certbot_command(name: str, app: Secured, acme: AcmeSettings, *, again: bool) -> str:
+def certbot_command(
+    name: str, app: Secured, acme: AcmeSettings, *, again: bool, front: Front = NGINX
+) -> str:
     """The certbot command that gets a certificate. `again`: the host has a lineage of this name."""
     words = ["certbot", "certonly", "--non-interactive", "--agree-tos"]
     words += ["--cert-name", name, "--server", acme.server]
@@ -154,6 +181,9 @@ def certbot_command(name: str, app: Secured, acme: AcmeSettings, *, again: bool)
         words += ["--manual", "--preferred-challenges", "dns"]
         words += ["--manual-auth-hook", hook(name, "add")]
         words += ["--manual-cleanup-hook", hook(name, "remove")] if certificate.dns.remove else []
+    elif front.challenge_port:
+        words += ["--standalone", "--http-01-address", "127.0.0.1"]
+        words += ["--http-01-port", str(front.challenge_port)]
     else:
         words += ["--webroot", "--webroot-path", CHALLENGES]
     for domain in app.names:
@@ -161,21 +191,24 @@ def certbot_command(name: str, app: Secured, acme: AcmeSettings, *, again: bool)
     return shlex.join(words)
 
 
-def issue_command(name: str, app: Secured, acme: AcmeSettings, *, again: bool) -> str:
-    """Shell commands that get a certificate and switch nginx to it, if nginx accepts it."""
+def issue_command(
+    name: str, app: Secured, acme: AcmeSettings, *, again: bool, front: Front = NGINX
+) -> str:
+    """Shell commands that get a certificate and switch the sites to it, if it is accepted."""
     return render(
         "tls/issue.sh.j2",
         root=CERTIFICATES,
         name=name,
         ca_file=CA_FILE if acme.ca_file else None,
-        certbot=certbot_command(name, app, acme, again=again),
+        certbot=certbot_command(name, app, acme, again=again, front=front),
+        front=front,
         title=shlex.quote(f"{name}: no certificate for {', '.join(app.names)} from {acme.server}"),
     )
 
 
-def lead_command(name: str) -> str:
-    """Shell commands that switch nginx to the certificate that the host has."""
-    return render("tls/lead.sh.j2", root=CERTIFICATES, name=name)
+def lead_command(name: str, front: Front = NGINX) -> str:
+    """Shell commands that switch a site to the certificate that the host has."""
+    return render("tls/lead.sh.j2", root=CERTIFICATES, name=name, front=front)
 
 
 def combined(commands: Sequence[str]) -> str:

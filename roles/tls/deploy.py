@@ -8,6 +8,7 @@ from pyinfra.api import deploy
 
 from groundcrew.operations import systemd
 from groundcrew.roles.tls import operations
+from groundcrew.roles.tls.builders import NGINX, Front
 from groundcrew.roles.tls.settings import TlsSettings, uses_acme
 from groundcrew.sites import Secured
 
@@ -21,11 +22,11 @@ def begin(sites: Mapping[str, Secured]) -> None:
 
 
 @deploy("tls")
-def finish(settings: TlsSettings, sites: Mapping[str, Secured]) -> None:
-    """Gets the real certificates, now that nginx can answer the challenges."""
+def finish(settings: TlsSettings, sites: Mapping[str, Secured], front: Front = NGINX) -> None:
+    """Gets the real certificates, now that the challenges can be answered."""
     own = acme_sites(sites)
     if own:
-        operations.issue(name="certificates", sites=own, acme=settings.acme)
+        operations.issue(name="certificates", sites=own, acme=settings.acme, front=front)
         systemd.service(name="renewal", unit="certbot.timer", settle=0)
 
 

@@ -31,25 +31,28 @@ def bootstrap(sites: Mapping[str, Secured]) -> Commands:
 
 
 @operation()
-def issue(sites: Mapping[str, Secured], acme: AcmeSettings) -> Commands:
-    """Gets certificates that are missing or are for other names, and switches nginx to them.
+def issue(
+    sites: Mapping[str, Secured], acme: AcmeSettings, front: builders.Front = builders.NGINX
+) -> Commands:
+    """Gets certificates that are missing or are for other names, and switches the sites to them.
 
     Until then, or if that fails, sites keep the certificate they have.
 
     + sites: the sites whose certificates the host gets by ACME
     + acme: the ACME directory
+    + front: the program that serves the sites
     """
     state = host.get_fact(Certificates, names=sorted(sites))
     commands = []
     for name, app in sorted(sites.items()):
         seen = state["sites"][name]
-        reason = builders.why(acme, app, seen)
+        reason = builders.why(acme, app, seen, front)
         if reason:
             host.log(f"{name}: a certificate is issued: {reason}")
             again = seen["lineage"] is not None
-            commands.append(builders.issue_command(name, app, acme, again=again))
+            commands.append(builders.issue_command(name, app, acme, again=again, front=front))
         elif seen["target"] != f"/etc/letsencrypt/live/{name}":
-            commands.append(builders.lead_command(name))
+            commands.append(builders.lead_command(name, front))
         else:
             host.noop(f"{certificate_directory(name)} is there, and certbot renews it")
     if state["reload"]:

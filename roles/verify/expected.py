@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from groundcrew.balancing import Entrance
 from groundcrew.headers import merge
 from groundcrew.manifest.model import AppSettings
 from groundcrew.manifest.rules import rules_for
@@ -58,6 +59,12 @@ class Expected:
     stopped: Mapping[str, str] = field(default_factory=dict)
     """Applications that an operator has stopped, and are in nothing else here -> since when, and by
     whom."""
+
+    inside: Mapping[str, AppSettings] = field(default_factory=dict)
+    """Applications by name as the host itself serves them, if that is not how visitors see them."""
+
+    entrance: Entrance | None = None
+    """Balancer through which visitors reach the applications in `inside`."""
 
     roots: Mapping[str, Root] = field(default_factory=dict)
     """Application with HTTPS -> the trust anchor of its certificate."""

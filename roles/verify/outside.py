@@ -59,12 +59,18 @@ def url(address: str, port: int, path: str, scheme: str = "http") -> str:
 
 def ask_sites(settings: VerifySettings, expected: Expected, address: str) -> dict[str, Site]:
     """Sends the requests to all applications in parallel."""
+    behind = settings.model_copy(update={"http_port": None, "https_port": None})
+
+    def place(name: str) -> tuple[VerifySettings, str]:
+        if expected.entrance and name in expected.inside:
+            return behind, expected.entrance.address
+        return settings, address
+
     with ThreadPoolExecutor(PARALLEL) as pool:
         sites = {
             name: pool.submit(
                 ask_site,
-                settings,
-                address,
+                *place(name),
                 app,
                 expected.roots.get(name),
                 proxy_protocol=expected.proxy_protocol,

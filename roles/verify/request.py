@@ -28,7 +28,10 @@ SECTIONS = (
 def reads(settings: VerifySettings, expected: Expected, units: Sequence[Unit]) -> Reads:
     """What to read about applications and the `units` of roles."""
     request = {
-        "apps": [app_request(name, app) for name, app in sorted(expected.apps.items())],
+        "apps": [
+            app_request(name, expected.inside.get(name, app))
+            for name, app in sorted(expected.apps.items())
+        ],
         "serving_units": sorted(unit.name for unit in units if unit.serves),
         "own_units": sorted(unit.name for unit in units if not unit.serves),
         "settle": settings.settle,

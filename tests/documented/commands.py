@@ -344,7 +344,19 @@ STOPPED = f"{OPERATOR}::test_a_stopped_application_stays_stopped"
 PARTS = f"{OPERATOR}::test_a_run_that_leaves_out_roles"
 AS_JSON = "tests/unit/test_operator.py::test_a_command_is_a_short_form_of_pyinfras_line"
 COMPLETED = "tests/unit/test_completion.py::test_bash_completes"
+FLEET = "tests/e2e/test_fleet.py::test_hosts_restart_one_after_the_other"
+UPGRADED = "tests/e2e/test_fleet.py::test_packages_are_upgraded_one_host_after_the_other"
+REBOOT, UPGRADE = f"{PROD} playbooks/reboot.py -y", f"{PROD} playbooks/upgrade.py -y"
 NOT_RUN = {
+    REBOOT: Not("a lab host cannot start again by itself", FLEET),
+    f"{REBOOT} [--limit HOST] [--data batch=2] [--data down=1]": Not("the same", FLEET),
+    **{
+        f"--data {option}": Not("an option of the same", FLEET)
+        for option in ("down=1", "batch=2", "back=120")
+    },
+    "--data reboot=yes": Not("an option of playbooks/upgrade.py", UPGRADED),
+    UPGRADE: Not("what Debian has upgraded differs every day", UPGRADED),
+    f"{UPGRADE} [--limit HOST] [--data reboot=yes]": Not("the same", UPGRADED),
     "bin/groundcrew NAME --json PATH": Not("status has it with a name", AS_JSON),
     "--data NAME.json=PATH": Not("the same", AS_JSON),
     **{

@@ -57,8 +57,10 @@ def beside_shop(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
 def shop(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project beside the shop's source, with all that the examples name."""
     beside_shop(project, monkeypatch)
-    # Debian does not have MongoDB, and an example that names no repository for it needs none.
-    project.hosts = {"web1": (["web", *(HostSettings.role_groups() - {"mongodb"})], {})}
+    # Debian does not have MongoDB, and an example that names no repository for it needs none. A
+    # balancer runs no applications.
+    groups = HostSettings.role_groups() - {"mongodb", "lb"}
+    project.hosts = {"web1": (["web", *groups], {})}
     # What tls.md says once for all applications.
     project.all = python(block("tls-2"))["group_data/all.py"]
     return project

@@ -25,6 +25,9 @@ def check(seen: SitesSeen) -> Iterator[Check]:
             (site.malformed, "bad request", refused, set[str]()),
         ):
             title = f"{name}: headers on {kind}"
+            if answer is site.malformed and name in seen.expected.inside:
+                yield not_applicable(title, "the balancer refuses it")
+                continue
             if seen.shut_out(name, answer):
                 yield not_applicable(title, REASON)
                 continue

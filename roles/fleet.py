@@ -1,0 +1,198 @@
+"""Puts the balancers of the inventory in front of the applications of all hosts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from groundcrew.balancing import Balanced, Entrance, Server
+from groundcrew.bindings.address import UnknownAddressError, numeric
+from groundcrew.manifest.model import AppSettings
+from groundcrew.manifest.rules import rules_for
+from groundcrew.manifest.tls import HSTS, AcmeCertificate
+from groundcrew.metrics import in_group
+from groundcrew.settings.addresses import addresses
+from groundcrew.settings.errors import Problem, nearest
+
+if TYPE_CHECKING:
+    from groundcrew.roles.settings import HostSettings
+
+Hosts = Mapping[str, "HostSettings"]
+Contradiction = tuple[tuple[str, ...], str]
+SAME = ("domains", "redirects", "prefix", "tls", "health")
+"""Keys of a manifest that a balancer reads, and that all hosts must agree on."""
+
+
+def arranged(name: str, hosts: Hosts) -> tuple[HostSettings, list[Contradiction]]:
+    """The settings of a host, as a balancer or behind the balancers; and what contradicts them."""
+    settings = hosts[name]
+    place = settings.place
+    balancers = [item.name for item in in_group(place.hosts, "lb")]
+    if not balancers:
+        return settings, []
+    if name in balancers:
+        problems = list(_of_balancer(name, hosts, balancers))
+        balanced = () if problems else tuple(_balanced(name, hosts))
+        return settings.placed(replace(place, balanced=balanced)), problems
+    chosen = {app for item in balancers for app in selected(hosts[item], hosts)}
+    mine = {app: item for app, item in settings.app.items() if app in chosen}
+    if not mine:
+        return settings, []
+    problems = list(_of_host(settings, mine))
+    return settings if problems else _behind(settings, mine, hosts, balancers), problems
+
+
+def selected(balancer: HostSettings, hosts: Hosts) -> list[str]:
+    """Names of the applications that a balancer balances."""
+    known = sorted({app for item in hosts.values() for app in item.app})
+    wanted = balancer.haproxy.apps
+    return known if wanted is None else [app for app in known if app in wanted]
+
+
+def _running(app: str, hosts: Hosts) -> list[str]:
+    """The hosts that run an application, in the order of the inventory."""
+    return [name for name, item in hosts.items() if app in item.app]
+
+
+def _address(settings: HostSettings, name: str) -> str:
+    return numeric(next(item.address for item in settings.place.hosts if item.name == name))
+
+
+def _seen(app: AppSettings, balancer: HostSettings) -> AppSettings:
+    """An application as visitors see it: with the balancer's ports."""
+    tls = app.tls and app.tls.model_copy(update={"port": balancer.haproxy.tls_port})
+    copy = app.model_copy(update={"port": balancer.haproxy.port, "tls": tls})
+    return copy.with_bound(app.bound)
+
+
+def _balanced(name: str, hosts: Hosts) -> Iterator[Balanced]:
+    balancer = hosts[name]
+    for app in selected(balancer, hosts):
+        running = _running(app, hosts)
+        servers = tuple(
+            Server(item, _address(balancer, item), hosts[item].app[app].port) for item in running
+        )
+        yield Balanced(app, _seen(hosts[running[0]].app[app], balancer), servers)
+
+
+def _behind(
+    settings: HostSettings, mine: Mapping[str, AppSettings], hosts: Hosts, balancers: list[str]
+) -> HostSettings:
+    """The settings of a host whose applications get their requests from balancers alone."""
+    entrance = Entrance(balancers[0], _address(settings, balancers[0]))
+    place = replace(
+        settings.place,
+        behind={app: _seen(item, hosts[balancers[0]]) for app, item in mine.items()},
+        entrance=entrance,
+    )
+    addresses = [_address(settings, item) for item in balancers]
+    trusted = tuple(dict.fromkeys((*settings.nginx.trusted_proxies, *addresses)))
+    update = {
+        "app": {**settings.app, **{app: _plain(item) for app, item in mine.items()}},
+        "nginx": settings.nginx.model_copy(update={"trusted_proxies": trusted}),
+    }
+    return settings.model_copy(update=update).placed(place)
+
+
+def _plain(app: AppSettings) -> AppSettings:
+    """An application whose HTTPS ends at the balancer. The headers that belong to it stay."""
+    if not app.tls:
+        return app
+    hsts = {} if app.tls.hsts is None else {HSTS: app.tls.hsts.value}
+    said = {name.lower() for name in app.nginx.headers}
+    headers = {**app.nginx.headers, **{key: hsts[key] for key in hsts if key.lower() not in said}}
+    nginx = app.nginx.model_copy(update={"headers": headers, "forwarded_proto": "https"})
+    return app.model_copy(update={"tls": None, "nginx": nginx}).with_bound(app.bound)
+
+
+def _of_balancer(name: str, hosts: Hosts, balancers: list[str]) -> Iterator[Contradiction]:
+    """What a balancer cannot do."""
+    settings = hosts[name]
+    known = sorted({app for item in hosts.values() for app in item.app})
+    for app in settings.haproxy.apps or ():
+        if app not in known:
+            yield ("haproxy", "apps"), f'no host runs "{app}"{nearest(app, known)}'
+    if settings.app:
+        yield (
+            ("apps",),
+            "a host of the group lb runs no applications, as both nginx and the balancer would "
+            f"need port {settings.haproxy.port}: take {name} out of one of the groups web and lb",
+        )
+    elif not known:
+        yield (
+            ("haproxy",),
+            f"no host runs an application that {name} could balance: put hosts with `apps` into "
+            "the group web, or take it out of the group lb",
+        )
+    first = hosts[balancers[0]].haproxy
+    for key in ("apps", "port", "tls_port"):
+        if getattr(settings.haproxy, key) != getattr(first, key):
+            yield ("haproxy", key), f"all balancers need the same, and {balancers[0]} has another"
+    chosen = {app: _seen(hosts[_running(app, hosts)[0]].app[app], settings)
+              for app in selected(settings, hosts)}  # fmt: skip
+    yield from _clashes(chosen, hosts)
+    for host in (host for app in chosen for host in _running(app, hosts)):
+        try:
+            _address(settings, host)
+        except UnknownAddressError as error:
+            yield (
+                ("haproxy",),
+                f'{host} would be reached at "{error}", which this machine cannot resolve: set '
+                f"`address` of {host} in the inventory",
+            )
+            return
+    if len(balancers) > 1:
+        for app, item in chosen.items():
+            certificate = item.tls.certificate if item.tls else None
+            if isinstance(certificate, AcmeCertificate) and certificate.dns is None:
+                yield (
+                    ("haproxy",),
+                    f'the certificate of "{app}" is proven by a file on port 80, which the CA may '
+                    f"ask any of {', '.join(balancers)} for: set tls.certificate.dns in its "
+                    "manifest, or use a certificate of type own",
+                )
+
+
+def _clashes(chosen: Mapping[str, AppSettings], hosts: Hosts) -> Iterator[Contradiction]:
+    """Names and ports that two applications claim, and applications that differ between hosts."""
+
+    def problem(path: tuple[str, ...], message: str) -> Problem:
+        return Problem(".".join(path), "", message)
+
+    for item in addresses(chosen, problem):
+        yield ("haproxy", "apps"), f"{item.key}: {item.message}, behind one balancer"
+    for app in chosen:
+        first, *others = _running(app, hosts)
+        for other in others:
+            mine, theirs = hosts[first].app[app], hosts[other].app[app]
+            for key in SAME:
+                if getattr(mine, key) != getattr(theirs, key):
+                    yield (
+                        ("haproxy", "apps"),
+                        f"app.{app}.{key} differs between {first} and {other}: hosts behind one "
+                        "balancer need the same",
+                    )
+
+
+def _of_host(settings: HostSettings, mine: Mapping[str, AppSettings]) -> Iterator[Contradiction]:
+    """Settings of a host that are for balancers which the inventory does not have."""
+    if settings.nginx.proxy_protocol:
+        yield (
+            ("nginx", "proxy_protocol"),
+            "the balancers of the group lb send X-Forwarded-For instead: leave it out",
+        )
+    for app, item in mine.items():
+        if item.nginx.forwarded_proto:
+            yield (
+                ("app", app, "nginx", "forwarded_proto"),
+                "the balancers of the group lb tell the scheme, and end HTTPS if `tls` is set: "
+                "leave it out",
+            )
+        rules = rules_for(item.health.path, item.nginx.locations).values
+        if rules.allow is not None or rules.basic_auth is not None or rules.auth_request:
+            yield (
+                ("app", app, "health", "path"),
+                f"nginx answers {item.health.path} only to some (nginx.locations), and the "
+                "balancers must be able to ask for it: choose another path",
+            )

@@ -1,0 +1,7 @@
+"""The balancer in front of several hosts."""
+
+from groundcrew.roles.haproxy.deploy import apply
+from groundcrew.roles.haproxy.rolling import roll
+from groundcrew.roles.haproxy.settings import HaproxySettings
+
+__all__ = ["HaproxySettings", "apply", "roll"]

@@ -1,0 +1,255 @@
+"""One host after the other: out of the balancers, something is done to it, back when it is healthy.
+
+One operation, on the first host of the run, works on all hosts, as only that keeps their order.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from gevent.pool import Pool  # type: ignore[import-untyped]
+from pyinfra import logger
+from pyinfra.api import FunctionCommand, Host, State, StringCommand, operation
+from pyinfra.api.exceptions import PyinfraError
+
+from groundcrew import remote, transport
+from groundcrew.releases.undo import connector_arguments
+from groundcrew.roles.haproxy.brings import ON_HOST
+
+# The ID of the boot is the machine's, and so that of all containers; their first process is not.
+BOOT = "cat /proc/sys/kernel/random/boot_id; cut -d' ' -f22 /proc/1/stat"
+REBOOT = "( sleep 1; systemctl reboot ) </dev/null >/dev/null 2>&1 &"
+APT = "DEBIAN_FRONTEND=noninteractive apt-get -qy -o DPkg::Lock::Timeout=300"
+KEEP = "-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
+COUNT = f"{APT} -s upgrade --with-new-pkgs | grep -c '^Inst '"
+UPGRADABLE = f"{APT} update >/dev/null && {{ {COUNT} || true; }}"
+UPGRADE = f"{APT} {KEEP} upgrade --with-new-pkgs"
+NEEDED = "test ! -e /run/reboot-required || echo yes"
+RENEWAL = "groundcrew-renew.service"
+RENEW = f"! systemctl cat {RENEWAL} >/dev/null 2>&1 || systemctl start {RENEWAL}"
+PAUSE = 1.0
+"""Seconds between two attempts to log in to a host that restarts."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is done, and to which hosts."""
+
+    what: Literal["reboot", "upgrade"]
+    behind: Sequence[str]
+    """Hosts behind balancers, in the order of the inventory."""
+
+    others: Sequence[str]
+    """Other hosts. They come last, each alone."""
+
+    balancers: Mapping[str, Mapping[str, Any]]
+    """Balancer -> the request to `roles/haproxy/on_host.py`."""
+
+    batch: int
+    down: int
+    back: int
+    reboot: bool = False
+
+    @property
+    def batches(self) -> list[tuple[str, ...]]:
+        """The hosts that are out at the same time: one first, then as many as are allowed."""
+        first, rest = self.behind[:1], self.behind[1:]
+        steps = [tuple(rest[at : at + self.batch]) for at in range(0, len(rest), self.batch)]
+        return [*([tuple(first)] if first else []), *steps, *((name,) for name in self.others)]
+
+
+class RollingError(Exception):
+    """The run cannot go on; the message says why."""
+
+
+@operation(is_idempotent=False)
+def roll(plan: Plan) -> Generator[FunctionCommand, None, None]:
+    """Does it to all hosts, in batches. Stops at the first that does not come back healthy.
+
+    + plan: what, and to which hosts
+    """
+    yield FunctionCommand(_run, (plan,), {})
+
+
+def _run(state: State, host: Host, plan: Plan) -> bool:
+    arguments = connector_arguments(host)
+    work = _Work(state, plan, arguments)
+    left = [name for batch in plan.batches for name in batch]
+    try:
+        work.put_all_back()
+        for batch in plan.batches:
+            work.one(batch)
+            left = [name for name in left if name not in batch]
+    except RollingError as error:
+        host.log_styled(str(error), log_func=logger.error, fg="red")
+        if left:
+            text = f"Not done: {', '.join(left)}. Run the same command again to go on."
+            host.log_styled(text, log_func=logger.error, fg="red")
+        return False
+    return True
+
+
+@dataclass
+class _Work:
+    state: State
+    plan: Plan
+    arguments: Mapping[str, Any]
+
+    def one(self, batch: Sequence[str]) -> None:
+        """Takes a batch out, does it, and puts the batch back, whatever happens: the checks of the
+        balancers keep out who is not healthy."""
+        behind = [name for name in batch if name in self.plan.behind]
+        if self.plan.what == "upgrade" and not any(self.together(batch, self.upgradable)):
+            for name in batch:
+                logger.info(f"    [{name}] has no package to upgrade")
+            return
+        if behind:
+            self.refuse_if_down(behind)
+        try:
+            if behind:
+                self.drain(behind)
+            self.together(batch, self.work)
+            if behind:
+                self.healthy(behind)
+        except BaseException:
+            self.on_balancers("ready", behind)
+            raise
+        late = self.on_balancers("ready", behind, seconds=self.plan.back) if behind else {}
+        if any(late.values()):
+            told = "; ".join(f"{name}: {', '.join(lines)}" for name, lines in late.items() if lines)
+            raise RollingError(f"not up again: {told}")
+        for name in behind:
+            logger.info(f"    [{name}] gets requests again")
+
+    def put_all_back(self) -> None:
+        """Heals what an interrupted run has left."""
+        for name in self.plan.balancers:
+            self.call(name, "converge", {})
+
+    def refuse_if_down(self, batch: Sequence[str]) -> None:
+        """Raises RollingError if other hosts are down."""
+        told = self.on_balancers("down", batch)
+        lines = sorted({line for found in told.values() for line in found})
+        down = {line.split(" ", 1)[0] for line in lines}
+        if len(down) > self.plan.down:
+            raise RollingError(
+                f"{', '.join(batch)} would be the next, but {'; '.join(lines)}: bring it up first, "
+                f"or allow it with --data down={len(down)}"
+            )
+
+    def drain(self, batch: Sequence[str]) -> None:
+        """Lets the balancers send no more requests, and waits for those in progress."""
+        for name, lines in self.on_balancers("drain", batch).items():
+            for line in lines:
+                logger.warning(f"    [{name}] {line} had not ended")
+        logger.info(f"    [{', '.join(batch)}] gets no more requests")
+
+    def healthy(self, batch: Sequence[str]) -> None:
+        """Waits until the balancers get healthy answers from the hosts themselves."""
+        told = self.on_balancers("healthy", batch, seconds=self.plan.back)
+        lines = sorted({line for found in told.values() for line in found})
+        if lines:
+            raise RollingError(f"not healthy after {self.plan.back} s: {'; '.join(lines)}")
+
+    def work(self, name: str) -> None:
+        """What is done to one host."""
+        host = self.host(name)
+        if self.plan.what == "upgrade":
+            self.shell(host, UPGRADE)
+            logger.info(f"    [{name}] has new packages")
+            needed = self.shell(host, NEEDED)
+            if not (needed and self.plan.reboot):
+                if needed:
+                    logger.warning(f"    [{name}] needs a restart: --data reboot=yes, or reboot.py")
+                self.shell(host, RENEW)
+                return
+        began = time.monotonic()
+        before = self.boot(host)
+        self.shell(host, REBOOT)
+        self.wait(host, before)
+        logger.info(f"    [{name}] has restarted, in {time.monotonic() - began:.0f} s")
+
+    def wait(self, host: Host, before: str) -> None:
+        """Waits until the host has restarted. Raises RollingError if it does not come back."""
+        deadline = time.monotonic() + self.plan.back
+        while True:
+            time.sleep(PAUSE)
+            if transport.reconnect(host) and self.boot(host) not in (before, ""):
+                return
+            if time.monotonic() > deadline:
+                raise RollingError(f"{host.name} has not come back within {self.plan.back} s")
+
+    def boot(self, host: Host) -> str:
+        """What differs after a restart; empty if the host cannot be asked."""
+        try:
+            good, output = host.run_shell_command(StringCommand(BOOT), **self.arguments)
+        except transport.LOST:
+            return ""
+        return str(output.stdout) if good else ""
+
+    def upgradable(self, name: str) -> int:
+        """Number of packages that a host can upgrade."""
+        return int(self.shell(self.host(name), UPGRADABLE).split()[-1])
+
+    def together(self, names: Sequence[str], do: Callable[[str], Any]) -> list[Any]:
+        """Does the same with several hosts at the same time. Raises the first RollingError."""
+
+        def attempt(name: str) -> Any:
+            try:
+                return do(name)
+            except RollingError as error:
+                return error
+
+        results = list(Pool(len(names)).imap(attempt, names))
+        for result in results:
+            if isinstance(result, RollingError):
+                raise result
+        return results
+
+    def on_balancers(
+        self, function: str, hosts: Sequence[str], seconds: float = 0
+    ) -> dict[str, list[str]]:
+        """What a function of `roles/haproxy/on_host.py` returns, by balancer."""
+        request = {"hosts": list(hosts), "seconds": seconds}
+        return {name: self.call(name, function, request) for name in self.plan.balancers}
+
+    def call(self, balancer: str, function: str, request: Mapping[str, Any]) -> Any:
+        """Calls a function on one balancer."""
+        payload = {
+            "module": ON_HOST,
+            "function": function,
+            "request": {**self.plan.balancers[balancer], **request},
+        }
+        program = remote.command("call", payload=payload, modules=(ON_HOST,))
+        return json.loads(self.run(self.host(balancer), program).splitlines()[-1])
+
+    def host(self, name: str) -> Host:
+        """A host, which need not be among those that pyinfra has connected to."""
+        host = self.state.inventory.get_host(name)
+        if not host.connected:
+            try:
+                host.connect(reason="a balancer", raise_exceptions=True)
+            except PyinfraError as error:
+                raise RollingError(f"{name}: {error}") from error
+        return host
+
+    def shell(self, host: Host, text: str) -> str:
+        """Output of a command. Raises RollingError if it fails."""
+        return self.run(host, StringCommand("sh", "-c", _quoted(text)))
+
+    def run(self, host: Host, command: StringCommand) -> str:
+        """Output of a command. Raises RollingError if it fails."""
+        options = {**self.arguments, **command.connector_arguments}
+        good, output = host.run_shell_command(command, **options)
+        if not good:
+            told = output.stderr.strip() or output.stdout.strip() or "failed"
+            raise RollingError(f"{host.name}: {told}")
+        return str(output.stdout)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"

@@ -1,0 +1,296 @@
+"""A balancer in front of two hosts: what visitors see while hosts are released, changed, restarted
+and lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.harness import FULL, GOOD, ROOT, LabHost, Run, good, inside, pyinfra, version
+from tests.e2e.load import Https
+
+LB, FIRST, SECOND = "fleet-lb", "fleet-web1", "fleet-web2"
+DOMAIN = "fleet.test"
+INVENTORY = """\
+from groundcrew.lab import inventory as _lab
+
+_more = {more!r}
+for _group, _hosts in _lab.running().items():
+    globals()[_group] = [
+        (_name, {{**_data, **_more[_name]}}) for _name, _data in _hosts if _name in _more
+    ]
+"""
+RATE = 40
+CA = ROOT / ".groundcrew" / "ca" / "ca.pem"
+OLDER = """\
+cd $(mktemp -d) && mkdir -p cowsay/DEBIAN && printf '%s\\n' 'Package: cowsay' 'Version: 0.9' \\
+    'Architecture: all' 'Maintainer: nobody <root@localhost>' 'Description: an older version' \\
+    > cowsay/DEBIAN/control && dpkg-deb -b cowsay >/dev/null && dpkg -i cowsay.deb"""
+"""Installs an older version of a package than Debian has."""
+
+SOCKET = "/run/groundcrew-haproxy/admin.sock"
+
+
+@dataclass
+class Load:
+    """What clients of every kind have got; known when the load has ended."""
+
+    requests: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def repeatable(self) -> list[str]:
+        """The failures of requests that may be repeated."""
+        return [text for text in self.failures if " GET " in text]
+
+
+@dataclass
+class Fleet:
+    """The hosts, and the inventory that says what they are."""
+
+    hosts: dict[str, LabHost]
+    inventory: Path
+    source: Path
+    more: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def write(self, *without: str) -> None:
+        """Writes the inventory, without some of the hosts."""
+        kept = {name: data for name, data in self.more.items() if name not in without}
+        self.inventory.write_text(INVENTORY.format(more=kept))
+
+    def attempt(
+        self, playbook: str = "deploy.py", *options: str, limit: str = "", **data: Any
+    ) -> Run:
+        names = limit or ",".join(name for name in self.more if name in self.inventory.read_text())
+        return pyinfra(
+            names, *options, data=data, playbook=playbook, inventory=self.inventory, timeout=400
+        )
+
+    def run(self, playbook: str = "deploy.py", *options: str, limit: str = "") -> Run:
+        return good(self.attempt(playbook, *options, limit=limit))
+
+    @property
+    def lb(self) -> LabHost:
+        return self.hosts[LB]
+
+    def talk(self, command: str) -> str:
+        """What HAProxy answers."""
+        program = (
+            "import socket; s = socket.socket(socket.AF_UNIX); s.connect('%s'); "
+            "s.sendall(b'%s\\n'); print(b''.join(iter(lambda: s.recv(65536), b'')).decode())"
+        )
+        return inside(self.lb, f'python3 -c "{program % (SOCKET, command)}"')
+
+    def states(self) -> dict[str, str]:
+        """Host -> how HAProxy sees it."""
+        rows = [line.split(",") for line in self.talk("show stat").splitlines()]
+        return {row[1]: row[17] for row in rows if row[0] == "app-hello" and row[1] != "BACKEND"}
+
+    def echo(self, headers: dict[str, str]) -> dict[str, Any]:
+        """What the application says about a request."""
+        context = ssl.create_default_context(cafile=str(CA))
+        connection = Https(self.lb.address, DOMAIN, context)
+        connection.request("POST", "/echo", "1", {"Host": DOMAIN, **headers})
+        return json.loads(connection.getresponse().read())
+
+    @contextmanager
+    def load(self) -> Iterator[Load]:
+        """Steady load over HTTPS through the balancer, GET and POST, kept and new connections."""
+        result = Load()
+        program = [sys.executable, str(Path(__file__).with_name("load.py")), self.lb.address]
+        client = subprocess.Popen(
+            [*program, DOMAIN, "3000", str(RATE), "0", str(CA)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            time.sleep(1)
+            yield result
+            time.sleep(1)
+        finally:
+            out, _ = client.communicate(timeout=90)
+            told = json.loads(out)
+            result.requests = len(told["samples"])
+            result.failures += told["failures"]
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    folder = tmp_path_factory.mktemp("fleet")
+    source = folder / "hello"
+    shutil.copytree(GOOD, source)
+    hosts = {
+        LB: LabHost(LB, "bookworm", group="lb"),
+        FIRST: LabHost(FIRST, "bookworm", group="web"),
+        SECOND: LabHost(SECOND, "bookworm", group="web"),
+    }
+    app = {
+        "source": {"directory": str(source)},
+        "domains": [DOMAIN],
+        "tls": {"certificate": {"type": "self-signed"}},
+        "release": {"check_window": 1, "drain": 1},
+        "nginx": {"limits": False},
+    }
+    site = Fleet(hosts, folder / "inventory.py", source)
+    site.more = {
+        LB: {},
+        FIRST: {"apps": ["hello"], "app": {"hello": app}},
+        SECOND: {"apps": ["hello"], "app": {"hello": app}},
+    }
+    LabHost.together(hosts.values(), LabHost.up)
+    try:
+        site.write()
+        site.run()
+        yield site
+    finally:
+        if not os.environ.get("GROUNDCREW_KEEP"):
+            LabHost.together(hosts.values(), LabHost.down)
+
+
+def until(condition: Any, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_nothing_is_done_twice(fleet: Fleet) -> None:
+    assert fleet.states() == {FIRST: "UP", SECOND: "UP"}
+    assert fleet.run().changed == []
+    assert fleet.run("deploy.py", "--dry").planned == []
+
+
+def test_a_host_leaves_and_joins(fleet: Fleet) -> None:
+    with fleet.load() as load:
+        fleet.write(SECOND)
+        fleet.run(limit=LB)
+        assert fleet.states() == {FIRST: "UP"}
+        fleet.hosts[SECOND].out("systemctl stop nginx")
+        fleet.write()
+        # A host that is not healthy gets nothing, and the balancer's checks say so.
+        run = fleet.attempt(limit=LB)
+        assert run.status == 1
+        assert f"{SECOND} gets no requests: DOWN" in run.stderr
+        fleet.hosts[SECOND].out("systemctl start nginx")
+        until(lambda: fleet.states() == {FIRST: "UP", SECOND: "UP"})
+    assert load.requests > 100
+    assert load.failures == []
+
+
+def test_hosts_know_the_client_and_nobody_else_reaches_them(fleet: Fleet) -> None:
+    with socket.create_connection((fleet.lb.address, 443)) as connection:
+        mine = connection.getsockname()[0]
+    facts = fleet.echo({"X-Forwarded-For": "192.0.2.1", "X-Forwarded-Proto": "http"})
+    assert facts["address"] == mine
+    assert facts["scheme"] == "https"
+    logs = [
+        fleet.hosts[name].out("cat /var/log/nginx/hello.access.log") for name in (FIRST, SECOND)
+    ]
+    assert any(re.search(rf'^{re.escape(mine)} .*"POST /echo', text, re.M) for text in logs)
+    for name in (FIRST, SECOND):
+        with pytest.raises(TimeoutError):
+            socket.create_connection((fleet.hosts[name].address, 80), timeout=1)
+    # Only they may say who the client is, and only known names get an answer.
+    assert fleet.lb.get("/x?y=1", DOMAIN, allow_redirects=False).headers["Location"] == (
+        f"https://{DOMAIN}/x?y=1"
+    )
+
+
+def test_releases_and_changes_under_load(fleet: Fleet) -> None:
+    before = {name: fleet.hosts[name].live("hello") for name in (FIRST, SECOND)}
+    with fleet.load() as load:
+        version(fleet.source, "another one")
+        fleet.run("playbooks/release.py", limit=f"{FIRST},{SECOND}")
+        fleet.more[LB] = {"haproxy": {"balance": "leastconn", "stats_port": 8404}}
+        fleet.write()
+        assert "balancer | configuration" in fleet.run(limit=LB).changed
+        for name in (FIRST, SECOND):
+            fleet.more[name]["nginx"] = {"keepalive_timeout": 30}
+        fleet.write()
+        assert "nginx | configuration" in fleet.run().changed
+    assert all(fleet.hosts[name].live("hello") != live for name, live in before.items())
+    assert load.requests > 500
+    assert load.failures == []
+    assert "balance leastconn" in inside(fleet.lb, "cat /etc/groundcrew/haproxy/haproxy.cfg")
+
+
+def restarted(host: LabHost) -> None:
+    """Starts the host again once it has stopped: a lab host cannot do that itself."""
+    subprocess.run(["docker", "wait", host.container], check=True, capture_output=True)
+    host.power_on()
+
+
+def test_hosts_restart_one_after_the_other(fleet: Fleet) -> None:
+    web = [fleet.hosts[name] for name in (FIRST, SECOND)]
+    with ThreadPoolExecutor() as pool, fleet.load() as load:
+        again = [pool.submit(restarted, host) for host in web]
+        run = fleet.run("playbooks/reboot.py", limit=f"{FIRST},{SECOND}")
+        for item in again:
+            item.result(timeout=60)
+    assert re.findall(r"\[(\S+)\] has restarted", run.stderr) == [FIRST, SECOND]
+    assert load.failures == []
+    assert fleet.states() == {FIRST: "UP", SECOND: "UP"}
+
+
+@pytest.mark.skipif(not FULL, reason="bin/test --full runs it")
+def test_packages_are_upgraded_one_host_after_the_other(fleet: Fleet) -> None:
+    names = f"{FIRST},{SECOND}"
+    assert "has no package to upgrade" in fleet.run("playbooks/upgrade.py", limit=names).stderr
+    for name in (FIRST, SECOND):
+        inside(fleet.hosts[name], OLDER)
+    with fleet.load() as load:
+        run = fleet.run("playbooks/upgrade.py", limit=names)
+    assert re.findall(r"\[(\S+)\] has new packages", run.stderr) == [FIRST, SECOND]
+    for name in (FIRST, SECOND):
+        assert "0.9" not in inside(fleet.hosts[name], "dpkg-query -W -f '${Version}' cowsay")
+    assert load.failures == []
+    assert fleet.states() == {FIRST: "UP", SECOND: "UP"}
+
+
+def test_a_host_is_lost(fleet: Fleet) -> None:
+    with fleet.load() as load:
+        fleet.hosts[SECOND].lose_power()
+        lost = time.monotonic()
+        until(lambda: fleet.states()[SECOND].startswith("DOWN"))
+        assert time.monotonic() - lost < 3
+        time.sleep(2)
+        # Nothing takes the last host away.
+        run = fleet.attempt("playbooks/reboot.py", limit=FIRST)
+        assert run.status == 1
+        assert f"{FIRST} would be the next, but {SECOND}" in run.stderr
+        fleet.hosts[SECOND].power_on()
+        until(lambda: fleet.states()[SECOND] == "UP")
+    assert load.repeatable == []
+
+
+def test_a_host_that_somebody_has_taken_out(fleet: Fleet) -> None:
+    fleet.talk(f"set server app-hello/{FIRST} state drain")
+    run = fleet.attempt("playbooks/verify.py", limit=LB)
+    assert run.status == 1
+    assert f"{FIRST} gets no requests: DRAIN" in run.stderr
+    assert re.search(rf"hello +{FIRST} +DRAIN", fleet.run("playbooks/status.py", limit=LB).stderr)
+    assert fleet.run(limit=LB).changed == ["balancer | no host is left out"]
+    file = "/etc/groundcrew/haproxy/haproxy.cfg"
+    inside(fleet.lb, f"sed -i '/server {SECOND}/d' {file}; systemctl reload haproxy")
+    until(lambda: SECOND not in fleet.states())
+    run = fleet.attempt("playbooks/verify.py", limit=LB)
+    assert run.status == 1
+    assert f"{SECOND} is missing" in run.stderr
+    fleet.run(limit=LB)
+    assert fleet.states() == {FIRST: "UP", SECOND: "UP"}

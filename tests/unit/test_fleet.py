@@ -1,0 +1,303 @@
+"""Balancers: who is behind them, what is refused, the configuration, and what verify says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from groundcrew.results.result import Status
+from groundcrew.roles import combined
+from groundcrew.roles.haproxy import builders, on_host, rolling, state_file
+from groundcrew.roles.haproxy.checks import balancer, status
+from groundcrew.roles.settings import HostSettings
+from groundcrew.settings import SettingsError
+from groundcrew.verify.seen import Seen, View
+from tests.unit.project import Project
+
+TLS = "tls: {certificate: {type: self-signed}}\n"
+HEADER = "# " + " ".join(["be_id", "be_name", "srv_id", "srv_name", "srv_addr", *"x" * 20])
+RUNNING = f"""\
+1
+{HEADER}
+4 app-shop 1 web1 10.0.0.2 2 0 1 1 61 15 3 3 6 0 0 0 - 80 - 0 0 - - 0
+4 app-shop 2 gone 10.0.0.9 2 0 1 1 61 15 3 3 6 0 0 0 - 80 - 0 0 - - 0
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A balancer and two hosts behind it."""
+    made = Project(tmp_path)
+    made.hosts = {
+        "lb1": (["lb"], {"ssh_hostname": "10.0.0.1"}),
+        "web1": (["web"], {"ssh_hostname": "10.0.0.2", "apps": ["shop"]}),
+        "web2": (["web"], {"ssh_hostname": "192.0.2.3", "address": "10.0.0.3", "apps": ["shop"]}),
+    }
+    made.app(more=TLS)
+    return made
+
+
+def load(project: Project) -> dict[str, HostSettings]:
+    return {name: item.settings for name, item in project.load().items()}
+
+
+def refusals(project: Project) -> str:
+    with pytest.raises(SettingsError) as error:
+        project.load()
+    return str(error.value)
+
+
+def test_the_balancer_ends_https_and_hosts_trust_it_alone(project: Project) -> None:
+    loaded = load(project)
+    [item] = loaded["lb1"].place.balanced
+    assert [(server.name, server.address, server.port) for server in item.servers] == [
+        ("web1", "10.0.0.2", 80),
+        ("web2", "10.0.0.3", 80),
+    ]
+    assert item.settings.tls
+    web = loaded["web1"]
+    assert web.app["shop"].tls is None
+    assert web.app["shop"].scheme == "https"
+    assert "Strict-Transport-Security" in web.app["shop"].headers
+    assert web.nginx.trusted_proxies == ("10.0.0.1",)
+    assert combined.tls_sites(web) == {}
+    assert list(combined.tls_sites(loaded["lb1"])) == ["shop"]
+    assert project.load()["lb1"].certificates["shop"]
+
+
+def test_ports_of_hosts_are_open_to_balancers_alone(project: Project) -> None:
+    project.hosts["web2"][1]["firewall"] = {
+        "allow": {
+            "http": {"ports": [80, 8080]},
+            "office": {"ports": [80], "from": ["192.0.2.0/24"]},
+        }
+    }
+    loaded = load(project)
+    opened = combined.firewall(loaded["web1"]).allow
+    assert [(rule.ports, rule.sources) for rule in opened.values() if rule] == [
+        ((80,), ("10.0.0.1/32",))
+    ]
+    rules = combined.firewall(loaded["web2"]).allow
+    assert {name: (rule.ports, rule.sources) for name, rule in rules.items() if rule} == {
+        "http": ((80,), ("10.0.0.1/32",)),
+        "http-others": ((8080,), ()),
+        "office": ((80,), ("192.0.2.0/24",)),
+    }
+    ports = {port.number: port for port in loaded["lb1"].brought.ports if port.opened == ()}
+    assert {80, 443} <= ports.keys()
+
+
+def test_nothing_changes_without_a_balancer(project: Project) -> None:
+    del project.hosts["lb1"]
+    web = load(project)["web1"]
+    assert web.app["shop"].tls
+    assert not web.place.behind
+    assert web.nginx.trusted_proxies == ()
+
+
+def test_only_chosen_applications_are_balanced(project: Project) -> None:
+    project.app("other", text="source: {directory: src}\nentry: a:b\ndomains: [other.test]\n")
+    project.hosts["web1"][1]["apps"] = ["shop", "other"]
+    project.hosts["lb1"][1]["haproxy"] = {"apps": ["shop"]}
+    loaded = load(project)
+    assert [item.app for item in loaded["lb1"].place.balanced] == ["shop"]
+    assert list(loaded["web1"].place.behind) == ["shop"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"web1": ("apps", []), "web2": ("apps", [])}, "no host runs an application that lb1"),
+        ({"lb1": ("haproxy", {"apps": ["shpo"]})}, 'did you mean "shop"'),
+        ({"lb1": ("haproxy", {"tls_port": 80})}, "80 is used twice"),
+        ({"web1": ("nginx", {"trusted_proxies": ["10.0.0.1"], "proxy_protocol": True})},
+         "send X-Forwarded-For instead"),
+        ({"web1": ("app", {"shop": {"health": {"path": "/up"}}})}, "health differs between web1"),
+        ({"web1": ("app", {"shop": {"nginx": {"locations": {"/": {"allow": []}}}}})},
+         "the balancers must be able to ask for it"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(
+    project: Project, change: Mapping[str, tuple[str, Any]], told: str
+) -> None:
+    for host, (key, value) in change.items():
+        project.hosts[host][1][key] = value
+    assert told in " ".join(refusals(project).split())
+
+
+def test_a_balancer_runs_no_applications(project: Project) -> None:
+    project.hosts["lb1"] = (["lb", "web"], {"ssh_hostname": "10.0.0.1", "apps": ["shop"]})
+    assert "take lb1 out of one of the groups web and lb" in " ".join(refusals(project).split())
+
+
+def test_a_domain_of_two_applications(project: Project) -> None:
+    project.app("other", more=TLS)
+    project.hosts["web2"][1]["apps"] = ["other"]
+    assert 'belongs to application "other"' in " ".join(refusals(project).split())
+
+
+def test_the_scheme_is_told_by_the_balancer(project: Project) -> None:
+    project.app(more="nginx: {forwarded_proto: https}\n")
+    assert "leave it out" in refusals(project)
+
+
+def test_several_balancers_cannot_answer_a_ca_by_a_file(project: Project) -> None:
+    project.app(more="tls: {certificate: {type: acme}}\n")
+    for name in project.hosts:
+        project.hosts[name][1]["tls"] = {"acme": {"agree_tos": True}}
+    assert "backend acme" in configuration(project)
+    project.hosts["lb2"] = (["lb"], {"ssh_hostname": "10.0.0.4", **project.hosts["lb1"][1]})
+    assert "set tls.certificate.dns" in " ".join(refusals(project).split())
+
+
+def configuration(project: Project) -> str:
+    settings = load(project)["lb1"]
+    return builders.configuration(settings.haproxy, settings.place, "intermediate")
+
+
+def test_the_configuration(project: Project) -> None:
+    text = configuration(project)
+    assert "server web1 10.0.0.2:80 check" in text
+    assert "server web2 10.0.0.3:80 check" in text
+    assert "http-request set-header X-Forwarded-For %[src]" in text
+    assert "option idle-close-on-response" in text
+    assert "strict-sni" in text
+    # Its name is that of its content.
+    name = next(line.split()[1] for line in text.splitlines() if "description" in line)
+    assert name == builders.digest_of(text.replace(f"description {name}", "description "))
+
+
+def test_paths_lead_to_applications(project: Project) -> None:
+    project.app("blog", more=f"prefix: /blog\n{TLS}")
+    project.hosts["web2"][1]["apps"] = ["blog"]
+    lines = configuration(project).splitlines()
+    rules = [line.strip() for line in lines if "use_backend" in line]
+    assert [rule.split()[1] for rule in rules] == ["app-blog", "app-blog", "app-shop"]
+    assert "{ path_beg /blog/ }" in rules[1]
+
+
+def test_new_hosts_are_down_until_they_answer() -> None:
+    wanted = "backend app-shop\n server web1 10.0.0.2:80 check\n server web2 10.0.0.3:80 check\n"
+    first, second = state_file.merged(wanted, RUNNING).splitlines()[2:]
+    assert first == RUNNING.splitlines()[2]
+    fields = second.split(" ")
+    assert len(fields) == len(first.split(" "))
+    assert fields[1:6] == ["app-shop", "0", "web2", "10.0.0.3", "0"]
+
+
+def test_a_host_with_another_address_is_new() -> None:
+    wanted = "backend app-shop\n server web1 10.0.0.7:80 check\n"
+    [line] = state_file.merged(wanted, RUNNING).splitlines()[2:]
+    assert line.split(" ")[4:6] == ["10.0.0.7", "0"]
+
+
+def server(name: str, state: str = "UP", weight: int = 1, more: int = 2) -> dict[str, Any]:
+    return {
+        "backend": "app-shop", "server": name, "status": state, "check": "L7OK", "weight": weight,
+        "current": 0, "requests": 9, "since": 5, "more": more,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("servers", "told"),
+    [
+        ([server("web1"), server("web2")], None),
+        ([server("web1")], "web2 is missing"),
+        ([server("web1"), server("web2", "DRAIN")], "web2 gets no requests: DRAIN"),
+        ([server("web1"), server("web2", weight=0)], "web2 gets no requests: its weight"),
+        ([server("web1"), server("web2", more=0)], "web2 is up and gets no requests"),
+        ([server("web1"), server("web2"), server("web3")], "web3 is no host"),
+    ],
+)
+def test_verify_names_hosts_without_requests(
+    project: Project, servers: list[dict[str, Any]], told: str | None
+) -> None:
+    balanced = load(project)["lb1"].place.balanced
+    report = {"version": "3", "loaded": True, "connections": 1, "servers": servers, "errors": {}}
+    seen = Seen(View("10.0.0.1"), {"haproxy": report})
+    _, result = balancer(balanced, seen)
+    assert result.status is (Status.FAIL if told else Status.OK)
+    assert (told or "web1, web2") in result.detail
+    lines = list(status(balanced, report))
+    assert ("missing" in "\n".join(lines)) is (len(servers) == 1)
+
+
+def test_another_configuration_than_on_disk_is_told(project: Project) -> None:
+    balanced = load(project)["lb1"].place.balanced
+    servers = [server("web1"), server("web2")]
+    report = {"version": "3", "loaded": False, "connections": 1, "servers": servers}
+    first, _ = balancer(balanced, Seen(View("10.0.0.1"), {"haproxy": report}))
+    assert first.status is Status.FAIL
+
+
+class Talk:
+    """A HAProxy with two hosts."""
+
+    def __init__(self, second: str = "UP") -> None:
+        self.states = {"web1": "UP", "web2": second}
+        self.told: list[str] = []
+
+    def __call__(self, path: str, command: str) -> str:
+        del path
+        if command == "show stat":
+            keys = (
+                "# pxname,svname,scur,stot,status,weight,lastchg,check_status,last_chk,check_desc"
+            )
+            rows = [
+                f"app-shop,{name},0,1,{state},1,5,L7OK,," for name, state in self.states.items()
+            ]
+            return "\n".join([keys, *rows, "app-shop,BACKEND,0,1,UP,1,5,,,", ""])
+        self.told.append(command)
+        word, _, rest = command.partition(" server app-shop/")
+        if word == "set" and rest.split()[1] == "state":
+            name, _, state = rest.split()
+            self.states[name] = "UP" if state == "ready" else state.upper()
+        return ""
+
+
+def request(*hosts: str) -> dict[str, Any]:
+    return {"socket": "", "hosts": list(hosts), "drain": 1, "seconds": 1,
+            "servers": {"app-shop": ["web1", "web2"]}}  # fmt: skip
+
+
+def test_a_host_is_drained_and_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = Talk()
+    monkeypatch.setattr(on_host, "talk", talk)
+    assert on_host.drain(request("web1")) == []
+    assert talk.states == {"web1": "DRAIN", "web2": "UP"}
+    assert on_host.down(request("web2")) == ["web1 (shop): DRAIN, L7OK"]
+    assert on_host.ready(request("web1")) == []
+    assert talk.states == {"web1": "UP", "web2": "UP"}
+
+
+def test_the_last_healthy_host_is_not_drained(monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = Talk("DOWN")
+    monkeypatch.setattr(on_host, "talk", talk)
+    with pytest.raises(on_host.BalancerError, match="shop would have no healthy host left"):
+        on_host.drain(request("web1"))
+    assert talk.told == []
+
+
+def test_what_is_taken_out_is_put_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    talk = Talk("MAINT")
+    monkeypatch.setattr(on_host, "talk", talk)
+    asked = {**request(), "socket": str(tmp_path)}
+    [line] = on_host.differences(asked)
+    assert "web2 gets requests of shop again" in line
+    on_host.converge(asked)
+    assert on_host.differences(asked) == []
+
+
+def test_hosts_that_leave_are_drained_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = Talk()
+    monkeypatch.setattr(on_host, "talk", talk)
+    on_host.release({**request(), "servers": {"app-shop": ["web1"]}})
+    assert talk.told == ["set server app-shop/web2 state drain"]
+
+
+def test_the_first_host_goes_alone_and_balancers_last() -> None:
+    plan = rolling.Plan("reboot", ["a", "b", "c", "d"], ["db1", "lb1"], {}, 2, 0, 60)
+    assert plan.batches == [("a",), ("b", "c"), ("d",), ("db1",), ("lb1",)]
