@@ -35,7 +35,7 @@ for _group, _hosts in _lab.running().items():
         (_name, {{**_data, **_more[_name]}}) for _name, _data in _hosts if _name in _more
     ]
 """
-RATE = 40
+RATE = 24
 CA = ROOT / ".groundcrew" / "ca" / "ca.pem"
 OLDER = """\
 cd $(mktemp -d) && mkdir -p cowsay/DEBIAN && printf '%s\\n' 'Package: cowsay' 'Version: 0.9' \\
@@ -225,7 +225,7 @@ def test_releases_and_changes_under_load(fleet: Fleet) -> None:
         fleet.write()
         assert "nginx | configuration" in fleet.run().changed
     assert all(fleet.hosts[name].live("hello") != live for name, live in before.items())
-    assert load.requests > 500
+    assert load.requests > 200
     assert load.failures == []
     assert "balance leastconn" in inside(fleet.lb, "cat /etc/groundcrew/haproxy/haproxy.cfg")
 
