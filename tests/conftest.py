@@ -7,11 +7,13 @@ from __future__ import annotations
 import pyinfra_cli  # noqa: F401
 import pytest
 
-from groundcrew.adapter import post_quantum
+from groundcrew.adapter import directories, post_quantum
 from tests import lanes
 
 # testinfra logs in with paramiko too.
 post_quantum.install()
+# pytest removes large trees, and the code under test walks them.
+directories.install()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -48,7 +48,7 @@ def process(name: bytes) -> Iterator[int]:
 
 def test_a_name_that_is_no_text() -> None:
     with process(b"\xff\x1b[2J") as pid:
-        assert on_host.processes({"apps": []}) == {}
+        assert on_host.processes({"apps": [], "serving_units": []}) == {}
         found = inspect_resources.describe(Path(f"/proc/{pid}"))
     assert (found["pid"], found["name"]) == (pid, "\ufffd\\x1b[2J")
 
