@@ -56,8 +56,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, bookworm: LabHost) -> Iter
     )
     change(
         folder / "deploy.py",
-        "# Hosts that run applications.",
-        f"{line}\n# Hosts that run applications.",
+        "# Hosts that run applications, or have sites of roles.",
+        f"{line}\n# Hosts that run applications, or have sites of roles.",
     )
     data = host_data(hosts.find(bookworm.name))
     (folder / "inventory/prod.py").write_text(f"web = [({bookworm.name!r}, {data!r})]\n")
