@@ -204,9 +204,12 @@ def test_logs_are_followed_over_a_release_and_a_rotation(
 ) -> None:
     output = tmp_path / "log"
     with output.open("w") as file:
+        # Whatever started the tests may ignore Ctrl-C, which programs inherit.
         started = subprocess.Popen(
-            [*COMMAND, "logs", "-f", "-n", "1", "-i", inventory, "hello"], stdout=file
-        )
+            ["env", "--default-signal=INT", *COMMAND, "logs", "-f", "-n", "1", "-i", inventory,
+             "hello"],
+            stdout=file,
+        )  # fmt: skip
     try:
         wait(output, "nginx access: ")
         bookworm.get("/followed-1", "hello.test")
