@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from groundcrew.metrics import HOST, HOSTS, Rule
-from groundcrew.roles.backup.checks import DRILL_AGE, FILES_AGE
+from groundcrew.roles.backup.checks import DRILL_AGE, FILES_AGE, RETENTION_AGE
 from groundcrew.roles.backup.settings import BackupSettings
 
 FILES = "app:.+|host"
@@ -52,6 +52,15 @@ def rules(settings: BackupSettings) -> Iterator[Rule]:
         "warning",
         "no backup of {{ $labels.instance }} has been restored for {{ $value | humanizeDuration }}",
         "playbooks/drill.py does it now.",
+    )
+    yield Rule(
+        "RetentionOld",
+        f"time() - groundcrew_backup_retention_seconds{{{HOSTS}}} > {RETENTION_AGE}",
+        HOUR,
+        "warning",
+        "old backups of {{ $labels.instance }} at {{ $labels.target }} have not been removed for "
+        "{{ $value | humanizeDuration }}",
+        "journalctl -u 'groundcrew-backup-*' tells why; the target fills up meanwhile.",
     )
     yield Rule(
         "BackupTargetFull",

@@ -253,6 +253,9 @@ CASES = {
     "DrillOld": Case(
         _backup("drill_seconds", f"-{8 * DAY}+0x90"), _backup("drill_seconds", "0+0x90"), 80
     ),
+    "RetentionOld": Case(
+        _backup("retention_seconds", f"-{4 * DAY}+0x90"), _backup("retention_seconds", "0+0x90"), 80
+    ),
     "BackupTargetFull": Case(_target(5), _target(50), 80),
     "MessagesFailing": _one(FAILED, "0+1x20", "4+0x20"),
     "MonitoringBroken": _one(f"prometheus_config_last_reload_successful{{{WEB}}}", NO, YES),
