@@ -67,7 +67,7 @@ def panel(board: Board, title: str, *queries: Query, **values: object) -> Panel:
     return Panel(board, title, tuple(queries), **values)  # type: ignore[arg-type]
 
 
-def in_order(found: Sequence[Panel]) -> list[Panel]:
+def in_order(panels: Sequence[Panel]) -> list[Panel]:
     """Figures and tables first, as they are what one looks for first."""
     rank = {"number": 0, "table": 1}
-    return sorted(found, key=lambda item: rank.get(item.kind, 2))
+    return sorted(panels, key=lambda item: rank.get(item.kind, 2))

@@ -257,8 +257,8 @@ class MonitoringSettings(GroupSettings):
         """The dashboards, on hosts of the group."""
         from groundcrew.roles.monitoring.dashboards import site  # noqa: PLC0415 - it needs this module
 
-        found = site(self) if "monitoring" in place.groups else None
-        return [found] if found else []
+        dashboards = site(self) if "monitoring" in place.groups else None
+        return [dashboards] if dashboards else []
 
     def contradictions(self, host: HostView) -> Iterable[tuple[tuple[str, ...], str]]:
         """What the site of the dashboards and the backups have in common with applications."""
