@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,8 @@ def arranged(name: str, hosts: Hosts) -> tuple[HostSettings, list[Contradiction]
     mine = {app: item for app, item in settings.app.items() if app in chosen}
     if not mine:
         return settings, []
-    problems = list(_of_host(settings, mine))
+    unknown = _unknown(settings, balancers)
+    problems = [unknown] if unknown else list(_of_host(settings, mine))
     return settings if problems else _behind(settings, mine, hosts, balancers), problems
 
 
@@ -57,6 +58,19 @@ def _running(app: str, hosts: Hosts) -> list[str]:
 
 def _address(settings: HostSettings, name: str) -> str:
     return numeric(next(item.address for item in settings.place.hosts if item.name == name))
+
+
+def _unknown(settings: HostSettings, names: Iterable[str]) -> Contradiction | None:
+    """The first host whose address this machine cannot resolve."""
+    for name in names:
+        try:
+            _address(settings, name)
+        except UnknownAddressError as error:
+            return ("haproxy",), (
+                f'{name} would be reached at "{error}", which this machine cannot resolve: set '
+                f"`address` of {name} in the inventory"
+            )
+    return None
 
 
 def _seen(app: AppSettings, balancer: HostSettings) -> AppSettings:
@@ -132,16 +146,10 @@ def _of_balancer(name: str, hosts: Hosts, balancers: list[str]) -> Iterator[Cont
     chosen = {app: _seen(hosts[_running(app, hosts)[0]].app[app], settings)
               for app in selected(settings, hosts)}  # fmt: skip
     yield from _clashes(chosen, hosts)
-    for host in (host for app in chosen for host in _running(app, hosts)):
-        try:
-            _address(settings, host)
-        except UnknownAddressError as error:
-            yield (
-                ("haproxy",),
-                f'{host} would be reached at "{error}", which this machine cannot resolve: set '
-                f"`address` of {host} in the inventory",
-            )
-            return
+    unknown = _unknown(settings, [host for app in chosen for host in _running(app, hosts)])
+    if unknown:
+        yield unknown
+        return
     if len(balancers) > 1:
         for app, item in chosen.items():
             certificate = item.tls.certificate if item.tls else None

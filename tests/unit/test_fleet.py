@@ -128,6 +128,14 @@ def test_what_is_refused(
     assert told in " ".join(refusals(project).split())
 
 
+@pytest.mark.parametrize("name", ["lb1", "web1"])
+def test_an_address_that_nobody_knows(project: Project, name: str) -> None:
+    project.hosts[name][1]["ssh_hostname"] = "nowhere.invalid"
+    told = refusals(project)
+    assert f'{name} would be reached at "nowhere.invalid", which this machine cannot' in told
+    assert f"set `address` of {name} in the inventory" in told
+
+
 def test_a_balancer_runs_no_applications(project: Project) -> None:
     project.hosts["lb1"] = (["lb", "web"], {"ssh_hostname": "10.0.0.1", "apps": ["shop"]})
     assert "take lb1 out of one of the groups web and lb" in " ".join(refusals(project).split())
