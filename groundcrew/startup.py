@@ -10,7 +10,7 @@ from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import BaseStateCallback, State
 
 from groundcrew import offline, profile
-from groundcrew.adapter import call_order, connections, directories
+from groundcrew.adapter import call_order, connections, directories, read_ahead
 from groundcrew.adapter import state as states
 from groundcrew.console import ending
 from groundcrew.project import PACKAGE
@@ -76,6 +76,7 @@ def install(
     connections.install()
     call_order.install()
     directories.install()
+    read_ahead.install()
     needs = {PROJECT / name: tuple(items) for name, items in (reads or {}).items()}
     playbooks = [*(PROJECT / name for name in without_hosts), *LISTS]
     needs |= dict.fromkeys(LISTS, ())

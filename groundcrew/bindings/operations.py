@@ -16,6 +16,7 @@ from groundcrew.bindings.bound import ca_file, certificate_file
 from groundcrew.bindings.facts import ServerStates, StoredLogin, command
 from groundcrew.contract import ServerState
 from groundcrew.manifest.paths import AppPaths
+from groundcrew.read_first import reading_first
 from groundcrew.releases.undo import connector_arguments
 
 DIGESTS = "groundcrew_login_digests"
@@ -23,6 +24,7 @@ Commands = Generator[StringCommand | FunctionCommand, None, None]
 
 
 @operation()
+@reading_first
 def contents(states: Sequence[ServerState], given: Sequence[Link] = ()) -> Commands:
     """Brings what the servers of the host contain to its wanted state: one fact, and one command if
     anything differs.
@@ -48,6 +50,7 @@ def contents(states: Sequence[ServerState], given: Sequence[Link] = ()) -> Comma
 
 
 @operation()
+@reading_first
 def logins(bindings: Sequence[Link]) -> Commands:
     """Fetches the logins that other hosts provide, unless the host has them already. They go
     through this process alone, and to nothing that is logged.

@@ -11,12 +11,14 @@ from pyinfra.api.command import PyinfraCommand
 from groundcrew.accounts import Group, User, commands
 from groundcrew.facts.accounts import Accounts
 from groundcrew.operations.guard import refuse
+from groundcrew.read_first import reading_first
 from groundcrew.takeover import Claim
 
 __all__ = ["Group", "User", "manage"]
 
 
 @operation()
+@reading_first
 def manage(
     groups: Sequence[Group] = (), users: Sequence[User] = (), claims: Sequence[Claim] = ()
 ) -> Generator[PyinfraCommand, None, None]:

@@ -14,9 +14,11 @@ from pyinfra.facts.apt import noninteractive_apt
 
 from groundcrew import record
 from groundcrew.facts.apt import STAMP, Apt, AptState, Removable
+from groundcrew.read_first import reading_first
 
 
 @operation()
+@reading_first
 def packages(
     packages: Sequence[str],
     cache_time: int = 86400,

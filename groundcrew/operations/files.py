@@ -27,6 +27,7 @@ from groundcrew.entries import (
     tokens,
 )
 from groundcrew.facts.files import Paths
+from groundcrew.read_first import reading_first
 from groundcrew.remote.printable import printable
 
 __all__ = ["Absent", "Directory", "Entry", "File", "Link", "Purge", "manage"]
@@ -36,6 +37,7 @@ EntriesArgument = Sequence[Entry] | Callable[[], Sequence[Entry]]
 
 
 @operation()
+@reading_first
 def manage(entries: EntriesArgument, validate: str | None = None) -> Commands:
     """Brings paths to the state that the entries describe: one fact, and one command if any
     differs.

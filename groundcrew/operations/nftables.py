@@ -19,12 +19,14 @@ from groundcrew.facts.files import Paths
 from groundcrew.facts.nftables import Nftables, NftablesState, digest_file, unit
 from groundcrew.operations import guard
 from groundcrew.operations.files import print_differences
+from groundcrew.read_first import facts_together, reading_first
 from groundcrew.templates import render
 
 DIRECTORY = "/etc/nftables.d"
 
 
 @operation()
+@reading_first
 def ruleset(
     table: str,
     content: Callable[[NftablesState], str],
@@ -43,14 +45,15 @@ def ruleset(
       operation
     + users: function that returns the users that log in to prove that the host can still be reached
     """
-    state = host.get_fact(Nftables, table=table)
     path = f"{DIRECTORY}/{table}.nft"
-    states = host.get_fact(
-        Paths,
-        paths=[DIRECTORY, path, unit_file(table)],
-        globs=[guard.trace(table)],
-        content=True,
-    )
+    with facts_together():
+        state = host.get_fact(Nftables, table=table)
+        states = host.get_fact(
+            Paths,
+            paths=[DIRECTORY, path, unit_file(table)],
+            globs=[guard.trace(table)],
+            content=True,
+        )
     try:
         rules = content(state)
     except guard.RefusedError as error:

@@ -9,12 +9,14 @@ from pyinfra.api import StringCommand, operation
 
 from groundcrew import record
 from groundcrew.facts.systemd import Units, timestamp
+from groundcrew.read_first import reading_first
 from groundcrew.units import Wanted, plan, script
 
 Condition = bool | Callable[[], bool]
 
 
 @operation()
+@reading_first
 def service(
     unit: str,
     *,

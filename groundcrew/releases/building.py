@@ -15,6 +15,7 @@ from pyinfra.api import FunctionCommand, operation
 from groundcrew.entries import Entry
 from groundcrew.facts.apps import AppState
 from groundcrew.operations.upload import stage
+from groundcrew.read_first import reading_first
 from groundcrew.releases import apart, resolved
 from groundcrew.releases.apart import Commands
 from groundcrew.releases.plan import ReleasePlan
@@ -38,6 +39,7 @@ from groundcrew.releases.undo import connector_arguments
 
 
 @operation()
+@reading_first
 def build(plans: Sequence[ReleasePlan]) -> Commands:
     """Builds the releases that are missing, in parallel. A failed build leaves nothing behind and
     does not affect other applications.
@@ -47,9 +49,9 @@ def build(plans: Sequence[ReleasePlan]) -> Commands:
     + plans: the releases
     """
     names = [plan.paths.name for plan in plans]
+    states = app_states(names) if names else {}
     if host.state.is_executing:
         apart.begin(host, names)
-    states = app_states(names) if names else {}
     payloads: list[dict[str, Any]] = []
     to_build = []
     for plan in plans:

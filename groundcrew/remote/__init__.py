@@ -40,24 +40,35 @@ def source(program: str, *modules: str) -> str:
     name. Those of a role may import others of their role, by `from groundcrew.roles.ROLE.MODULE
     import`.
     """
-    main = f"{__name__}.{program}"
+    main = module_of(program)
+    texts = [(name, text_of(name)) for name in needed_by(program, *modules)]
+    return _LOADER.format(modules=texts, program=main, text=text_of(main))
+
+
+def module_of(program: str) -> str:
+    """The name of a program's module."""
+    return f"{__name__}.{program}"
+
+
+def needed_by(program: str, *modules: str) -> list[str]:
+    """The modules that are sent with a program, each before those that need it."""
+    main = module_of(program)
     sent: list[str] = []
     for name in (*modules, main):
         sent += [other for other in (*_needed(name), name) if other not in (*sent, main)]
-    texts = [(name, _text(name)) for name in sent]
-    return _LOADER.format(modules=texts, program=main, text=_text(main))
+    return sent
 
 
 def _needed(module: str) -> list[str]:
     """The modules that a module imports, recursively, each before those that need it."""
     modules: list[str] = []
-    for name in _IMPORT.findall(_text(module)):
+    for name in _IMPORT.findall(text_of(module)):
         modules += [other for other in (*_needed(name), name) if other not in modules]
     return modules
 
 
 @cache
-def _text(module: str) -> str:
+def text_of(module: str) -> str:
     """The text of a module, located as an import would locate it, but not executed."""
     package, _, name = module.rpartition(".")
     if package == __name__:
@@ -88,6 +99,22 @@ def script(program: str, *modules: str) -> str:
     return _short(source(program, *modules))
 
 
+class Program(StringCommand):
+    """A command that runs a program of this package, and what it consists of."""
+
+    def __init__(
+        self,
+        *bits: str | QuoteString,
+        program: str,
+        modules: tuple[str, ...],
+        arguments: tuple[str, ...],
+    ) -> None:
+        super().__init__(*bits)
+        self.program = program
+        self.modules = modules
+        self.arguments = arguments
+
+
 def command(
     program: str, *arguments: str, payload: Any = None, modules: tuple[str, ...] = ()
 ) -> StringCommand:
@@ -97,8 +124,8 @@ def command(
     are sent in addition to those that the program imports. `-I -S` isolate the program from the
     host's environment and site packages, and make it start faster.
     """
-    bits = ["python3", "-ISc", QuoteString(script(program, *modules))]
+    bits: list[str | QuoteString] = ["python3", "-ISc", QuoteString(script(program, *modules))]
     bits += [QuoteString(argument) for argument in arguments]
     if payload is None:
-        return StringCommand(*bits)
+        return Program(*bits, program=program, modules=modules, arguments=arguments)
     return StringCommand(*bits, _stdin=json.dumps(payload))

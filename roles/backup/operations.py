@@ -21,6 +21,7 @@ from pyinfra.api import (
 
 from groundcrew import json_file, record, remote
 from groundcrew.operations.guard import refuse
+from groundcrew.read_first import reading_first
 from groundcrew.releases.undo import connector_arguments
 from groundcrew.remote.printable import printable
 
@@ -56,6 +57,7 @@ class Called(FactBase[Any]):
 
 
 @operation()
+@reading_first
 def begin(request: Mapping[str, Any]) -> Commands:
     """Starts the timers, and makes up SSH keys that are missing.
 
@@ -73,6 +75,7 @@ def begin(request: Mapping[str, Any]) -> Commands:
 
 
 @operation()
+@reading_first
 def make_identities(request: Mapping[str, Any]) -> Commands:
     """Makes up SSH keys that are missing, and shows the public ones.
 
@@ -95,6 +98,7 @@ def show_public_keys() -> None:
 
 
 @operation()
+@reading_first
 def first() -> Commands:
     """Makes the first backup, and starts the first drill, which goes on by itself."""
     if host.get_fact(Called, function="has_backups", request={}):

@@ -8,6 +8,7 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
 from groundcrew.facts.base import Base
+from groundcrew.read_first import reading_first
 from groundcrew.roles.base import hardening_files as hardening
 from groundcrew.roles.base.builders import UNITS, base_plan
 from groundcrew.roles.base.files import JOURNALD, RESOLVED, TIMESYNCD
@@ -17,6 +18,7 @@ from groundcrew.services import Service
 
 
 @operation()
+@reading_first
 def system(
     settings: BaseSettings, services: Sequence[Service] = ()
 ) -> Generator[StringCommand, None, None]:

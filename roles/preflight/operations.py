@@ -11,6 +11,7 @@ from pyinfra.api import FunctionCommand, Host, State, operation
 
 from groundcrew import record, terminal
 from groundcrew.facts.resources import Resources
+from groundcrew.read_first import reading_first
 from groundcrew.results import json_report
 from groundcrew.results.result import Check, Status, fail
 from groundcrew.results.table import table
@@ -20,6 +21,7 @@ from groundcrew.roles.preflight.wanted import Wanted
 
 
 @operation()
+@reading_first
 def look(
     settings: PreflightSettings, wanted: Wanted, every: bool
 ) -> Generator[FunctionCommand, None, None]:

@@ -8,6 +8,7 @@ from pyinfra import host
 from pyinfra.api import StringCommand, deploy, operation
 from pyinfra.facts.files import File
 
+from groundcrew.read_first import reading_first
 from groundcrew.roles.python import builders
 from groundcrew.roles.python.settings import PythonSettings
 
@@ -15,6 +16,7 @@ BEGUN = "groundcrew_uv"
 
 
 @operation()
+@reading_first
 def begin_uv(settings: PythonSettings) -> Generator[StringCommand, None, None]:
     """Starts installing uv from the index, pinned by hash, unless that version is installed.
 

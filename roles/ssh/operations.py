@@ -17,6 +17,7 @@ from groundcrew.facts.files import Paths
 from groundcrew.facts.sshd import Sshd
 from groundcrew.operations import guard
 from groundcrew.operations.files import print_differences
+from groundcrew.read_first import facts_together, reading_first
 from groundcrew.roles.ssh import builders
 from groundcrew.roles.ssh.settings import SshSettings
 
@@ -36,6 +37,7 @@ RELOAD = (
 
 
 @operation()
+@reading_first
 def configure(
     settings: SshSettings, admins: Sequence[str]
 ) -> Generator[PyinfraCommand, None, None]:
@@ -52,10 +54,11 @@ def configure(
     if reason := certain_lockout(settings, admins, users):
         yield guard.refuse(reason)
         return
-    state = host.get_fact(Sshd)
-    states = host.get_fact(
-        Paths, paths=[MAIN, DROP_INS, PATH], globs=[guard.trace(GUARD)], content=True
-    )
+    with facts_together():
+        state = host.get_fact(Sshd)
+        states = host.get_fact(
+            Paths, paths=[MAIN, DROP_INS, PATH], globs=[guard.trace(GUARD)], content=True
+        )
     declared = builders.directives(settings, state, admins)
     expected = builders.expected(declared)
     wrong = [name for name in expected if state.effective.get(name, []) != expected[name]]

@@ -9,6 +9,7 @@ from pyinfra.api import StringCommand, operation
 
 from groundcrew.facts.certificates import Certificates
 from groundcrew.manifest.paths import certificate_directory
+from groundcrew.read_first import reading_first
 from groundcrew.roles.tls import builders
 from groundcrew.roles.tls.settings import AcmeSettings
 from groundcrew.sites import Secured
@@ -17,6 +18,7 @@ Commands = Generator[StringCommand, None, None]
 
 
 @operation()
+@reading_first
 def bootstrap(sites: Mapping[str, Secured]) -> Commands:
     """Creates a self-signed placeholder for each site that has no certificate.
 
@@ -31,6 +33,7 @@ def bootstrap(sites: Mapping[str, Secured]) -> Commands:
 
 
 @operation()
+@reading_first
 def issue(
     sites: Mapping[str, Secured], acme: AcmeSettings, front: builders.Front = builders.NGINX
 ) -> Commands:

@@ -12,6 +12,7 @@ from groundcrew import transport
 from groundcrew.entries import Entry, Purge
 from groundcrew.operations import guard
 from groundcrew.operations.files import apply_command, print_differences, read_states
+from groundcrew.read_first import reading_first
 from groundcrew.roles.users import pam
 from groundcrew.roles.users.logins import LoginsSettings
 
@@ -21,6 +22,7 @@ VALIDATE = "visudo -cq"
 
 
 @operation()
+@reading_first
 def access(
     entries: Sequence[Entry], logins: LoginsSettings
 ) -> Generator[PyinfraCommand, None, None]:
