@@ -67,22 +67,26 @@ systemctl restart nginx.service
 for pair in $APPS; do
     app=${pair%%=*}
     release=/srv/$app/releases/${pair#*=}
+    venv=$(readlink "$release/venv")
+    install -d -o "$app-build" -g "$app" "$(dirname "$venv")"
     as_builder() {
         (
             umask 027
-            cd "$release/app"
+            cd /
             exec setpriv --reuid "$app-build" --regid "$app" --clear-groups env -i \
-                HOME="/srv/$app/cache" LANG=C.UTF-8 PATH="$release/venv/bin:/usr/bin:/bin" \
-                VIRTUAL_ENV="$release/venv" UV_CACHE_DIR="/srv/$app/cache/uv" UV_NO_CONFIG=1 \
+                HOME="/srv/$app/cache" LANG=C.UTF-8 PATH="$venv/bin:/usr/bin:/bin" \
+                VIRTUAL_ENV="$venv" UV_CACHE_DIR="/srv/$app/cache/uv" UV_NO_CONFIG=1 \
                 UV_NO_PROGRESS=1 UV_PYTHON_DOWNLOADS=never \
                 SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt "$@"
         )
     }
     step "$app: virtualenv"
-    as_builder "$UV_HOME/bin/uv" venv --quiet --python /usr/bin/python3 "$release/venv"
+    as_builder "$UV_HOME/bin/uv" venv --quiet --python /usr/bin/python3 "$venv"
     as_builder "$UV_HOME/bin/uv" pip install --quiet --require-hashes --compile-bytecode \
         --requirements "$release/requirements.txt"
-    as_builder "$release/venv/bin/python" -m compileall -q -j 0 .
+    chown -R root:root "$(dirname "$venv")"
+    chgrp "$app-build" "$(dirname "$venv")"
+    "$venv/bin/python" -m compileall -q -j 0 "$release/app"
     step "$app: start"
     systemctl enable --quiet --now "$app@${pair#*=}.service"
 done

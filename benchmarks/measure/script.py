@@ -22,8 +22,8 @@ FILES = """cd / && {
     grep -rlI groundcrew etc
     echo etc/issue; echo etc/issue.net
     echo etc/locale.conf; echo etc/default/locale; echo etc/nftables.conf
-    find srv -mindepth 1 \\( -path '*/releases/*/venv' -o -path '*/cache/*' -o -name __pycache__ \
--o -name current \\) -prune -o -print
+    find srv -mindepth 1 \\( -path '*/environments/*/venv' -o -path '*/cache/*' \
+-o -name __pycache__ -o -name current \\) -prune -o -print
     find srv -name current
 } | sort -u | tar --create --no-recursion --files-from=-"""
 

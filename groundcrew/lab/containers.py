@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from groundcrew.lab import engine, image, keys, network, plan, ports
 from groundcrew.lab.checkout import OURS, lock
@@ -18,6 +19,8 @@ from groundcrew.lab.process import LabError, say, tail
 BOOT_SECONDS = 180
 SSHD_SECONDS = 20
 SETTLED = ("running", "degraded")
+INSTANCES = Path("/proc/sys/fs/inotify/max_user_instances")
+DEFAULT_INSTANCES = 128
 AUTHORIZE = (
     "install -d -m 0700 /root/.ssh && umask 077 && cat >/root/.ssh/authorized_keys.new && "
     "mv /root/.ssh/authorized_keys.new /root/.ssh/authorized_keys"
@@ -152,7 +155,24 @@ def _wait_for_systemd(spec: Spec) -> str:
             break
         time.sleep(0.1)
     log = docker("logs", "--tail=15", spec.container, check=False)
-    raise LabError(f"{spec.name}: systemd did not settle:\n{tail(log.stdout + log.stderr)}")
+    raise LabError(
+        f"{spec.name}: systemd did not settle:\n{tail(log.stdout + log.stderr)}\n{many_hosts()}"
+    )
+
+
+def many_hosts() -> str:
+    """Advice if this machine's limit of inotify instances is Linux' default, which about fifteen
+    hosts use up; empty if it is higher."""
+    try:
+        limit = int(INSTANCES.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return ""
+    if limit > DEFAULT_INSTANCES:
+        return ""
+    return (
+        f"If many lab hosts run: fs.inotify.max_user_instances is {limit}, which suffices for "
+        "about fifteen; raise it with `sysctl -w fs.inotify.max_user_instances=1024`"
+    )
 
 
 def _wait_for_sshd(host: Host) -> None:

@@ -1,0 +1,179 @@
+"""groundcrew beside Ansible, by number of hosts and by latency; see benchmarks/README.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.measure import command, lab, machine, plots
+from benchmarks.measure.command import say
+from benchmarks.measure.peer import Peer
+from benchmarks.measure.relay import Relay
+from groundcrew.lab import hosts as lab_hosts
+from groundcrew.lab.inventory import host_data
+
+OURS, PEER, MITOGEN = "groundcrew", "ansible", "ansible, mitogen"
+FIRST, NOOP, LINE = "first run", "nothing to do", "one line of nginx"
+STEPS = (FIRST, NOOP, LINE)
+SITE = "/etc/nginx/conf.d/groundcrew.conf"
+GROUP = {OURS: "bench-g", PEER: "bench-a", MITOGEN: "bench-m"}
+TOTAL = re.compile(r"Grand total +(\d+) +(\S+)")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One run."""
+
+    tool: str
+    hosts: int
+    latency: int
+    """Milliseconds of a round trip."""
+
+    step: str
+    seconds: float
+    changes: int
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the argument parser."""
+    top = command.parser(
+        "benchmarks/fleet",
+        "groundcrew beside Ansible with pipelining, and with mitogen: the first run, a run with "
+        "nothing to do and one with a changed line, by number of hosts and by latency.",
+    )
+    top.add_argument("--hosts", type=int, nargs="+", default=[1, 5], metavar="N")
+    top.add_argument("--latency", type=int, nargs="+", default=[0, 100], metavar="MS")
+    top.add_argument("--repeat", type=int, default=3, help="runs that change nothing or a line")
+    top.add_argument("--no-mitogen", action="store_true", help="without the third competitor")
+    top.add_argument("--plots", type=Path, metavar="FOLDER", help="write SVG files")
+    return top
+
+
+class Groundcrew:
+    """Runs of deploy.py."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.keepalive = 60
+
+    def inventory(self, ports: Mapping[str, tuple[str, int]]) -> str:
+        """Writes an inventory of the hosts and returns its path."""
+        listed = [
+            (name, {**host_data(lab_hosts.find(name)), "ssh_hostname": address, "ssh_port": port,
+                    "ssh_known_hosts_file": str(self.folder / "known_hosts"),
+                    "ssh_strict_host_key_checking": "accept-new"})
+            for name, (address, port) in ports.items()
+        ]  # fmt: skip
+        path = self.folder / "fleet.py"
+        path.write_text(f"web = {listed!r}\n", encoding="utf-8")
+        return str(path)
+
+    def run(self, ports: Mapping[str, tuple[str, int]], *, line: bool) -> tuple[float, int]:
+        """Seconds, and the number of operations that changed something."""
+        self.keepalive += line
+        settings = json.dumps({"keepalive_timeout": self.keepalive})
+        arguments = [self.inventory(ports), "deploy.py", "-y", "--data", f"nginx={settings}"]
+        started = time.time()
+        done = lab.run(["pyinfra", *arguments])
+        seconds = time.time() - started
+        total = TOTAL.findall((done.stdout + done.stderr).decode())
+        if not total:
+            raise lab.BenchmarkError("pyinfra printed no results")
+        return seconds, 0 if total[-1][1] == "-" else int(total[-1][1])
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Runs the benchmark and prints the results. Raises BenchmarkError."""
+    about = machine.describe()
+    print(", ".join(f"{key} {value}" for key, value in about.items()))
+    tools = [OURS, PEER] if options.no_mitogen else [OURS, PEER, MITOGEN]
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory() as folder:
+        lab.fresh(lab.GROUNDCREW, suite=options.suite)
+        lab.pyinfra("deploy.py")
+        peer = Peer(Path(folder), lab.GROUNDCREW)
+        lab.remove(lab.GROUNDCREW)
+        for number in options.hosts:
+            for latency in options.latency:
+                figures += of_fleet(options, tools, (number, latency), peer)
+    for text in lines(figures, tools):
+        print(text)
+    if options.plots:
+        plots.write(figures, tools, options.plots)
+    wrong = [item for item in figures if item.step == NOOP and item.changes]
+    return {
+        "machine": about,
+        "figures": [asdict(item) for item in figures],
+        command.PROBLEMS: [f"{item} changed something" for item in wrong],
+    }
+
+
+def of_fleet(
+    options: argparse.Namespace, tools: Sequence[str], size: tuple[int, int], peer: Peer
+) -> list[Figure]:
+    """The figures of fresh hosts, so many for each tool, with this latency. Tools take turns."""
+    number, latency = size
+    folder = peer.folder
+    names = {tool: [f"{GROUP[tool]}{n}" for n in range(1, number + 1)] for tool in tools}
+    every = [name for tool in tools for name in names[tool]]
+    lab.fresh(*every, suite=options.suite)
+    (folder / "known_hosts").unlink(missing_ok=True)
+    ours = Groundcrew(folder)
+    figures = []
+    steps = [FIRST, *[NOOP, LINE] * options.repeat]
+    with Relay({name: lab.address(name) for name in every}, latency / 1000) as relay:
+        for turn, step in enumerate(steps):
+            if step == LINE:
+                peer.change(SITE, f"# {turn}\n")
+            for tool in tools if turn % 2 else tools[::-1]:
+                ports = {name: relay.ports[name] for name in names[tool]}
+                if tool == OURS:
+                    seconds, changes = ours.run(ports, line=step == LINE)
+                else:
+                    user = "root" if step == FIRST else lab.ADMIN
+                    seconds, changes = peer.run(ports, user, mitogen=tool == MITOGEN)
+                where = f"{number} hosts, {latency} ms, {step}"
+                say(f"{where}: {tool} {seconds:.1f} s, {changes} changes")
+                figures.append(Figure(tool, number, latency, step, seconds, changes))
+    lab.remove(*every)
+    return figures
+
+
+def seconds_of(figures: Sequence[Figure], **what: object) -> float:
+    """Median of the figures with these values."""
+    return median(
+        item.seconds
+        for item in figures
+        if all(getattr(item, key) == value for key, value in what.items())
+    )
+
+
+def lines(figures: Sequence[Figure], tools: Sequence[str]) -> Iterator[str]:
+    """A Markdown table of medians, and how many times as long the others take."""
+    yield ""
+    yield f"| hosts | latency | run | {' | '.join(tools)} |"
+    yield f"| ---: | ---: | --- |{' ---: |' * len(tools)}"
+    for number, latency in dict.fromkeys((item.hosts, item.latency) for item in figures):
+        for step in STEPS:
+            own: float = 0
+            cells = []
+            for tool in tools:
+                seconds = seconds_of(figures, tool=tool, hosts=number, latency=latency, step=step)
+                own = own or seconds
+                ratio = "" if tool == OURS else f" ({seconds / own:.1f} times)"
+                cells.append(f"{seconds:.1f} s{ratio}")
+            yield f"| {number} | {latency} ms | {step} | {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    every_name = [f"{group}{n}" for group in GROUP.values() for n in range(1, 21)]
+    sys.exit(command.run(parser(), measure, lab.GROUNDCREW, *every_name))
