@@ -28,11 +28,12 @@ for pair in $APPS; do
     app=${pair%%=*}
     groupadd --system "$app"
     groupadd --system "$app-web"
+    groupadd --system "$app-build"
     gpasswd --add www-data "$app-web" >/dev/null
     useradd --system --no-create-home --home-dir "/srv/$app/shared/home" \
-        --shell /usr/sbin/nologin --gid "$app" "$app"
+        --shell /usr/sbin/nologin --gid "$app" --groups "$app-build" "$app"
     useradd --system --no-create-home --home-dir "/srv/$app/cache" \
-        --shell /usr/sbin/nologin --gid "$app" "$app-build"
+        --shell /usr/sbin/nologin --gid "$app-build" "$app-build"
 done
 
 step files
@@ -68,12 +69,12 @@ for pair in $APPS; do
     app=${pair%%=*}
     release=/srv/$app/releases/${pair#*=}
     venv=$(readlink "$release/venv")
-    install -d -o "$app-build" -g "$app" "$(dirname "$venv")"
+    install -d -o "$app-build" -g "$app-build" "$(dirname "$venv")"
     as_builder() {
         (
             umask 027
             cd /
-            exec setpriv --reuid "$app-build" --regid "$app" --clear-groups env -i \
+            exec setpriv --reuid "$app-build" --regid "$app-build" --clear-groups env -i \
                 HOME="/srv/$app/cache" LANG=C.UTF-8 PATH="$venv/bin:/usr/bin:/bin" \
                 VIRTUAL_ENV="$venv" UV_CACHE_DIR="/srv/$app/cache/uv" UV_NO_CONFIG=1 \
                 UV_NO_PROGRESS=1 UV_PYTHON_DOWNLOADS=never \

@@ -142,7 +142,7 @@ def _unpack(kit: Path, source: str) -> dict[str, Any]:
         "packages": values["PACKAGES"].split(),
         "uv": uv,
         "nft": "/etc/nftables.d/groundcrew.nft",
-        "groups_of_apps": [name for app in apps for name in (app, f"{app}-web")],
+        "groups_of_apps": [name for app in apps for name in (app, f"{app}-web", f"{app}-build")],
         "users": _users(apps),
         "directories": directories,
         "files": files,
@@ -163,7 +163,14 @@ def _users(apps: Mapping[str, str]) -> list[dict[str, Any]]:
     nginx = {"name": "www-data", "groups": [f"{app}-web" for app in apps], "system": True,
              "home": "/var/www", "shell": shell}  # fmt: skip
     own = [
-        {"name": name, "group": app, "system": True, "home": f"/srv/{app}/{place}", "shell": shell}
+        {
+            "name": name,
+            "group": name,
+            "groups": [f"{app}-build"],
+            "system": True,
+            "home": f"/srv/{app}/{place}",
+            "shell": shell,
+        }
         for app in apps
         for name, place in ((app, "shared/home"), (f"{app}-build", "cache"))
     ]
