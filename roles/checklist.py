@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator
 from pyinfra import host as current_host
 from pyinfra.api import FunctionCommand, operation
 
-from groundcrew.checklist.arrange import Found, arrange
+from groundcrew.checklist.arrange import ResultsBySource, arrange
 from groundcrew.checklist.lines import checklists
 from groundcrew.facts.status import HostStatus
 from groundcrew.manifest.model import AppSettings
@@ -41,7 +41,7 @@ def show(loaded: Loaded[HostSettings]) -> Generator[FunctionCommand, None, None]
     yield from verify.tell("checklist", results, settings.checklist.json_path)
 
 
-def gather(loaded: Loaded[HostSettings]) -> Found:
+def gather(loaded: Loaded[HostSettings]) -> ResultsBySource:
     """The results of every source, of the current host."""
     settings = loaded.settings
     arguments = promises.verify_arguments(loaded)
@@ -119,15 +119,15 @@ def of_status(report: HostStatus, metrics: MetricsSettings) -> Iterator[Check]:
 
 def of_audit(settings: HostSettings, host: str) -> Check:
     """What the last audit found about this host and its applications."""
-    found = earlier.last_audit(ROOT, {host, *settings.app})
+    audit = earlier.last_audit(ROOT, {host, *settings.app})
     again = f"{program('audit')} INVENTORY makes one"
-    if found is None:
+    if audit is None:
         return not_applicable("packages", f"by hand: no audit was made; {again}")
-    if found.result == "not checked":
-        why = found.not_checked[0] if found.not_checked else "nothing was checked"
-        return fail("packages", f"audited {found.at}: {why}; {again}")
-    known = [f"{item.package} {item.version}: {item.names[0]}" for item in found.findings]
-    return judge("packages", [*known, *found.updates][:5], f"nothing known, audited {found.at}")
+    if audit.result == "not checked":
+        why = audit.not_checked[0] if audit.not_checked else "nothing was checked"
+        return fail("packages", f"audited {audit.at}: {why}; {again}")
+    known = [f"{item.package} {item.version}: {item.names[0]}" for item in audit.findings]
+    return judge("packages", [*known, *audit.updates][:5], f"nothing known, audited {audit.at}")
 
 
 def of_load_tests(settings: HostSettings) -> Iterator[Check]:

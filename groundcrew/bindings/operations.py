@@ -32,7 +32,7 @@ def contents(states: Sequence[ServerState], given: Sequence[Link] = ()) -> Comma
     """
     stored = [_on_provider(binding) for binding in given]
     report = host.get_fact(ServerStates, states=states, logins=stored)
-    lines = [f"{title}: {line}" for title, found in report["differences"].items() for line in found]
+    lines = [f"{title}: {line}" for title, texts in report["differences"].items() for line in texts]
     if not lines:
         host.noop("the servers contain what they should")
     else:
@@ -107,8 +107,8 @@ def purge(states: Sequence[ServerState], app: str) -> Commands:
     + states: what the servers must contain
     + app: the application, which no host has any more
     """
-    found = host.get_fact(ServerStates, states=states, logins=[], purge=app)["differences"]
-    lines = [f"{title} {line}" for title, names in found.items() for line in names]
+    differences = host.get_fact(ServerStates, states=states, logins=[], purge=app)["differences"]
+    lines = [f"{title} {line}" for title, names in differences.items() for line in names]
     if not lines:
         host.noop(f"no server has data of {app}")
         return

@@ -69,13 +69,13 @@ def _promote(state: State, host: Host, link: Replication, how: Promotion, planne
         return _call(on, how.module, function, request, arguments)
 
     request = dict(how.request)
-    found = call(host, "ready", request)
-    if not found["recovering"]:
+    lag_now = call(host, "ready", request)
+    if not lag_now["recovering"]:
         # An earlier run has been interrupted, or has done all.
         call(host, "promote", {**request, "target": None, "timeout": 0})
         return _told(link, how, f"{link.replica} has been promoted already.", planned)
     if not planned:
-        if found["reachable"]:
+        if lag_now["reachable"]:
             raise _RefusedError(
                 f"{link.provider} still answers, and would go on accepting writes: make it part of "
                 "the run (without --limit), or stop it first"
@@ -84,9 +84,9 @@ def _promote(state: State, host: Host, link: Replication, how: Promotion, planne
         last = done["last"] or "an unknown time"
         text = f"It has what it had received; the last of it is from {last}."
         return _told(link, how, text, planned)
-    if found["streaming"] and found["seconds"] > how.max_lag:
-        raise _RefusedError(f"{link.replica} is {lag(found)}: wait until it has caught up")
-    if not found["streaming"] and found["reachable"]:
+    if lag_now["streaming"] and lag_now["seconds"] > how.max_lag:
+        raise _RefusedError(f"{link.replica} is {lag(lag_now)}: wait until it has caught up")
+    if not lag_now["streaming"] and lag_now["reachable"]:
         raise _RefusedError(
             f"{link.replica} receives nothing from {link.provider}, which answers: run deploy.py"
         )

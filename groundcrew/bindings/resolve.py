@@ -51,16 +51,16 @@ class Bindings:
 def resolve(members: Iterable[Member], roles: frozenset[str]) -> Bindings:
     """The bindings of all hosts; `roles` are those that applications can need."""
     known = {member.name: member for member in members}
-    found = Bindings([], [])
+    result = Bindings([], [])
     for item in _wanted(known.values()):
         try:
-            found.bindings += _bind(item, known, roles)
+            result.bindings += _bind(item, known, roles)
         except ValueError as error:
             key, message = error.args
             hosts = tuple(member.name for member in item.runs)
-            found.refusals.append(Refusal(item.app, item.need, key, message, hosts))
-    found.refusals += _same_names(found.bindings)
-    return found
+            result.refusals.append(Refusal(item.app, item.need, key, message, hosts))
+    result.refusals += _same_names(result.bindings)
+    return result
 
 
 @dataclass(frozen=True)

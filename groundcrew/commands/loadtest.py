@@ -107,9 +107,9 @@ def load(options: argparse.Namespace) -> int:
     result = run(told, html, progress.tell, during(options, is_url))
     checks = list(judge.checks(result, settings))
     document = str(options.json or ROOT / FOLDER / f"{name}.json")
-    found = [{"name": one.name, "status": one.status, "detail": one.detail} for one in checks]
+    rows = [{"name": one.name, "status": one.status, "detail": one.detail} for one in checks]
     json_file.replace(document, {"ok": passed(checks), "plan": shown(told), **result,
-                                 "checks": found})  # fmt: skip
+                                 "checks": rows})  # fmt: skip
     print("\n".join(summary(result)))
     if advice := judge.hint(result):
         print(advice)

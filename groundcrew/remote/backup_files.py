@@ -93,15 +93,15 @@ def refuse_holes(name: str, app: Data) -> None:
 
 def owners(app: Data) -> dict[str, tuple[int, int]]:
     """The numbers of an application's users and their groups on this host, by name."""
-    found = {}
+    ids = {}
     for key in app["accounts"]:
         try:
             account = pwd.getpwnam(key)
-            found[key] = (account.pw_uid, account.pw_gid)
+            ids[key] = (account.pw_uid, account.pw_gid)
         except KeyError:
             with suppress(KeyError):
-                found[key] = (-1, grp.getgrnam(key).gr_gid)
-    return found
+                ids[key] = (-1, grp.getgrnam(key).gr_gid)
+    return ids
 
 
 def note_owners(name: str, app: Data) -> None:

@@ -53,11 +53,11 @@ class Plan(NamedTuple):
 
     def target(self, name: str | None) -> Store:
         """A target by its name; the first if there is none."""
-        found = [item for item in self.targets if name in (None, item.name)]
-        if not found:
+        targets = [item for item in self.targets if name in (None, item.name)]
+        if not targets:
             known = ", ".join(item.name for item in self.targets)
             raise ValueError(f"there is no target {name} (known: {known})")
-        return found[0]
+        return targets[0]
 
     def of_host(self, host: str, key: str | None = None) -> tuple[Store, ...]:
         """The same targets, with the repositories of another host."""

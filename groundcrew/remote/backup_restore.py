@@ -59,14 +59,14 @@ def store_of(plan: Plan, request: Data) -> Store:
 def wanted(plan: Plan, request: Data) -> list[tuple[str, Data | None]]:
     """The sets of this host that a restore needs: name, and the source; None for files."""
     app, part = request["app"], request["part"]
-    found: list[tuple[str, Data | None]] = [
+    sets: list[tuple[str, Data | None]] = [
         (source["title"], source)
         for source in plan.sources
         if app in source["apps"] and part in (None, source["title"])
     ]
     if app in plan.apps and part in (None, FILES):
-        found.append((f"app:{app}", None))
-    return found
+        sets.append((f"app:{app}", None))
+    return sets
 
 
 def describe(plan: Plan, request: Data) -> list[Data]:
@@ -154,13 +154,13 @@ def _chosen(
     name, source = part
     if name not in begun:
         return choose(store, known, name, at, source)
-    found = [item for item in known if (item.set, item.id) == (name, begun[name])]
-    if not found:
+    matching = [item for item in known if (item.set, item.id) == (name, begun[name])]
+    if not matching:
         raise RestoreError(
             f"target {store.name} no longer has the backup {begun[name][:8]} of {name} that this "
             "restore has begun with"
         )
-    return found[0]
+    return matching[0]
 
 
 def prepare(plan: Plan, request: Data) -> Data:
@@ -293,14 +293,14 @@ def forget(plan: Plan, request: Data) -> Data:
 
 def kept() -> list[Data]:
     """Restores whose replaced data is still kept, and those that have not ended."""
-    found = []
+    restores = []
     for name in sorted(os.listdir(RESTORES)) if os.path.isdir(RESTORES) else ():
         app, _, rest = name.partition(".")
         if rest == "json":
-            found.append({"app": app, "mark": None})
+            restores.append({"app": app, "mark": None})
         elif rest.endswith(".done"):
-            found.append({"app": app, "mark": rest[: -len(".done")]})
-    return found
+            restores.append({"app": app, "mark": rest[: -len(".done")]})
+    return restores
 
 
 def stop(plan: Plan, request: Data) -> Data:

@@ -255,17 +255,17 @@ def made_here(
     """What this host has noted about the newest backup of a set at a target; empty if it has stored
     none there yet. None if the backup is not the one that it has stored last. `states` are those
     from before and after the target was asked: another backup may be made meanwhile."""
-    found = [
+    own_notes = [
         item
         for state in states
         for key in ("sets", "begun")
         if (item := state.get(key, {}).get(set_name, {}).get(target))
     ]
-    if not found:
+    if not own_notes:
         return {}
     fitting = (
         item
-        for item in found
+        for item in own_notes
         if item["until"] == until and id_.startswith(item.get("snapshot", ""))
     )
     return next(fitting, None)

@@ -186,7 +186,7 @@ class Store(NamedTuple):
     def locks(self) -> list[Lock]:
         """The locks in the repository. Raises StoreError."""
         ids = self.told("list", "locks", "--no-lock", seconds=self.patience).split()
-        return [found for item in ids if (found := self._lock(item))]
+        return [lock for item in ids if (lock := self._lock(item))]
 
     def _lock(self, id_: str) -> Lock | None:
         """A lock by its ID; None if it is gone by now."""
@@ -241,8 +241,8 @@ class Store(NamedTuple):
     def snapshots(self) -> list[Snapshot]:
         """The snapshots of all sets, the newest last. Raises StoreError."""
         told = self.restic("snapshots", "--no-lock", seconds=self.patience)
-        found = [snapshot(item) for item in told]
-        return sorted((item for item in found if item), key=lambda item: item.at)
+        parsed = [snapshot(item) for item in told]
+        return sorted((item for item in parsed if item), key=lambda item: item.at)
 
     def restore(self, chosen: Snapshot, folder: str) -> None:
         """Writes a snapshot below a directory, which only root can enter. Raises StoreError.
@@ -352,7 +352,7 @@ def parsed_df(text: str) -> tuple[int, int] | None:
 
 def messages(text: str) -> list[Data]:
     """restic's output: JSON values, one on each line, or one list."""
-    found: list[Data] = []
+    values: list[Data] = []
     for line in text.splitlines():
         if not line.strip():
             continue
@@ -360,9 +360,9 @@ def messages(text: str) -> list[Data]:
             value = json.loads(line)
         except ValueError:
             continue
-        found += [item for item in (value if isinstance(value, list) else [value])
+        values += [item for item in (value if isinstance(value, list) else [value])
                   if isinstance(item, dict)]  # fmt: skip
-    return found
+    return values
 
 
 def reason(text: str) -> str:

@@ -226,8 +226,8 @@ def databases_of(service: str, app: str, used: Iterable[str]) -> list[str]:
     those that applications have now."""
     mine = of_application(service, app)
     others = {noted(store, DATABASE) for store in stores(service) if store not in mine}
-    found = {noted(store, DATABASE) for store in mine} - others - {*used}
-    return sorted(item for item in found if item)
+    names = {noted(store, DATABASE) for store in mine} - others - {*used}
+    return sorted(item for item in names if item)
 
 
 def users_of(service: str, app: str) -> list[str]:

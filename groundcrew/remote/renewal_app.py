@@ -250,8 +250,8 @@ def _move(name: str, old: str, new: str, seconds: int, run: Run) -> None:
 def _links(name: str, socket: str) -> list[Path]:
     """nginx's links that lead to a socket. Only root can change them."""
     folder = UPSTREAMS / name
-    found = [path for path in folder.iterdir() if LINKS.fullmatch(path.name)]
-    return [path for path in found if path.is_symlink() and os.readlink(path) == socket]
+    links = [path for path in folder.iterdir() if LINKS.fullmatch(path.name)]
+    return [path for path in links if path.is_symlink() and os.readlink(path) == socket]
 
 
 def _point(link: Path, target: str) -> None:

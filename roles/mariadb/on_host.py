@@ -150,13 +150,13 @@ def _monitor(login: Login | None, state: Data) -> list[tuple[str, str]]:
     if login is None:
         return []
     key = (login.user, "localhost")
-    found = _login(login, key[1], state) + _connections(*key, MONITORING, state)
+    differing = _login(login, key[1], state) + _connections(*key, MONITORING, state)
     more = {grant[:2] for grant in state["grants"] | state["others"]}
     if key in more or state["users"].get(key, {}).get("access"):
         who = f"{quoted(login.user)}@'localhost'"
         revoke = f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {who}"
-        found.append((f"{login.user} may do more than it needs", revoke))
-    return found
+        differing.append((f"{login.user} may do more than it needs", revoke))
+    return differing
 
 
 def _grants(user: str, host: str, database: str, state: Data) -> list[tuple[str, str]]:
@@ -204,8 +204,8 @@ def _login(login: Login, host: str, state: Data) -> list[tuple[str, str]]:
 
 def _connections(user: str, host: str, most: int | None, state: Data) -> list[tuple[str, str]]:
     """How many connections a login may have open. None: as many as it may now."""
-    found = state["users"].get((user, host), {}).get("max_user_connections", 0)
-    if most is None or found == most:
+    limit = state["users"].get((user, host), {}).get("max_user_connections", 0)
+    if most is None or limit == most:
         return []
     who = f"{quoted(user)}@{quoted(host)}"
     text = f"ALTER USER {who} WITH MAX_USER_CONNECTIONS {most}"

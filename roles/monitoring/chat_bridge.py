@@ -76,10 +76,10 @@ def request(chat: Chat, text: str, now: float) -> tuple[str, dict[str, Any]]:
 
 def refused(answer: bytes) -> str:
     """Why a service has not taken a message, which it answers with status 200; empty if it has."""
-    found = json.loads(answer)
-    if not isinstance(found, dict):
+    reply = json.loads(answer)
+    if not isinstance(reply, dict):
         return "an answer that is none of the service's"
-    code = found.get("errcode", found.get("code", found.get("StatusCode", 0)))
+    code = reply.get("errcode", reply.get("code", reply.get("StatusCode", 0)))
     return f"code {code}" if code else ""
 
 

@@ -33,8 +33,8 @@ def _targets(report: Mapping[str, Any], place: Place) -> Check:
         (item.job, host.name, item.labels.get("app", ""))
         for host, _, item in builders.targets(place)
     )
-    found = Counter((item["job"], item["instance"], item["app"]) for item in report["targets"])
-    problems = [f"{named(*key)} is not measured" for key in sorted(wanted - found)]
+    targets = Counter((item["job"], item["instance"], item["app"]) for item in report["targets"])
+    problems = [f"{named(*key)} is not measured" for key in sorted(wanted - targets)]
     problems += [
         f"{named(item['job'], item['instance'], item['app'])}: {item['error'] or 'not read yet'}"
         for item in report["targets"]
@@ -49,8 +49,8 @@ def named(job: str, instance: str, app: str) -> str:
 
 
 def _rules(report: Mapping[str, Any], place: Place) -> Check:
-    found = set(report["rules"])
-    problems = [f"no alert {name}" for name in builders.names(place.hosts) if name not in found]
+    rules = set(report["rules"])
+    problems = [f"no alert {name}" for name in builders.names(place.hosts) if name not in rules]
     problems += report["failing"]
     return judge("monitoring: alerts", problems, f"{len(report['rules'])} are watched for")
 

@@ -141,11 +141,11 @@ def size_of(folder: str) -> int:
 
 def counts(text: str, name: str) -> dict[str, float]:
     """A counter by the label `integration`."""
-    found: dict[str, float] = {}
+    totals: dict[str, float] = {}
     pattern = rf'^{name}{{[^}}]*integration="([a-z]+)"[^}}]*}} (\S+)$'
     for integration, value in re.findall(pattern, text, re.MULTILINE):
-        found[integration] = found.get(integration, 0) + float(value)
-    return found
+        totals[integration] = totals.get(integration, 0) + float(value)
+    return totals
 
 
 def send_test(request: Data) -> Data:

@@ -73,15 +73,15 @@ def _rules(slo: Slo, names: str) -> Iterator[Rule]:
 
 def _burning(slo: Slo, names: str, limits: Iterable[tuple[float, int, int]]) -> str:
     """Whether errors come faster than the target allows."""
-    found = []
+    conditions = []
     for times, *windows in limits:
         limit = f"{times * (100 - slo.success):.6g}"
         parts = [
             f"100 * {_failed(names, window)} / {_rate(names, window)} > {limit}"
             for window in windows
         ]
-        found.append(" and ".join((*parts, f"{_rate(names, windows[0])} >= {slo.least:g}")))
-    return f"({' or '.join(f'({item})' for item in found)}) {_off()}"
+        conditions.append(" and ".join((*parts, f"{_rate(names, windows[0])} >= {slo.least:g}")))
+    return f"({' or '.join(f'({item})' for item in conditions)}) {_off()}"
 
 
 def _rate(names: str, window: int, more: str = "") -> str:

@@ -31,10 +31,10 @@ PROMOTED = 60
 def ready(request: Data) -> Data:
     """Whether the replica still is one, and how far behind. `reachable`: whether its primary
     answers it."""
-    found = lag()
-    if not found["recovering"]:
-        return found
-    return {**found, "reachable": found["streaming"] or answers(request["primary"])}
+    replica = lag()
+    if not replica["recovering"]:
+        return replica
+    return {**replica, "reachable": replica["streaming"] or answers(request["primary"])}
 
 
 def retire(request: Data) -> Data:
@@ -43,10 +43,10 @@ def retire(request: Data) -> Data:
     replica must have passed. It can be repeated."""
     del request
     try:
-        found = state()
-        if found["recovering"] and found["conninfo"]:
+        replica = state()
+        if replica["recovering"] and replica["conninfo"]:
             raise ServerError("it is a replica itself")
-        if not found["recovering"]:
+        if not replica["recovering"]:
             psql("ALTER SYSTEM RESET primary_conninfo; ALTER SYSTEM RESET primary_slot_name;")
     except ServerError:
         # If it does not run, nobody can write.
@@ -72,8 +72,8 @@ def resume(request: Data) -> Data:
 def promote(request: Data) -> Data:
     """Waits until the replica has passed `target`, and makes it accept writes. `promoted` is false
     only if it has certainly not been told to."""
-    found = lag()
-    if found["recovering"]:
+    replica = lag()
+    if replica["recovering"]:
         if request["target"] and not _passes(request["target"], request["timeout"]):
             return {"promoted": False, "reason": "it has not received everything in time"}
         psql(f"SELECT pg_promote(true, {PROMOTED})")
@@ -88,7 +88,7 @@ def promote(request: Data) -> Data:
     )
     with suppress(FileNotFoundError):
         os.unlink(request["primary"]["passfile"])
-    return {"promoted": True, "already": not found["recovering"], "last": found["last"]}
+    return {"promoted": True, "already": not replica["recovering"], "last": replica["last"]}
 
 
 def _passes(target: str, patience: float) -> bool:

@@ -33,18 +33,18 @@ def look(
     """
     if not current_host.state.is_executing:
         return
-    found = results(settings, wanted)
+    checks = results(settings, wanted)
     if settings.json_path:
         try:
-            json_report.record(settings.json_path, current_host.name, found)
+            json_report.record(settings.json_path, current_host.name, checks)
         except OSError as error:
-            found.append(fail("preflight.json", f"cannot be written: {error}"))
-    record.checks(current_host, "preflight", found)
-    shown = found if every else [item for item in found if noteworthy(item)]
+            checks.append(fail("preflight.json", f"cannot be written: {error}"))
+    record.checks(current_host, "preflight", checks)
+    shown = checks if every else [item for item in checks if noteworthy(item)]
     if shown:
         logger.info(table(f"Preflight {current_host.name}", shown, terminal.width()))
-    if not json_report.passed(found):
-        bad = (f"{item.name}: {item.detail}" for item in found if item.status is Status.FAIL)
+    if not json_report.passed(checks):
+        bad = (f"{item.name}: {item.detail}" for item in checks if item.status is Status.FAIL)
         yield FunctionCommand(_fail_host, tuple(bad), {})
 
 

@@ -23,10 +23,10 @@ Data = dict[str, Any]
 def ready(request: Data) -> Data:
     """Whether the replica still is one, and how far behind."""
     with connect(request) as client:
-        found = lag(replication(client))
-    if not found["recovering"]:
-        return found
-    return {**found, "reachable": found["streaming"] or answers(request["primary"])}
+        state = lag(replication(client))
+    if not state["recovering"]:
+        return state
+    return {**state, "reachable": state["streaming"] or answers(request["primary"])}
 
 
 def retire(request: Data) -> Data:
@@ -54,8 +54,8 @@ def resume(request: Data) -> Data:
 def promote(request: Data) -> Data:
     """Waits until the replica has `target`, and makes it accept writes."""
     with connect(request) as client:
-        found = lag(replication(client))
-        if found["recovering"]:
+        state = lag(replication(client))
+        if state["recovering"]:
             if request["target"] and not _passes(client, request["target"], request["timeout"]):
                 return {"promoted": False, "reason": "it has not received everything in time"}
             # If the host restarts between the two, it is no replica any more.
@@ -64,7 +64,7 @@ def promote(request: Data) -> Data:
             client.ask("REPLICAOF", "NO", "ONE")
         client.ask("CONFIG", "SET", "masterauth", "")
         client.ask("CONFIG", "SET", "masteruser", "")
-    return {"promoted": True, "already": not found["recovering"], "last": found["last"]}
+    return {"promoted": True, "already": not state["recovering"], "last": state["last"]}
 
 
 def _passes(client: Any, target: Data, patience: float) -> bool:

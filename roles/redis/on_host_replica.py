@@ -52,8 +52,10 @@ def differences(request: Data) -> list[str]:
     """A line for each difference."""
     lines = certificate_differences(request["certificate"])
     for instance in request["instances"]:
-        found = instance_differences(request, instance)
-        lines += found or [f"{instance['name']}: {line}" for line in _differences(instance)]
+        own_differences = instance_differences(request, instance)
+        lines += own_differences or [
+            f"{instance['name']}: {line}" for line in _differences(instance)
+        ]
     return lines
 
 
@@ -118,8 +120,8 @@ def _told(client: Client, values: dict[str, str], primary: Data) -> bool:
 
 def _login(client: Client) -> tuple[str, str]:
     """The login that the server has for its primary."""
-    found = client.ask_all([("CONFIG", "GET", "masteruser"), ("CONFIG", "GET", "masterauth")])
-    user, password = (answer[1].decode() if answer else "" for answer in found)
+    pair = client.ask_all([("CONFIG", "GET", "masteruser"), ("CONFIG", "GET", "masterauth")])
+    user, password = (answer[1].decode() if answer else "" for answer in pair)
     return user, password
 
 
@@ -198,8 +200,8 @@ def accept_writes(client: Client, configuration: str) -> None:
     """Undoes what lets a primary accept no writes: a server that is none now may be one later."""
     text = read(configuration)
     for key, usual in (("min-replicas-max-lag", "10"), ("min-replicas-to-write", "0")):
-        found = re.findall(rf"^{key} (.+)$", text, re.MULTILINE)
-        client.ask("CONFIG", "SET", key, found[-1] if found else usual)
+        values = re.findall(rf"^{key} (.+)$", text, re.MULTILINE)
+        client.ask("CONFIG", "SET", key, values[-1] if values else usual)
 
 
 def _streams(instance: Data, patience: float) -> bool:
@@ -234,9 +236,9 @@ def redis_replicas(request: Data) -> Data:
 
 def _report(request: Data, instance: Data) -> Data:
     report = figures(request, instance)
-    found: Data = {"recovering": False, "streaming": False}
+    link: Data = {"recovering": False, "streaming": False}
     if "error" not in report:
         with connect(instance) as client:
-            found = lag(replication(client))
+            link = lag(replication(client))
     aside = kept_aside(instance["data"])
-    return {**report, "replica": {"of": instance["primary"]["host"], **found, "aside": aside}}
+    return {**report, "replica": {"of": instance["primary"]["host"], **link, "aside": aside}}

@@ -24,14 +24,14 @@ def information(text: str) -> dict[str, str]:
 def followers(values: Mapping[str, str], replicas: Sequence[Data]) -> list[Data]:
     """How far behind each replica is, from what its primary says (`INFO`). Replicas acknowledge
     once a second what they have received."""
-    found = {}
+    by_address = {}
     for key, value in values.items():
         if key.startswith("slave") and "=" in value:
             said = dict(part.split("=", 1) for part in value.split(","))
-            found[said["ip"]] = said
+            by_address[said["ip"]] = said
     lines = []
     for item in replicas:
-        said = found.get(item["address"], {})
+        said = by_address.get(item["address"], {})
         behind = int(values.get("master_repl_offset", 0)) - int(said.get("offset", 0))
         lines.append(
             {

@@ -37,10 +37,10 @@ class Renewals(FactBase[dict[str, Any]]):
 @operation()
 def run() -> Commands:
     """Renews now, in the unit that the timer starts, and shows what it says."""
-    found = host.get_fact(Renewals)
-    for unit, item in found["left"].items():
+    state = host.get_fact(Renewals)
+    for unit, item in state["left"].items():
         host.log(f"{unit} is left alone: {item['why']}")
-    if not found["waiting"] and not found["failed"]:
+    if not state["waiting"] and not state["failed"]:
         host.noop("nothing to renew")
         return
     yield FunctionCommand(_run, (), {})

@@ -49,16 +49,16 @@ def keys() -> Keys:
     if path := os.environ.get(PATH):
         file = Path(path).expanduser()
         return Keys(tuple(_read(_content(file), str(file))), ())
-    found: list[Identity] = []
+    identities: list[Identity] = []
     unusable = []
     for file in (default_file(), *(Path(name).expanduser() for name in SSH_KEYS)):
         if not file.exists():
             continue
         try:
-            found += _read(_content(file), str(file))
+            identities += _read(_content(file), str(file))
         except EncryptedFileError as error:
             unusable.append(str(error))
-    return Keys(tuple(found), tuple(unusable))
+    return Keys(tuple(identities), tuple(unusable))
 
 
 def public_key() -> str | None:
