@@ -18,8 +18,8 @@ from groundcrew.roles.redis.on_host_backup import lasting
 FULL = {"owner": "shop", "tables": ["public.items", "public.orders"], "rows": True}
 
 
-def lacks(**found: Any) -> list[str]:
-    there = {"shop": {**FULL, **found}}
+def lacks(**changes: Any) -> list[str]:
+    there = {"shop": {**FULL, **changes}}
     return backup_content.lacks(there, {"shop": FULL}, {"shop": FULL})
 
 
@@ -60,8 +60,8 @@ def test_mariadbs_tables_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(of_mariadb, "client", client)
     names = ("shop", "blog", "locked", "gone")
-    found = of_mariadb.content_of({"accounts": [{"database": name} for name in names]})
-    assert found["databases"] == {
+    content = of_mariadb.content_of({"accounts": [{"database": name} for name in names]})
+    assert content["databases"] == {
         "shop": {"tables": ["a`b", "c"], "rows": True},
         "blog": {"tables": ["d"], "rows": False},
         # One that nobody can read keeps no other from being backed up.

@@ -31,8 +31,8 @@ RULE = Rule("Slow", "slow{$hosts} > 1 and on (instance) up{$hosts}", 60, "warnin
 ADDRESSES = {"mon1": "10.0.0.1", "mon2": "fd00::2", "web1": "10.0.0.3"}
 
 
-def neighbour(name: str, *found: Metrics, rules: tuple[Rule, ...] = ()) -> Neighbour:
-    return Neighbour(name, ADDRESSES.get(name, ""), measured=lambda: Measured(found, rules))
+def neighbour(name: str, *metrics: Metrics, rules: tuple[Rule, ...] = ()) -> Neighbour:
+    return Neighbour(name, ADDRESSES.get(name, ""), measured=lambda: Measured(metrics, rules))
 
 
 PLACE = Place(
@@ -122,12 +122,12 @@ def test_metrics_are_backed_up_if_the_host_is(tmp_path: Path) -> None:
     project.groups["monitoring"] = {"monitoring": {"backup": True}}
     assert "monitoring.backup" in {key for _, key, _ in project.errors()}
     project.all["backup"] = {"targets": {"one": {"type": "directory", "path": "/mnt"}}}
-    found = project.settings("mon1")
-    [source] = found.brought.backups
+    with_backup = project.settings("mon1")
+    [source] = with_backup.brought.backups
     assert (source.title, source.apps) == ("monitoring", ("monitoring",))
     [started] = [
         item
-        for item in builders.drop_ins(found.monitoring)
+        for item in builders.drop_ins(with_backup.monitoring)
         if isinstance(item, File) and item.path == builders.drop_in(builders.PROMETHEUS)
     ]
     assert b" \\\n    --web.enable-admin-api\n" in started.data
@@ -186,16 +186,16 @@ def test_secrets_are_in_a_file_of_root_that_is_checked() -> None:
 
 
 def test_it_listens_on_loopback_and_is_bounded() -> None:
-    found = {
+    files = {
         item.path: item.data.decode()
         for item in builders.drop_ins(settings(retention="7d", size="1GB"))
         if isinstance(item, File)
     }
-    prometheus = found[builders.drop_in(builders.PROMETHEUS)]
+    prometheus = files[builders.drop_in(builders.PROMETHEUS)]
     assert "--web.listen-address=127.0.0.1:9090" in prometheus
     assert "--storage.tsdb.retention.time=7d" in prometheus
     assert "--storage.tsdb.retention.size=1GB" in prometheus
-    alertmanager = found[builders.drop_in(builders.ALERTMANAGER)]
+    alertmanager = files[builders.drop_in(builders.ALERTMANAGER)]
     assert "--web.listen-address=127.0.0.1:9093" in alertmanager
     assert "--cluster.listen-address= " in alertmanager
 
@@ -336,19 +336,19 @@ def test_what_is_read_on_the_host(
     asked: dict[str, Any] = {
         "prometheus": port, "alertmanager": port, "targets": 1, "rules": ["A"], "site": None
     }  # fmt: skip
-    found = on_host.monitoring({**asked, "patience": 1})
-    assert on_host.is_complete(asked, found)
+    state = on_host.monitoring({**asked, "patience": 1})
+    assert on_host.is_complete(asked, state)
     # Right after its start, Prometheus knows nothing yet.
     nothing: list[dict[str, Any]] = [{"targets": []}, {"rules": []}, {"alertmanager": False}]
     for missing in nothing:
-        assert not on_host.is_complete(asked, {**found, **missing})
-    assert found["targets"] == [
+        assert not on_host.is_complete(asked, {**state, **missing})
+    assert state["targets"] == [
         {"job": "host", "instance": "web1", "app": "", "up": True, "error": ""}
     ]
-    assert (found["rules"], found["failing"], found["alertmanager"]) == (["A"], ["A: why"], True)
-    assert found["alerts"] == [{"alertname": "A", "instance": "web1", "app": "", "severity": ""}]
-    assert found["disk"] >= 10_000
-    assert found["pages"] == []
+    assert (state["rules"], state["failing"], state["alertmanager"]) == (["A"], ["A: why"], True)
+    assert state["alerts"] == [{"alertname": "A", "instance": "web1", "app": "", "severity": ""}]
+    assert state["disk"] >= 10_000
+    assert state["pages"] == []
     # Nothing there speaks TLS.
     [problem] = on_host.pages({**asked, "site": {"port": port, "name": "mon.test"}})
     assert "their site answers nothing" in problem
