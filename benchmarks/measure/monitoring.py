@@ -174,11 +174,11 @@ def lines(rounds: Sequence[Mapping[bool, Round]]) -> list[str]:
 def problems(rounds: Sequence[Mapping[bool, Round]]) -> list[str]:
     """Reasons why the results are invalid or miss the target."""
     failed = sum(half.failed for item in rounds for half in item.values())
-    found = [f"{failed} requests failed"] if failed else []
+    complaints = [f"{failed} requests failed"] if failed else []
     costs = ratio(rounds, "run")
     if costs > MOST:
-        found.append(f"a run that changes nothing takes {costs:.2f} times as long, not {MOST}")
-    return found
+        complaints.append(f"a run that changes nothing takes {costs:.2f} times as long, not {MOST}")
+    return complaints
 
 
 if __name__ == "__main__":
