@@ -6,14 +6,12 @@ it is behind; on the primary also `slot`, if the server keeps changes for it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from groundcrew.columns import size
+from groundcrew.facts.replication import Lag
 from groundcrew.results.result import Check, fail, ok, warn
 
 
-def behind(name: str, state: Mapping[str, Any], most: int) -> Check:
+def behind(name: str, state: Lag, most: int) -> Check:
     """Whether a replica receives changes, and is not too far behind: a warning from `most` seconds,
     a failure from ten times as many."""
     if not state["streaming"]:
@@ -25,7 +23,7 @@ def behind(name: str, state: Mapping[str, Any], most: int) -> Check:
     return ok(name, lag(state))
 
 
-def lag(state: Mapping[str, Any]) -> str:
+def lag(state: Lag) -> str:
     """How far behind a replica is, for people."""
     if not state["streaming"]:
         slot = ", and lacks changes that are gone" if state.get("slot") == "lost" else ""

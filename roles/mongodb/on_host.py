@@ -15,7 +15,7 @@ import hmac
 import os
 import secrets
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.commands import run
 from groundcrew.remote.credentials import (
@@ -38,6 +38,10 @@ from groundcrew.remote.self_signed import certificate_differences, make_certific
 from groundcrew.remote.unit_control import bring_up, unit_differences
 from groundcrew.roles.mongodb.on_host_client import Command, RefusedError, ServerError, ask
 from groundcrew.roles.mongodb.on_host_setup import in_private
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.roles.mongodb.report import Server
 
 Data = dict[str, Any]
 SERVICE = "mongodb"
@@ -279,7 +283,7 @@ def open_to_anybody(request: Data) -> bool:
     return True
 
 
-def mongodb(request: Data) -> Data:
+def mongodb(request: Data) -> Server:
     """What the checks and the status need to know."""
     lines = differences(request)
     status, listed = command(

@@ -21,7 +21,7 @@ import json
 import re
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.credentials import (
     DATABASE,
@@ -58,6 +58,10 @@ from groundcrew.roles.postgresql.on_host_server import (
     name,
     psql,
 )
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.roles.postgresql.report import Server
 
 Data = dict[str, Any]
 SERVICE = "postgresql"
@@ -306,16 +310,19 @@ def _databases(request: Data, app: str) -> list[str]:
     return databases_of(SERVICE, app, (item["database"] for item in request["accounts"]))
 
 
-def postgresql(request: Data) -> Data:
+def postgresql(request: Data) -> Server:
     """What the checks and the status need to know."""
-    report: Data = {"differences": differences(request)}
-    report.update(figures())
-    report["replicas"] = followers(request["replicas"])
+    lines, report = differences(request), figures()
     bound = {account["database"] for account in request["accounts"]}
-    report["unbound"] = sorted(set(report["databases"] or {}) - bound)
-    report["rotating"] = sorted(
-        item["account"]
-        for item in (*request["accounts"], *request["replicas"])
-        if rotating(item["store"])
-    )
-    return report
+    return {
+        **report,
+        "differences": lines,
+        "replicas": followers(request["replicas"]),
+        "replica": None,
+        "unbound": sorted(set(report["databases"] or {}) - bound),
+        "rotating": sorted(
+            item["account"]
+            for item in (*request["accounts"], *request["replicas"])
+            if rotating(item["store"])
+        ),
+    }

@@ -11,7 +11,7 @@ import re
 import subprocess
 import time
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.roles.postgresql.on_host_commands import as_postgres
 from groundcrew.roles.postgresql.on_host_replica import answers, lag, state
@@ -23,12 +23,16 @@ from groundcrew.roles.postgresql.on_host_server import (
     systemctl,
 )
 
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.replication import OwnLag, Promoted, Retired
+
 Data = dict[str, Any]
 PROMOTED = 60
 """Seconds within which a server accepts writes after it has been told to."""
 
 
-def ready(request: Data) -> Data:
+def ready(request: Data) -> OwnLag:
     """Whether the replica still is one, and how far behind. `reachable`: whether its primary
     answers it."""
     replica = lag()
@@ -37,7 +41,7 @@ def ready(request: Data) -> Data:
     return {**replica, "reachable": replica["streaming"] or answers(request["primary"])}
 
 
-def retire(request: Data) -> Data:
+def retire(request: Data) -> Retired:
     """Stops the primary once its replicas have everything, and lets it never accept writes again as
     it is: whenever it is started, it waits for a primary. Returns the place in its log that a
     replica must have passed. It can be repeated."""
@@ -61,7 +65,7 @@ def retire(request: Data) -> Data:
     return {"target": _last_checkpoint()}
 
 
-def resume(request: Data) -> Data:
+def resume(request: Data) -> dict[str, str]:
     """Starts the primary again as what it was. Only if no replica has been promoted."""
     del request
     as_postgres("rm", "-f", "--", _signal())
@@ -69,7 +73,7 @@ def resume(request: Data) -> Data:
     return {}
 
 
-def promote(request: Data) -> Data:
+def promote(request: Data) -> Promoted:
     """Waits until the replica has passed `target`, and makes it accept writes. `promoted` is false
     only if it has certainly not been told to."""
     replica = lag()

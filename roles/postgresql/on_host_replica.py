@@ -15,7 +15,7 @@ import os
 import re
 import subprocess
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.credentials import active_login
 from groundcrew.roles.postgresql.on_host_commands import as_postgres
@@ -32,6 +32,11 @@ from groundcrew.roles.postgresql.on_host_server import (
     psql,
     systemctl,
 )
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.replication import OwnLag
+    from groundcrew.roles.postgresql.report import Server
 
 Data = dict[str, Any]
 PATIENCE = 20
@@ -65,9 +70,9 @@ def state() -> Data:
     return answer
 
 
-def lag() -> Data:
+def lag() -> OwnLag:
     """Whether the replica receives something, and how far behind it is."""
-    answer: Data = json.loads(psql(LAG))
+    answer: OwnLag = json.loads(psql(LAG))
     return answer
 
 
@@ -254,9 +259,14 @@ def kept_aside() -> list[str]:
     )
 
 
-def postgresql(request: Data) -> Data:
+def postgresql(request: Data) -> Server:
     """What the checks and the status need to know."""
-    report: Data = {"differences": differences(request), **figures()}
-    report["unbound"], report["rotating"], report["replicas"] = [], [], []
-    report["replica"] = {"of": request["primary"]["host"], **lag(), "aside": kept_aside()}
-    return report
+    lines = differences(request)
+    return {
+        **figures(),
+        "differences": lines,
+        "unbound": [],
+        "rotating": [],
+        "replicas": [],
+        "replica": {**lag(), "of": request["primary"]["host"], "aside": kept_aside()},
+    }

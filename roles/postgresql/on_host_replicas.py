@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.credentials import logins
 from groundcrew.roles.postgresql.on_host_server import literal, name, psql
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.replication import ReplicaLag
 
 Data = dict[str, Any]
 OURS = re.compile(r"replica_[a-z0-9_]+_[0-9a-f]{6}")
@@ -70,8 +74,19 @@ def _drop(slot: str) -> str:
     return f"SELECT pg_drop_replication_slot({literal(slot)})"
 
 
-def followers(replicas: list[Data]) -> list[Data]:
+def followers(replicas: list[Data]) -> list[ReplicaLag]:
     """How far behind each replica is."""
     lags = json.loads(psql(LAG)) if replicas else {}
     missing = {"streaming": False, "bytes": None, "seconds": 0, "kept": None, "slot": None}
-    return [{"host": item["host"], **lags.get(item["account"], missing)} for item in replicas]
+    answers = [(item["host"], lags.get(item["account"], missing)) for item in replicas]
+    return [
+        {
+            "host": name,
+            "streaming": answer["streaming"],
+            "bytes": answer["bytes"],
+            "seconds": answer["seconds"],
+            "kept": answer["kept"],
+            "slot": answer["slot"],
+        }
+        for name, answer in answers
+    ]

@@ -13,10 +13,14 @@ import secrets
 import subprocess
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.commands import run
 from groundcrew.remote.self_signed import certificate_differences, make_certificate
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.roles.postgresql.report import Figures
 
 Data = dict[str, Any]
 CLUSTERS = "/etc/postgresql"
@@ -276,12 +280,12 @@ SELECT json_build_object(
 """
 
 
-def figures() -> Data:
+def figures() -> Figures:
     """Figures of the server, whether it is a primary or a replica."""
     shown = run("systemctl", "show", "--property=MemoryCurrent", "--value", unit()).stdout.strip()
-    report: Data = {"unit": unit(), "memory": int(shown) if shown.isdigit() else None}
+    memory = int(shown) if shown.isdigit() else None
     slow = psql("SHOW log_min_duration_statement")
     number = int(re.sub(r"\D", "", slow) or 0)
     milliseconds = number if slow.endswith("ms") else number * 1000
-    report.update(json.loads(psql(REPORT.format(slow=milliseconds))))
-    return report
+    report: Figures = json.loads(psql(REPORT.format(slow=milliseconds)))
+    return {**report, "unit": unit(), "memory": memory}

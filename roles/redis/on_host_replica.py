@@ -14,7 +14,7 @@ import os
 import re
 import subprocess
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.commands import run
 from groundcrew.remote.credentials import active_login
@@ -41,6 +41,11 @@ from groundcrew.roles.redis.on_host_link import (
 )
 from groundcrew.roles.redis.on_host_replicas import information, lag
 from groundcrew.roles.redis.on_host_resp import Client, RespError
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.replication import OwnLag
+    from groundcrew.roles.redis.report import Instance, Instances
 
 Data = dict[str, Any]
 FOLLOWS_WITHIN = 60.0
@@ -224,7 +229,7 @@ def _streams(instance: Data, patience: float) -> bool:
         time.sleep(0.3)
 
 
-def redis_replicas(request: Data) -> Data:
+def redis_replicas(request: Data) -> Instances:
     """What the checks and the status need to know."""
     return {
         "differences": differences(request),
@@ -234,11 +239,11 @@ def redis_replicas(request: Data) -> Data:
     }
 
 
-def _report(request: Data, instance: Data) -> Data:
+def _report(request: Data, instance: Data) -> Instance:
     report = figures(request, instance)
-    link: Data = {"recovering": False, "streaming": False}
+    link: OwnLag = {"recovering": False, "streaming": False}
     if "error" not in report:
         with connect(instance) as client:
             link = lag(replication(client))
     aside = kept_aside(instance["data"])
-    return {**report, "replica": {"of": instance["primary"]["host"], **link, "aside": aside}}
+    return {**report, "replica": {**link, "of": instance["primary"]["host"], "aside": aside}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.renewal_app import stood_in
 from groundcrew.remote.renewal_state import (
@@ -17,11 +17,15 @@ from groundcrew.remote.renewal_state import (
     waiting,
 )
 
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.roles.renewal.report import Renewals
+
 Data = dict[str, Any]
 STOOD_IN = "its stand-in serves"
 
 
-def renewal(_: Data) -> Data:
+def renewal(_: Data) -> Renewals:
     """The units that run such libraries: those that wait for their restart, those that are left
     alone, and those whose restart has failed, with the reason."""
     units = waiting()

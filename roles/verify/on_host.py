@@ -15,11 +15,22 @@ import pwd
 import re
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.app_client import NginxConnection, http_status, socket_status
 from groundcrew.remote.commands import last_line, run
 from groundcrew.remote.host_sections import unit_states
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.sections import Failure, UnitValues
+    from groundcrew.roles.verify.report import (
+        Connections,
+        FollowerValues,
+        LiveRelease,
+        Process,
+        SocketAnswer,
+    )
 
 Data = dict[str, Any]
 ROWS = 3
@@ -29,9 +40,9 @@ OWNER = re.compile(r"# Managed by groundcrew: belongs to one release of ([^;\s]+
 STARTED = time.monotonic()
 
 
-def releases(request: Data) -> Data:
+def releases(request: Data) -> dict[str, LiveRelease]:
     """Application -> its live release (None if there is none) and the units of that release."""
-    states = {}
+    states: dict[str, LiveRelease] = {}
     for app in request["apps"]:
         try:
             release = os.path.basename(os.readlink(app["current"]))
@@ -50,9 +61,9 @@ def instances(unit: str, release: str | None) -> list[str]:
     return [first, *sorted(names, key=lambda name: int(name.split(".")[-2]))]
 
 
-def maintenance(request: Data) -> Data:
+def maintenance(request: Data) -> dict[str, str | None]:
     """Application -> content of its maintenance flag file; None if maintenance is off."""
-    states: Data = {}
+    states: dict[str, str | None] = {}
     for app in request["apps"]:
         try:
             states[app["name"]] = Path(app["maintenance"]).read_text(encoding="utf-8").strip()
@@ -83,10 +94,10 @@ def background_units(request: Data) -> list[str]:
     return present
 
 
-def followers(request: Data) -> Data:
+def followers(request: Data) -> dict[str, dict[str, FollowerValues]]:
     """Application -> workers and timers of its live release, with their state and the seconds since
     they became active. Timers include their job."""
-    states: Data = {}
+    states: dict[str, dict[str, FollowerValues]] = {}
     for name, app in releases(request).items():
         patterns = [
             f"{name}.*@{app['release']}{end}" for end in (".service", ".*.service", ".timer")
@@ -110,9 +121,9 @@ def leftovers(request: Data) -> list[str]:
     return sorted(apps - known)
 
 
-def processes(request: Data) -> Data:
+def processes(request: Data) -> dict[str, list[Process]]:
     """Unit -> its processes: pid, user, name."""
-    by_unit: Data = {name: [] for name in unit_names(request)}
+    by_unit: dict[str, list[Process]] = {name: [] for name in unit_names(request)}
     for process in Path("/proc").iterdir():
         if not process.name.isdigit():
             continue
@@ -138,7 +149,7 @@ def user_name(uid: int) -> str:
         return str(uid)
 
 
-def exposure(request: Data) -> Data:
+def exposure(request: Data) -> dict[str, float | None] | Failure:
     """Unit -> exposure according to systemd, from 0 (sandboxed) to 10; None if it gives none. A
     pattern has the largest exposure of the units that match it."""
     names = [*unit_names(request), *background_units(request)]
@@ -169,9 +180,9 @@ def get(connection: http.client.HTTPConnection, app: Data) -> int:
     return http_status(connection, app["path"], headers)
 
 
-def sockets(request: Data) -> Data:
+def sockets(request: Data) -> dict[str, SocketAnswer]:
     """Name of a socket -> status of the health path on the socket that nginx uses."""
-    states: Data = {}
+    states: dict[str, SocketAnswer] = {}
     for app in request["apps"]:
         headers = {
             "Host": app["host"],
@@ -199,10 +210,10 @@ def connections(runtime: str) -> set[str]:
     return inodes
 
 
-def reuse(request: Data) -> Data:
+def reuse(request: Data) -> dict[str, Connections]:
     """Application -> connections that were opened, and that stayed open, during a series of
     requests through nginx over one client connection."""
-    results: Data = {}
+    results: dict[str, Connections] = {}
     for app in request["apps"]:
         if not app["reuse"]:
             continue
@@ -217,7 +228,7 @@ def reuse(request: Data) -> Data:
     return results
 
 
-def row(app: Data, requests: int) -> Data:
+def row(app: Data, requests: int) -> Connections:
     """Runs one series of requests and counts the application's new and kept connections."""
     client = NginxConnection(app["port"], app["host"], app["tls"], 10)
     try:
@@ -244,12 +255,12 @@ def youngest(states: Data) -> float:
     return min((now - start for start in starts if start), default=0.0)
 
 
-def units_before(request: Data) -> Data:
+def units_before(request: Data) -> dict[str, UnitValues]:
     """Unit -> its current state."""
     return unit_states(unit_names(request))
 
 
-def units_after(request: Data) -> Data:
+def units_after(request: Data) -> dict[str, UnitValues]:
     """Unit -> its state once all have been up for `settle` seconds."""
     watched = max(seconds(request), youngest(units_before(request)))
     time.sleep(max(0.0, request["settle"] - watched))

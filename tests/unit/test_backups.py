@@ -226,7 +226,7 @@ def state(**more: Any) -> dict[str, Any]:
 
 
 def judged(noted: Mapping[str, Any], **settings: Any) -> dict[str, Status]:
-    report = {
+    report: Any = {
         "planned": True, "state": noted, "sets": ["postgresql", "app:shop", "host"],
         "servers": ["postgresql"], "timers": [], "running": [], "kept": [], "made_up": None,
         "same_disk": [],

@@ -338,7 +338,11 @@ def test_verify_tells_the_lag_on_the_primary(state: dict[str, Any], word: str, t
 
 def test_verify_and_status_tell_the_lag_on_the_replica() -> None:
     replica = {"of": "db1", "aside": ["/var/lib/postgresql/15/main.before-1"], **lagging()}
-    report = {**FIGURES, "replica": replica, "databases": {"shop": {"size": 1 << 23, "used": 0}}}
+    report: Any = {
+        **FIGURES,
+        "replica": replica,
+        "databases": {"shop": {"size": 1 << 23, "used": 0}},
+    }
     checks = list(database_server(PostgresqlSettings(), seen(report)))
     assert [item.detail for item in checks] == [
         "15.20, a replica of db1",

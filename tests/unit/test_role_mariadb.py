@@ -233,7 +233,7 @@ def test_the_status_tells_size_connections_and_what_nobody_needs() -> None:
     lines = status(
         {
             "version": "10.11.6", "used": 3, "allowed": 100, "hit_rate": None, "slow": 2,
-            "memory": 1 << 27, "unbound": ["old"],
+            "memory": 1 << 27, "unbound": ["old"], "rotating": [], "differences": [],
             "databases": {"old": {"size": 1 << 20, "used": 0}},
         }
     )  # fmt: skip

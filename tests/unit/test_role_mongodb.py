@@ -21,6 +21,7 @@ from groundcrew.roles.base.apt_sources import ARMOR
 from groundcrew.roles.mongodb import MongodbSettings, builders, on_host, on_host_client
 from groundcrew.roles.mongodb.checks import database_server, status
 from groundcrew.roles.mongodb.on_host_client import Command, RefusedError, ServerError
+from groundcrew.roles.mongodb.report import Server
 from groundcrew.verify.seen import Seen, View
 from tests.unit.project import SHOP, Project
 
@@ -325,7 +326,7 @@ def test_a_server_that_answers_nobody_without_a_login(monkeypatch: pytest.Monkey
     assert on_host.open_to_anybody(request) is True
 
 
-REPORT: dict[str, Any] = {
+REPORT: Server = {
     "differences": [], "open": False, "version": "8.0.4", "used": 3, "cache": 1 << 26,
     "cache_allowed": 1 << 29, "memory": 1 << 27, "databases": {"old": 1 << 20, "shop_db": 0},
     "unbound": ["old"], "rotating": [],

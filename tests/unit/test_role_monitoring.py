@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -22,6 +22,7 @@ from groundcrew.roles.firewall.builders import ruleset
 from groundcrew.roles.monitoring import builders, on_host
 from groundcrew.roles.monitoring.checks import monitoring, status
 from groundcrew.roles.monitoring.operations import told
+from groundcrew.roles.monitoring.report import Monitoring, Target
 from groundcrew.roles.monitoring.settings import MonitoringSettings
 from groundcrew.verify.seen import Seen, View
 from tests.unit.project import Project
@@ -227,14 +228,17 @@ def test_wrong_receivers_are_told(tmp_path: Path, receiver: Any, message: str) -
     assert any(message in f"{key} {text}" for _, key, text in project.errors())
 
 
-def report(**values: Any) -> dict[str, Any]:
-    targets = [
+def report(**values: Any) -> Monitoring:
+    targets: list[Target] = [
         {"job": item.job, "instance": host.name, "app": item.labels.get("app", ""), "up": True,
          "error": ""}
         for host, _, item in builders.targets(PLACE)
     ]  # fmt: skip
-    return {"targets": targets, "rules": ["Slow"], "failing": [], "alertmanager": True,
-            "alerts": [], "disk": 3 << 20, "pages": [], **values}  # fmt: skip
+    known: Monitoring = {
+        "targets": targets, "rules": ["Slow"], "failing": [], "alertmanager": True, "alerts": [],
+        "disk": 3 << 20, "pages": [],
+    }  # fmt: skip
+    return cast("Monitoring", {**known, **values})
 
 
 def judged(mine: MonitoringSettings, **values: Any) -> dict[str, tuple[Status, str]]:
@@ -339,9 +343,9 @@ def test_what_is_read_on_the_host(
     state = on_host.monitoring({**asked, "patience": 1})
     assert on_host.is_complete(asked, state)
     # Right after its start, Prometheus knows nothing yet.
-    nothing: list[dict[str, Any]] = [{"targets": []}, {"rules": []}, {"alertmanager": False}]
+    nothing: list[Any] = [{"targets": []}, {"rules": []}, {"alertmanager": False}]
     for missing in nothing:
-        assert not on_host.is_complete(asked, {**state, **missing})
+        assert not on_host.is_complete(asked, cast("Monitoring", {**state, **missing}))
     assert state["targets"] == [
         {"job": "host", "instance": "web1", "app": "", "up": True, "error": ""}
     ]

@@ -169,6 +169,11 @@ def test_names_are_quoted() -> None:
 def test_the_status_tells_size_connections_and_what_nobody_needs() -> None:
     lines = status(
         {
+            "unit": "postgresql@15-main.service",
+            "differences": [],
+            "replicas": [],
+            "replica": None,
+            "rotating": [],
             "version": "15.20",
             "used": 3,
             "allowed": 100,
