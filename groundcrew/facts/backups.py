@@ -9,11 +9,11 @@ from typing import Any, NotRequired, TypedDict
 class StoredSet(TypedDict):
     """The newest backup of a set at a target: the time up to which it is complete, what the server
     said that it contains, when it was stored, how long that took, its size and the part of it that
-    is new, in bytes, and restic's name for it. All but the first two are missing if it was only
+    is new, in bytes, and restic's name for it. The last five are missing if it was only
     begun."""
 
     until: float
-    content: Mapping[str, Any]
+    content: NotRequired[Mapping[str, Any]]
     at: NotRequired[float]
     seconds: NotRequired[float]
     bytes: NotRequired[int | None]
@@ -27,7 +27,7 @@ class TargetState(TypedDict, total=False):
 
     retention: float
     check: float
-    space: tuple[int, int]
+    space: tuple[int, int] | None
 
 
 class DrilledApp(TypedDict):
@@ -67,12 +67,22 @@ class LastDrill(TypedDict):
     good: bool
 
 
+class RestoredApp(TypedDict):
+    """The last restore: the application, and the mark of the data that it has replaced."""
+
+    app: str
+    mark: str
+
+
 class BackupState(TypedDict, total=False):
     """What became of earlier backups. Sets and targets are named; `begun` has sets that may have
-    been stored; `failed` the reasons of the last run of each kind."""
+    been stored; `key` says for which key and repositories they were checked to fit; `failed` has
+    the reasons of the last run of each kind."""
 
     sets: dict[str, dict[str, StoredSet]]
     begun: dict[str, dict[str, StoredSet]]
+    key: str
+    restored: RestoredApp
     targets: dict[str, TargetState]
     failed: dict[str, list[str]]
     drill: Drill

@@ -12,7 +12,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.backup_files import FilesError
 from groundcrew.remote.backup_open import (
@@ -32,6 +32,10 @@ from groundcrew.remote.commands import run
 from groundcrew.remote.drill_app import answer, live_release
 from groundcrew.remote.maintenance_metric import metric_path, metric_text
 from groundcrew.remote.private_file import write_private
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.backups import KeptRestore, Replacement, StepAnswer
 
 Data = dict[str, Any]
 PLACE = Place("restore")
@@ -69,7 +73,7 @@ def wanted(plan: Plan, request: Data) -> list[tuple[str, Data | None]]:
     return sets
 
 
-def describe(plan: Plan, request: Data) -> list[Data]:
+def describe(plan: Plan, request: Data) -> list[Replacement]:
     """What a restore would replace by which backup: the dry run."""
     store = store_of(plan, request)
     note = _note(request["app"])
@@ -163,7 +167,7 @@ def _chosen(
     return matching[0]
 
 
-def prepare(plan: Plan, request: Data) -> Data:
+def prepare(plan: Plan, request: Data) -> StepAnswer:
     """Fetches the backups and starts scratch servers. Nothing live changes."""
     store = store_of(plan, request)
     parts = wanted(plan, request)
@@ -193,7 +197,7 @@ def prepare(plan: Plan, request: Data) -> Data:
     return {"mark": note["mark"]}
 
 
-def put(plan: Plan, request: Data) -> Data:
+def put(plan: Plan, request: Data) -> StepAnswer:
     """Replaces what is live. The application must have been stopped."""
     parts = wanted(plan, request)
     if not parts:
@@ -271,7 +275,7 @@ def _put_files(plan: Plan, name: str, mark: str) -> list[str]:
     return replaced
 
 
-def forget(plan: Plan, request: Data) -> Data:
+def forget(plan: Plan, request: Data) -> StepAnswer:
     """Removes what a restore has kept."""
     app, mark = request["app"], request["mark"]
     done = f"{RESTORES}/{app}.{mark}.done"
@@ -291,9 +295,9 @@ def forget(plan: Plan, request: Data) -> Data:
     return {"removed": True}
 
 
-def kept() -> list[Data]:
+def kept() -> list[KeptRestore]:
     """Restores whose replaced data is still kept, and those that have not ended."""
-    restores = []
+    restores: list[KeptRestore] = []
     for name in sorted(os.listdir(RESTORES)) if os.path.isdir(RESTORES) else ():
         app, _, rest = name.partition(".")
         if rest == "json":
@@ -303,7 +307,7 @@ def kept() -> list[Data]:
     return restores
 
 
-def stop(plan: Plan, request: Data) -> Data:
+def stop(plan: Plan, request: Data) -> StepAnswer:
     """Stops the application on this host, and notes what ran. Visitors see the maintenance page."""
     app = plan.apps.get(request["app"])
     if app is None:
@@ -326,7 +330,7 @@ def stop(plan: Plan, request: Data) -> Data:
     return {"stopped": units}
 
 
-def start(plan: Plan, request: Data) -> Data:
+def start(plan: Plan, request: Data) -> StepAnswer:
     """Starts what `stop` has stopped."""
     app = plan.apps.get(request["app"])
     path = f"{RESTORES}/{request['app']}.units"

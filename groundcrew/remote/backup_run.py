@@ -10,13 +10,17 @@ import importlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from groundcrew.remote.backup_files import FileSet, of_app, of_host
 from groundcrew.remote.backup_plan import FOLDER, Plan, lock, noted, now, read_state
 from groundcrew.remote.backup_source import make_folder
 from groundcrew.remote.backup_store import OTHER_KEY, Store, StoreError
 from groundcrew.remote.printable import printable
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.backups import BackupState, StoredSet
 
 Data = dict[str, Any]
 KINDS = ("full", "daily", "logs")
@@ -139,7 +143,7 @@ class Stored(NamedTuple):
 
     name: str
     id: str
-    note: Data
+    note: StoredSet
     """What is noted about it once the target is known to have it."""
 
 
@@ -182,14 +186,14 @@ def _add(store: Store, part: Part) -> tuple[Stored, str | None]:
     """Stores a set. Returns it, and what it lacks."""
     began = time.monotonic()
     name = part.files.name
-    told = {"until": part.until, "content": part.content}
+    told: StoredSet = {"until": part.until, "content": part.content}
     with noted() as state:
         # If this ends right after the target has the backup, a drill still knows whose it is.
         state.setdefault("begun", {}).setdefault(name, {})[store.name] = told
     summary = store.add(name, part.files.paths, part.until, part.files.without)
     seconds = time.monotonic() - began
     say(f"{name}: stored at {store.name}, {summary.get('data_added', 0)} new bytes")
-    note = {
+    note: StoredSet = {
         **told,
         "at": now(),
         "seconds": round(seconds, 1),
@@ -250,16 +254,16 @@ def _space(store: Store) -> tuple[int, int] | None:
 
 
 def made_here(
-    set_name: str, target: str, until: float, id_: str, states: Sequence[Data]
-) -> Data | None:
+    set_name: str, target: str, until: float, id_: str, states: Sequence[BackupState]
+) -> StoredSet | dict[str, Any] | None:
     """What this host has noted about the newest backup of a set at a target; empty if it has stored
     none there yet. None if the backup is not the one that it has stored last. `states` are those
     from before and after the target was asked: another backup may be made meanwhile."""
     own_notes = [
         item
         for state in states
-        for key in ("sets", "begun")
-        if (item := state.get(key, {}).get(set_name, {}).get(target))
+        for sets in (state.get("sets", {}), state.get("begun", {}))
+        if (item := sets.get(set_name, {}).get(target))
     ]
     if not own_notes:
         return {}

@@ -17,10 +17,14 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.credentials import digest, finish_rotation, rotate_logins
 from groundcrew.remote.printable import all_printable, printable
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.logins import ServerReport
 
 Data = dict[str, Any]
 
@@ -69,7 +73,8 @@ def purge(request: Data) -> int:
     """Lists the data of an application or removes it. Returns the exit status."""
     app = request["purge"]
     told = {state["title"]: belongings(state, app) for state in request["states"]}
-    print(json.dumps(all_printable({"differences": told, "digests": {}})))
+    report: ServerReport = {"differences": told, "digests": {}}
+    print(json.dumps(all_printable(report)))
     return call_all(request["states"], "discard", app) if request["converge"] else 0
 
 
@@ -90,7 +95,8 @@ def main() -> int:
     digests = {
         item["store"]: digest(item["store"], item["certificate"]) for item in request["logins"]
     }
-    print(json.dumps(all_printable({"differences": told, "digests": digests})))
+    report: ServerReport = {"differences": told, "digests": digests}
+    print(json.dumps(all_printable(report)))
     left = {title: lines for title, lines in told.items() if lines}
     if request["converge"] and left:
         for title, lines in left.items():

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from groundcrew.facts.backups import BackupState, StoredSet
 from groundcrew.remote import backup_content, commands
 from groundcrew.remote.backup_run import made_here
 from groundcrew.roles.mariadb import on_host_content as of_mariadb
@@ -79,15 +80,15 @@ def test_keys_that_do_not_expire_are_counted() -> None:
 
 
 def test_the_newest_backup_is_the_one_that_the_host_has_stored_last() -> None:
-    made = {"until": 5.5, "snapshot": "abcd", "content": {"system": "1"}}
-    state = {"sets": {"postgresql": {"disk": made}}}
+    made: StoredSet = {"until": 5.5, "snapshot": "abcd", "content": {"system": "1"}}
+    state: BackupState = {"sets": {"postgresql": {"disk": made}}}
     assert made_here("postgresql", "disk", 5.5, "abcdef", [state, state]) == made
     assert made_here("postgresql", "disk", 5.5, "ffff", [state, state]) is None
     assert made_here("postgresql", "disk", 4.5, "abcdef", [state, state]) is None
     # Nothing is known about what an earlier host has stored.
     assert made_here("postgresql", "other", 4.5, "ffff", [state, state]) == {}
     # It was stored, and the program was killed before it could note that.
-    begun = {**state, "begun": {"postgresql": {"disk": {"until": 6.5}}}}
+    begun: BackupState = {**state, "begun": {"postgresql": {"disk": {"until": 6.5}}}}
     assert made_here("postgresql", "disk", 6.5, "eeee", [state, begun]) == {"until": 6.5}
 
 

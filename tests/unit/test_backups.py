@@ -204,7 +204,7 @@ def test_what_a_drill_finds_too_old_or_too_slow_is_a_problem(shop: Project, fold
     plan = builders.plan(settings.backup, "web1", settings.app, [])
     (folder / "plan.json").write_text(json.dumps(plan))
     read = backup_plan.read_plan(str(folder / "plan.json"))
-    report: dict[str, Any] = {
+    report: Any = {
         "problems": [], "sources": {"postgresql": {"rpo": 61}}, "apps": {"shop": {"rto": 90.0}},
     }  # fmt: skip
     backup_drill._judge(read, report)
