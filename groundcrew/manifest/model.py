@@ -175,8 +175,8 @@ class AppSettings(Settings):
 
     needs: Needs = Field(default_factory=dict)
     """Databases, caches and queues that the application needs, by names of your choice (`{database:
-    postgresql, cache: redis.cache}`). User, password, database, packet filter and start order
-    follow; what the application is told is in `env` of each."""
+    postgresql, cache: redis.cache}`). groundcrew sets up user, password, database, packet filter
+    and start order. `env` of each need sets the variables that the application gets."""
 
     files: dict[RelativePath, ConfigFile] = Field(default_factory=dict)
     """Configuration files by their path in the release, rendered from templates with `env` and
@@ -250,7 +250,7 @@ class AppSettings(Settings):
     """What a load test sends, and what it expects."""
 
     slo: Slo = Slo()
-    """What visitors can expect, and from when on alerts fire."""
+    """Service levels that visitors can expect; alerts fire if they are missed."""
 
     network: Literal["any", "local"] | tuple[Network, ...] = "local"
     """What the application's processes may exchange packets with: `local` (this host only), `any`,
