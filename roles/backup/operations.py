@@ -229,7 +229,10 @@ def show_key() -> Commands:
     if not host.state.is_executing:
         return
     told = host.get_fact(Called, function="show_key", request={})
-    lines = [f"{host.name}: the key of its backups, which nobody can restore without:", told["key"]]
+    lines = [
+        f"{host.name}: the key of its backups; nobody can restore them without it:",
+        told["key"],
+    ]
     if told["fingerprint"]:
         lines.append(f'when you have stored it: backup.key_stored = "{told["fingerprint"]}"')
     lines += [f"public SSH key for {name}: {key}" for name, key in told["ssh"].items()]

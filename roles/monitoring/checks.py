@@ -25,7 +25,7 @@ def monitoring(settings: MonitoringSettings, place: Place, seen: Seen) -> Iterat
     shown = "their site asks for a login" if settings.dashboards else "there through a tunnel"
     yield judge("monitoring: dashboards", report["pages"], shown)
     if not settings.used:
-        yield warn("monitoring: receivers", "nobody is told of alerts: set monitoring.receivers")
+        yield warn("monitoring: receivers", "alerts have no receiver: set monitoring.receivers")
 
 
 def _targets(report: Monitoring, place: Place) -> Check:

@@ -61,10 +61,10 @@ def _send(request: dict[str, Any]) -> None:
 def told(kinds: Sequence[str], answer: SentTest) -> list[str]:
     """What is wrong with the answer of `send_test`."""
     if not kinds:
-        return ["there is nobody to tell: set monitoring.receivers"]
+        return ["alerts have no receiver: set monitoring.receivers"]
     return [
         f"{kind}: {'refused' if kind in answer['failed'] else 'nothing was sent'}; "
-        "journalctl -u prometheus-alertmanager tells why"
+        "journalctl -u prometheus-alertmanager shows why"
         for kind in kinds
         if kind in answer["failed"] or kind not in answer["sent"]
     ]

@@ -288,7 +288,7 @@ def test_a_test_alert_arrives(site: Site) -> None:
     nobody = {"monitoring.receivers": {"test": None}}
     broken = site.run(playbook="playbooks/alert_test.py", **nobody)
     assert broken.status != 0
-    assert "nobody to tell" in broken.stderr
+    assert "alerts have no receiver" in broken.stderr
 
 
 def test_an_application_that_stops_is_told_and_so_is_its_return(site: Site) -> None:

@@ -366,7 +366,7 @@ def test_a_test_alert_tells_what_arrived(port: int) -> None:
     assert told(["webhook"], answer) == []
     assert told(kinds, answer)[0].startswith("email: refused")
     assert told(["webhook"], {"sent": {}, "failed": {}})[0].startswith("webhook: nothing was sent")
-    assert told([], answer) == ["there is nobody to tell: set monitoring.receivers"]
+    assert told([], answer) == ["alerts have no receiver: set monitoring.receivers"]
 
 
 def test_rules_with_long_windows_are_judged_less_often() -> None:
