@@ -337,8 +337,8 @@ class AppSettings(Settings):
                 raise ValueError(f'redirects: "{name}" is among domains: take it out there')
             if target not in self.domains or target.startswith("*."):
                 raise ValueError(
-                    f'redirects: "{name}" leads to "{target}", which is not in domains: give one of '
-                    "those"
+                    f'redirects: "{name}" leads to "{target}", which is not in domains: '
+                    "give one of those"
                 )
         return self
 

@@ -17,6 +17,6 @@ def rules(settings: Fail2banSettings) -> Iterator[Rule]:
         "warning",
         "fail2ban of {{ $labels.instance }} has banned "
         '{{ $value | printf "%.0f" }} addresses within ten minutes',
-        "fail2ban-client status JAIL lists them, and journalctl -u ssh shows the users that they try; "
+        "fail2ban-client status JAIL lists them, journalctl -u ssh shows the users that they try; "
         "limit access to the port (firewall.allow).",
     )

@@ -52,7 +52,7 @@ def rules(settings: MariadbSettings) -> Iterator[Rule]:
         MINUTE,
         "critical",
         "MariaDB of {{ $labels.instance }} does not answer",
-        "journalctl -u mariadb shows why; if all connections are in use, it accepts no more.",
+        "journalctl -u mariadb shows why. If all connections are in use, it accepts none.",
     )
     yield Rule(
         "MariadbConnections",

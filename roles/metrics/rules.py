@@ -182,5 +182,5 @@ def of_probes(settings: MetricsSettings) -> Iterator[Rule]:
             5 * MINUTE,
             severity,  # type: ignore[arg-type]
             f"the certificate of {app} is valid for {days}",
-            "journalctl -u certbot shows why it was not renewed; replace a certificate of your own.",
+            "journalctl -u certbot shows why it was not renewed; replace one of your own.",
         )

@@ -64,7 +64,7 @@ def rules(settings: PostgresqlSettings) -> Iterator[Rule]:
         MINUTE,
         "critical",
         "PostgreSQL of {{ $labels.instance }} does not answer",
-        "journalctl -u 'postgresql@*' shows why; if all connections are in use, it accepts no more.",
+        "journalctl -u 'postgresql@*' shows why. If all connections are in use, it accepts none.",
     )
     yield Rule(
         "PostgresqlConnections",
