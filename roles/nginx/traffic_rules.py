@@ -47,7 +47,7 @@ def _rules(slo: Slo, names: str) -> Iterator[Rule]:
         MINUTE if slo.window >= 5 * MINUTE else 0,
         "warning",
         f"{APP} takes more than {VALUE} s for one request in a hundred",
-        "playbooks/status.py shows how busy the host is; uht= in the access log, the slow requests.",
+        "playbooks/status.py shows how busy the host is; uht= in the access log, slow requests.",
     )
     yield Rule(
         "ErrorBudgetBurning",
