@@ -53,11 +53,11 @@ class _RefusedError(Exception):
 
 def _run(state: State, host: Host, link: Replication, how: Promotion, planned: bool) -> bool:
     try:
-        told = _promote(state, host, link, how, planned)
+        message = _promote(state, host, link, how, planned)
     except _RefusedError as error:
         host.log_styled(str(error), log_func=logger.error, fg="red")
         return False
-    logger.info(told)
+    logger.info(message)
     return True
 
 

@@ -100,8 +100,8 @@ def _bind(wanted: _Wanted, known: Mapping[str, Member], roles: frozenset[str]) -
         provider, settings = known[name], clients[0].apps[app].needs[need]
         offered = provider.parts[role]
         if settings.part not in offered:
-            told = ", ".join(f"{role}.{part}" if part else role for part in offered)
-            raise ValueError("service", f"{name} provides {told or 'nothing of that'}")
+            provided = ", ".join(f"{role}.{part}" if part else role for part in offered)
+            raise ValueError("service", f"{name} provides {provided or 'nothing of that'}")
         away = any(client is not provider for client in clients)
         yield Binding(
             app=app,

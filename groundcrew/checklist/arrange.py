@@ -52,12 +52,12 @@ def decide(name: str, line: Line, by_source: ResultsBySource) -> Check:
 
 def evidence(results: Sequence[Check]) -> str:
     """What was seen, shortened."""
-    told = [
+    parts = [
         f"{'warning: ' if item.status is Status.WARN else ''}{item.name}: {item.detail}"
         for item in results[:SHOWN]
     ]
     more = len(results) - SHOWN
-    return "; ".join([*told, *([f"and {more} more"] if more > 0 else [])])
+    return "; ".join([*parts, *([f"and {more} more"] if more > 0 else [])])
 
 
 def _matching(pattern: str, by_source: ResultsBySource) -> Iterator[Check]:

@@ -164,13 +164,13 @@ def figures(entry: Any) -> dict[str, Any]:
 def tell(environment: Any) -> None:
     """Tells how far the test is."""
     total = environment.stats.total
-    told = {
+    summary = {
         "seconds": round(time.time() - began, 1),
         "users": environment.runner.user_count,
         **figures(total),
         "rate": total.current_rps,
     }
-    print(json.dumps(told), flush=True)
+    print(json.dumps(summary), flush=True)
 
 
 @events.test_start.add_listener

@@ -423,15 +423,15 @@ class AppSettings(Settings):
 
     @model_validator(mode="after")
     def _each_value_has_one_source(self) -> AppSettings:
-        told: dict[str, str] = dict.fromkeys(self.env, "env") | dict.fromkeys(
+        set_by: dict[str, str] = dict.fromkeys(self.env, "env") | dict.fromkeys(
             self.secrets, "secrets"
         )
         written = dict.fromkeys(self.files, "files")
         for name, need in self.needs.items():
             for key in need.variables(name):
-                if key in told:
-                    raise ValueError(f"needs.{name}.env: {key} is set by {told[key]} too")
-                told[key] = f"needs.{name}"
+                if key in set_by:
+                    raise ValueError(f"needs.{name}.env: {key} is set by {set_by[key]} too")
+                set_by[key] = f"needs.{name}"
             for path in need.files:
                 if path in written:
                     raise ValueError(

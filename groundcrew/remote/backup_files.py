@@ -186,8 +186,8 @@ def copied(output: bytes) -> tuple[list[str], list[str]]:
     """What the application's user has printed: relative paths of databases, and a line for each
     that could not be copied. Raises FilesError for anything else."""
     try:
-        told = json.loads(output)
-        names, failed = told["copied"], told["failed"]
+        report = json.loads(output)
+        names, failed = report["copied"], report["failed"]
         good = isinstance(names, list) and all(map(is_inside, names))
         problems = [_not_copied(*item) for item in failed]
     except (ValueError, KeyError, TypeError):

@@ -129,9 +129,9 @@ def metrics(state: BackupState) -> str:
 
     def add(name: str, value: float | None, **labels: str) -> None:
         if value is not None:
-            told = ",".join(f'{key}="{text}"' for key, text in labels.items())
+            label_text = ",".join(f'{key}="{text}"' for key, text in labels.items())
             # Six digits, the default, would round a moment to hours.
-            lines.append(f"groundcrew_backup_{name}{{{told}}} {value:.15g}")
+            lines.append(f"groundcrew_backup_{name}{{{label_text}}} {value:.15g}")
 
     for set_name, targets in sorted(state.get("sets", {}).items()):
         for target, item in sorted(targets.items()):

@@ -135,8 +135,8 @@ def _begin(plan: Plan, request: Data) -> Data:
     if before and before["request"] == _same(request):
         return before
     if before.get("putting"):
-        told = ", ".join(f"{key}={value}" for key, value in before["request"].items() if value)
-        raise RestoreError(f"another restore has not ended: run it again first ({told})")
+        options = ", ".join(f"{key}={value}" for key, value in before["request"].items() if value)
+        raise RestoreError(f"another restore has not ended: run it again first ({options})")
     if before:
         close_all(plan, PLACE)
         _remove_staging(plan, before)

@@ -151,50 +151,50 @@ def store_at(store: Store, parts: Sequence[Part], problems: list[str]) -> None:
     """Stores sets at one target. One that fails keeps no other from being stored, unless the target
     does not answer any more."""
     stored: list[Stored] = []
-    told: list[str] = []
+    reasons: list[str] = []
     with lock(f"store-{store.name}", wait=True, shared=True):
         try:
             store.refuse_silent()
             for part in parts:
                 if part.files.paths:
-                    _try_to_add(store, part, stored, told)
+                    _try_to_add(store, part, stored, reasons)
         except FAILURES as error:
-            told.append(str(error) or type(error).__name__)
+            reasons.append(str(error) or type(error).__name__)
         try:
-            _confirm(store, stored, told)
+            _confirm(store, stored, reasons)
         except FAILURES as error:
-            told.append(str(error) or type(error).__name__)
+            reasons.append(str(error) or type(error).__name__)
     # A target that is gone says so twice.
-    problems += dict.fromkeys(told)
+    problems += dict.fromkeys(reasons)
 
 
-def _try_to_add(store: Store, part: Part, stored: list[Stored], told: list[str]) -> None:
+def _try_to_add(store: Store, part: Part, stored: list[Stored], reasons: list[str]) -> None:
     """Stores a set. Raises StoreError if the target does not answer."""
     try:
         made, lacks = _add(store, part)
     except FAILURES as error:
-        told.append(str(error) or type(error).__name__)
+        reasons.append(str(error) or type(error).__name__)
         # restic goes on trying for long: the others are not tried in vain.
         store.exists()
         return
     stored.append(made)
     if lacks:
-        told.append(f"{part.files.name}: its backup at {store.name} is not whole: {lacks}")
+        reasons.append(f"{part.files.name}: its backup at {store.name} is not whole: {lacks}")
 
 
 def _add(store: Store, part: Part) -> tuple[Stored, str | None]:
     """Stores a set. Returns it, and what it lacks."""
     began = time.monotonic()
     name = part.files.name
-    told: StoredSet = {"until": part.until, "content": part.content}
+    begun: StoredSet = {"until": part.until, "content": part.content}
     with noted() as state:
         # If this ends right after the target has the backup, a drill still knows whose it is.
-        state.setdefault("begun", {}).setdefault(name, {})[store.name] = told
+        state.setdefault("begun", {}).setdefault(name, {})[store.name] = begun
     summary = store.add(name, part.files.paths, part.until, part.files.without)
     seconds = time.monotonic() - began
     say(f"{name}: stored at {store.name}, {summary.get('data_added', 0)} new bytes")
     note: StoredSet = {
-        **told,
+        **begun,
         "at": now(),
         "seconds": round(seconds, 1),
         "bytes": summary.get("total_bytes_processed"),

@@ -213,10 +213,10 @@ class Store(NamedTuple):
         # One after the other: the host serves others meanwhile.
         lacks = {}
         try:
-            told = self._with_repository(*words, "--", *paths)
+            printed = self._with_repository(*words, "--", *paths)
         except IncompleteError as error:
-            told, lacks = error.told, {"lacks": str(error)}
-        summary = next((item for item in told if item.get("message_type") == "summary"), {})
+            printed, lacks = error.told, {"lacks": str(error)}
+        summary = next((item for item in printed if item.get("message_type") == "summary"), {})
         if not summary.get("snapshot_id"):
             raise StoreError(f"target {self.name}: restic made no snapshot of {set_name}")
         return {**summary, **lacks}
@@ -240,8 +240,8 @@ class Store(NamedTuple):
 
     def snapshots(self) -> list[Snapshot]:
         """The snapshots of all sets, the newest last. Raises StoreError."""
-        told = self.restic("snapshots", "--no-lock", seconds=self.patience)
-        parsed = [snapshot(item) for item in told]
+        entries = self.restic("snapshots", "--no-lock", seconds=self.patience)
+        parsed = [snapshot(item) for item in entries]
         return sorted((item for item in parsed if item), key=lambda item: item.at)
 
     def restore(self, chosen: Snapshot, folder: str) -> None:
@@ -368,9 +368,9 @@ def messages(text: str) -> list[Data]:
 def reason(text: str) -> str:
     """The line of restic's errors that says most; one with a next step where restic has none."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    told = [item.get("message") or item.get("error", {}).get("message", "")
+    texts = [item.get("message") or item.get("error", {}).get("message", "")
             for item in messages(text)]  # fmt: skip
-    lines += [line for line in told if line]
+    lines += [line for line in texts if line]
     if any(WRONG_KEY in line for line in lines):
         return OTHER_KEY
     for words in ("REMOTE HOST IDENTIFICATION", "Host key verification failed"):

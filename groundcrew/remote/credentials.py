@@ -120,14 +120,14 @@ def digest(store: str, certificate: str | None) -> str | None:
     login = active_login(store)
     if login is None:
         return None
-    told = "\0".join(login)
+    content = "\0".join(login)
     if certificate:
         try:
             with open(certificate, encoding="ascii") as file:
-                told += "\0" + file.read()
+                content += "\0" + file.read()
         except OSError:
             return None
-    return hashlib.sha256(told.encode()).hexdigest()
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def point_at(store: str, letter: str) -> None:

@@ -184,8 +184,8 @@ def _swap(app: Data, unit: str, socket: str, asked: Data, *, restart: bool) -> N
 
 
 def _need_memory(unit: str) -> None:
-    told = output_of("systemctl", "show", "--value", "--property=MemoryCurrent", unit).stdout
-    used = int(told) if told.strip().isdigit() and int(told) < 1 << 60 else 0
+    shown = output_of("systemctl", "show", "--value", "--property=MemoryCurrent", unit).stdout
+    used = int(shown) if shown.strip().isdigit() and int(shown) < 1 << 60 else 0
     lines = text(Path("/proc/meminfo")).splitlines()
     free_kib = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
     if used > free_kib << 10:

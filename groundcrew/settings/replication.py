@@ -58,8 +58,8 @@ def _check(
         raise ValueError(f"{primary} is not in the inventory's group {role}")
     offered = hosts[primary].provider(role).parts()
     if part not in offered:
-        told = ", ".join(f"{role}.{item}" for item in offered)
-        raise ValueError(f"{primary} has no {role}.{part} (known: {told or 'none'})")
+        known_parts = ", ".join(f"{role}.{item}" for item in offered)
+        raise ValueError(f"{primary} has no {role}.{part} (known: {known_parts or 'none'})")
     above = primaries(hosts[primary]).get(service)
     if above is not None:
         raise ValueError(f"{primary} is a replica itself, of {above}: name that one")

@@ -96,8 +96,8 @@ def _target(settings: BackupSettings, name: str, state: BackupState, now: float)
                  for target, entry in targets.items() if target == name), default=now)  # fmt: skip
     if now - max(item.get("check", 0), first) > CHECK_AGE:
         problems.append("it has not been checked for nine days")
-    told = f"{size(space[0])} free" if space else "in order"
-    yield judge(f"backups at {name}", problems, told)
+    detail = f"{size(space[0])} free" if space else "in order"
+    yield judge(f"backups at {name}", problems, detail)
 
 
 def _key(settings: BackupSettings, report: Backups) -> Iterator[Check]:
@@ -129,15 +129,15 @@ def status(report: Backups) -> Iterable[str]:
     state, now = report["state"], time.time()
     drill = state.get("drill")
     if drill is None:
-        told = "no drill yet"
+        last_drill = "no drill yet"
     elif drill["problems"]:
-        told = f"drill {age(now - drill['at'])} ago failed: {'; '.join(drill['problems'])}"
+        last_drill = f"drill {age(now - drill['at'])} ago failed: {'; '.join(drill['problems'])}"
     else:
-        told = (
+        last_drill = (
             f"drill {age(now - drill['at'])} ago with {drill['target']}, {drill['seconds']:.0f} s"
         )
     running = ", ".join(unit.removesuffix(".service") for unit in report["running"])
-    yield f"backups: {told}{f'; {running} runs' if running else ''}"
+    yield f"backups: {last_drill}{f'; {running} runs' if running else ''}"
     for name in report["sets"]:
         targets = state.get("sets", {}).get(name, {})
         parts = [f"{target} {age(now - item['until'])} old, {size(item['bytes'] or 0)}"

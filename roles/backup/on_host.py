@@ -26,10 +26,10 @@ MADE_UP = "/var/lib/groundcrew/backups/key"
 
 def backup(request: Data) -> Backups:
     """State of the backups, the timers, and the restores that keep replaced data."""
-    told = run("/usr/bin/python3", "-IS", PROGRAM, "report")
-    if told.returncode != 0:
+    result = run("/usr/bin/python3", "-IS", PROGRAM, "report")
+    if result.returncode != 0:
         return {"planned": False}
-    of_program: ProgramReport = json.loads(told.stdout)
+    of_program: ProgramReport = json.loads(result.stdout)
     shown = run("systemctl", "list-timers", "--all", "--plain", "--no-legend",
                 "groundcrew-backup-*.timer").stdout  # fmt: skip
     running = run("systemctl", "list-units", "--plain", "--no-legend", "--state=activating",
@@ -133,8 +133,8 @@ def begin(request: Data) -> list[str]:
 
 def has_backups(_: Data) -> bool:
     """Whether everything that is backed up has been stored at every target at least once."""
-    told = run("/usr/bin/python3", "-IS", PROGRAM, "report")
-    if told.returncode != 0:
-        raise OSError(told.stderr.strip())
-    report: ProgramReport = json.loads(told.stdout)
+    result = run("/usr/bin/python3", "-IS", PROGRAM, "report")
+    if result.returncode != 0:
+        raise OSError(result.stderr.strip())
+    report: ProgramReport = json.loads(result.stdout)
     return not report["new"]

@@ -15,8 +15,8 @@ def database_server(settings: MariadbSettings, seen: Seen) -> Iterator[Check]:
     """The server answers, and has the databases and logins of the applications."""
     report: Server = seen.section("mariadb")
     allowed = settings.profile.max_connections - settings.reserved_connections
-    told = f"{report['version']}, {report['used']} of {allowed} connections"
-    yield judge("mariadb", list(report["differences"]), told)
+    detail = f"{report['version']}, {report['used']} of {allowed} connections"
+    yield judge("mariadb", list(report["differences"]), detail)
     if report["used"] > 0.9 * allowed:
         yield warn("mariadb connections", f"{report['used']} of {allowed} are in use")
     for account in report["rotating"]:

@@ -106,8 +106,8 @@ def handler(chats: dict[str, Chat]) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             chat = chats.get(self.path.strip("/"))
-            told = self.headers.get("Content-Length") or ""
-            length = int(told) if told.isdigit() and len(told) < 9 else 0
+            header = self.headers.get("Content-Length") or ""
+            length = int(header) if header.isdigit() and len(header) < 9 else 0
             if chat is None or not 0 < length <= LARGEST:
                 self.send_error(404)
                 return

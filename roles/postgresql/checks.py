@@ -22,8 +22,8 @@ def database_server(settings: PostgresqlSettings, seen: Seen) -> Iterator[Check]
         yield behind("postgresql replication", replica, settings.max_lag)
         return
     allowed = settings.profile.max_connections - settings.reserved_connections
-    told = f"{report['version']}, {report['used']} of {allowed} connections"
-    yield judge("postgresql", problems, told)
+    detail = f"{report['version']}, {report['used']} of {allowed} connections"
+    yield judge("postgresql", problems, detail)
     if report["used"] > 0.9 * allowed:
         yield warn("postgresql connections", f"{report['used']} of {allowed} are in use")
     for account in report["rotating"]:

@@ -61,10 +61,10 @@ def noteworthy(check: Check) -> bool:
     return check.status in (Status.FAIL, Status.WARN)
 
 
-def _fail_host(state: State, host: Host, *told: str) -> bool:
+def _fail_host(state: State, host: Host, *lines: str) -> bool:
     """Logs the reasons and marks the host as failed, even with --no-wait, so that the run exits
     1."""
-    for line in told:
+    for line in lines:
         host.log_styled(line, log_func=logger.error, fg="red")
     state.failed_hosts.add(host)
     return False

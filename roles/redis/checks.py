@@ -15,13 +15,15 @@ from groundcrew.verify.seen import Seen
 def servers(settings: RedisSettings, seen: Seen) -> Iterator[Check]:
     """Every instance answers, has the logins of the applications, and stores what it should."""
     report: Instances = seen.section("redis")
-    told = []
+    details = []
     problems = list(report["differences"])
     for name, item in report["instances"].items():
         problems += _problems(settings, name, item)
         if "error" not in item:
-            told.append(f"{name} {item['version']} {size(item['used'])} of {size(item['allowed'])}")
-    yield judge("redis", problems, ", ".join(told))
+            details.append(
+                f"{name} {item['version']} {size(item['used'])} of {size(item['allowed'])}"
+            )
+    yield judge("redis", problems, ", ".join(details))
     for name, item in report["instances"].items():
         full = "error" not in item and item["used"] > 0.9 * item["allowed"]
         if full and settings.running[name].purpose == "queue":
@@ -39,8 +41,8 @@ def replicas_follow(settings: RedisSettings, seen: Seen) -> Iterator[Check]:
     problems = list(report["differences"])
     for name, item in report["instances"].items():
         problems += _problems(settings, name, item)
-    told = (f"{name} of {item['replica']['of']}" for name, item in report["instances"].items())
-    yield judge("redis replicas", problems, ", ".join(told))
+    details = (f"{name} of {item['replica']['of']}" for name, item in report["instances"].items())
+    yield judge("redis replicas", problems, ", ".join(details))
     for name, item in report["instances"].items():
         yield behind(f"redis {name} replication", item["replica"], settings.max_lag)
 

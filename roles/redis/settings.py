@@ -195,14 +195,14 @@ class RedisSettings(ProviderSettings):
         if location.socket:
             scheme = binding.settings.scheme or "unix"
             query = {"virtual_host" if scheme == "redis+socket" else "db": number, **query}
-            told = url(scheme, login, "", path.lstrip("/"), query)
+            address = url(scheme, login, "", path.lstrip("/"), query)
         else:
             query = {**({"ssl_ca_certs": location.ca} if location.ca else {}), **query}
             scheme = binding.settings.scheme or ("rediss" if location.ca else "redis")
-            told = url(scheme, login, f"{host}:{port}", number, query)
+            address = url(scheme, login, f"{host}:{port}", number, query)
         return Endpoint(
             parts={
-                "url": told,
+                "url": address,
                 "host": location.host,
                 "port": str(port),
                 "user": login.user,

@@ -97,8 +97,8 @@ def _read(content: bytes, place: str) -> Iterator[Identity]:
         try:
             yield ssh.Identity.from_buffer(content)
         except IdentityError as error:
-            told = "has a passphrase" if "decrypted first" in str(error) else "cannot be used"
-            raise EncryptedFileError(f"the SSH key {place} {told}") from None
+            reason = "has a passphrase" if "decrypted first" in str(error) else "cannot be used"
+            raise EncryptedFileError(f"the SSH key {place} {reason}") from None
         return
     lines = [line.strip() for line in content.decode(errors="replace").splitlines()]
     given = [line for line in lines if line.startswith(MARK)]
