@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,8 +48,9 @@ def process(name: bytes) -> Iterator[int]:
 
 
 def test_a_name_that_is_no_text() -> None:
+    request: Any = {"apps": [], "serving_units": []}
     with process(b"\xff\x1b[2J") as pid:
-        assert on_host.processes({"apps": [], "serving_units": []}) == {}
+        assert on_host.processes(request) == {}
         description = inspect_resources.describe(Path(f"/proc/{pid}"))
     assert (description["pid"], description["name"]) == (pid, "\ufffd\\x1b[2J")
 

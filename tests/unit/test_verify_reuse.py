@@ -23,7 +23,8 @@ def connections_used(monkeypatch: pytest.MonkeyPatch, connections: Iterator[set[
     monkeypatch.setattr(on_host, "NginxConnection", Client)
     monkeypatch.setattr(on_host, "get", lambda *_: 200)
     monkeypatch.setattr(on_host, "connections", lambda _: next(connections))
-    return on_host.reuse({"apps": [APP], "reuse_requests": 3})["shop"]
+    request: Any = {"apps": [APP], "reuse_requests": 3}
+    return on_host.reuse(request)["shop"]
 
 
 def test_a_connection_that_reaches_its_age_is_followed_by_one_that_is_kept(
