@@ -85,8 +85,8 @@ def _warning(
         try:
             for result in check(seen):
                 failed = result.status is Status.FAIL
-                told = f"{result.detail} ({why})"
-                yield replace(result, status=Status.WARN, detail=told) if failed else result
+                detail = f"{result.detail} ({why})"
+                yield replace(result, status=Status.WARN, detail=detail) if failed else result
         except NotCheckedError as error:
             yield warn(title, f"not checked: {error} ({why})")
 

@@ -51,13 +51,13 @@ class Claim:
     def refusal(self, states: AccountStates) -> str:
         """Why its accounts cannot be created, with the next step; empty if they can."""
         strangers = self.strangers(states)
-        told = " and ".join(item.text for item in strangers)
+        things = " and ".join(item.text for item in strangers)
         hopeless = "; ".join(item.hopeless for item in strangers if item.hopeless)
         if hopeless:
-            return f"{told}: {hopeless}; choose another name for the application"
+            return f"{things}: {hopeless}; choose another name for the application"
         if strangers and not self.adopt:
             return (
-                f"{told}: no run has made that; choose another name for the application, or take "
+                f"{things}: no run has made that; choose another name for the application, or take "
                 f"it over with `adopt: true` in apps/{self.app}.yml"
             )
         return ""
@@ -82,9 +82,9 @@ class Claim:
             if gid is None or (name in wanted and (gid in SYSTEM_IDS or name in ours)):
                 continue
             members = sorted(states.groups[name])
-            told = f", members {', '.join(members)}" if members else ""
+            suffix = f", members {', '.join(members)}" if members else ""
             low = f"gid {gid} is one of Debian's own" if gid < SYSTEM_IDS.start else ""
-            yield Stranger(f"group {name} (gid {gid}{told})", None, low)
+            yield Stranger(f"group {name} (gid {gid}{suffix})", None, low)
 
 
 def _is_ours(wanted: User | None, current: UserState) -> bool:
@@ -95,10 +95,10 @@ def _is_ours(wanted: User | None, current: UserState) -> bool:
 
 def _user(current: UserState, states: AccountStates) -> str:
     groups = sorted(name for name, members in states.groups.items() if current.name in members)
-    told = f", groups {', '.join(groups)}" if groups else ""
+    suffix = f", groups {', '.join(groups)}" if groups else ""
     return (
         f"user {current.name} (uid {current.uid}, home {current.home}, "
-        f"shell {current.shell or '/bin/sh'}{told})"
+        f"shell {current.shell or '/bin/sh'}{suffix})"
     )
 
 

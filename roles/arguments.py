@@ -190,9 +190,9 @@ def replicas(inventory: Inventory) -> list[Replication]:
     for host in inventory:
         for item in settings_for(host).settings.place.follows:
             known.setdefault(item.replica, []).append(item)
-    told = f" (known: {', '.join(sorted(known))})" if known else ""
+    suffix = f" (known: {', '.join(sorted(known))})" if known else ""
     if not asked:
-        text = f"is required: the host with the replica{told}"
+        text = f"is required: the host with the replica{suffix}"
         raise SettingsError([Problem("host", "--data", text)])
     name = str(asked.pop())
     if name not in known:

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator
 from pyinfra import host as current_host
 from pyinfra.api import FunctionCommand, operation
 
-from groundcrew.checklist.arrange import Found, arrange
+from groundcrew.checklist.arrange import ResultsBySource, arrange
 from groundcrew.checklist.lines import checklists
 from groundcrew.facts.status import HostStatus
 from groundcrew.manifest.model import AppSettings
@@ -41,7 +41,7 @@ def show(loaded: Loaded[HostSettings]) -> Generator[FunctionCommand, None, None]
     yield from verify.tell("checklist", results, settings.checklist.json_path)
 
 
-def gather(loaded: Loaded[HostSettings]) -> Found:
+def gather(loaded: Loaded[HostSettings]) -> ResultsBySource:
     """The results of every source, of the current host."""
     settings = loaded.settings
     arguments = promises.verify_arguments(loaded)
@@ -80,11 +80,11 @@ def of_settings(settings: HostSettings) -> Iterator[Check]:
 
 def _of_app(name: str, app: AppSettings) -> Iterator[Check]:
     required = f", required and set: {', '.join(app.required)}" if app.required else ""
-    told = f"{len(app.env)} variables, {len(app.secrets)} secrets{required}"
-    yield ok(f"{name}: environment", told)
+    detail = f"{len(app.env)} variables, {len(app.secrets)} secrets{required}"
+    yield ok(f"{name}: environment", detail)
     workers = getattr(app.server, "workers", getattr(app.server, "processes", None))
-    told = f"{app.server.type}, {workers} workers" if workers else app.server.type
-    yield ok(f"{name}: workers", f"{told}, {app.instances} x")
+    detail = f"{app.server.type}, {workers} workers" if workers else app.server.type
+    yield ok(f"{name}: workers", f"{detail}, {app.instances} x")
     memory = app.limits.memory_max
     problems = [] if memory or app.size else [f"no limit of memory (app.{name}.limits.memory_max)"]
     yield judge(f"{name}: limits", problems, f"memory {memory or f'by size {app.size}'}")
@@ -97,37 +97,37 @@ def of_status(report: HostStatus, metrics: MetricsSettings) -> Iterator[Check]:
     application."""
     host = report["host"]
     load, cpus = host["load"][1], host["cpus"]
-    told = f"{load:.2f} in five minutes on {cpus} CPUs"
-    yield judge("load", [f"{told}: more work than processors"] if load > cpus else [], told)
+    detail = f"{load:.2f} in five minutes on {cpus} CPUs"
+    yield judge("load", [f"{detail}: more work than processors"] if load > cpus else [], detail)
     free = 100 * host["memory_available"] / max(1, host["memory"])
-    told = f"{free:.0f} % available"
+    detail = f"{free:.0f} % available"
     low = free < metrics.memory_free
-    yield judge("memory", [f"{told} (metrics.memory_free)"] if low else [], told)
+    yield judge("memory", [f"{detail} (metrics.memory_free)"] if low else [], detail)
     used = 100 - 100 * host["disk_free"] / max(1, host["disk"])
-    told = f"{used:.0f} % of /srv in use"
+    detail = f"{used:.0f} % of /srv in use"
     full = used >= metrics.disk_used
-    yield judge("disk", [f"{told} (metrics.disk_used)"] if full else [], told)
+    yield judge("disk", [f"{detail} (metrics.disk_used)"] if full else [], detail)
     for name, app in report["apps"].items():
         problems = [] if app["logs"] else ["nginx has logged nothing"]
         yield judge(f"{name}: logs", problems, f"nginx's take {app['logs']} bytes")
         last = app["log"][-1] if app["log"] else {}
         result = str(last.get("result", "never"))
         good = not FAILED.search(result)
-        told = f"{last.get('action', 'release')} {last.get('release', '')}: {result}"
-        yield judge(f"{name}: last release", [] if good else [told], told)
+        detail = f"{last.get('action', 'release')} {last.get('release', '')}: {result}"
+        yield judge(f"{name}: last release", [] if good else [detail], detail)
 
 
 def of_audit(settings: HostSettings, host: str) -> Check:
     """What the last audit found about this host and its applications."""
-    found = earlier.last_audit(ROOT, {host, *settings.app})
+    audit = earlier.last_audit(ROOT, {host, *settings.app})
     again = f"{program('audit')} INVENTORY makes one"
-    if found is None:
+    if audit is None:
         return not_applicable("packages", f"by hand: no audit was made; {again}")
-    if found.result == "not checked":
-        why = found.not_checked[0] if found.not_checked else "nothing was checked"
-        return fail("packages", f"audited {found.at}: {why}; {again}")
-    known = [f"{item.package} {item.version}: {item.names[0]}" for item in found.findings]
-    return judge("packages", [*known, *found.updates][:5], f"nothing known, audited {found.at}")
+    if audit.result == "not checked":
+        why = audit.not_checked[0] if audit.not_checked else "nothing was checked"
+        return fail("packages", f"audited {audit.at}: {why}; {again}")
+    known = [f"{item.package} {item.version}: {item.names[0]}" for item in audit.findings]
+    return judge("packages", [*known, *audit.updates][:5], f"nothing known, audited {audit.at}")
 
 
 def of_load_tests(settings: HostSettings) -> Iterator[Check]:
@@ -139,6 +139,6 @@ def of_load_tests(settings: HostSettings) -> Iterator[Check]:
             again = f"{program('loadtest')} {name} makes one"
             yield not_applicable(name, f"by hand: no load test was made; {again}")
             continue
-        told = f"{item.rate:.1f} per second, 95 % within {item.p95:.3f} s, {item.at}"
+        detail = f"{item.rate:.1f} per second, 95 % within {item.p95:.3f} s, {item.at}"
         bad = [f"{check.name}: {check.detail}" for check in item.checks if check.status == "fail"]
-        yield judge(name, bad or ([] if item.ok else ["not passed"]), told)
+        yield judge(name, bad or ([] if item.ok else ["not passed"]), detail)

@@ -30,12 +30,12 @@ def limited(settings: HostSettings) -> HostSettings:
 
 
 def _asked(binding: Binding, client: Client) -> Client:
-    found = _machine(client.host) if client.connections is None else None
-    if found is None:
+    size = _machine(client.host) if client.connections is None else None
+    if size is None:
         return client
     app = settings_for(inventory.get_host(client.host)).settings.app[binding.app]
     user = User(client.host, binding.app, app, app.needs[binding.need], binding.need)
-    return replace(client, connections=user.connections(*found))
+    return replace(client, connections=user.connections(*size))
 
 
 def _machine(name: str) -> Machine | None:
@@ -48,5 +48,5 @@ def _machine(name: str) -> Machine | None:
         if not good:
             return None
         other.connector_data[KEY] = machine(output.stdout_lines)
-    found: Machine = other.connector_data[KEY]
-    return found
+    size: Machine = other.connector_data[KEY]
+    return size

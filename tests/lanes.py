@@ -125,14 +125,14 @@ def failed(file: Path) -> Iterator[str]:
         return
     for case in ElementTree.parse(file).iter("testcase"):
         for kind in ("failure", "error"):
-            found = case.find(kind)
-            if found is not None:
-                yield f"{case.get('classname')}::{case.get('name')}: {kind}: {why(found)}"
+            element = case.find(kind)
+            if element is not None:
+                yield f"{case.get('classname')}::{case.get('name')}: {kind}: {why(element)}"
 
 
-def why(found: ElementTree.Element) -> str:
+def why(element: ElementTree.Element) -> str:
     """The first line of what a test failed with; of a failed run, how that ended as well."""
-    message = found.get("message") or ""
+    message = element.get("message") or ""
     first, _, rest = message.partition("\n")
     if FAILED_RUN not in rest:
         return first

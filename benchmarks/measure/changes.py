@@ -255,7 +255,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 def lines(figures: Mapping[str, Mapping[str, Mapping[str, Sequence[Figure]]]]) -> Iterator[str]:
     """A Markdown table of medians, with a group of columns for each version."""
-    names = list(dict.fromkeys(name for found in figures.values() for name in found))
+    names = list(dict.fromkeys(name for by_name in figures.values() for name in by_name))
     cells = [f"{name}: {title}" for name in names for title in ("live", "in all", "disk")]
     yield ""
     yield f"| application | what changed | {' | '.join(cells)} |"

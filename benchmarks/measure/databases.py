@@ -27,8 +27,8 @@ def deploy(host: str) -> tuple[float, int, float]:
             [*command, "--data", 'apps=["hello"]'], environment={"GROUNDCREW_PROFILE": profile.name}
         )
         seconds = time.monotonic() - started
-        told = json.loads(Path(profile.name).read_text(encoding="utf-8"))
-    return seconds, told["hosts"][host]["commands"], busy
+        profiled = json.loads(Path(profile.name).read_text(encoding="utf-8"))
+    return seconds, profiled["hosts"][host]["commands"], busy
 
 
 def main() -> None:

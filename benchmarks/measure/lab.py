@@ -27,9 +27,9 @@ def fresh(*names: str, suite: str) -> None:
 
 def remove(*names: str) -> None:
     """Removes those of the hosts that exist."""
-    found = [host.name for host in hosts.existing() if host.name in names]
-    if found:
-        run(["bin/lab", "down", *found])
+    running = [host.name for host in hosts.existing() if host.name in names]
+    if running:
+        run(["bin/lab", "down", *running])
 
 
 def address(name: str) -> str:

@@ -78,10 +78,10 @@ def deploy(inventory: Path, *hosts: str) -> tuple[float, int, int]:
             environment={"GROUNDCREW_PROFILE": profile.name},
         )
         seconds = time.monotonic() - started
-        told = json.loads(Path(profile.name).read_text(encoding="utf-8"))
+        profiled = json.loads(Path(profile.name).read_text(encoding="utf-8"))
     operations = json.loads(done.stdout)["results"]["operations"]
     changes = sum(bool(item["success"]) for item in operations)
-    return seconds, sum(told["hosts"][name]["commands"] for name in hosts), changes
+    return seconds, sum(profiled["hosts"][name]["commands"] for name in hosts), changes
 
 
 def switch(inventory: Path, monitored: bool) -> None:
@@ -156,29 +156,29 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 def lines(rounds: Sequence[Mapping[bool, Round]]) -> list[str]:
     """The results as text."""
-    told = [
+    figures = [
         f"{'round':<7}{'':<9}{'no-op run':>10}{'commands':>10}{'p50':>10}{'p99':>10}{'busy':>7}"
     ]
     for number, item in enumerate(rounds, 1):
         for monitored, name in ((False, "without"), (True, "with")):
             half = item[monitored]
-            told.append(
+            figures.append(
                 f"{number:<7}{name:<9}{half.run:>8.2f} s{half.commands:>10}"
                 f"{1000 * half.p50:>7.1f} ms{1000 * half.p99:>7.1f} ms{half.busy:>7.0%}"
             )
     for key, name in (("run", "no-op run"), ("p50", "p50"), ("p99", "p99")):
-        told.append(f"{name}, with / without, median of the rounds: {ratio(rounds, key):.2f}")
-    return told
+        figures.append(f"{name}, with / without, median of the rounds: {ratio(rounds, key):.2f}")
+    return figures
 
 
 def problems(rounds: Sequence[Mapping[bool, Round]]) -> list[str]:
     """Reasons why the results are invalid or miss the target."""
     failed = sum(half.failed for item in rounds for half in item.values())
-    found = [f"{failed} requests failed"] if failed else []
+    complaints = [f"{failed} requests failed"] if failed else []
     costs = ratio(rounds, "run")
     if costs > MOST:
-        found.append(f"a run that changes nothing takes {costs:.2f} times as long, not {MOST}")
-    return found
+        complaints.append(f"a run that changes nothing takes {costs:.2f} times as long, not {MOST}")
+    return complaints
 
 
 if __name__ == "__main__":

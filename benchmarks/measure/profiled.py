@@ -93,15 +93,15 @@ def split(profile: dict[str, Any], started: float, ended: float) -> Iterator[Par
 def by_role(runs: Sequence[Run]) -> list[Part]:
     """Median seconds of each role over several runs, in the order of the run."""
     roles = dict.fromkeys(part.role for part in runs[0].parts)
-    found = []
+    medians = []
     for role in roles:
         mine = [[part for part in run.parts if part.role == role] for run in runs]
         seconds = median(sum(part.seconds for part in parts) for parts in mine)
         first = mine[0]
         commands = sum(part.commands for part in first)
         transfers = sum(part.transfers for part in first)
-        found.append(Part(role, f"{len(first)}", seconds, commands, transfers))
-    return found
+        medians.append(Part(role, f"{len(first)}", seconds, commands, transfers))
+    return medians
 
 
 def by_operation(runs: Sequence[Run]) -> list[Part]:

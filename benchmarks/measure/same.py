@@ -26,7 +26,7 @@ def differences() -> list[str]:
 
 def answers(name: str) -> dict[str, int]:
     """Application -> status of its health path through nginx, requested from outside."""
-    found = {}
+    statuses = {}
     on_host = runpy.run_path(str(lab.ROOT / "group_data" / "web.py"))["apps"]
     for manifest in (lab.ROOT / "apps" / f"{app}.yml" for app in sorted(on_host)):
         app = yaml.safe_load(manifest.read_text(encoding="utf-8"))
@@ -35,15 +35,15 @@ def answers(name: str) -> dict[str, int]:
             headers={"Host": app["domains"][0]},
             timeout=10,
         )
-        found[manifest.stem] = answer.status_code
-    return found
+        statuses[manifest.stem] = answer.status_code
+    return statuses
 
 
 def await_answers(name: str, seconds: float = 30) -> None:
     """Waits until all applications answer. Raises BenchmarkError if they do not within
     `seconds`."""
     deadline = time.monotonic() + seconds
-    while (found := answers(name)) and set(found.values()) != {200}:
+    while (statuses := answers(name)) and set(statuses.values()) != {200}:
         if time.monotonic() > deadline:
-            raise lab.BenchmarkError(f"{name} does not answer: {found}")
+            raise lab.BenchmarkError(f"{name} does not answer: {statuses}")
         time.sleep(0.05)

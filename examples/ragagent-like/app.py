@@ -50,8 +50,8 @@ def add(document: Document) -> dict[str, str]:
 def search(word: str) -> dict[str, object]:
     """The documents with a word in them, and who wrote the index."""
     index = read()
-    found = [name for name, words in index["documents"].items() if word in words]
-    return {"documents": found, "writer": index["writer"], "process": os.getpid()}
+    hits = [name for name, words in index["documents"].items() if word in words]
+    return {"documents": hits, "writer": index["writer"], "process": os.getpid()}
 
 
 @app.post("/api/v1/upload")

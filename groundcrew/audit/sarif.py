@@ -20,8 +20,8 @@ UPDATE = "debian-security-update"
 
 def sarif(results: Sequence[Result]) -> dict[str, Any]:
     """The document: a rule for each vulnerability, a result for each package that has it."""
-    found = [_finding(one, item) for one in results for item in one.findings]
-    found += [
+    entries = [_finding(one, item) for one in results for item in one.findings]
+    entries += [
         _update(one, item) for one in results for item in sorted(one.subject.updates)
         if item.security
     ]  # fmt: skip
@@ -33,7 +33,7 @@ def sarif(results: Sequence[Result]) -> dict[str, Any]:
             {"level": "warning", "message": _text(f"not checked: {text}")} for text in unknown
         ],
     }
-    run = {"tool": {"driver": driver}, "invocations": [invocation], "results": found}
+    run = {"tool": {"driver": driver}, "invocations": [invocation], "results": entries}
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
 
 

@@ -4,27 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TypedDict
 
 from pyinfra.api import FactBase, StringCommand
 
 from groundcrew import remote
 from groundcrew.bindings import Link
 from groundcrew.contract import ServerState
-
-
-class StoredLogin(TypedDict):
-    """Directory of a login, and the file of the certificate that belongs to it; null for none."""
-
-    store: str
-    certificate: str | None
-
-
-class ServerReport(TypedDict):
-    """The report of `groundcrew/remote/server_state.py`."""
-
-    differences: dict[str, list[str]]
-    digests: dict[str, str | None]
+from groundcrew.facts.logins import ServerReport, StoredLogin
 
 
 def command(

@@ -13,8 +13,9 @@ from pyinfra.api import FunctionCommand, Host, OperationError, StringCommand, op
 from groundcrew import record, remote
 from groundcrew.bindings import Binding, Link
 from groundcrew.bindings.bound import ca_file, certificate_file
-from groundcrew.bindings.facts import ServerStates, StoredLogin, command
+from groundcrew.bindings.facts import ServerStates, command
 from groundcrew.contract import ServerState
+from groundcrew.facts.logins import GivenLogin, StoredLogin, TakenLogin
 from groundcrew.manifest.paths import AppPaths
 from groundcrew.read_first import reading_first
 from groundcrew.releases.undo import connector_arguments
@@ -34,7 +35,7 @@ def contents(states: Sequence[ServerState], given: Sequence[Link] = ()) -> Comma
     """
     stored = [_on_provider(binding) for binding in given]
     report = host.get_fact(ServerStates, states=states, logins=stored)
-    lines = [f"{title}: {line}" for title, found in report["differences"].items() for line in found]
+    lines = [f"{title}: {line}" for title, texts in report["differences"].items() for line in texts]
     if not lines:
         host.noop("the servers contain what they should")
     else:
@@ -110,8 +111,8 @@ def purge(states: Sequence[ServerState], app: str) -> Commands:
     + states: what the servers must contain
     + app: the application, which no host has any more
     """
-    found = host.get_fact(ServerStates, states=states, logins=[], purge=app)["differences"]
-    lines = [f"{title} {line}" for title, names in found.items() for line in names]
+    differences = host.get_fact(ServerStates, states=states, logins=[], purge=app)["differences"]
+    lines = [f"{title} {line}" for title, names in differences.items() for line in names]
     if not lines:
         host.noop(f"no server has data of {app}")
         return
@@ -142,12 +143,13 @@ def _differs(link: Link, mine: str | None) -> bool:
 def _fetch(links: Sequence[Link]) -> None:
     """Copies logins from the hosts that provide them to the current host."""
     arguments = connector_arguments(host)
-    taken = []
+    taken: list[TakenLogin] = []
     for link in links:
         provider = host.state.inventory.get_host(link.provider)
         stored = _on_provider(link)
-        login = _run(provider, remote.command("give_login", payload=stored), arguments)
-        taken.append({**json.loads(login), "store": link.store, "ca": ca_file(link)})
+        printed = _run(provider, remote.command("give_login", payload=stored), arguments)
+        login: GivenLogin = json.loads(printed)
+        taken.append({**login, "store": link.store, "ca": ca_file(link)})
     _run(host, remote.command("take_logins", payload=taken), arguments)
 
 

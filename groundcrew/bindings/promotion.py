@@ -26,6 +26,7 @@ from groundcrew import remote
 from groundcrew.bindings import Replication
 from groundcrew.bindings.lag import lag
 from groundcrew.contract import Promotion
+from groundcrew.facts.replication import OwnLag, Promoted, Retired
 from groundcrew.releases.undo import connector_arguments
 
 CAUGHT_UP = 120
@@ -52,11 +53,11 @@ class _RefusedError(Exception):
 
 def _run(state: State, host: Host, link: Replication, how: Promotion, planned: bool) -> bool:
     try:
-        told = _promote(state, host, link, how, planned)
+        message = _promote(state, host, link, how, planned)
     except _RefusedError as error:
         host.log_styled(str(error), log_func=logger.error, fg="red")
         return False
-    logger.info(told)
+    logger.info(message)
     return True
 
 
@@ -65,32 +66,33 @@ def _promote(state: State, host: Host, link: Replication, how: Promotion, planne
     primary = state.inventory.get_host(link.provider)
     arguments = connector_arguments(host)
 
-    def call(on: Host, function: str, request: dict[str, Any]) -> dict[str, Any]:
+    def call(on: Host, function: str, request: dict[str, Any]) -> Any:
         return _call(on, how.module, function, request, arguments)
 
     request = dict(how.request)
-    found = call(host, "ready", request)
-    if not found["recovering"]:
+    lag_now: OwnLag = call(host, "ready", request)
+    if not lag_now["recovering"]:
         # An earlier run has been interrupted, or has done all.
         call(host, "promote", {**request, "target": None, "timeout": 0})
         return _told(link, how, f"{link.replica} has been promoted already.", planned)
     if not planned:
-        if found["reachable"]:
+        if lag_now["reachable"]:
             raise _RefusedError(
                 f"{link.provider} still answers, and would go on accepting writes: make it part of "
                 "the run (without --limit), or stop it first"
             )
-        done = call(host, "promote", {**request, "target": None, "timeout": 0})
+        done: Promoted = call(host, "promote", {**request, "target": None, "timeout": 0})
         last = done["last"] or "an unknown time"
         text = f"It has what it had received; the last of it is from {last}."
         return _told(link, how, text, planned)
-    if found["streaming"] and found["seconds"] > how.max_lag:
-        raise _RefusedError(f"{link.replica} is {lag(found)}: wait until it has caught up")
-    if not found["streaming"] and found["reachable"]:
+    if lag_now["streaming"] and lag_now["seconds"] > how.max_lag:
+        raise _RefusedError(f"{link.replica} is {lag(lag_now)}: wait until it has caught up")
+    if not lag_now["streaming"] and lag_now["reachable"]:
         raise _RefusedError(
             f"{link.replica} receives nothing from {link.provider}, which answers: run deploy.py"
         )
-    target = call(primary, "retire", request)["target"]
+    retired: Retired = call(primary, "retire", request)
+    target = retired["target"]
     done = call(host, "promote", {**request, "target": target, "timeout": CAUGHT_UP})
     if not done["promoted"]:
         call(primary, "resume", request)
@@ -123,12 +125,11 @@ def _told(link: Replication, how: Promotion, text: str, planned: bool) -> str:
 
 def _call(
     on: Host, module: str, function: str, request: dict[str, Any], arguments: dict[str, Any]
-) -> dict[str, Any]:
+) -> Any:
     """What a step on a host returns. Raises _RefusedError with its reason."""
     payload = {"module": module, "function": function, "request": request}
     program = remote.command("call", payload=payload, modules=(module,))
     good, output = on.run_shell_command(program, **{**arguments, **program.connector_arguments})
     if not good:
         raise _RefusedError(f"{on.name}: {output.stderr.strip() or 'failed'}")
-    result: dict[str, Any] = json.loads(output.stdout.splitlines()[-1])
-    return result
+    return json.loads(output.stdout.splitlines()[-1])

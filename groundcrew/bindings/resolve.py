@@ -51,16 +51,16 @@ class Bindings:
 def resolve(members: Iterable[Member], roles: frozenset[str]) -> Bindings:
     """The bindings of all hosts; `roles` are those that applications can need."""
     known = {member.name: member for member in members}
-    found = Bindings([], [])
+    result = Bindings([], [])
     for item in _wanted(known.values()):
         try:
-            found.bindings += _bind(item, known, roles)
+            result.bindings += _bind(item, known, roles)
         except ValueError as error:
             key, message = error.args
             hosts = tuple(member.name for member in item.runs)
-            found.refusals.append(Refusal(item.app, item.need, key, message, hosts))
-    found.refusals += _same_names(found.bindings)
-    return found
+            result.refusals.append(Refusal(item.app, item.need, key, message, hosts))
+    result.refusals += _same_names(result.bindings)
+    return result
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ def _bind(wanted: _Wanted, known: Mapping[str, Member], roles: frozenset[str]) -
         provider, settings = known[name], clients[0].apps[app].needs[need]
         offered = provider.parts[role]
         if settings.part not in offered:
-            told = ", ".join(f"{role}.{part}" if part else role for part in offered)
-            raise ValueError("service", f"{name} provides {told or 'nothing of that'}")
+            provided = ", ".join(f"{role}.{part}" if part else role for part in offered)
+            raise ValueError("service", f"{name} provides {provided or 'nothing of that'}")
         away = any(client is not provider for client in clients)
         yield Binding(
             app=app,

@@ -48,8 +48,8 @@ def judge(chain: str, key: str, domains: Sequence[str], now: datetime | None = N
     names = names_of(leaf)
     missing = [domain for domain in domains if not covers(names, domain)]
     if missing:
-        told = ", ".join(names) or "no name"
-        raise CertificateError(f"the certificate is not for {', '.join(missing)} but for {told}")
+        covered = ", ".join(names) or "no name"
+        raise CertificateError(f"the certificate is not for {', '.join(missing)} but for {covered}")
 
 
 def read_chain(text: str) -> list[x509.Certificate]:

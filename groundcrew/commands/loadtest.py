@@ -57,8 +57,8 @@ def parser() -> argparse.ArgumentParser:
         "p95": (float, "seconds within which 95 %% of the answers must come"),
         "rate": (float, "requests per second that must be reached"),
     }
-    for name, (kind, told) in numbers.items():
-        top.add_argument(f"--{name}", type=kind, help=f"{told}; default: the manifest's")
+    for name, (kind, description) in numbers.items():
+        top.add_argument(f"--{name}", type=kind, help=f"{description}; default: the manifest's")
     top.add_argument(
         "--during",
         choices=DURING,
@@ -94,22 +94,25 @@ def load(options: argparse.Namespace) -> int:
     known = inventory(options)
     if is_url:
         settings = settings_of({}, options)
-        told = of_url(what, settings, options, known)
+        test = of_url(what, settings, options, known)
     else:
         item = chosen(known["targets"], what, options.host)
         settings = settings_of(item["load"], options)
-        told = plan(item, settings, options.insecure, os.environ)
-    name = told["name"] if is_url else what
+        test = plan(item, settings, options.insecure, os.environ)
+    name = test["name"] if is_url else what
     html = Path(options.html or ROOT / FOLDER / f"{name}.html")
     html.parent.mkdir(parents=True, exist_ok=True)
-    print(f"{told['title']}: {told['url']} at {told['address']}, {told['users']} users", flush=True)
+    print(
+        f"{test['title']}: {test['url']} at {test['address']}, {test['users']} users",
+        flush=True,
+    )
     progress = Progress()
-    result = run(told, html, progress.tell, during(options, is_url))
+    result = run(test, html, progress.tell, during(options, is_url))
     checks = list(judge.checks(result, settings))
     document = str(options.json or ROOT / FOLDER / f"{name}.json")
-    found = [{"name": one.name, "status": one.status, "detail": one.detail} for one in checks]
-    json_file.replace(document, {"ok": passed(checks), "plan": shown(told), **result,
-                                 "checks": found})  # fmt: skip
+    rows = [{"name": one.name, "status": one.status, "detail": one.detail} for one in checks]
+    json_file.replace(document, {"ok": passed(checks), "plan": shown(test), **result,
+                                 "checks": rows})  # fmt: skip
     print("\n".join(summary(result)))
     if advice := judge.hint(result):
         print(advice)
@@ -174,18 +177,18 @@ def settings_of(own: Mapping[str, Any], options: argparse.Namespace) -> Load:
 def of_url(url: str, settings: Load, options: argparse.Namespace, known: Mapping[str, Any]) -> Plan:
     """The plan for a URL. Raises PlanError if its host is not in the inventory."""
     own = names(known["targets"], known["hosts"])
-    told = plan_for_url(url, settings, options.insecure, own)
-    if told["name"] not in own and not options.anywhere:
+    test = plan_for_url(url, settings, options.insecure, own)
+    if test["name"] not in own and not options.anywhere:
         raise PlanError(
-            f"{told['name']} is not a host of {options.inventory}, nor a name of its applications; "
+            f"{test['name']} is not a host of {options.inventory}, nor a name of its applications; "
             "--anywhere sends load there all the same"
         )
-    return told
+    return test
 
 
-def shown(told: Plan) -> dict[str, Any]:
+def shown(test: Plan) -> dict[str, Any]:
     """The plan without what requests contain, which may be secret."""
-    return {key: value for key, value in told.items() if key not in ("login", "steps")}
+    return {key: value for key, value in test.items() if key not in ("login", "steps")}
 
 
 class Progress:

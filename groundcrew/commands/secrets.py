@@ -69,8 +69,8 @@ def init(path: Path) -> int:
         print(f"{identities.default_file()}: your key. Keep a copy where this machine is not.")
     who = f"{getpass.getuser()}@{platform.node()}"
     added = recipients.add(path, key, who)
-    told = "your public key was added" if added else "has your public key"
-    print(f"{recipients.file_of(path).name}: {told}: {key}")
+    outcome = "your public key was added" if added else "has your public key"
+    print(f"{recipients.file_of(path).name}: {outcome}: {key}")
     if path.exists() and key not in file.read(path).recipients:
         print(f"Next: somebody who can decrypt {path.name} runs `groundcrew secrets rekey`")
     elif not path.exists():

@@ -5,10 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from pyinfra.api import FactBase, StringCommand
 
 from groundcrew import remote
+
+
+class SshdReport(TypedDict):
+    """The report of `groundcrew/remote/inspect_sshd.py`: major and minor version; keyword ->
+    values; kind of algorithm -> names; type of host key -> bits."""
+
+    version: tuple[int, int]
+    effective: dict[str, list[str]]
+    algorithms: dict[str, list[str]]
+    host_keys: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -35,7 +46,7 @@ class Sshd(FactBase[SshdState]):
 
     def process(self, output: list[str]) -> SshdState:
         """Parses the program's line of JSON."""
-        state = json.loads(output[-1])
+        state: SshdReport = json.loads(output[-1])
         major, minor = state["version"]
         return SshdState(
             (major, minor), state["effective"], state["algorithms"], state["host_keys"]

@@ -20,20 +20,22 @@ def checks(result: Mapping[str, Any], load: Load) -> Iterator[Check]:
         yield fail("requests", "none was answered")
         return
     share = 100 * (1 - total["failed"] / total["requests"])
-    told = f"{share:.2f} % of {total['requests']:,}, at least {load.success:g} % wanted"
-    yield judge("succeeded", [told] if share < load.success else [], told)
-    told = f"95 % within {total['p95']:.3f} s, at most {load.p95:g} s wanted"
-    yield judge("answer time", [told] if total["p95"] > load.p95 else [], told)
+    detail = f"{share:.2f} % of {total['requests']:,}, at least {load.success:g} % wanted"
+    yield judge("succeeded", [detail] if share < load.success else [], detail)
+    detail = f"95 % within {total['p95']:.3f} s, at most {load.p95:g} s wanted"
+    yield judge("answer time", [detail] if total["p95"] > load.p95 else [], detail)
     if load.rate:
-        told = f"{total['rate']:.1f} per second, at least {load.rate:g} wanted"
-        yield judge("requests", [told] if total["rate"] < load.rate else [], told)
+        detail = f"{total['rate']:.1f} per second, at least {load.rate:g} wanted"
+        yield judge("requests", [detail] if total["rate"] < load.rate else [], detail)
     for item in result["login"]:
         if item["failed"]:
             yield fail(item["name"], f"failed for {item['failed']} of {item['requests']} users")
     during = result.get("during")
     if during:
-        told = f"{during['playbook']} ended with {during['status']} after {during['seconds']:.0f} s"
-        yield fail("meanwhile", told) if during["status"] else ok("meanwhile", told)
+        detail = (
+            f"{during['playbook']} ended with {during['status']} after {during['seconds']:.0f} s"
+        )
+        yield fail("meanwhile", detail) if during["status"] else ok("meanwhile", detail)
 
 
 def hint(result: Mapping[str, Any]) -> str | None:

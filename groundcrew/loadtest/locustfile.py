@@ -107,7 +107,7 @@ class Visitor(FastHttpUser):
         if step["contains"] is not None and step["contains"] not in (answer.text or ""):
             return f"the answer does not contain {step['contains']!r}"
         for name, key in step["save"].items():
-            value = found(answer, key)
+            value = value_at(answer, key)
             if value is None:
                 return f"the answer has no {key}"
             self.saved[name] = value
@@ -135,7 +135,7 @@ class Visitor(FastHttpUser):
         return self.saved.get(name, "")
 
 
-def found(answer: Any, key: str) -> str | None:
+def value_at(answer: Any, key: str) -> str | None:
     """The value at a dotted key of a JSON answer; None if there is none."""
     try:
         value = json.loads(answer.text)
@@ -164,13 +164,13 @@ def figures(entry: Any) -> dict[str, Any]:
 def tell(environment: Any) -> None:
     """Tells how far the test is."""
     total = environment.stats.total
-    told = {
+    summary = {
         "seconds": round(time.time() - began, 1),
         "users": environment.runner.user_count,
         **figures(total),
         "rate": total.current_rps,
     }
-    print(json.dumps(told), flush=True)
+    print(json.dumps(summary), flush=True)
 
 
 @events.test_start.add_listener

@@ -124,8 +124,8 @@ def plan_for_url(url: str, load: Load, insecure: bool, known: Mapping[str, str])
 
 def names(targets: Sequence[Target], hosts: Mapping[str, str]) -> dict[str, str]:
     """The names and addresses that belong to the inventory, each with the address of its host."""
-    found = {name: item["address"] for item in reversed(targets) for name in item["names"]}
-    return {**found, **hosts, **{address: address for address in hosts.values()}}
+    addresses = {name: item["address"] for item in reversed(targets) for name in item["names"]}
+    return {**addresses, **hosts, **{address: address for address in hosts.values()}}
 
 
 def _pace(load: Load, insecure: bool) -> Pace:

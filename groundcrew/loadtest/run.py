@@ -37,13 +37,13 @@ def run(plan: Plan, html: Path, tell: Tell, during: Sequence[str] | None = None)
     is a command that runs meanwhile, and the test ends after it. Raises PlanError if Locust does
     not run."""
     with TemporaryDirectory(prefix="groundcrew-") as name:
-        told, result = Path(name) / "plan.json", Path(name) / "result.json"
-        told.write_text(json.dumps({**plan, "duration": None} if during else plan))
+        plan_file, result = Path(name) / "plan.json", Path(name) / "result.json"
+        plan_file.write_text(json.dumps({**plan, "duration": None} if during else plan))
         locust = subprocess.Popen(
             command(plan, html),
             env={
                 **os.environ,
-                "GROUNDCREW_LOADTEST": str(told),
+                "GROUNDCREW_LOADTEST": str(plan_file),
                 "GROUNDCREW_LOADTEST_RESULT": str(result),
             },
             stdin=subprocess.DEVNULL,

@@ -26,7 +26,7 @@ class Backup(Settings):
     )
 
     exclude: dict[RelativePath, Reason] = Field(default_factory=dict)
-    """Parts of /srv/NAME/shared that are left out, each with the reason."""
+    """Parts of /srv/NAME/shared that are not backed up, each with the reason."""
 
     drill: tuple[Script, ...] = ()
     """Shell commands that must succeed in a drill: on the restored data, as the application's user,

@@ -53,5 +53,5 @@ class Health(Settings):
     """Number of healthy answers in a row that the release needs."""
 
     poll: Poll | None = None
-    """Whether the host goes on asking after the release, and restarts what does not answer; `{}`
-    for the defaults. null = it does not."""
+    """Whether the host keeps requesting the health path after the release, and replaces instances
+    that do not answer; `{}` for the defaults. null: it does not."""

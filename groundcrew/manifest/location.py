@@ -95,7 +95,7 @@ class Location(Settings):
     auth_request: PlainPath | None = None
     """Path of the application that decides about each request: 2xx lets the request in, 401 and 403
     refuse it. The path gets the request's headers but no body; X-Original-URI and X-Original-Method
-    say what the client has asked for."""
+    have the path and the method of the client's request."""
 
     limits: bool | None = None
     """Whether the requests of one client are limited at all; null: the application's value."""

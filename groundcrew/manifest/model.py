@@ -175,8 +175,8 @@ class AppSettings(Settings):
 
     needs: Needs = Field(default_factory=dict)
     """Databases, caches and queues that the application needs, by names of your choice (`{database:
-    postgresql, cache: redis.cache}`). User, password, database, packet filter and start order
-    follow; what the application is told is in `env` of each."""
+    postgresql, cache: redis.cache}`). groundcrew sets up user, password, database, packet filter
+    and start order. `env` of each need sets the variables that the application gets."""
 
     files: dict[RelativePath, ConfigFile] = Field(default_factory=dict)
     """Configuration files by their path in the release, rendered from templates with `env` and
@@ -250,7 +250,7 @@ class AppSettings(Settings):
     """What a load test sends, and what it expects."""
 
     slo: Slo = Slo()
-    """What visitors can expect, and from when on alerts fire."""
+    """Service levels that visitors can expect; alerts fire if they are missed."""
 
     network: Literal["any", "local"] | tuple[Network, ...] = "local"
     """What the application's processes may exchange packets with: `local` (this host only), `any`,
@@ -337,8 +337,8 @@ class AppSettings(Settings):
                 raise ValueError(f'redirects: "{name}" is among domains: take it out there')
             if target not in self.domains or target.startswith("*."):
                 raise ValueError(
-                    f'redirects: "{name}" leads to "{target}", which is none of domains: give one '
-                    "of those"
+                    f'redirects: "{name}" leads to "{target}", which is not in domains: '
+                    "give one of those"
                 )
         return self
 
@@ -423,15 +423,15 @@ class AppSettings(Settings):
 
     @model_validator(mode="after")
     def _each_value_has_one_source(self) -> AppSettings:
-        told: dict[str, str] = dict.fromkeys(self.env, "env") | dict.fromkeys(
+        set_by: dict[str, str] = dict.fromkeys(self.env, "env") | dict.fromkeys(
             self.secrets, "secrets"
         )
         written = dict.fromkeys(self.files, "files")
         for name, need in self.needs.items():
             for key in need.variables(name):
-                if key in told:
-                    raise ValueError(f"needs.{name}.env: {key} is set by {told[key]} too")
-                told[key] = f"needs.{name}"
+                if key in set_by:
+                    raise ValueError(f"needs.{name}.env: {key} is set by {set_by[key]} too")
+                set_by[key] = f"needs.{name}"
             for path in need.files:
                 if path in written:
                     raise ValueError(

@@ -79,16 +79,16 @@ def entry_point(value: object) -> object:
         return value
     module, colon, name = value.strip().partition(":")
     written = module.removesuffix(".py").removeprefix("./").replace("/", ".")
-    told = f"{written}:{name or 'NAME'}"
+    better = f"{written}:{name or 'NAME'}"
     if "-" in written:
         raise ValueError(
             f'"{value}": a module of Python has no "-" in its name: rename it, to '
-            f'"{told.replace("-", "_")}", or name a module that imports it'
+            f'"{better.replace("-", "_")}", or name a module that imports it'
         )
     if not colon or not name:
         raise ValueError(
-            f'"{value}" is a module alone: write "{told}", with the name of the callable in it'
+            f'"{value}" is a module alone: write "{better}", with the name of the callable in it'
         )
     if module != written or value != value.strip():
-        raise ValueError(f'"{value}": a module is written with dots and without `.py`: "{told}"')
+        raise ValueError(f'"{value}": a module is written with dots and without `.py`: "{better}"')
     return value

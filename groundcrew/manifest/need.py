@@ -35,8 +35,8 @@ class Need(Settings):
     host that is."""
 
     host: str | None = None
-    """Host of the inventory that provides it. Required if several hosts do and the application's
-    own is none of them."""
+    """Host of the inventory that provides it. Required if several other hosts provide it and the
+    application's own host does not."""
 
     url: OperatorSecret | None = None
     """URL of a service that is not in the inventory, with user and password. The host must reach
@@ -50,18 +50,19 @@ class Need(Settings):
     """Parameters that are added to the URL: `{application_name: shop}`."""
 
     env: dict[EnvName, OneLine] | None = None
-    """Environment variables that tell the application: name -> `url`, `host`, `port`, `user`,
-    `password`, `name` (of the database), `socket` or `ca` (the provider's certificate), or a text
-    with those in braces (`"{host}:{port}"`). null: the URL in a variable named after the
-    need: `DATABASE_URL` for the need `database`."""
+    """Environment variables of the application: name -> `url`, `host`, `port`, `user`, `password`,
+    `name` (of the database), `socket` or `ca` (the provider's certificate), or a text with those in
+    braces (`"{host}:{port}"`). null: the URL in a variable named after the need: `DATABASE_URL` for
+    the need `database`."""
 
     files: dict[RelativePath, OneLine] = Field(default_factory=dict)
-    """Files in the release that tell the application: path -> what `env` can have. Only the
-    application can read them."""
+    """Files in the release: path -> the same kind of value as in `env`. Only the application can
+    read them."""
 
     connect: Literal["socket", "tcp"] = "socket"
     """How the application reaches a service on its own host: over its Unix socket, or over TCP at
-    127.0.0.1 for libraries that know no sockets. Services on other hosts are reached over TLS."""
+    127.0.0.1 for libraries without support for sockets. Services on other hosts are reached over
+    TLS."""
 
     name: (
         Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$|^[0-9]{1,4}$")] | None
@@ -79,8 +80,8 @@ class Need(Settings):
     while a release replaces another."""
 
     prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:._-]{1,64}$")] | None = None
-    """Redis: what all of the application's keys and channels begin with; it can use no others.
-    Required if several applications share an instance."""
+    """Redis: prefix of all keys and channels that the application may use. Required if several
+    applications share an instance."""
 
     extensions: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")], ...] = ()
     """PostgreSQL: extensions of the database, created by its administrator. Their Debian packages

@@ -64,8 +64,8 @@ def variables(
 
 def rest(optional: list[str], result: Guess) -> None:
     """Reports optional variables that the manifest does not set."""
-    told = {*result.generated, *result.given, *result.env, *result.hosts_from}
-    known = [name for name in optional if name not in told]
+    mentioned = {*result.generated, *result.given, *result.env, *result.hosts_from}
+    known = [name for name in optional if name not in mentioned]
     if known:
         more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
         result.checks.append(f"env: it also reads {', '.join(known[:SHOWN])}{more}")

@@ -149,9 +149,9 @@ def find(project: Project, entry: Entry | None = None) -> DjangoSettings | None:
     """Finds the settings for production: first those that the project's start scripts use, then
     those that wsgi.py and manage.py name. Modules for production beside them are preferred to those
     for development."""
-    told = list(dict.fromkeys(_told(project)))
+    candidates = list(dict.fromkeys(_told(project)))
     named = list(dict.fromkeys(_named(project, entry)))
-    known = [name for name in [*told, *named] if name in project.by_name]
+    known = [name for name in [*candidates, *named] if name in project.by_name]
     pool = [*known]
     for name in known or named:
         pool += _beside(project, name)
@@ -165,7 +165,9 @@ def find(project: Project, entry: Entry | None = None) -> DjangoSettings | None:
     if not pool:
         return DjangoSettings(project, named[0]) if named else None
     best = min(pool, key=lambda name: (_kind(name), pool.index(name)))
-    missing = named[0] if named and named[0] not in project.by_name and best not in told else None
+    missing = (
+        named[0] if named and named[0] not in project.by_name and best not in candidates else None
+    )
     return DjangoSettings(project, best, instead=missing)
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator
+from typing import Literal
 
 from pyinfra import host, logger
 from pyinfra.api import FunctionCommand, operation
 from pyinfra.api.output import format_text
 
-from groundcrew.facts.logs import Logs
+from groundcrew.facts.logs import LogLines, Logs
 from groundcrew.remote.printable import printable
 
 DEFAULT_LINES = 50
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-TITLES = {
+TITLES: dict[Literal["journal", "access", "error"], str] = {
     "journal": "journal of its web server, workers and timers",
     "access": "nginx's access log",
     "error": "nginx's error log",
@@ -41,11 +42,11 @@ def seconds(span: str | None) -> int | None:
     return int(span[:-1]) * UNITS[span[-1]] if span else None
 
 
-def report(prefix: str, logs: Mapping[str, Sequence[str]]) -> list[str]:
+def report(prefix: str, logs: LogLines) -> list[str]:
     """All logs, one after the other, every line with the prefix."""
     lines = []
     for name, title in TITLES.items():
-        entries = logs.get(name, ())
+        entries = logs[name]
         lines.append(prefix + format_text(f"{title}{'' if entries else ': nothing'}", bold=True))
         # Clients control parts of the lines.
         lines += [prefix + printable(line) for line in entries]

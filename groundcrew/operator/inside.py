@@ -28,11 +28,11 @@ def one_host(hosts: Mapping[str, Known], app: str, name: str | None) -> Known:
     chosen = with_app(hosts, app)
     if name is None:
         return chosen[0]
-    found = next((host for host in chosen if host.name == name), None)
-    if found is None:
+    match = next((host for host in chosen if host.name == name), None)
+    if match is None:
         text = f'"{name}" is no host that has {app}{nearest(name, (host.name for host in chosen))}'
         raise InventoryError(f"--host: {text}")
-    return found
+    return match
 
 
 def over_ssh(host: Known) -> Known:

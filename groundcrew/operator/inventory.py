@@ -73,5 +73,5 @@ def listed(inventory: str, script: Path, data: Iterable[str]) -> dict[str, Any]:
     )
     if done.returncode != 0:
         raise InventoryError(f"{inventory} cannot be used:\n{done.stderr.strip()}")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    members: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return members

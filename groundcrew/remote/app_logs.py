@@ -15,10 +15,14 @@ import time
 from collections import deque
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.app_files import tail
 from groundcrew.remote.commands import ending
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.logs import LogLines
 
 DIRECTORY = Path("/var/log/nginx")
 LOG_BYTES = 8 << 20
@@ -68,7 +72,7 @@ def main() -> int:
     """Prints the logs requested in argv[1]."""
     request: dict[str, Any] = json.loads(sys.argv[1])
     app, lines, since = request["app"], request["lines"], request["since"]
-    report = {
+    report: LogLines = {
         "journal": journal(app, lines, since),
         "access": nginx(f"{app}.access.log", ACCESS, lines, since),
         "error": nginx(f"{app}.error.log", ERROR, lines, since),

@@ -118,7 +118,8 @@ def state(name: str) -> AppState:
 
 def main() -> int:
     """Prints the state of the applications named in the arguments."""
-    print(json.dumps({name: state(name) for name in sys.argv[1:]}))
+    states: dict[str, AppState] = {name: state(name) for name in sys.argv[1:]}
+    print(json.dumps(states))
     return 0
 
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     # Types of the reports, shared with the facts; never sent to a host.
     from groundcrew.facts.status import (
         AppStatus,
+        HostStatus,
         LogEntry,
         Note,
         ReleaseStatus,
@@ -184,13 +185,14 @@ def main() -> int:
     request = json.loads(sys.argv[1])
     names = request["apps"]
     states = units([item for name in names for item in (*unit_names(name), f"{name}.socket")])
-    report: dict[str, Any] = {
+    report: HostStatus = {
         "time": int(time.time()),
         "host": host(),
         "apps": {name: app(name, request["lines"], states) for name in names},
     }
-    read_all(request["reads"], report)
-    print(json.dumps(all_printable(report)))
+    sections: dict[str, Any] = {}
+    read_all(request["reads"], sections)
+    print(json.dumps(all_printable({**report, **sections})))
     return 0
 
 

@@ -26,13 +26,13 @@ def answers(place: str) -> bool:
 
 def main(places: list[str]) -> int:
     """Returns when all places answer."""
-    told = 0.0
+    last_message = 0.0
     while True:
         places = [place for place in places if not answers(place)]
         if not places:
             return 0
-        if time.monotonic() - told > TOLD_EVERY:
-            told = time.monotonic()
+        if time.monotonic() - last_message > TOLD_EVERY:
+            last_message = time.monotonic()
             print(f"waiting for {', '.join(places)}", flush=True)
         time.sleep(PAUSE)
 

@@ -24,7 +24,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.backup_before import before
 from groundcrew.remote.backup_drill import drill, tidy
@@ -41,8 +41,12 @@ from groundcrew.remote.backup_restore import (
 from groundcrew.remote.backup_run import FAILURES, KINDS, check, complain, fits, is_new, run
 from groundcrew.remote.printable import all_printable
 
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.backups import Listing, Moments, ProgramReport, Replacement, StepAnswer
+
 # Each of them ends with one line of JSON.
-STEPS: dict[str, Callable[[Plan, dict[str, Any]], Any]] = {
+STEPS: dict[str, Callable[[Plan, dict[str, Any]], Moments | StepAnswer | list[Replacement]]] = {
     "before": before,
     "describe": describe,
     "prepare": prepare,
@@ -53,7 +57,7 @@ STEPS: dict[str, Callable[[Plan, dict[str, Any]], Any]] = {
 }
 
 
-def listed(plan: Plan) -> dict[str, Any]:
+def listed(plan: Plan) -> Listing:
     """All snapshots of this host, and the names of all hosts at the targets that tell."""
     return {
         "backups": [
@@ -65,7 +69,7 @@ def listed(plan: Plan) -> dict[str, Any]:
     }
 
 
-def report(plan: Plan) -> dict[str, Any]:
+def report(plan: Plan) -> ProgramReport:
     """What became of the backups, and what they should consist of."""
     servers = [item["title"] for item in plan.sources]
     return {
@@ -100,7 +104,9 @@ def execute(plan: Plan, command: str, words: list[str]) -> int:
         print(json.dumps(all_printable(report(plan))))
         return 0
     if command in STEPS:
-        answer = STEPS[command](plan, json.loads(words[0]))
+        answer: Moments | StepAnswer | list[Replacement] = STEPS[command](
+            plan, json.loads(words[0])
+        )
         print(json.dumps(all_printable(answer)))
         return 0
     print(__doc__, file=sys.stderr)

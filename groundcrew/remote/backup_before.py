@@ -6,17 +6,21 @@ A library; standard library only, Python 3.9 or later.
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.backup_files import of_app
 from groundcrew.remote.backup_plan import Plan, lock, now, read_state
 from groundcrew.remote.backup_run import Part, held, module_of, of_source, store_at
 from groundcrew.remote.backup_store import StoreError
 
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.backups import Moments
+
 Data = dict[str, Any]
 
 
-def before(plan: Plan, request: Data) -> Data:
+def before(plan: Plan, request: Data) -> Moments:
     """Stores what an application has now: with `exact`, what can be restored to any moment up to
     now, else what is restored as of its last backup. With `first`, nothing of it may exist yet: if
     nothing has ever been stored, nothing is. Returns the times up to which everything is in the

@@ -26,8 +26,8 @@ def request(target: Mapping[str, Any]) -> tuple[str, str]:
 
 def names(text: str, prefix: str) -> list[str]:
     """The directories in a list."""
-    found = re.findall(r"<CommonPrefixes>\s*<Prefix>([^<]*)</Prefix>", text)
-    paths = [html.unescape(item) for item in found]
+    prefixes = re.findall(r"<CommonPrefixes>\s*<Prefix>([^<]*)</Prefix>", text)
+    paths = [html.unescape(item) for item in prefixes]
     return sorted(item[len(prefix) :].rstrip("/") for item in paths if item.startswith(prefix))
 
 

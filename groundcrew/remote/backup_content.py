@@ -21,18 +21,18 @@ def lacks(
             for line in _lacks(name, known, there.get(name), live.get(name, known))]  # fmt: skip
 
 
-def _lacks(name: str, known: Database, found: Database | None, now: Database) -> Iterator[str]:
-    if found is None:
+def _lacks(name: str, known: Database, restored: Database | None, now: Database) -> Iterator[str]:
+    if restored is None:
         yield f"the database {name} is not in the backup"
         return
-    if found.get("owner") != known.get("owner"):
-        yield f"the database {name} belongs to {found['owner']}, not to {known['owner']}"
-    gone = [item for item in known["tables"] if item not in found["tables"]]
+    if restored.get("owner") != known.get("owner"):
+        yield f"the database {name} belongs to {restored['owner']}, not to {known['owner']}"
+    gone = [item for item in known["tables"] if item not in restored["tables"]]
     gone = [item for item in gone if item in now["tables"]]
     if gone:
         yield (
             f"the database {name} lacks {len(gone)} of {len(known['tables'])} tables: {gone[0]}"
             f"{', ...' if gone[1:] else ''}"
         )
-    elif known["rows"] and now["rows"] and not found["rows"]:
+    elif known["rows"] and now["rows"] and not restored["rows"]:
         yield f"the database {name} has no row in any table, and had some when it was copied"

@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from groundcrew.remote.backup_open import (
     Place,
@@ -28,6 +28,10 @@ from groundcrew.remote.backup_run import FAILURES, complain, made_here, module_o
 from groundcrew.remote.backup_store import Lock, Snapshot, Store, StoreError
 from groundcrew.remote.drill_app import commands, start, stop, stop_all
 
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.backups import BackupState, Drill, DrilledApp, LastDrill
+
 Data = dict[str, Any]
 PLACE = Place("drill")
 ROOM = 1.2
@@ -39,7 +43,9 @@ def drill(plan: Plan, target: str | None = None) -> int:
     exit status."""
     store = plan.target(target) if target else _oldest(plan)
     began = now()
-    report: Data = {"at": began, "target": store.name, "problems": [], "sources": {}, "apps": {}}
+    report: Drill = {
+        "at": began, "target": store.name, "problems": [], "sources": {}, "apps": {}, "seconds": 0,
+    }  # fmt: skip
     with lock("drill", wait=False):
         try:
             _enough_room(store)
@@ -79,7 +85,8 @@ def tidy(plan: Plan) -> None:
 
 def _oldest(plan: Plan) -> Store:
     drills = read_state().get("drills", {})
-    return min(plan.targets, key=lambda store: drills.get(store.name, {}).get("at", 0))
+    never: LastDrill = {"at": 0, "good": False}
+    return min(plan.targets, key=lambda store: drills.get(store.name, never)["at"])
 
 
 def _enough_room(store: Store, set_name: str | None = None) -> None:
@@ -87,7 +94,8 @@ def _enough_room(store: Store, set_name: str | None = None) -> None:
     none, whose files are there only while one of them runs."""
     sets = read_state().get("sets", {})
     wanted = [key for key in sets if not key.startswith("app:")] if set_name is None else [set_name]
-    size = sum(sets.get(key, {}).get(store.name, {}).get("bytes") or 0 for key in wanted)
+    stored = [sets[key][store.name] for key in wanted if store.name in sets.get(key, {})]
+    size = sum(item.get("bytes") or 0 for item in stored)
     folder = os.path.dirname(PLACE.folder)
     free = shutil.disk_usage(folder if os.path.isdir(folder) else "/").free
     if size * ROOM > free:
@@ -97,7 +105,7 @@ def _enough_room(store: Store, set_name: str | None = None) -> None:
         )
 
 
-def _drill(plan: Plan, store: Store, report: Data) -> None:
+def _drill(plan: Plan, store: Store, report: Drill) -> None:
     started = time.monotonic()
     binds: dict[str, Mapping[str, str]] = {}
     problems = report["problems"]
@@ -158,7 +166,7 @@ class Known(NamedTuple):
 
     store: Store
     snapshots: tuple[Snapshot, ...]
-    states: tuple[Data, Data]
+    states: tuple[BackupState, BackupState]
     """What was noted before and after they were read."""
 
 
@@ -179,7 +187,7 @@ def _newest(known: Known, set_name: str) -> tuple[Snapshot, Data]:
             f"target {store.name}: its newest backup, {chosen.id[:8]}, is not the last one that "
             "this host has stored there: another program has stored one, or some are gone"
         )
-    return chosen, noted.get("content") or {}
+    return chosen, dict(noted.get("content") or {})
 
 
 def _fetched(known: Known, set_name: str) -> tuple[str, Snapshot, Data]:
@@ -234,7 +242,7 @@ def _drill_app(
     app: Data,
     binds: Mapping[str, Mapping[str, str]],
     started: float,
-) -> Data:
+) -> DrilledApp:
     """Starts an application against what was restored, and asks it."""
     _enough_room(known.store, f"app:{name}")
     try:
@@ -251,14 +259,14 @@ def _drill_files(
     app: Data,
     binds: Mapping[str, Mapping[str, str]],
     started: float,
-) -> Data:
+) -> DrilledApp:
     restored, chosen, _ = _fetched(known, f"app:{name}")
     for path in app["secrets"]:
         if os.path.lexists(path) and not os.path.lexists(restored + path):
             raise StoreError(f"the secret {os.path.basename(path)} is not in the backup")
     # The directory that it is in can be entered by root alone; the unit gets it bound.
     shared = app_files(name, app, restored)
-    report: Data = {"rpo": round(now() - chosen.until)}
+    report: DrilledApp = {"rpo": round(now() - chosen.until)}
     missing = [title for title in app["sources"] if title not in binds]
     if missing:
         raise StoreError(f"not started: {', '.join(missing)} could not be restored")
@@ -278,15 +286,15 @@ def _drill_files(
     return report
 
 
-def _judge(plan: Plan, report: Data) -> None:
+def _judge(plan: Plan, report: Drill) -> None:
     """Adds what is too old or too slow."""
     for title, item in report["sources"].items():
         if item["rpo"] > plan.rpo:
             report["problems"].append(
                 f"{title}: the newest backup is {item['rpo']} s old, and rpo is {plan.rpo:.0f} s"
             )
-    for name, item in report["apps"].items():
-        if item.get("rto", 0) > plan.rto:
+    for name, app in report["apps"].items():
+        if app.get("rto", 0) > plan.rto:
             report["problems"].append(
-                f"{name}: it served after {item['rto']} s, and rto is {plan.rto:.0f} s"
+                f"{name}: it served after {app['rto']} s, and rto is {plan.rto:.0f} s"
             )

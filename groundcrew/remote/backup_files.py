@@ -93,15 +93,15 @@ def refuse_holes(name: str, app: Data) -> None:
 
 def owners(app: Data) -> dict[str, tuple[int, int]]:
     """The numbers of an application's users and their groups on this host, by name."""
-    found = {}
+    ids = {}
     for key in app["accounts"]:
         try:
             account = pwd.getpwnam(key)
-            found[key] = (account.pw_uid, account.pw_gid)
+            ids[key] = (account.pw_uid, account.pw_gid)
         except KeyError:
             with suppress(KeyError):
-                found[key] = (-1, grp.getgrnam(key).gr_gid)
-    return found
+                ids[key] = (-1, grp.getgrnam(key).gr_gid)
+    return ids
 
 
 def note_owners(name: str, app: Data) -> None:
@@ -186,8 +186,8 @@ def copied(output: bytes) -> tuple[list[str], list[str]]:
     """What the application's user has printed: relative paths of databases, and a line for each
     that could not be copied. Raises FilesError for anything else."""
     try:
-        told = json.loads(output)
-        names, failed = told["copied"], told["failed"]
+        report = json.loads(output)
+        names, failed = report["copied"], report["failed"]
         good = isinstance(names, list) and all(map(is_inside, names))
         problems = [_not_copied(*item) for item in failed]
     except (ValueError, KeyError, TypeError):

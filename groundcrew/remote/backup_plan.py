@@ -11,10 +11,14 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from groundcrew.remote.backup_store import Store
 from groundcrew.remote.private_file import write_private
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.backups import BackupState
 
 Data = dict[str, Any]
 FOLDER = "/var/lib/groundcrew/backups"
@@ -53,11 +57,11 @@ class Plan(NamedTuple):
 
     def target(self, name: str | None) -> Store:
         """A target by its name; the first if there is none."""
-        found = [item for item in self.targets if name in (None, item.name)]
-        if not found:
+        targets = [item for item in self.targets if name in (None, item.name)]
+        if not targets:
             known = ", ".join(item.name for item in self.targets)
             raise ValueError(f"there is no target {name} (known: {known})")
-        return found[0]
+        return targets[0]
 
     def of_host(self, host: str, key: str | None = None) -> tuple[Store, ...]:
         """The same targets, with the repositories of another host."""
@@ -78,18 +82,18 @@ def read_plan(path: str = PLAN) -> Plan:
     )  # fmt: skip
 
 
-def read_state(path: str = STATE) -> Data:
+def read_state(path: str = STATE) -> BackupState:
     """What became of earlier backups; empty if there were none."""
     try:
         with open(path, encoding="utf-8") as file:
-            state: Data = json.load(file)
+            state: BackupState = json.load(file)
     except FileNotFoundError:
         return {}
     return state
 
 
 @contextmanager
-def noted() -> Iterator[Data]:
+def noted() -> Iterator[BackupState]:
     """The state, which is stored afterwards. Several programs may do this at the same time."""
     with lock("state", wait=True):
         state = read_state()
@@ -119,15 +123,15 @@ def lock(name: str, *, wait: bool, shared: bool = False) -> Iterator[None]:
         os.close(descriptor)
 
 
-def metrics(state: Mapping[str, Any]) -> str:
+def metrics(state: BackupState) -> str:
     """The state in the format of Prometheus' textfile collector."""
     lines = []
 
     def add(name: str, value: float | None, **labels: str) -> None:
         if value is not None:
-            told = ",".join(f'{key}="{text}"' for key, text in labels.items())
+            label_text = ",".join(f'{key}="{text}"' for key, text in labels.items())
             # Six digits, the default, would round a moment to hours.
-            lines.append(f"groundcrew_backup_{name}{{{told}}} {value:.15g}")
+            lines.append(f"groundcrew_backup_{name}{{{label_text}}} {value:.15g}")
 
     for set_name, targets in sorted(state.get("sets", {}).items()):
         for target, item in sorted(targets.items()):
@@ -135,19 +139,19 @@ def metrics(state: Mapping[str, Any]) -> str:
             add("until_seconds", round(item["until"]), **labels)
             add("bytes", item.get("bytes"), **labels)
             add("seconds", item.get("seconds"), **labels)
-    for target, item in sorted(state.get("targets", {}).items()):
-        add("retention_seconds", item.get("retention"), target=target)
-        add("check_seconds", item.get("check"), target=target)
-        free, total = item.get("space") or (None, None)
+    for target, kept in sorted(state.get("targets", {}).items()):
+        add("retention_seconds", kept.get("retention"), target=target)
+        add("check_seconds", kept.get("check"), target=target)
+        free, total = kept.get("space") or (None, None)
         add("target_free_bytes", free, target=target)
         add("target_bytes", total, target=target)
     drill = state.get("drill")
     if drill:
         add("drill_seconds", drill["at"], target=drill["target"])
         add("drill_good", int(not drill["problems"]), target=drill["target"])
-        for name, item in sorted(drill.get("apps", {}).items()):
-            add("rpo_seconds", item.get("rpo"), app=name)
-            add("rto_seconds", item.get("rto"), app=name)
+        for name, app in sorted(drill.get("apps", {}).items()):
+            add("rpo_seconds", app.get("rpo"), app=name)
+            add("rto_seconds", app.get("rto"), app=name)
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -12,7 +12,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.backup_files import FilesError
 from groundcrew.remote.backup_open import (
@@ -32,6 +32,10 @@ from groundcrew.remote.commands import run
 from groundcrew.remote.drill_app import answer, live_release
 from groundcrew.remote.maintenance_metric import metric_path, metric_text
 from groundcrew.remote.private_file import write_private
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.backups import KeptRestore, Replacement, StepAnswer
 
 Data = dict[str, Any]
 PLACE = Place("restore")
@@ -59,17 +63,17 @@ def store_of(plan: Plan, request: Data) -> Store:
 def wanted(plan: Plan, request: Data) -> list[tuple[str, Data | None]]:
     """The sets of this host that a restore needs: name, and the source; None for files."""
     app, part = request["app"], request["part"]
-    found: list[tuple[str, Data | None]] = [
+    sets: list[tuple[str, Data | None]] = [
         (source["title"], source)
         for source in plan.sources
         if app in source["apps"] and part in (None, source["title"])
     ]
     if app in plan.apps and part in (None, FILES):
-        found.append((f"app:{app}", None))
-    return found
+        sets.append((f"app:{app}", None))
+    return sets
 
 
-def describe(plan: Plan, request: Data) -> list[Data]:
+def describe(plan: Plan, request: Data) -> list[Replacement]:
     """What a restore would replace by which backup: the dry run."""
     store = store_of(plan, request)
     note = _note(request["app"])
@@ -131,8 +135,8 @@ def _begin(plan: Plan, request: Data) -> Data:
     if before and before["request"] == _same(request):
         return before
     if before.get("putting"):
-        told = ", ".join(f"{key}={value}" for key, value in before["request"].items() if value)
-        raise RestoreError(f"another restore has not ended: run it again first ({told})")
+        options = ", ".join(f"{key}={value}" for key, value in before["request"].items() if value)
+        raise RestoreError(f"another restore has not ended: run it again first ({options})")
     if before:
         close_all(plan, PLACE)
         _remove_staging(plan, before)
@@ -154,16 +158,16 @@ def _chosen(
     name, source = part
     if name not in begun:
         return choose(store, known, name, at, source)
-    found = [item for item in known if (item.set, item.id) == (name, begun[name])]
-    if not found:
+    matching = [item for item in known if (item.set, item.id) == (name, begun[name])]
+    if not matching:
         raise RestoreError(
             f"target {store.name} no longer has the backup {begun[name][:8]} of {name} that this "
             "restore has begun with"
         )
-    return found[0]
+    return matching[0]
 
 
-def prepare(plan: Plan, request: Data) -> Data:
+def prepare(plan: Plan, request: Data) -> StepAnswer:
     """Fetches the backups and starts scratch servers. Nothing live changes."""
     store = store_of(plan, request)
     parts = wanted(plan, request)
@@ -193,7 +197,7 @@ def prepare(plan: Plan, request: Data) -> Data:
     return {"mark": note["mark"]}
 
 
-def put(plan: Plan, request: Data) -> Data:
+def put(plan: Plan, request: Data) -> StepAnswer:
     """Replaces what is live. The application must have been stopped."""
     parts = wanted(plan, request)
     if not parts:
@@ -271,7 +275,7 @@ def _put_files(plan: Plan, name: str, mark: str) -> list[str]:
     return replaced
 
 
-def forget(plan: Plan, request: Data) -> Data:
+def forget(plan: Plan, request: Data) -> StepAnswer:
     """Removes what a restore has kept."""
     app, mark = request["app"], request["mark"]
     done = f"{RESTORES}/{app}.{mark}.done"
@@ -291,19 +295,19 @@ def forget(plan: Plan, request: Data) -> Data:
     return {"removed": True}
 
 
-def kept() -> list[Data]:
+def kept() -> list[KeptRestore]:
     """Restores whose replaced data is still kept, and those that have not ended."""
-    found = []
+    restores: list[KeptRestore] = []
     for name in sorted(os.listdir(RESTORES)) if os.path.isdir(RESTORES) else ():
         app, _, rest = name.partition(".")
         if rest == "json":
-            found.append({"app": app, "mark": None})
+            restores.append({"app": app, "mark": None})
         elif rest.endswith(".done"):
-            found.append({"app": app, "mark": rest[: -len(".done")]})
-    return found
+            restores.append({"app": app, "mark": rest[: -len(".done")]})
+    return restores
 
 
-def stop(plan: Plan, request: Data) -> Data:
+def stop(plan: Plan, request: Data) -> StepAnswer:
     """Stops the application on this host, and notes what ran. Visitors see the maintenance page."""
     app = plan.apps.get(request["app"])
     if app is None:
@@ -326,7 +330,7 @@ def stop(plan: Plan, request: Data) -> Data:
     return {"stopped": units}
 
 
-def start(plan: Plan, request: Data) -> Data:
+def start(plan: Plan, request: Data) -> StepAnswer:
     """Starts what `stop` has stopped."""
     app = plan.apps.get(request["app"])
     path = f"{RESTORES}/{request['app']}.units"

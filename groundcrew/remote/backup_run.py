@@ -10,13 +10,17 @@ import importlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from groundcrew.remote.backup_files import FileSet, of_app, of_host
 from groundcrew.remote.backup_plan import FOLDER, Plan, lock, noted, now, read_state
 from groundcrew.remote.backup_source import make_folder
 from groundcrew.remote.backup_store import OTHER_KEY, Store, StoreError
 from groundcrew.remote.printable import printable
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.backups import BackupState, StoredSet
 
 Data = dict[str, Any]
 KINDS = ("full", "daily", "logs")
@@ -139,7 +143,7 @@ class Stored(NamedTuple):
 
     name: str
     id: str
-    note: Data
+    note: StoredSet
     """What is noted about it once the target is known to have it."""
 
 
@@ -147,50 +151,50 @@ def store_at(store: Store, parts: Sequence[Part], problems: list[str]) -> None:
     """Stores sets at one target. One that fails keeps no other from being stored, unless the target
     does not answer any more."""
     stored: list[Stored] = []
-    told: list[str] = []
+    reasons: list[str] = []
     with lock(f"store-{store.name}", wait=True, shared=True):
         try:
             store.refuse_silent()
             for part in parts:
                 if part.files.paths:
-                    _try_to_add(store, part, stored, told)
+                    _try_to_add(store, part, stored, reasons)
         except FAILURES as error:
-            told.append(str(error) or type(error).__name__)
+            reasons.append(str(error) or type(error).__name__)
         try:
-            _confirm(store, stored, told)
+            _confirm(store, stored, reasons)
         except FAILURES as error:
-            told.append(str(error) or type(error).__name__)
+            reasons.append(str(error) or type(error).__name__)
     # A target that is gone says so twice.
-    problems += dict.fromkeys(told)
+    problems += dict.fromkeys(reasons)
 
 
-def _try_to_add(store: Store, part: Part, stored: list[Stored], told: list[str]) -> None:
+def _try_to_add(store: Store, part: Part, stored: list[Stored], reasons: list[str]) -> None:
     """Stores a set. Raises StoreError if the target does not answer."""
     try:
         made, lacks = _add(store, part)
     except FAILURES as error:
-        told.append(str(error) or type(error).__name__)
+        reasons.append(str(error) or type(error).__name__)
         # restic goes on trying for long: the others are not tried in vain.
         store.exists()
         return
     stored.append(made)
     if lacks:
-        told.append(f"{part.files.name}: its backup at {store.name} is not whole: {lacks}")
+        reasons.append(f"{part.files.name}: its backup at {store.name} is not whole: {lacks}")
 
 
 def _add(store: Store, part: Part) -> tuple[Stored, str | None]:
     """Stores a set. Returns it, and what it lacks."""
     began = time.monotonic()
     name = part.files.name
-    told = {"until": part.until, "content": part.content}
+    begun: StoredSet = {"until": part.until, "content": part.content}
     with noted() as state:
         # If this ends right after the target has the backup, a drill still knows whose it is.
-        state.setdefault("begun", {}).setdefault(name, {})[store.name] = told
+        state.setdefault("begun", {}).setdefault(name, {})[store.name] = begun
     summary = store.add(name, part.files.paths, part.until, part.files.without)
     seconds = time.monotonic() - began
     say(f"{name}: stored at {store.name}, {summary.get('data_added', 0)} new bytes")
-    note = {
-        **told,
+    note: StoredSet = {
+        **begun,
         "at": now(),
         "seconds": round(seconds, 1),
         "bytes": summary.get("total_bytes_processed"),
@@ -250,22 +254,22 @@ def _space(store: Store) -> tuple[int, int] | None:
 
 
 def made_here(
-    set_name: str, target: str, until: float, id_: str, states: Sequence[Data]
-) -> Data | None:
+    set_name: str, target: str, until: float, id_: str, states: Sequence[BackupState]
+) -> StoredSet | dict[str, Any] | None:
     """What this host has noted about the newest backup of a set at a target; empty if it has stored
     none there yet. None if the backup is not the one that it has stored last. `states` are those
     from before and after the target was asked: another backup may be made meanwhile."""
-    found = [
+    own_notes = [
         item
         for state in states
-        for key in ("sets", "begun")
-        if (item := state.get(key, {}).get(set_name, {}).get(target))
+        for sets in (state.get("sets", {}), state.get("begun", {}))
+        if (item := sets.get(set_name, {}).get(target))
     ]
-    if not found:
+    if not own_notes:
         return {}
     fitting = (
         item
-        for item in found
+        for item in own_notes
         if item["until"] == until and id_.startswith(item.get("snapshot", ""))
     )
     return next(fitting, None)

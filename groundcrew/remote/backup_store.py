@@ -186,7 +186,7 @@ class Store(NamedTuple):
     def locks(self) -> list[Lock]:
         """The locks in the repository. Raises StoreError."""
         ids = self.told("list", "locks", "--no-lock", seconds=self.patience).split()
-        return [found for item in ids if (found := self._lock(item))]
+        return [lock for item in ids if (lock := self._lock(item))]
 
     def _lock(self, id_: str) -> Lock | None:
         """A lock by its ID; None if it is gone by now."""
@@ -213,10 +213,10 @@ class Store(NamedTuple):
         # One after the other: the host serves others meanwhile.
         lacks = {}
         try:
-            told = self._with_repository(*words, "--", *paths)
+            printed = self._with_repository(*words, "--", *paths)
         except IncompleteError as error:
-            told, lacks = error.told, {"lacks": str(error)}
-        summary = next((item for item in told if item.get("message_type") == "summary"), {})
+            printed, lacks = error.told, {"lacks": str(error)}
+        summary = next((item for item in printed if item.get("message_type") == "summary"), {})
         if not summary.get("snapshot_id"):
             raise StoreError(f"target {self.name}: restic made no snapshot of {set_name}")
         return {**summary, **lacks}
@@ -240,9 +240,9 @@ class Store(NamedTuple):
 
     def snapshots(self) -> list[Snapshot]:
         """The snapshots of all sets, the newest last. Raises StoreError."""
-        told = self.restic("snapshots", "--no-lock", seconds=self.patience)
-        found = [snapshot(item) for item in told]
-        return sorted((item for item in found if item), key=lambda item: item.at)
+        entries = self.restic("snapshots", "--no-lock", seconds=self.patience)
+        parsed = [snapshot(item) for item in entries]
+        return sorted((item for item in parsed if item), key=lambda item: item.at)
 
     def restore(self, chosen: Snapshot, folder: str) -> None:
         """Writes a snapshot below a directory, which only root can enter. Raises StoreError.
@@ -352,7 +352,7 @@ def parsed_df(text: str) -> tuple[int, int] | None:
 
 def messages(text: str) -> list[Data]:
     """restic's output: JSON values, one on each line, or one list."""
-    found: list[Data] = []
+    values: list[Data] = []
     for line in text.splitlines():
         if not line.strip():
             continue
@@ -360,17 +360,17 @@ def messages(text: str) -> list[Data]:
             value = json.loads(line)
         except ValueError:
             continue
-        found += [item for item in (value if isinstance(value, list) else [value])
+        values += [item for item in (value if isinstance(value, list) else [value])
                   if isinstance(item, dict)]  # fmt: skip
-    return found
+    return values
 
 
 def reason(text: str) -> str:
     """The line of restic's errors that says most; one with a next step where restic has none."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    told = [item.get("message") or item.get("error", {}).get("message", "")
+    texts = [item.get("message") or item.get("error", {}).get("message", "")
             for item in messages(text)]  # fmt: skip
-    lines += [line for line in told if line]
+    lines += [line for line in texts if line]
     if any(WRONG_KEY in line for line in lines):
         return OTHER_KEY
     for words in ("REMOTE HOST IDENTIFICATION", "Host key verification failed"):

@@ -39,7 +39,7 @@ def bounded(
     """Runs a command that nobody trusts. Raises TooMuchError if it prints more than `most` bytes on
     its output or as errors, and TimeoutExpired; it is killed then."""
     deadline = time.monotonic() + seconds
-    told: dict[str, bytearray] = {"output": bytearray(), "errors": bytearray()}
+    streams: dict[str, bytearray] = {"output": bytearray(), "errors": bytearray()}
     with (
         subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -55,10 +55,10 @@ def bounded(
             while selector.get_map():
                 for key, _ in selector.select(max(0.0, deadline - time.monotonic())):
                     piece = os.read(key.fd, 1 << 16)
-                    told[key.data] += piece
+                    streams[key.data] += piece
                     if not piece:
                         selector.unregister(key.fileobj)
-                    if len(told[key.data]) > most:
+                    if len(streams[key.data]) > most:
                         raise TooMuchError(f"{command[0]} prints more than {most} bytes")
                 if time.monotonic() > deadline:
                     raise subprocess.TimeoutExpired(command, seconds)
@@ -67,7 +67,7 @@ def bounded(
             process.kill()
             raise
     return subprocess.CompletedProcess(
-        command, process.returncode, bytes(told["output"]), bytes(told["errors"])
+        command, process.returncode, bytes(streams["output"]), bytes(streams["errors"])
     )
 
 

@@ -120,14 +120,14 @@ def digest(store: str, certificate: str | None) -> str | None:
     login = active_login(store)
     if login is None:
         return None
-    told = "\0".join(login)
+    content = "\0".join(login)
     if certificate:
         try:
             with open(certificate, encoding="ascii") as file:
-                told += "\0" + file.read()
+                content += "\0" + file.read()
         except OSError:
             return None
-    return hashlib.sha256(told.encode()).hexdigest()
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def point_at(store: str, letter: str) -> None:
@@ -226,8 +226,8 @@ def databases_of(service: str, app: str, used: Iterable[str]) -> list[str]:
     those that applications have now."""
     mine = of_application(service, app)
     others = {noted(store, DATABASE) for store in stores(service) if store not in mine}
-    found = {noted(store, DATABASE) for store in mine} - others - {*used}
-    return sorted(item for item in found if item)
+    names = {noted(store, DATABASE) for store in mine} - others - {*used}
+    return sorted(item for item in names if item)
 
 
 def users_of(service: str, app: str) -> list[str]:

@@ -28,8 +28,8 @@ def exporter_login(exporter: Exporter) -> Login | None:
     """The login that the server must know; None without an exporter, or before it is made up."""
     if exporter is None:
         return None
-    found = logins(exporter["store"], exporter["account"])
-    return next((item for item in found if item.enabled), None)
+    stored = logins(exporter["store"], exporter["account"])
+    return next((item for item in stored if item.enabled), None)
 
 
 def make_exporter_login(exporter: Exporter) -> None:

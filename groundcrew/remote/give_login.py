@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import TYPE_CHECKING
 
 from groundcrew.remote.credentials import active_login
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.logins import GivenLogin
 
 
 def main() -> int:
@@ -25,7 +30,8 @@ def main() -> int:
     except OSError as error:
         print(f"{request['certificate']}: {error.strerror}", file=sys.stderr)
         return 1
-    print(json.dumps({"user": login[0], "password": login[1], "certificate": certificate}))
+    given: GivenLogin = {"user": login[0], "password": login[1], "certificate": certificate}
+    print(json.dumps(given))
     return 0
 
 

@@ -16,9 +16,13 @@ import os
 import re
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING
 
 from groundcrew.remote.run_lock import holder, open_own
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.locks import LockAnswer
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,23}")
 PATIENCE = 60.0
@@ -26,7 +30,7 @@ PATIENCE = 60.0
 held: dict[str, int] = {}
 
 
-def take(name: str, text: str) -> dict[str, Any]:
+def take(name: str, text: str) -> LockAnswer:
     """Takes a lock, and waits for the steps of the run that held it before."""
     path = f"/srv/{name}/lock"
     lock = open_own(path)
@@ -69,7 +73,7 @@ def write(lock: int, text: str) -> None:
     os.pwrite(lock, text.encode(), 0)
 
 
-def free(name: str) -> dict[str, Any]:
+def free(name: str) -> LockAnswer:
     """Releases a lock."""
     lock = held.pop(name, None)
     if lock is not None:
@@ -78,7 +82,7 @@ def free(name: str) -> dict[str, Any]:
     return {"state": "freed"}
 
 
-def answer(line: str, text: str) -> dict[str, Any]:
+def answer(line: str, text: str) -> LockAnswer:
     """Handles one request line."""
     word, _, name = line.strip().partition(" ")
     if not NAME.fullmatch(name):

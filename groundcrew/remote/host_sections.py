@@ -8,9 +8,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.commands import last_line, run
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.sections import Failure, ListeningSocket, Machine, UnitValues
 
 Data = dict[str, Any]
 LISTENER = "groundcrew-seen"
@@ -18,7 +22,7 @@ LISTENER = "groundcrew-seen"
 UNIT_PROPERTIES = "Id,ActiveState,SubState,NRestarts,MainPID,Result,ActiveEnterTimestampMonotonic"
 
 
-def machine(_: Data) -> Data:
+def machine(_: Data) -> Machine:
     """Whether the host is a container, and its global IPv6 addresses."""
     container = run("systemd-detect-virt", "--container").returncode == 0
     text = run("ip", "-6", "-json", "address", "show", "scope", "global").stdout
@@ -31,12 +35,12 @@ def machine(_: Data) -> Data:
     return {"container": container, "ipv6": addresses}
 
 
-def listening(_: Data) -> list[Data]:
+def listening(_: Data) -> list[ListeningSocket]:
     """Listening TCP sockets: address, port, names of the processes."""
     result = run("ss", "-Hltnp")
     if result.returncode != 0:
         raise OSError(last_line(result.stderr))
-    sockets = []
+    sockets: list[ListeningSocket] = []
     for line in result.stdout.splitlines():
         local = line.split()[3]
         address, port = local.rsplit(":", 1)
@@ -58,7 +62,7 @@ def is_not_others(pid: str) -> bool:
         return True
 
 
-def sshd(_: Data) -> Data:
+def sshd(_: Data) -> dict[str, str] | Failure:
     """sshd's effective settings, by lowercase keyword."""
     result = run(sshd_program(), "-T")
     if result.returncode != 0:
@@ -75,7 +79,7 @@ def sshd_program() -> str:
     return "/usr/sbin/sshd"
 
 
-def unit_states(names: list[str]) -> Data:
+def unit_states(names: list[str]) -> dict[str, UnitValues]:
     """The current state of each unit."""
     if not names:
         return {}
@@ -86,6 +90,6 @@ def unit_states(names: list[str]) -> Data:
     return states
 
 
-def services(request: Data) -> Data:
+def services(request: Data) -> dict[str, UnitValues]:
     """The current state of the requested units."""
     return unit_states(request["services"])

@@ -21,7 +21,7 @@ import pwd
 import stat
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.default_mode import default_mode
 from groundcrew.remote.safe_paths import (
@@ -34,6 +34,10 @@ from groundcrew.remote.safe_paths import (
     opened,
     readable,
 )
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.entries import PathState
 
 
 def name_of(lookup: Callable[[int], Any], number: int) -> str:
@@ -59,7 +63,7 @@ def with_tokens(content: bytes, stores: dict[str, str]) -> bytes:
     return content
 
 
-def inspect(path: str, with_content: bool, stores: dict[str, str]) -> dict[str, str] | None:
+def inspect(path: str, with_content: bool, stores: dict[str, str]) -> PathState | None:
     """The state of one path; None if it does not exist."""
     try:
         with opened(path) as place:
@@ -72,33 +76,35 @@ def inspect(path: str, with_content: bool, stores: dict[str, str]) -> dict[str, 
         return {"kind": "other", "mode": "", "user": "", "group": ""}
 
 
-def state_of(place: Place, with_content: bool, stores: dict[str, str]) -> dict[str, str]:
+def state_of(place: Place, with_content: bool, stores: dict[str, str]) -> PathState:
     """The state of a place. All of it describes the same file, even if it is replaced meanwhile."""
     item = os.open(place.name, ITSELF, dir_fd=place.folder)
     try:
         state = os.fstat(item)
-        result = {
+        result: PathState = {
             "kind": "other",
             "mode": f"{stat.S_IMODE(state.st_mode):04o}",
             "user": name_of(pwd.getpwuid, state.st_uid),
             "group": name_of(grp.getgrgid, state.st_gid),
         }
         if stat.S_ISLNK(state.st_mode):
-            result.update(kind="link", target=os.readlink("", dir_fd=item))
+            result["kind"] = "link"
+            result["target"] = os.readlink("", dir_fd=item)
         elif stat.S_ISDIR(state.st_mode):
-            result.update(kind="directory")
+            result["kind"] = "directory"
             default = default_mode(by_descriptor(item))
             if default:
-                result.update(default_mode=default)
+                result["default_mode"] = default
         elif stat.S_ISREG(state.st_mode):
             with os.fdopen(readable(item), "rb") as stream:
                 content = stream.read()
             hashed = hashlib.sha256(with_tokens(content, stores))
-            result.update(kind="file", sha256=hashed.hexdigest())
+            result["kind"] = "file"
+            result["sha256"] = hashed.hexdigest()
             # It may be another user's file if others can create hard links there.
             shown = state.st_nlink == 1 or is_ours(os.fstat(place.folder))
             if with_content and shown:
-                result.update(content=base64.b64encode(content).decode())
+                result["content"] = base64.b64encode(content).decode()
     finally:
         os.close(item)
     return result
@@ -123,7 +129,8 @@ def main() -> int:
     stores = request.get("generated", {})
     content = request.get("content", False)
     states = {path: inspect(path, content, stores.get(path, {})) for path in paths}
-    print(json.dumps({path: state for path, state in states.items() if state}))
+    report: dict[str, PathState] = {path: state for path, state in states.items() if state}
+    print(json.dumps(report))
     return 0
 
 

@@ -15,7 +15,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.sshd import SshdReport
 
 SSH = Path("/etc/ssh")
 QUERIES = ("kex", "cipher", "mac", "HostKeyAlgorithms", "PubkeyAcceptedAlgorithms")
@@ -51,7 +55,7 @@ def host_keys() -> dict[str, int]:
     return keys
 
 
-def report() -> dict[str, Any]:
+def report() -> SshdReport:
     """Everything that the configuration depends on."""
     version = re.search(r"OpenSSH_(\d+)\.(\d+)", output_of("ssh", "-V"))
     try:
@@ -59,7 +63,7 @@ def report() -> dict[str, Any]:
     except (OSError, RuntimeError):
         settings = {}
     return {
-        "version": [int(version[1]), int(version[2])] if version else [0, 0],
+        "version": (int(version[1]), int(version[2])) if version else (0, 0),
         "effective": settings,
         "algorithms": {query: output_of("ssh", "-Q", query).split() for query in QUERIES},
         "host_keys": host_keys(),

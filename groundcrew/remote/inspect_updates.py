@@ -19,7 +19,11 @@ import time
 from collections.abc import Iterable, Iterator
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.updates import PackageReport, SecurityList
 
 LISTS = Path("/var/lib/apt/lists")
 STATUS = "/var/lib/dpkg/status"
@@ -122,9 +126,9 @@ def suite(source: str) -> str:
     return parts[1] if len(parts) > 1 else source
 
 
-def lists(folder: Path) -> list[dict[str, Any]]:
+def lists(folder: Path) -> list[SecurityList]:
     """The security suites in the host's package lists, with their dates."""
-    suites = []
+    suites: list[SecurityList] = []
     for path in sorted(folder.glob("*Release")):
         fields = release(path.read_text(encoding="utf-8", errors="replace").splitlines())
         if is_security(fields) and "date" in fields:
@@ -156,7 +160,7 @@ def main() -> int:
         packages = installed(output_of("dpkg-query", "--show", shown))
         security = security_sources(output_of(*POLICY))
         judged = [judge(item, security) for item in tables(output_of(*POLICY, *packages))]
-        report = {
+        report: PackageReport = {
             "packages": sorted(packages.items()),
             "updates": [about for kind, about in judged if kind == "update"],
             "local": [about for kind, about in judged if kind == "local"],

@@ -138,7 +138,7 @@ def run(*command: str, check: bool = True) -> None:
 def main() -> int:
     """Prints what was found, and removes it if requested."""
     request: dict[str, Any] = json.loads(sys.argv[1])
-    items = remains(request["app"], request["purge"])
+    items: list[Item] = remains(request["app"], request["purge"])
     print(json.dumps(items), flush=True)
     if request["remove"]:
         try:

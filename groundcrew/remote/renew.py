@@ -70,11 +70,11 @@ def main() -> int:
 def _all(plan: Data, state: Data, now: str, stop_at: float) -> Outcome:
     """Renews unit by unit, and yields each with the reason if that failed."""
     apps = app_names()
-    found = tasks(waiting(), plan, apps, state, now)
-    for item in found:
+    all_tasks = tasks(waiting(), plan, apps, state, now)
+    for item in all_tasks:
         if item.why_not:
             print(f"{item.unit}: left alone: {item.why_not}", flush=True)
-    wanted = [item for item in found if not item.why_not]
+    wanted = [item for item in all_tasks if not item.why_not]
     late = [item for item in wanted if item.how.get("drops") or item.unit == INIT]
     yield from _each([item for item in wanted if not item.app and item not in late], stop_at)
     for name in apps:
@@ -91,8 +91,8 @@ def _app(name: str, units: list[str], stop_at: float) -> Outcome:
 
 
 def _unfinished() -> set[str]:
-    found = (unfinished(read_app(name)) for name in app_names())
-    return {unit for unit in found if unit}
+    units = (unfinished(read_app(name)) for name in app_names())
+    return {unit for unit in units if unit}
 
 
 def _each(items: list[Task], stop_at: float) -> Outcome:

@@ -184,8 +184,8 @@ def _swap(app: Data, unit: str, socket: str, asked: Data, *, restart: bool) -> N
 
 
 def _need_memory(unit: str) -> None:
-    told = output_of("systemctl", "show", "--value", "--property=MemoryCurrent", unit).stdout
-    used = int(told) if told.strip().isdigit() and int(told) < 1 << 60 else 0
+    shown = output_of("systemctl", "show", "--value", "--property=MemoryCurrent", unit).stdout
+    used = int(shown) if shown.strip().isdigit() and int(shown) < 1 << 60 else 0
     lines = text(Path("/proc/meminfo")).splitlines()
     free_kib = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
     if used > free_kib << 10:
@@ -250,8 +250,8 @@ def _move(name: str, old: str, new: str, seconds: int, run: Run) -> None:
 def _links(name: str, socket: str) -> list[Path]:
     """nginx's links that lead to a socket. Only root can change them."""
     folder = UPSTREAMS / name
-    found = [path for path in folder.iterdir() if LINKS.fullmatch(path.name)]
-    return [path for path in found if path.is_symlink() and os.readlink(path) == socket]
+    links = [path for path in folder.iterdir() if LINKS.fullmatch(path.name)]
+    return [path for path in links if path.is_symlink() and os.readlink(path) == socket]
 
 
 def _point(link: Path, target: str) -> None:

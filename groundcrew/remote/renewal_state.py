@@ -87,11 +87,11 @@ def packages(path: str = PACKAGES) -> str:
 
 def waiting() -> dict[str, list[str]]:
     """Units that run replaced files, without those that end by themselves, such as a timer's."""
-    found = pending()
-    shown = show_units(found, ("Id", "Type")) if found else []
+    units = pending()
+    shown = show_units(units, ("Id", "Type")) if units else []
     return {
-        unit: found[unit]
-        for unit in found.keys() - {item["Id"] for item in shown if item.get("Type") == "oneshot"}
+        unit: units[unit]
+        for unit in units.keys() - {item["Id"] for item in shown if item.get("Type") == "oneshot"}
     }
 
 
@@ -114,14 +114,14 @@ def tasks(pending: Data, plan: Data, apps: list[str], state: Data, now: str) -> 
     A unit is renewed once for each set of installed packages, so that nothing that an application
     keeps in its memory restarts it again and again.
     """
-    found = []
+    planned = []
     for unit in pending:
         item = task(unit, plan, apps)
         last = state["units"].get(unit, {})
         if not item.why_not and last.get("packages") == now and last.get("why") is None:
             item = item._replace(why_not=STILL)
-        found.append(item)
-    return sorted(found, key=_order)
+        planned.append(item)
+    return sorted(planned, key=_order)
 
 
 def _order(item: Task) -> tuple[int, str]:

@@ -23,15 +23,15 @@ def pending(proc: Path = PROC) -> dict[str, list[str]]:
     """Unit -> names of the replaced files that its processes still run. Logins of people are left
     out: they end."""
     top = _path(_text(proc / "1" / "cgroup")).removesuffix(f"/{INIT}")
-    found: dict[str, set[str]] = {}
+    files: dict[str, set[str]] = {}
     for folder in proc.iterdir():
         if not folder.name.isdigit():
             continue
         unit = unit_of(_path(_text(folder / "cgroup")), top)
         names = replaced(folder) if unit else set()
         if unit and names:
-            found.setdefault(unit, set()).update(names)
-    return {unit: sorted(names) for unit, names in sorted(found.items())}
+            files.setdefault(unit, set()).update(names)
+    return {unit: sorted(names) for unit, names in sorted(files.items())}
 
 
 def unit_of(path: str, top: str = "") -> str | None:

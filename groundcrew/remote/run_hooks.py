@@ -49,9 +49,9 @@ def journal(unit: str, invocation: str, since: float) -> list[str]:
         [f"_SYSTEMD_INVOCATION_ID={invocation}"],
         [f"--since=@{int(since)}", f"_SYSTEMD_UNIT={unit}"],
     ):
-        told = ending(["journalctl", "--no-pager", "--quiet", "--output=cat", *match], MOST)
-        if told:
-            return printable(told).splitlines()
+        text = ending(["journalctl", "--no-pager", "--quiet", "--output=cat", *match], MOST)
+        if text:
+            return printable(text).splitlines()
     return []
 
 

@@ -47,7 +47,7 @@ def make_certificate(wanted: dict[str, Any]) -> None:
 def _valid_for(file: str, name: str) -> bool:
     """Whether a certificate is for a name, and for 30 more days."""
     check = "-checkip" if _is_address(name) else "-checkhost"
-    told = subprocess.run(
+    output = subprocess.run(
         ["openssl", "x509", "-in", file, "-noout", check, name],
         # OpenSSL 3.5 says by its exit status too whether it matches.
         check=False, capture_output=True, text=True,
@@ -57,7 +57,7 @@ def _valid_for(file: str, name: str) -> bool:
         check=False,
         capture_output=True,
     )
-    return "does match" in told and lasting.returncode == 0
+    return "does match" in output and lasting.returncode == 0
 
 
 def _is_address(name: str) -> bool:

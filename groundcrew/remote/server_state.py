@@ -17,10 +17,14 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.credentials import digest, finish_rotation, rotate_logins
 from groundcrew.remote.printable import all_printable, printable
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.logins import ServerReport
 
 Data = dict[str, Any]
 
@@ -68,8 +72,9 @@ def complain(text: str) -> None:
 def purge(request: Data) -> int:
     """Lists the data of an application or removes it. Returns the exit status."""
     app = request["purge"]
-    told = {state["title"]: belongings(state, app) for state in request["states"]}
-    print(json.dumps(all_printable({"differences": told, "digests": {}})))
+    by_title = {state["title"]: belongings(state, app) for state in request["states"]}
+    report: ServerReport = {"differences": by_title, "digests": {}}
+    print(json.dumps(all_printable(report)))
     return call_all(request["states"], "discard", app) if request["converge"] else 0
 
 
@@ -86,12 +91,13 @@ def main() -> int:
             finish_rotation(store)
     if request["converge"] and call_all(states, "converge"):
         return 1
-    told = {state["title"]: differences(state) for state in states}
+    by_title = {state["title"]: differences(state) for state in states}
     digests = {
         item["store"]: digest(item["store"], item["certificate"]) for item in request["logins"]
     }
-    print(json.dumps(all_printable({"differences": told, "digests": digests})))
-    left = {title: lines for title, lines in told.items() if lines}
+    report: ServerReport = {"differences": by_title, "digests": digests}
+    print(json.dumps(all_printable(report)))
+    left = {title: lines for title, lines in by_title.items() if lines}
     if request["converge"] and left:
         for title, lines in left.items():
             complain(f"{title} still differs: {'; '.join(lines)}")

@@ -11,7 +11,11 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.several import FailedNames
 
 Work = Callable[[dict[str, Any]], int]
 
@@ -48,5 +52,6 @@ def several(payloads: list[dict[str, Any]], work: Work, at_once: Optional[int] =
         names[process] = payload["name"]
     while names:
         wait()
-    print(json.dumps({"failed": sorted(failed)}), flush=True)
+    report: FailedNames = {"failed": sorted(failed)}
+    print(json.dumps(report), flush=True)
     return int(bool(failed))

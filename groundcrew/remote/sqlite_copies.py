@@ -18,7 +18,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import TYPE_CHECKING
 from urllib.parse import quote
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.backups import SqliteCopies
 
 MAGIC = b"SQLite format 3\x00"
 LOCKED = 60.0
@@ -81,19 +86,19 @@ def main() -> int:
             shutil.rmtree(path)
         else:
             os.unlink(path)
-    copied, failed = [], []
+    report: SqliteCopies = {"copied": [], "failed": []}
     for name in databases(folder):
         try:
             if not name.isprintable():
                 raise OSError("its name has control characters")
             copy(os.path.join(folder, name), os.path.join(to, name))
         except (sqlite3.Error, OSError) as error:
-            failed.append([name, str(error)])
+            report["failed"].append((name, str(error)))
             with suppress(OSError):
                 os.unlink(os.path.join(to, name))
         else:
-            copied.append(name)
-    print(json.dumps({"copied": copied, "failed": failed}))
+            report["copied"].append(name)
+    print(json.dumps(report))
     return 0
 
 

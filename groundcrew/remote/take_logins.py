@@ -10,13 +10,19 @@ import json
 import os
 import secrets
 import sys
+from typing import TYPE_CHECKING
 
 from groundcrew.remote.credentials import take_login
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.logins import TakenLogin
 
 
 def main() -> int:
     """Stores the logins."""
-    for item in json.load(sys.stdin):
+    taken: list[TakenLogin] = json.load(sys.stdin)
+    for item in taken:
         take_login(item["store"], item["user"], item["password"])
         write_certificate(item["ca"], item["certificate"])
     return 0

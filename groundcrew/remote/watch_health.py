@@ -98,12 +98,12 @@ def units(app: Data) -> dict[str, str]:
     live, held = live_release(name)
     if live is None:
         return {}
-    found = {}
+    links = {}
     for path in sorted(SYSTEM.glob(f"{name}@{live}*.service")):
         instance = path.name[len(name) + 1 : -len(".service")]
         own = f"{app['runtime']}/{instance}.sock"
-        found[path.name] = f"{UPSTREAMS}/{name}/held.sock" if held else own
-    return found
+        links[path.name] = f"{UPSTREAMS}/{name}/held.sock" if held else own
+    return links
 
 
 def has_started(app: Data, unit: str) -> bool:

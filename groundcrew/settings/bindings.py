@@ -124,17 +124,17 @@ def bind(
     need that cannot be met. `problem` makes a report about a key of a host."""
     roles = next((item.providers() for item in hosts.values()), frozenset())
     known = members(hosts, inventory)
-    found = resolve(known, roles)
+    resolved = resolve(known, roles)
     links, problems = replications(hosts, {item.name: item.address for item in known}, problem)
     problems += [
         Problem(f"app.{item.app}.needs.{item.need}.{item.key}", f"apps/{item.app}.yml",
                 item.message, item.hosts)
-        for item in found.refusals
+        for item in resolved.refusals
     ]  # fmt: skip
     placed: dict[str, Model] = {}
-    problems += _not_backed_up(hosts, found.bindings, problem)
+    problems += _not_backed_up(hosts, resolved.bindings, problem)
     for name, settings in hosts.items():
-        mine = tuple(item for item in found.bindings if item.provider == name)
+        mine = tuple(item for item in resolved.bindings if item.provider == name)
         problems += _refused(name, settings, mine)
         place = replace(
             settings.place,
@@ -145,7 +145,7 @@ def bind(
         placed[name] = settings.placed(place)
     if problems:
         return placed, problems
-    budgets = _budgets(placed, found.bindings)
+    budgets = _budgets(placed, resolved.bindings)
     problems = list(_too_few(budgets))
     if problems:
         return placed, problems
@@ -155,7 +155,7 @@ def bind(
         for budget, text in refusals(budgets.values())
     ]
     complete = {
-        name: _with_apps(name, placed, urls[name], found.bindings, budgets) for name in placed
+        name: _with_apps(name, placed, urls[name], resolved.bindings, budgets) for name in placed
     }
     together, more = acquainted(complete, {item.name: item.address for item in known}, problem)
     return together, problems + more
@@ -233,7 +233,7 @@ def _not_backed_up(
 ) -> list[Problem]:
     """Applications that are backed up before their hooks, with data on a host that has no target
     for backups."""
-    found = []
+    refused = []
     for name, settings in hosts.items():
         for app, chosen in settings.app.items():
             if not chosen.release.backup_before_hooks:
@@ -245,8 +245,8 @@ def _not_backed_up(
             if bare:
                 text = f"{', '.join(bare)} has no target for backups: set backup.targets there"
                 key = ("app", app, "release", "backup_before_hooks")
-                found.append(problem[name](key, text))
-    return found
+                refused.append(problem[name](key, text))
+    return refused
 
 
 def _refused(name: str, settings: HostBase, mine: tuple[Binding, ...]) -> list[Problem]:

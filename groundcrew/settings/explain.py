@@ -88,15 +88,15 @@ def explanation(
 def set_by(key: str, hosts: Mapping[str, list[Row]]) -> list[str]:
     """The values of a setting, or of what is below it and has been set, each with its layer and its
     hosts."""
-    found: dict[tuple[str, str, str], list[str]] = {}
+    hosts_by_value: dict[tuple[str, str, str], list[str]] = {}
     for host, rows in hosts.items():
         for row in below(rows, key):
             if row.key == key or row.changed:
-                found.setdefault((row.key, shown(row.value), row.layer), []).append(host)
+                hosts_by_value.setdefault((row.key, shown(row.value), row.layer), []).append(host)
     return [
         f"{'' if name == key else f'{name.removeprefix(key)[1:]} = '}{value} ({layer}) "
         f"on {', '.join(names)}"
-        for (name, value, layer), names in found.items()
+        for (name, value, layer), names in hosts_by_value.items()
     ]
 
 

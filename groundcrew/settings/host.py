@@ -336,14 +336,14 @@ class HostBase(Settings):
 
     def misplaced(self) -> Iterable[tuple[tuple[str, ...], str]]:
         """What roles cannot do at the host's place in the inventory: key -> reason."""
-        found = [
+        reasons = [
             ((name, *path), reason)
             for name in type(self).model_fields
             if isinstance(role := getattr(self, name), RoleSettings)
             for path, reason in role.misplaced(self.place)
         ]
         # A role that is misplaced may not know what it brings.
-        return found or self.brought.conflicts()
+        return reasons or self.brought.conflicts()
 
     def unknown(self) -> Iterable[tuple[tuple[str, ...], str]]:
         """Names of what no host of the inventory brings: key -> reason."""

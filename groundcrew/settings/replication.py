@@ -24,7 +24,7 @@ def replications(
     hosts: Mapping[str, HostBase], addresses: Mapping[str, str], problem: Mapping[str, Report]
 ) -> tuple[list[Replication], list[Problem]]:
     """All replicas of the inventory, sorted, and what is wrong with them."""
-    found: list[Replication] = []
+    replicas: list[Replication] = []
     problems: list[Problem] = []
     for name, settings in sorted(hosts.items()):
         for (role, part), primary in sorted(primaries(settings).items()):
@@ -40,8 +40,8 @@ def replications(
                 problem[name]((role, *key), reason) for key, reason in own.unfit(part, followed)
             ]
             port = followed.replication_port(part)
-            found.append(Replication(role, primary, ends[0], name, ends[1], port, part))
-    return found, problems
+            replicas.append(Replication(role, primary, ends[0], name, ends[1], port, part))
+    return replicas, problems
 
 
 def _check(
@@ -58,8 +58,8 @@ def _check(
         raise ValueError(f"{primary} is not in the inventory's group {role}")
     offered = hosts[primary].provider(role).parts()
     if part not in offered:
-        told = ", ".join(f"{role}.{item}" for item in offered)
-        raise ValueError(f"{primary} has no {role}.{part} (known: {told or 'none'})")
+        known_parts = ", ".join(f"{role}.{item}" for item in offered)
+        raise ValueError(f"{primary} has no {role}.{part} (known: {known_parts or 'none'})")
     above = primaries(hosts[primary]).get(service)
     if above is not None:
         raise ValueError(f"{primary} is a replica itself, of {above}: name that one")

@@ -59,8 +59,8 @@ def _kind(source: Mapping[str, Any]) -> str:
 def _masked_secret(source: Mapping[str, Any]) -> str:
     kind = _kind(source)
     # A command may contain a secret.
-    told = f" {source[kind]}" if kind in ("stored", "env", "file") else ""
-    return f"{MASK} ({kind}{told})"
+    place = f" {source[kind]}" if kind in ("stored", "env", "file") else ""
+    return f"{MASK} ({kind}{place})"
 
 
 def _without_password(value: Any) -> Any:

@@ -61,13 +61,13 @@ def print_settings(hosts: Iterable[Host]) -> None:
         model = type(next(iter(wanted.values())))
         click.echo(explain.explained(str(asked.pop()), model_schema(model), every, width))
         return
-    listed = {name: below(found, wanted[name].settings.key) for name, found in every.items()}
+    listed = {name: below(all_rows, wanted[name].settings.key) for name, all_rows in every.items()}
     if not any(listed.values()):
         keys = {name: item.settings.key for name, item in wanted.items()}
         raise SettingsError(_no_such_key(keys[name], every[name], name) for name in every)
     listed = {
-        name: [row for row in found if row.changed or not wanted[name].settings.changed]
-        for name, found in listed.items()
+        name: [row for row in all_rows if row.changed or not wanted[name].settings.changed]
+        for name, all_rows in listed.items()
     }
     asked_json = {item.settings.json_output for item in wanted.values()} - {False}
     if parameters().get("json_output") or asked_json:
@@ -77,9 +77,9 @@ def print_settings(hosts: Iterable[Host]) -> None:
             else:
                 click.echo(json.dumps(_plain(listed), indent=2, ensure_ascii=False))
         return
-    for name, found in listed.items():
-        if found:
-            click.echo(f"{name}\n\n{textwrap.indent(table(found, width - 2), '  ')}\n")
+    for name, host_rows in listed.items():
+        if host_rows:
+            click.echo(f"{name}\n\n{textwrap.indent(table(host_rows, width - 2), '  ')}\n")
 
 
 def _plain(shown: Mapping[str, list[Row]]) -> dict[str, Any]:

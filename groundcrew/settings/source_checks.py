@@ -17,11 +17,11 @@ FILES = frozenset(
     )
 )
 """File names and suffixes that directories hardly ever have."""
-Found = tuple[tuple[str, ...], str]
+Complaint = tuple[tuple[str, ...], str]
 """A key within the application's settings, and what is wrong with it."""
 
 
-def problems(app: AppSettings, project: Path) -> Iterator[Found]:
+def problems(app: AppSettings, project: Path) -> Iterator[Complaint]:
     """Every problem that can be found without reading the source."""
     yield from _missing(app, project)
     yield from _shared(app, project)
@@ -40,7 +40,7 @@ def problems(app: AppSettings, project: Path) -> Iterator[Found]:
         yield ("extras",), f"write {app.source.pypi}[{','.join(app.extras)}] in source.pypi"
 
 
-def _shared(app: AppSettings, project: Path) -> Iterator[Found]:
+def _shared(app: AppSettings, project: Path) -> Iterator[Complaint]:
     """Directories that outlive releases must be directories, and none may contain another."""
     media = app.media.path if app.media else None
     for path in app.kept:
@@ -82,7 +82,7 @@ def _package(app: AppSettings) -> str | None:
     return None
 
 
-def _missing(app: AppSettings, project: Path) -> Iterator[Found]:
+def _missing(app: AppSettings, project: Path) -> Iterator[Complaint]:
     match app.source:
         case DirectorySource(directory=name):
             directory = project / Path(name).expanduser()
@@ -101,7 +101,7 @@ def _missing(app: AppSettings, project: Path) -> Iterator[Found]:
         yield from _no_file(("lock",), app.lock, project)
 
 
-def _no_file(key: tuple[str, ...], name: str, project: Path) -> Iterator[Found]:
+def _no_file(key: tuple[str, ...], name: str, project: Path) -> Iterator[Complaint]:
     path = project / Path(name).expanduser()
     if not path.is_file():
         yield key, f"no file {path}"

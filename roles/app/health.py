@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any
 
 from groundcrew import remote
 from groundcrew.contract import Brings, Reads, Renewal, StatusLines
@@ -12,6 +11,7 @@ from groundcrew.entries import Absent, Directory, Entry, File
 from groundcrew.manifest.health import Poll
 from groundcrew.manifest.model import AppSettings
 from groundcrew.results.result import Check, fail, ok, warn
+from groundcrew.roles.app.report import Health
 from groundcrew.services import Service
 from groundcrew.templates import render
 from groundcrew.verify.seen import Seen
@@ -68,7 +68,7 @@ def entries(names: Iterable[str]) -> list[Entry]:
 
 def health(polls: Mapping[str, Poll], seen: Seen) -> Iterator[Check]:
     """Applications answer the host, and were not restarted within the last hour."""
-    section = seen.section("health")
+    section: dict[str, dict[str, Health]] = seen.section("health")
     for name, poll in polls.items():
         failing = [text for text, bad in told(section[name]) if bad]
         restarted = [text for text, bad in told(section[name]) if not bad]
@@ -80,13 +80,13 @@ def health(polls: Mapping[str, Poll], seen: Seen) -> Iterator[Check]:
             yield ok(f"{name}: health", f"asked every {poll.interval:g} s, and answers")
 
 
-def status(section: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+def status(section: Mapping[str, Mapping[str, Health]]) -> Iterator[str]:
     """Lines of `playbooks/status.py`; none if all is well."""
     for units in section.values():
         yield from (text for text, _ in told(units))
 
 
-def told(units: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, bool]]:
+def told(units: Mapping[str, Health]) -> Iterator[tuple[str, bool]]:
     """What there is to tell about each unit, and whether it is not healthy now."""
     for name, state in sorted(units.items()):
         count = len(state["restarts"])

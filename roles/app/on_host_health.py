@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.watch_health import HOUR, read_state
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.roles.app.report import Health
 
 Data = dict[str, Any]
 
 
-def health(request: Data) -> Data:
+def health(request: Data) -> dict[str, dict[str, Health]]:
     """Application -> unit -> why it is not healthy, or null, and its restarts within an hour;
     nothing about one that is stopped."""
     return {

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from groundcrew.columns import size
+from groundcrew.facts.backups import BackupState, KeptRestore
 from groundcrew.results.result import Check, fail, judge, ok, warn
+from groundcrew.roles.backup.report import Backups
 from groundcrew.roles.backup.settings import BackupSettings
 from groundcrew.verify.seen import Seen
 
@@ -22,7 +23,7 @@ CHECK_AGE = 9 * DAY
 
 def backups(settings: BackupSettings, seen: Seen) -> Iterator[Check]:
     """Backups are young enough at every target, restores work, and the key is stored elsewhere."""
-    report = seen.section("backup")
+    report: Backups = seen.section("backup")
     if not report["planned"]:
         yield fail("backups", "the host is not set up for them yet: run deploy.py")
         return
@@ -42,7 +43,7 @@ def backups(settings: BackupSettings, seen: Seen) -> Iterator[Check]:
         yield warn("restores", _kept(item))
 
 
-def _kept(item: Mapping[str, Any]) -> str:
+def _kept(item: KeptRestore) -> str:
     if item["mark"] is None:
         return f"a restore of {item['app']} has not ended: run it again"
     return (
@@ -51,7 +52,7 @@ def _kept(item: Mapping[str, Any]) -> str:
     )
 
 
-def _ages(settings: BackupSettings, report: Mapping[str, Any], now: float) -> Iterator[Check]:
+def _ages(settings: BackupSettings, report: Backups, now: float) -> Iterator[Check]:
     for name in report["sets"]:
         limit = settings.rpo * 60 if name in report["servers"] else FILES_AGE
         problems, ages = [], []
@@ -67,12 +68,12 @@ def _ages(settings: BackupSettings, report: Mapping[str, Any], now: float) -> It
         yield judge(f"backup of {name}", problems, f"at most {newest} old")
 
 
-def _drill(report: Mapping[str, Any], now: float) -> Check:
+def _drill(report: Backups, now: float) -> Check:
     state = report["state"]
     last, good = state.get("drill"), state.get("last_good_drill", 0)
     if last and last["problems"]:
         return fail("drill", f"{age(now - last['at'])} ago: {'; '.join(last['problems'])}")
-    if now - good <= DRILL_AGE:
+    if last and now - good <= DRILL_AGE:
         slowest = max((item.get("rto", 0) for item in last["apps"].values()), default=0)
         return ok("drill", f"{age(now - good)} ago, served after {slowest:.0f} s")
     if any("drill" in unit for unit in report["running"]):
@@ -80,9 +81,7 @@ def _drill(report: Mapping[str, Any], now: float) -> Check:
     return fail("drill", "no backup has been restored for a week: playbooks/drill.py does it now")
 
 
-def _target(
-    settings: BackupSettings, name: str, state: Mapping[str, Any], now: float
-) -> Iterator[Check]:
+def _target(settings: BackupSettings, name: str, state: BackupState, now: float) -> Iterator[Check]:
     item = state.get("targets", {}).get(name, {})
     space = item.get("space")
     problems = []
@@ -97,11 +96,11 @@ def _target(
                  for target, entry in targets.items() if target == name), default=now)  # fmt: skip
     if now - max(item.get("check", 0), first) > CHECK_AGE:
         problems.append("it has not been checked for nine days")
-    told = f"{size(space[0])} free" if space else "in order"
-    yield judge(f"backups at {name}", problems, told)
+    detail = f"{size(space[0])} free" if space else "in order"
+    yield judge(f"backups at {name}", problems, detail)
 
 
-def _key(settings: BackupSettings, report: Mapping[str, Any]) -> Iterator[Check]:
+def _key(settings: BackupSettings, report: Backups) -> Iterator[Check]:
     made = report["made_up"]
     if settings.key is None and made is not None and settings.key_stored != made:
         text = (
@@ -122,7 +121,7 @@ def age(seconds: float) -> str:
     return f"{seconds / DAY:.0f} days"
 
 
-def status(report: dict[str, Any]) -> Iterable[str]:
+def status(report: Backups) -> Iterable[str]:
     """Lines of `playbooks/status.py`."""
     if not report["planned"]:
         yield "backups: not set up yet"
@@ -130,15 +129,15 @@ def status(report: dict[str, Any]) -> Iterable[str]:
     state, now = report["state"], time.time()
     drill = state.get("drill")
     if drill is None:
-        told = "no drill yet"
+        last_drill = "no drill yet"
     elif drill["problems"]:
-        told = f"drill {age(now - drill['at'])} ago failed: {'; '.join(drill['problems'])}"
+        last_drill = f"drill {age(now - drill['at'])} ago failed: {'; '.join(drill['problems'])}"
     else:
-        told = (
+        last_drill = (
             f"drill {age(now - drill['at'])} ago with {drill['target']}, {drill['seconds']:.0f} s"
         )
     running = ", ".join(unit.removesuffix(".service") for unit in report["running"])
-    yield f"backups: {told}{f'; {running} runs' if running else ''}"
+    yield f"backups: {last_drill}{f'; {running} runs' if running else ''}"
     for name in report["sets"]:
         targets = state.get("sets", {}).get(name, {})
         parts = [f"{target} {age(now - item['until'])} old, {size(item['bytes'] or 0)}"

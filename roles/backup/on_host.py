@@ -9,9 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.commands import run
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.backups import ProgramReport
+    from groundcrew.roles.backup.report import Backups, Key
 
 Data = dict[str, Any]
 PROGRAM = "/usr/local/lib/groundcrew/backup.py"
@@ -19,12 +24,12 @@ KEY = "/etc/groundcrew/backup/key"
 MADE_UP = "/var/lib/groundcrew/backups/key"
 
 
-def backup(request: Data) -> Data:
+def backup(request: Data) -> Backups:
     """State of the backups, the timers, and the restores that keep replaced data."""
-    told = run("/usr/bin/python3", "-IS", PROGRAM, "report")
-    if told.returncode != 0:
+    result = run("/usr/bin/python3", "-IS", PROGRAM, "report")
+    if result.returncode != 0:
         return {"planned": False}
-    of_program = json.loads(told.stdout)
+    of_program: ProgramReport = json.loads(result.stdout)
     shown = run("systemctl", "list-timers", "--all", "--plain", "--no-legend",
                 "groundcrew-backup-*.timer").stdout  # fmt: skip
     running = run("systemctl", "list-units", "--plain", "--no-legend", "--state=activating",
@@ -61,7 +66,7 @@ def same_disk(path: str) -> bool:
     return os.path.exists(path) and os.stat(path).st_dev == os.stat("/srv").st_dev
 
 
-def show_key(_: Data) -> Data:
+def show_key(_: Data) -> Key:
     """The key and its fingerprint, and the public SSH keys that the host has made up."""
     with open(KEY, encoding="utf-8") as file:
         key = file.read().strip()
@@ -128,7 +133,8 @@ def begin(request: Data) -> list[str]:
 
 def has_backups(_: Data) -> bool:
     """Whether everything that is backed up has been stored at every target at least once."""
-    told = run("/usr/bin/python3", "-IS", PROGRAM, "report")
-    if told.returncode != 0:
-        raise OSError(told.stderr.strip())
-    return not json.loads(told.stdout)["new"]
+    result = run("/usr/bin/python3", "-IS", PROGRAM, "report")
+    if result.returncode != 0:
+        raise OSError(result.stderr.strip())
+    report: ProgramReport = json.loads(result.stdout)
+    return not report["new"]

@@ -20,10 +20,12 @@ from pyinfra.api import (
 )
 
 from groundcrew import json_file, record, remote
+from groundcrew.facts.backups import ListedBackup, Listing, Replacement, StepAnswer
 from groundcrew.operations.guard import refuse
 from groundcrew.read_first import reading_first
 from groundcrew.releases.undo import connector_arguments
 from groundcrew.remote.printable import printable
+from groundcrew.roles.backup.report import Key
 
 ON_HOST = "groundcrew.roles.backup.on_host"
 NO_KEY = "no SSH key"
@@ -50,10 +52,10 @@ class Called(FactBase[Any]):
 
     def process(self, output: list[str]) -> Any:
         """Parses one line of JSON. Raises OSError if the function failed."""
-        told = json.loads(output[-1])[self.function]
-        if isinstance(told, dict) and set(told) == {"error"}:
-            raise OSError(told["error"])
-        return told
+        value = json.loads(output[-1])[self.function]
+        if isinstance(value, dict) and set(value) == {"error"}:
+            raise OSError(value["error"])
+        return value
 
 
 @operation()
@@ -141,7 +143,7 @@ def _step(state: State, host: Host, step: str, request: Mapping[str, Any]) -> bo
     good, output = host.run_shell_command(program(step, request), **connector_arguments(host))
     if not good:
         return fail(host, [output.stderr.strip() or output.stdout.strip()])
-    answer = json.loads(output.stdout.splitlines()[-1])
+    answer: StepAnswer = json.loads(output.stdout.splitlines()[-1])
     for line in answer.get("replaced") or ():
         logger.info(f"[{host.name}] {line}")
     if answer.get("replaced") and answer.get("mark"):
@@ -175,8 +177,8 @@ def describe(request: Mapping[str, Any], go_on: bool) -> Commands:
     yield from ()
     if not host.state.is_executing:
         return
-    lines = host.get_fact(Answer, step="describe", request=request)
-    for item in lines:
+    replacements: list[Replacement] = host.get_fact(Answer, step="describe", request=request)
+    for item in replacements:
         logger.info(f"[{host.name}] {item['replaces']}: {told(item)}")
     if not go_on:
         app = request["app"]
@@ -190,7 +192,7 @@ def seconds(moment: datetime | None) -> float | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def told(item: Mapping[str, Any]) -> str:
+def told(item: Replacement) -> str:
     """What a part is replaced by, for people."""
     moment = datetime.fromtimestamp(item["until"], UTC)
     return f"as of {moment:%Y-%m-%d %H:%M:%S} UTC, from {item['target']}"
@@ -232,11 +234,14 @@ def show_key() -> Commands:
     yield from ()
     if not host.state.is_executing:
         return
-    told = host.get_fact(Called, function="show_key", request={})
-    lines = [f"{host.name}: the key of its backups, which nobody can restore without:", told["key"]]
-    if told["fingerprint"]:
-        lines.append(f'when you have stored it: backup.key_stored = "{told["fingerprint"]}"')
-    lines += [f"public SSH key for {name}: {key}" for name, key in told["ssh"].items()]
+    answer: Key = host.get_fact(Called, function="show_key", request={})
+    lines = [
+        f"{host.name}: the key of its backups; nobody can restore them without it:",
+        answer["key"],
+    ]
+    if answer["fingerprint"]:
+        lines.append(f'when you have stored it: backup.key_stored = "{answer["fingerprint"]}"')
+    lines += [f"public SSH key for {name}: {key}" for name, key in answer["ssh"].items()]
     logger.info("\n    ".join(lines))
 
 
@@ -249,22 +254,22 @@ def show_backups(hosts: Sequence[str], json_path: str | None = None) -> Commands
     """
     if not host.state.is_executing:
         return
-    told = host.get_fact(Answer, step="list", request={})
-    lines = listing(told["backups"])
-    for target, names in told["hosts"].items():
+    listed: Listing = host.get_fact(Answer, step="list", request={})
+    lines = listing(listed["backups"])
+    for target, names in listed["hosts"].items():
         others = sorted(set(names) - set(hosts))
         if others:
             lines.append(f"{target}: also of {', '.join(others)}, not in this inventory")
     logger.info("\n    ".join(f"[{host.name}] {line}" for line in lines))
     if json_path:
-        _listed[host.name] = told
+        _listed[host.name] = listed
         try:
             json_file.replace(json_path, {"hosts": _listed})
         except OSError as error:
             yield refuse(f"backups.json cannot be written: {error}")
 
 
-def listing(items: list[dict[str, Any]]) -> list[str]:
+def listing(items: list[ListedBackup]) -> list[str]:
     """One line for each target and set."""
     groups: dict[tuple[str, str], list[float]] = {}
     for item in items:

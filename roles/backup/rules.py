@@ -25,7 +25,7 @@ def rules(settings: BackupSettings) -> Iterator[Rule]:
         "critical",
         "the newest backup of {{ $labels.set }} of {{ $labels.instance }} at {{ $labels.target }} "
         "is {{ $value | humanizeDuration }} old",
-        "journalctl -u 'groundcrew-backup-*' tells why; playbooks/backup.py makes one now.",
+        "journalctl -u 'groundcrew-backup-*' shows why; playbooks/backup.py makes one now.",
     )
     yield Rule(
         "BackupMissing",
@@ -34,7 +34,7 @@ def rules(settings: BackupSettings) -> Iterator[Rule]:
         HOUR,
         "critical",
         "{{ $labels.instance }} has no backup",
-        "playbooks/backup.py makes one, and tells what is wrong.",
+        "playbooks/backup.py makes one, and shows the error.",
     )
     yield Rule(
         "DrillFailed",
@@ -43,7 +43,7 @@ def rules(settings: BackupSettings) -> Iterator[Rule]:
         "critical",
         "the last drill of {{ $labels.instance }} has failed: its backup at "
         "{{ $labels.target }} may not be restorable",
-        "playbooks/status.py tells what was wrong; playbooks/drill.py repeats it.",
+        "playbooks/status.py shows the reasons; playbooks/drill.py repeats it.",
     )
     yield Rule(
         "DrillOld",
@@ -60,7 +60,7 @@ def rules(settings: BackupSettings) -> Iterator[Rule]:
         "warning",
         "old backups of {{ $labels.instance }} at {{ $labels.target }} have not been removed for "
         "{{ $value | humanizeDuration }}",
-        "journalctl -u 'groundcrew-backup-*' tells why; the target fills up meanwhile.",
+        "journalctl -u 'groundcrew-backup-*' shows why; the target fills up meanwhile.",
     )
     yield Rule(
         "BackupTargetFull",

@@ -59,11 +59,11 @@ class SftpTarget(Target):
 
     host_keys: tuple[HostKey, ...] = Field(min_length=1)
     """Host keys of the server (`ssh-ed25519 AAAA...`), as `ssh-keyscan` prints them without the
-    name. The host connects to a server with one of these and to no other."""
+    name. The host refuses a server with any other key."""
 
     identity: OperatorSecret | None = None
-    """Private SSH key for the server. null: the host makes one up; `playbooks/backup_key.py` shows
-    its public key, which belongs into the server's authorized_keys."""
+    """Private SSH key for the server. null: the host generates one; put its public key, which
+    `playbooks/backup_key.py` shows, into the server's authorized_keys."""
 
 
 class S3Target(Target):
@@ -123,16 +123,16 @@ class Times(Settings):
     """Full backups of databases, and all files."""
 
     daily: Calendar = "Mon..Sat 01:30"
-    """What has changed in databases since the last full backup, and all files."""
+    """Changes in databases since the last full backup, and all files."""
 
     logs: Calendar = "*:0/5"
-    """What was committed to databases since the last run."""
+    """Transactions that were committed to databases since the last run."""
 
     check: Calendar = "Wed 03:30"
     """Check of the repositories."""
 
     drill: Calendar = "Tue 03:30"
-    """Drill with the target whose last drill is oldest."""
+    """Drill, with the target whose last drill is the oldest."""
 
     jitter: OneLine = "20min"
     """Time by which all but `logs` are delayed at random, so that not all hosts begin at once."""
@@ -147,21 +147,23 @@ class BackupSettings(RoleSettings):
     """
 
     targets: dict[TargetName, AnyTarget] = Field(default_factory=dict)
-    """Where backups are stored, by a name of yours; several get the same. Each host has a directory
-    of its own there, encrypted with its key. null takes one out again; its backups stay."""
+    """Where backups are stored, by a name of your choice; each target gets all backups. Each host
+    has a directory of its own there, encrypted with its key. null removes a target; its backups
+    stay."""
 
     key: OperatorSecret | None = None
-    """Key that encrypts the backups: any long random text. Without it nobody can read them, so keep
-    it away from the hosts. null: the host makes one up, and verify warns until you have stored it
-    elsewhere: `playbooks/backup_key.py` shows it."""
+    """Key that encrypts the backups: any long random text. Nobody can read the backups without it,
+    so keep it outside the hosts. null: the host generates one, and verify warns until you have
+    stored it elsewhere; `playbooks/backup_key.py` shows it."""
 
     key_stored: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}$")] | None = None
-    """The eight characters that `playbooks/backup_key.py` shows beside a key that the host has made
-    up. They say that you have stored the key elsewhere."""
+    """The eight characters that `playbooks/backup_key.py` shows with a key that the host has
+    generated. They confirm that you have stored the key elsewhere."""
 
     start_anew: bool = False
-    """Whether a new host may make backups where an earlier host of the same name has some.
-    Otherwise it waits until those have been restored. The earlier ones are kept like others."""
+    """Whether a new host may store backups at a target that has backups of an earlier host of the
+    same name. With false it stores none until these have been restored. The earlier backups are
+    kept like all others."""
 
     keep: Keep = Keep()
     """How many backups are kept."""
@@ -170,13 +172,14 @@ class BackupSettings(RoleSettings):
     """When backups are made."""
 
     paths: tuple[Folder, ...] = ()
-    """More files and directories of the host."""
+    """More files and directories of the host that are backed up."""
 
     rpo: int = Field(15, ge=1)
-    """Minutes: largest age of the newest backup of a database. verify and drills fail above it."""
+    """Largest age of the newest backup of a database, in minutes. verify and drills fail above
+    it."""
 
     rto: int = Field(30, ge=1)
-    """Minutes: longest time until an application serves from a backup in a drill."""
+    """Longest time until an application serves from a backup in a drill, in minutes."""
 
     drill_memory: Size = "1G"
     """Memory that a drill may use: scratch databases and applications together."""
@@ -188,7 +191,7 @@ class BackupSettings(RoleSettings):
     """Share of the stored data that the weekly check reads."""
 
     full_at: Annotated[str, StringConstraints(pattern=r"^([1-9][0-9]?)%$")] = "90%"
-    """Part of a target that may be in use before verify fails."""
+    """Share of a target's disk space above which verify fails."""
 
     @property
     def used(self) -> dict[str, DirectoryTarget | SftpTarget | S3Target]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from groundcrew.results.result import Check, fail, judge, not_applicable, ok
+from groundcrew.roles.base.report import AppArmor, Upkeep
 from groundcrew.roles.base.settings import BaseSettings
 from groundcrew.verify.seen import Seen
 
@@ -41,7 +42,8 @@ def clock(seen: Seen, *, wanted: bool) -> Check:
         return not_applicable(title, "base.time_sync is off")
     if seen.section("machine")["container"]:
         return not_applicable(title, "a container has its machine's clock")
-    state = seen.section("upkeep")["clock"]
+    upkeep: Upkeep = seen.section("upkeep")
+    state = upkeep["clock"]
     if state.get("NTP") != "yes":
         return fail(title, "no time service is enabled")
     synchronized = state.get("NTPSynchronized") == "yes"
@@ -53,7 +55,7 @@ def upgrades(seen: Seen, *, wanted: bool) -> Check:
     title = "unattended upgrades"
     if not wanted:
         return not_applicable(title, "base.unattended_upgrades is off")
-    upkeep = seen.section("upkeep")
+    upkeep: Upkeep = seen.section("upkeep")
     problems = []
     if upkeep["upgrade_days"] in ("", "0"):
         problems.append("APT::Periodic::Unattended-Upgrade is off")
@@ -64,7 +66,7 @@ def upgrades(seen: Seen, *, wanted: bool) -> Check:
 
 def kernel(parameters: Mapping[str, str], seen: Seen) -> Check:
     """Writable kernel parameters have their values: a boot or a package may have changed them."""
-    values = seen.section("sysctl")
+    values: dict[str, str] = seen.section("sysctl")
     wanted = {key: value for key, value in parameters.items() if key in values}
     problems = [
         f"{key} is {values[key]}, not {value}"
@@ -80,7 +82,7 @@ def kernel(parameters: Mapping[str, str], seen: Seen) -> Check:
 def names(hosts: Mapping[str, str], seen: Seen) -> Check:
     """The host resolves the names of `base.hosts`: another program may have rewritten
     /etc/hosts."""
-    addresses = seen.section("hosts")
+    addresses: dict[str, str] = seen.section("hosts")
     problems = [
         f"{name} is {addresses.get(name) or 'missing'}, not {address}"
         for name, address in sorted(hosts.items())
@@ -98,7 +100,7 @@ def apparmor(seen: Seen, *, wanted: bool) -> Iterator[Check]:
     if seen.section("machine")["container"]:
         yield not_applicable(title, "a container has none of its own")
         return
-    section = seen.section("apparmor")
+    section: AppArmor = seen.section("apparmor")
     if not section["kernel"]:
         yield not_applicable(title, "this kernel does not have it")
     elif not section["enabled"]:

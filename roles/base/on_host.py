@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.commands import run
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.roles.base.report import AppArmor, Upkeep
 
 Data = dict[str, Any]
 
 
-def upkeep(_: Data) -> Data:
+def upkeep(_: Data) -> Upkeep:
     """State of time synchronisation and of unattended upgrades."""
     # Two options: systemd in Debian 12 takes the comma as part of the property's name.
     clock = run("timedatectl", "show", "--property=NTP", "--property=NTPSynchronized").stdout
@@ -25,9 +29,9 @@ def upkeep(_: Data) -> Data:
     }
 
 
-def hosts(_: Data) -> Data:
+def hosts(_: Data) -> dict[str, str]:
     """Names in /etc/hosts, each with its first address."""
-    addresses: Data = {}
+    addresses: dict[str, str] = {}
     for line in Path("/etc/hosts").read_text(encoding="utf-8", errors="replace").splitlines():
         address, *names = line.partition("#")[0].split() or [""]
         for name in names:
@@ -35,9 +39,9 @@ def hosts(_: Data) -> Data:
     return addresses
 
 
-def sysctl(request: Data) -> Data:
+def sysctl(request: Data) -> dict[str, str]:
     """Kernel parameters that exist and are writable, with their values."""
-    values: Data = {}
+    values: dict[str, str] = {}
     for key in request["sysctl"]:
         path = Path("/proc/sys", *key.split("."))
         if os.access(path, os.W_OK):
@@ -45,7 +49,7 @@ def sysctl(request: Data) -> Data:
     return values
 
 
-def apparmor(_: Data) -> Data:
+def apparmor(_: Data) -> AppArmor:
     """Whether the kernel has AppArmor, whether it is enabled, and how many profiles it enforces."""
     module = Path("/sys/module/apparmor/parameters/enabled")
     enabled = module.exists() and module.read_text().strip() == "Y"

@@ -99,8 +99,8 @@ class BaseSettings(HardeningSettings, RoleSettings):
     """Debian packages to install besides those that the roles need; `name=version` pins one."""
 
     apt_cache_time: int = Field(86400, ge=0)
-    """Seconds for which the package lists count as fresh. They are fetched only when a package is
-    missing, so that a host that has everything is not touched."""
+    """Seconds for which the package lists count as fresh. They are fetched only if a package is
+    missing, so that a run does not change a host that has all packages."""
 
     apt_clean: bool = True
     """Whether downloaded packages are removed from the host after they have been installed."""
@@ -110,8 +110,8 @@ class BaseSettings(HardeningSettings, RoleSettings):
     them."""
 
     apt_sources: dict[SourceName, AptSource | None] = Field(default_factory=dict)
-    """Package repositories besides Debian's, by a name of yours, merged key by key; null takes one
-    out again. Packages that came from it stay installed."""
+    """Package repositories besides Debian's, by a name of your choice, merged key by key; null
+    removes one. Packages that were installed from it stay."""
 
     ca_certificates: tuple[str, ...] = ()
     """PEM files on the operator's machine, with one certificate authority each, that the host
@@ -138,7 +138,7 @@ class BaseSettings(HardeningSettings, RoleSettings):
 
     local_names: bool = False
     """Whether systemd-resolved, if the host has it, resolves names on the local network (LLMNR and
-    multicast DNS). It listens on public addresses for that."""
+    multicast DNS). For that, it listens on public addresses."""
 
     locale: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_@]+\.UTF-8(@[a-z]+)?$")] = "C.UTF-8"
     """Locale of the system. Any other than C.UTF-8 is generated, with the package locales."""
@@ -147,9 +147,9 @@ class BaseSettings(HardeningSettings, RoleSettings):
     """Whether Debian's security updates are installed every day."""
 
     changed_conffiles: Literal["keep", "ask"] = "keep"
-    """What apt does if a new version of a package changes a configuration file that was changed on
-    the host too. `keep` leaves the file and puts the package's beside it (`FILE.dpkg-dist`); `ask`
-    asks, and security updates that would have to ask are not installed."""
+    """What apt does if a new version of a package changes a configuration file that has also been
+    changed on the host. `keep` leaves the file and stores the package's version beside it
+    (`FILE.dpkg-dist`). With `ask`, apt asks, and automatic security updates skip such packages."""
 
     unattended_reboot: Annotated[str, StringConstraints(pattern=r"^[0-2]\d:[0-5]\d$")] | None = None
     """Time of day (`04:30`) at which the host reboots by itself if an update needs it; null =
@@ -177,7 +177,7 @@ class BaseSettings(HardeningSettings, RoleSettings):
     files alone."""
 
     core_dumps: bool = False
-    """Whether a program that crashes writes its memory to the disk, secrets included."""
+    """Whether a program that crashes writes its memory, including secrets, to the disk."""
 
     umask: Annotated[str, StringConstraints(pattern=r"^0[0-7]{2}$")] | None = "027"
     """Mask for files that people other than root create in their login shells; the default keeps

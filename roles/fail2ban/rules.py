@@ -17,6 +17,6 @@ def rules(settings: Fail2banSettings) -> Iterator[Rule]:
         "warning",
         "fail2ban of {{ $labels.instance }} has banned "
         '{{ $value | printf "%.0f" }} addresses within ten minutes',
-        "fail2ban-client status JAIL names them, journalctl -u ssh whom they try to be; limit who "
-        "may reach the port (firewall.allow).",
+        "fail2ban-client status JAIL lists them, journalctl -u ssh shows the users that they try; "
+        "limit access to the port (firewall.allow).",
     )

@@ -34,9 +34,9 @@ class Fail2banSettings(RoleSettings):
     Source: <https://github.com/fail2ban/fail2ban/blob/master/config/jail.conf>."""
 
     ban_time: Span = "10m"
-    """Time for which an address is banned first: seconds, or with s, m, h, d or w. Each further ban
-    of the address is longer.
-    Source: <https://github.com/fail2ban/fail2ban/blob/master/config/jail.conf>."""
+    """Time for which an address is banned the first time: seconds, or with s, m, h, d or w. Each
+    further ban of the address is longer. Source:
+    <https://github.com/fail2ban/fail2ban/blob/master/config/jail.conf>."""
 
     max_ban_time: Span = "1d"
     """Longest time for which an address is banned: seconds, or with s, m, h, d or w."""
@@ -45,7 +45,7 @@ class Fail2banSettings(RoleSettings):
     """Addresses and networks, IPv4 or IPv6, that are never banned, besides the host itself."""
 
     many_bans: int = Field(20, ge=1)
-    """Bans within ten minutes: where the host is monitored, an alert fires if there are more."""
+    """Number of bans within ten minutes above which an alert fires, if the host is monitored."""
 
     def brings(self, host: HostView) -> Brings:
         """See `roles/fail2ban/brings.py`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from groundcrew.results.result import Check, fail, judge, not_applicable, ok
+from groundcrew.roles.firewall.report import Listener, PacketFilter
 from groundcrew.verify.outside import Reached, is_loopback, patience
 from groundcrew.verify.seen import Seen
 
@@ -20,7 +21,8 @@ def off(seen: Seen) -> Iterator[Check]:
 
 def check(seen: Seen) -> Iterator[Check]:
     """Checks the rules, and what the operator's machine reaches over IPv4 and IPv6."""
-    families = seen.section("packet_filter")["families"]
+    report: PacketFilter = seen.section("packet_filter")
+    families = report["families"]
     if "inet" in families or {"ip", "ip6"} <= set(families):
         yield ok(INSIDE, "incoming packets are dropped unless a rule accepts them")
     else:
@@ -66,7 +68,8 @@ def closed_ports(seen: Seen) -> list[int]:
     ports."""
     declared = {*seen.all_declared_ports, *open_ports(seen)}
     sample = [port for port in seen.view.silent_ports if port not in declared]
-    return [seen.section("listener")["port"], *sample]
+    listener: Listener = seen.section("listener")
+    return [listener["port"], *sample]
 
 
 def judge_address(seen: Seen, address: str, reached: Reached) -> Check:

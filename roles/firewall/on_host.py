@@ -8,15 +8,20 @@ import re
 import socket
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.commands import last_line, run
 from groundcrew.remote.host_sections import LISTENER
 
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.sections import Failure
+    from groundcrew.roles.firewall.report import Listener, PacketFilter
+
 Data = dict[str, Any]
 
 
-def packet_filter(_: Data) -> Data:
+def packet_filter(_: Data) -> PacketFilter | Failure:
     """The address families whose input chain drops packets by default."""
     result = run("nft", "list", "chains")
     if result.returncode != 0:
@@ -25,7 +30,7 @@ def packet_filter(_: Data) -> Data:
     return {"families": sorted({family for family, policy in hooks if policy == "drop"})}
 
 
-def listener(request: Data) -> Data:
+def listener(request: Data) -> Listener:
     """Opens a test port on all addresses for some seconds and connects to it. Returns its
     number."""
     ipv4 = socket.create_server(("0.0.0.0", 0))  # noqa: S104 - what the firewall must hide

@@ -54,8 +54,8 @@ class FirewallSettings(RoleSettings):
     """
 
     enabled: bool = True
-    """Whether the host has the packet filter. With false it is removed; other tables of nftables
-    stay."""
+    """Whether the host has the packet filter. With false, groundcrew's table is removed; other
+    tables of nftables stay."""
 
     allow: dict[ServiceName, RuleSettings | None] = Field(default_factory=dict)
     """Open services by name, merged over the layers; null closes one that another layer opens."""
@@ -65,8 +65,8 @@ class FirewallSettings(RoleSettings):
     session is not among them."""
 
     ssh_rate: int | None = Field(10, ge=1)
-    """New SSH connections per second that one address may make; null: any number. More are dropped,
-    and succeed when the client tries again a second later."""
+    """New SSH connections per second that one address may make; null: any number. Further ones are
+    dropped; clients that try again a second later succeed."""
 
     ping: bool = True
     """Whether the host answers echo requests, at a limited rate."""
@@ -76,8 +76,8 @@ class FirewallSettings(RoleSettings):
     `groundcrew drop:`."""
 
     forward: Literal["accept", "drop"] | None = None
-    """Policy for forwarded packets. null leaves them to others, such as container engines, which
-    have rules of their own that `drop` would override."""
+    """Policy for forwarded packets. null: groundcrew has no policy for them, as container engines
+    have rules of their own, which `drop` would override."""
 
     output: Literal["accept", "drop"] = "accept"
     """Policy for packets that the host sends. `drop` still lets through answers, loopback, ICMP,

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
 
 from groundcrew.balancing import Balanced
 from groundcrew.columns import columns
 from groundcrew.results.result import Check, judge
 from groundcrew.roles.haproxy.builders import backend_name
+from groundcrew.roles.haproxy.report import Balancer, Server
 from groundcrew.verify.seen import Seen
 
 
 def balancer(balanced: Sequence[Balanced], seen: Seen) -> Iterator[Check]:
     """Every host of every application is there, healthy, and gets its share of the requests."""
-    report = seen.section("haproxy")
+    report: Balancer = seen.section("haproxy")
     problems = [] if report["loaded"] else ["it runs with another configuration than its file"]
     yield judge("balancer", problems, f"HAProxy {report['version']}")
     for item in balanced:
@@ -36,7 +36,7 @@ def balancer(balanced: Sequence[Balanced], seen: Seen) -> Iterator[Check]:
         )
 
 
-def problem(name: str, server: Mapping[str, Any] | None) -> str | None:
+def problem(name: str, server: Server | None) -> str | None:
     """Why a host gets no requests; None if it gets some."""
     if server is None:
         return f"{name} is missing: the balancer does not know it"
@@ -55,7 +55,7 @@ def status_of(balanced: Sequence[Balanced]) -> partial[Iterator[str]]:
     return partial(status, balanced)
 
 
-def status(balanced: Sequence[Balanced], report: Mapping[str, Any]) -> Iterator[str]:
+def status(balanced: Sequence[Balanced], report: Balancer) -> Iterator[str]:
     """The state of all hosts."""
     yield f"balancer: HAProxy {report['version']}, {report['connections']} connections"
     rows = [("APPLICATION", "HOST", "STATE", "FOR", "IN PROGRESS", "REQUESTS", "LAST CHECK")]

@@ -14,9 +14,13 @@ import socket
 import ssl
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.commands import run
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.roles.haproxy.report import Balancer, Server
 
 Data = dict[str, Any]
 TURNS = 2
@@ -54,7 +58,7 @@ def wanted(request: Data) -> str:
     return match[1] if match else ""
 
 
-def servers(path: str) -> list[Data]:
+def servers(path: str) -> list[Server]:
     """The hosts of all applications, as HAProxy sees them."""
     text = talk(path, "show stat").lstrip("# ")
     return [
@@ -73,14 +77,14 @@ def servers(path: str) -> list[Data]:
     ]
 
 
-def haproxy(request: Data) -> Data:
+def haproxy(request: Data) -> Balancer:
     """The state of HAProxy and all hosts. With `ask`, requests show which hosts get some."""
     path = request["socket"]
     told = info(path)
     if request.get("ask"):
         settle(request)
     before = servers(path)
-    report: Data = {
+    report: Balancer = {
         "version": told.get("Version", "?"),
         "loaded": told.get("description") == wanted(request),
         "uptime": int(told.get("Uptime_sec") or 0),
@@ -110,7 +114,7 @@ def settle(request: Data) -> None:
         time.sleep(WAIT)
 
 
-def ask(request: Data) -> Data:
+def ask(request: Data) -> dict[str, str]:
     """Requests the health path of each application as often as each host should get one. Returns
     backend -> why that failed."""
     errors = {}
@@ -219,7 +223,7 @@ def differences(request: Data) -> list[str]:
     ]
 
 
-def taken_out(item: Data) -> bool:
+def taken_out(item: Server) -> bool:
     """Whether a host gets no requests because somebody has said so."""
     return bool(item["status"].startswith(("MAINT", "DRAIN")) or item["weight"] == 0)
 
@@ -232,7 +236,7 @@ def converge(request: Data) -> None:
             put_back(path, item)
 
 
-def put_back(path: str, item: Data) -> None:
+def put_back(path: str, item: Server) -> None:
     """Gives a host requests again, once it is healthy."""
     place = f"{item['backend']}/{item['server']}"
     talk(path, f"set server {place} state ready")

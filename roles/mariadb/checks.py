@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from groundcrew.columns import size
 from groundcrew.results.result import Check, judge, warn
+from groundcrew.roles.mariadb.report import Server
 from groundcrew.roles.mariadb.settings import MariadbSettings
 from groundcrew.verify.seen import Seen
 
 
 def database_server(settings: MariadbSettings, seen: Seen) -> Iterator[Check]:
     """The server answers, and has the databases and logins of the applications."""
-    report = seen.section("mariadb")
+    report: Server = seen.section("mariadb")
     allowed = settings.profile.max_connections - settings.reserved_connections
-    told = f"{report['version']}, {report['used']} of {allowed} connections"
-    yield judge("mariadb", list(report["differences"]), told)
+    detail = f"{report['version']}, {report['used']} of {allowed} connections"
+    yield judge("mariadb", list(report["differences"]), detail)
     if report["used"] > 0.9 * allowed:
         yield warn("mariadb connections", f"{report['used']} of {allowed} are in use")
     for account in report["rotating"]:
@@ -24,7 +24,7 @@ def database_server(settings: MariadbSettings, seen: Seen) -> Iterator[Check]:
         yield warn("mariadb rotation", text)
 
 
-def status(report: dict[str, Any]) -> Iterable[str]:
+def status(report: Server) -> Iterable[str]:
     """Lines of `playbooks/status.py`."""
     rate = f"{report['hit_rate']} %" if report["hit_rate"] is not None else "?"
     yield (

@@ -52,7 +52,7 @@ def rules(settings: MariadbSettings) -> Iterator[Rule]:
         MINUTE,
         "critical",
         "MariaDB of {{ $labels.instance }} does not answer",
-        "journalctl -u mariadb tells why; with all connections in use it answers nobody.",
+        "journalctl -u mariadb shows why. If all connections are in use, it accepts none.",
     )
     yield Rule(
         "MariadbConnections",
@@ -62,7 +62,7 @@ def rules(settings: MariadbSettings) -> Iterator[Rule]:
         "warning",
         'MariaDB of {{ $labels.instance }} has {{ $value | printf "%.0f" }} % of its '
         "connections in use",
-        "SHOW PROCESSLIST tells who has them: fewer workers, or a larger mariadb.size.",
+        "SHOW PROCESSLIST shows the clients: use fewer workers, or a larger mariadb.size.",
     )
     refused = f'mysql_global_status_connection_errors_total{{error="max_connections",{HOSTS}}}'
     yield Rule(

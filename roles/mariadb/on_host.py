@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.commands import last_line, run
 from groundcrew.remote.credentials import (
@@ -37,6 +37,10 @@ from groundcrew.remote.exporter_login import (
 )
 from groundcrew.remote.self_signed import certificate_differences, make_certificate
 from groundcrew.remote.unit_control import bring_up, unit_differences
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.roles.mariadb.report import Database, Server
 
 Data = dict[str, Any]
 SERVICE = "mariadb"
@@ -150,13 +154,13 @@ def _monitor(login: Login | None, state: Data) -> list[tuple[str, str]]:
     if login is None:
         return []
     key = (login.user, "localhost")
-    found = _login(login, key[1], state) + _connections(*key, MONITORING, state)
+    differing = _login(login, key[1], state) + _connections(*key, MONITORING, state)
     more = {grant[:2] for grant in state["grants"] | state["others"]}
     if key in more or state["users"].get(key, {}).get("access"):
         who = f"{quoted(login.user)}@'localhost'"
         revoke = f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {who}"
-        found.append((f"{login.user} may do more than it needs", revoke))
-    return found
+        differing.append((f"{login.user} may do more than it needs", revoke))
+    return differing
 
 
 def _grants(user: str, host: str, database: str, state: Data) -> list[tuple[str, str]]:
@@ -204,8 +208,8 @@ def _login(login: Login, host: str, state: Data) -> list[tuple[str, str]]:
 
 def _connections(user: str, host: str, most: int | None, state: Data) -> list[tuple[str, str]]:
     """How many connections a login may have open. None: as many as it may now."""
-    found = state["users"].get((user, host), {}).get("max_user_connections", 0)
-    if most is None or found == most:
+    limit = state["users"].get((user, host), {}).get("max_user_connections", 0)
+    if most is None or limit == most:
         return []
     who = f"{quoted(user)}@{quoted(host)}"
     text = f"ALTER USER {who} WITH MAX_USER_CONNECTIONS {most}"
@@ -306,36 +310,39 @@ SHOW GLOBAL STATUS WHERE Variable_name IN ('Slow_queries', 'Threads_connected',
 """
 
 
-def mariadb(request: Data) -> Data:
+def mariadb(request: Data) -> Server:
     """What the checks and the status need to know."""
-    report: Data = {"differences": differences(request), "databases": {}}
+    lines = differences(request)
+    databases: dict[str, Database] = {}
     values: dict[str, str] = {}
     for line in client(REPORT).splitlines():
         key, *rest = line.split("\t")
         if key in ("size", "used"):
-            database = report["databases"].setdefault(rest[0], {"size": 0, "used": 0})
-            database[key] = int(float(rest[1] or 0))
+            database = databases.setdefault(rest[0], {"size": 0, "used": 0})
+            number = int(float(rest[1] or 0))
+            database.update({"size": number} if key == "size" else {"used": number})
         else:
             values[key.lower()] = rest[0]
     for item in (*OWN, ""):
-        report["databases"].pop(item, None)
+        databases.pop(item, None)
     bound = {account["database"] for account in request["accounts"]}
     for item in bound:
-        report["databases"].setdefault(item, {"size": 0, "used": 0})
+        databases.setdefault(item, {"size": 0, "used": 0})
     asked, missed = (
         int(values[key]) for key in ("innodb_buffer_pool_read_requests", "innodb_buffer_pool_reads")
     )
     memory = run("systemctl", "show", "--property=MemoryCurrent", "--value", UNIT).stdout.strip()
-    report.update(
-        version=values["version"].split("-")[0],
-        used=int(values["threads_connected"]) - 1,
-        allowed=int(values["max_connections"]),
-        slow=int(values["slow_queries"]),
-        hit_rate=max(0.0, round(100 * (asked - missed) / asked, 1)) if asked else None,
-        memory=int(memory) if memory.isdigit() else None,
-        unbound=sorted(set(report["databases"]) - bound),
-        rotating=sorted(
+    return {
+        "differences": lines,
+        "databases": databases,
+        "version": values["version"].split("-")[0],
+        "used": int(values["threads_connected"]) - 1,
+        "allowed": int(values["max_connections"]),
+        "slow": int(values["slow_queries"]),
+        "hit_rate": max(0.0, round(100 * (asked - missed) / asked, 1)) if asked else None,
+        "memory": int(memory) if memory.isdigit() else None,
+        "unbound": sorted(set(databases) - bound),
+        "rotating": sorted(
             account["account"] for account in request["accounts"] if rotating(account["store"])
         ),
-    )
-    return report
+    }

@@ -71,10 +71,10 @@ def scan_file(path: str) -> Scanned:
 
 def number(name: str, base: str) -> int:
     """The number of a log; `base` is the beginning of its name. Raises SourceError."""
-    found = re.fullmatch(re.escape(base) + r"\.([0-9]{6,18})", name)
-    if not found:
+    match = re.fullmatch(re.escape(base) + r"\.([0-9]{6,18})", name)
+    if not match:
         raise SourceError(f"{name!r} is no name of a binary log {base}.NUMBER")
-    return int(found[1])
+    return int(match[1])
 
 
 def missing(names: Sequence[str], base: str, first: int) -> list[str]:
@@ -88,12 +88,12 @@ def read_index(folder: str) -> dict[str, Any]:
     """The index of copied logs; an empty one if there is none."""
     try:
         with open(os.path.join(folder, INDEX), encoding="utf-8") as file:
-            found: dict[str, Any] = json.load(file)
+            index: dict[str, Any] = json.load(file)
     except FileNotFoundError:
         return {"logs": {}, "until": None}
     except ValueError:
         raise SourceError(f"{folder}/{INDEX} is damaged") from None
-    return found
+    return index
 
 
 class Replay(NamedTuple):

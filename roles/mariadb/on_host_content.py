@@ -38,6 +38,6 @@ def _database(database: str, socket: str) -> Data:
     except ServerError:
         # It has a table that is locked for long, or too many. All others are backed up.
         return {"tables": [], "rows": False}
-    found = [line.split("\t") for line in told.splitlines()]
-    tables = [bytes.fromhex(name).decode(errors="replace") for name, _ in found]
-    return {"tables": tables, "rows": any(rows == "1" for _, rows in found)}
+    counts = [line.split("\t") for line in told.splitlines()]
+    tables = [bytes.fromhex(name).decode(errors="replace") for name, _ in counts]
+    return {"tables": tables, "rows": any(rows == "1" for _, rows in counts)}

@@ -65,7 +65,7 @@ def home(below: str = "/") -> str:
 
 def fulls(folder: str) -> list[Full]:
     """The full copies that are whole, oldest first."""
-    found = []
+    backups = []
     try:
         names = sorted(name for name in os.listdir(folder) if name.startswith(FULL))
     except FileNotFoundError:
@@ -74,10 +74,10 @@ def fulls(folder: str) -> list[Full]:
         path = os.path.join(folder, name)
         try:
             with open(os.path.join(path, MANIFEST), encoding="utf-8") as file:
-                found.append(Full(path, json.load(file)))
+                backups.append(Full(path, json.load(file)))
         except (FileNotFoundError, ValueError):
             raise SourceError(f"{path} is not whole") from None
-    return sorted(found, key=lambda item: float(item.manifest["ended"]))
+    return sorted(backups, key=lambda item: float(item.manifest["ended"]))
 
 
 def files(folder: str) -> Iterator[tuple[str, int]]:

@@ -75,10 +75,10 @@ def forget_kept(request: Data, app: str, mark: str) -> None:
 
 def _schema(database: str, socket: str) -> list[str]:
     """Character set and collation of a database; empty if there is none."""
-    found = client(SCHEMA.format(quoted(database)), socket).split()
-    if not all(item.isidentifier() for item in found):
+    names = client(SCHEMA.format(quoted(database)), socket).split()
+    if not all(item.isidentifier() for item in names):
         raise SourceError(f"{database} has an unknown character set")
-    return found
+    return names
 
 
 def _keep(database: str, path: str) -> None:

@@ -54,11 +54,11 @@ def close(scratch: Scratch) -> None:
 def choose(restored: str, at: float | None) -> Full:
     """The newest full copy that has nothing later than `at`. Raises SourceError."""
     folder = home(restored)
-    found = [item for item in fulls(folder) if at is None or item.manifest["ended"] <= at]
-    if not found:
+    backups = [item for item in fulls(folder) if at is None or item.manifest["ended"] <= at]
+    if not backups:
         early = "of that time or before " if at is not None else ""
         raise SourceError(f"there is no full copy {early}in {folder}")
-    full = found[-1]
+    full = backups[-1]
     there = dict(files(full.folder))
     for path, size in full.manifest["files"].items():
         if there.get(path) != size:

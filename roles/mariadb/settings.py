@@ -29,22 +29,22 @@ class MariadbSettings(ProviderSettings):
     """
 
     port: int = Field(3306, ge=1, le=65535)
-    """Port that it listens on: at 127.0.0.1, and at the host's other addresses if applications on
-    other hosts need it."""
+    """Port on which the server listens: at 127.0.0.1, and at the host's other addresses if
+    applications on other hosts need it."""
 
     metrics_port: int = Field(9104, ge=1, le=65535)
     """Port at which monitoring reads the server's figures, on hosts that are monitored."""
 
     connections_used: int = Field(80, ge=1, le=99)
-    """Percentage of the connections: an alert fires while more than this are in use."""
+    """Percentage of the connections in use above which an alert fires."""
 
     size: Literal["auto", "small", "medium", "large"] = "small"
     """Size that sets memory and connections (docs/sizing.md); `auto` chooses by the host's
     memory."""
 
     memory_max: Size | None = None
-    """Largest amount of memory that the server may use (MemoryMax). null: from `size`, and as much
-    as `query_cache` has."""
+    """Largest amount of memory that the server may use (MemoryMax). null: from `size`, plus
+    `query_cache`."""
 
     buffer_pool: Size | None = None
     """Memory in which InnoDB keeps tables and indexes (innodb_buffer_pool_size). null: from
@@ -58,8 +58,8 @@ class MariadbSettings(ProviderSettings):
     """Connections that applications cannot use: for administrators, backups and monitoring."""
 
     query_cache: Size | None = None
-    """Memory for results of queries (query_cache_size), which are forgotten whenever a table
-    changes. null: no such cache, which is faster for most applications."""
+    """Memory for cached results of queries (query_cache_size). A result is dropped when one of its
+    tables changes. null: no such cache, which is faster for most applications."""
 
     slow_query: float = Field(1.0, ge=0)
     """Seconds from which a query is logged in /var/log/mysql/mariadb-slow.log and counted as

@@ -107,13 +107,13 @@ def entries(
         memory=NODE_MEMORY,
         peers=peers,
     )
-    found: list[Entry] = [
+    always: list[Entry] = [
         Directory("/var/lib/groundcrew"),
         Directory(FOLDER),
         *_dropped_in(NODE, node),
     ]
     if not probes:
-        return found
+        return always
     prober = render(
         "metrics/prober.conf.j2",
         listen=[f"{address}:{settings.probe_port}" for address in listen],
@@ -122,7 +122,7 @@ def entries(
         peers=peers,
     )
     return [
-        *found,
+        *always,
         Directory("/etc/groundcrew"),
         File(MODULES, modules(probes)),
         *_dropped_in(PROBER, prober),

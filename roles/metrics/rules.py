@@ -74,7 +74,7 @@ def of_host(settings: MetricsSettings) -> Iterator[Rule]:
         30 * MINUTE,
         "warning",
         "the clock of {{ $labels.instance }} is not synchronised",
-        "timedatectl timesync-status tells the server, and why it does not answer.",
+        "timedatectl timesync-status shows the time server, and why it does not answer.",
     )
     pending = f'name="{REBOOT_PENDING}.service",state="active",{HOSTS}'
     yield Rule(
@@ -110,7 +110,7 @@ def _disks(settings: MetricsSettings) -> Iterator[Rule]:
         f"and 100 - 100 * {space[0]} / {space[1]} > {settings.disk_used // 2}",
         2 * HOUR,
         "warning",
-        f"{place} will be full within a day if it goes on like this",
+        f"{place} will be full within a day at its present growth",
         "Find what grows, as with DiskFull.",
     )
     yield Rule(
@@ -130,7 +130,7 @@ def _units(settings: MetricsSettings) -> Iterator[Rule]:
         MINUTE,
         "warning",
         "{{ $labels.name }} of {{ $labels.instance }} has failed",
-        "journalctl -u NAME tells why; systemctl reset-failed NAME when it is settled.",
+        "journalctl -u NAME shows why; systemctl reset-failed NAME when the cause is removed.",
     )
     yield Rule(
         "UnitRestarting",
@@ -138,7 +138,7 @@ def _units(settings: MetricsSettings) -> Iterator[Rule]:
         0,
         "warning",
         "{{ $labels.name }} of {{ $labels.instance }} is restarted again and again",
-        "journalctl -u NAME tells why it ends.",
+        "journalctl -u NAME shows why it ends.",
     )
     yield Rule(
         "MetricsBroken",
@@ -168,7 +168,7 @@ def of_probes(settings: MetricsSettings) -> Iterator[Rule]:
         MINUTE,
         "warning",
         app + ' takes {{ $value | printf "%.1f" }} s to answer its health path',
-        "playbooks/status.py tells how busy the host is; more workers, or find what is slow.",
+        "playbooks/status.py shows how busy the host is; use more workers, or find the slow part.",
     )
     left = f"(probe_ssl_earliest_cert_expiry{{{HOSTS}}} - time()) / {DAY}"
     days = '{{ $value | printf "%.0f" }} days'
@@ -182,5 +182,5 @@ def of_probes(settings: MetricsSettings) -> Iterator[Rule]:
             5 * MINUTE,
             severity,  # type: ignore[arg-type]
             f"the certificate of {app} is valid for {days}",
-            "journalctl -u certbot tells why it was not renewed; with your own, put in a new one.",
+            "journalctl -u certbot shows why it was not renewed; replace one of your own.",
         )

@@ -38,29 +38,31 @@ class MetricsSettings(RoleSettings):
     """Percentage of a file system, or of its inodes, from which an alert fires."""
 
     memory_free: int = Field(10, ge=1, le=99)
-    """Percentage of the memory: an alert fires while less than this is available."""
+    """Percentage of available memory below which an alert fires."""
 
     swap_used: int = Field(50, ge=1, le=99)
-    """Percentage of the swap: an alert fires while more than this is in use for five minutes."""
+    """Percentage of the swap above which an alert fires, if it has been in use for five minutes."""
 
     connections_tracked: int = Field(80, ge=1, le=99)
-    """Percentage of the connections that the packet filter can know: an alert fires above it."""
+    """Percentage of the largest number of connections that the packet filter can track, above which
+    an alert fires."""
 
     reboot_days: int = Field(7, ge=0, le=365)
     """Days for which an update may wait for a restart of the host before an alert fires."""
 
     certificate_days: int = Field(20, ge=1, le=365)
-    """Days: an alert fires while a certificate is valid for less. certbot renews 30 days before the
-    end."""
+    """Days of remaining validity of a certificate below which an alert fires. certbot renews
+    certificates 30 days before they expire."""
 
     certificate_last_days: int = Field(3, ge=1, le=365)
-    """Days: a critical alert fires while a certificate is valid for less."""
+    """Days of remaining validity of a certificate below which a critical alert fires."""
 
     restarts: int = Field(3, ge=1, le=1000)
-    """Restarts of a unit within ten minutes: an alert fires if there are more."""
+    """Restarts of a unit within ten minutes above which an alert fires."""
 
     slow: float = Field(2.0, gt=0)
-    """Seconds: an alert fires if a health path has taken longer for five minutes on average."""
+    """Average time in seconds, over five minutes, that a health path may take before an alert
+    fires."""
 
     _probes: tuple[Probe, ...] = PrivateAttr(())
     _exporters: tuple[Exporter, ...] = PrivateAttr(())

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from groundcrew.columns import size
 from groundcrew.results.result import Check, judge, warn
+from groundcrew.roles.mongodb.report import Server
 from groundcrew.roles.mongodb.settings import MongodbSettings
 from groundcrew.verify.seen import Seen
 
 
 def database_server(settings: MongodbSettings, seen: Seen) -> Iterator[Check]:
     """The server answers, asks for logins, and has those of the applications."""
-    report = seen.section("mongodb")
+    report: Server = seen.section("mongodb")
     allowed = settings.profile.max_connections - settings.reserved_connections
     problems = list(report["differences"])
     if report["open"]:
@@ -26,7 +26,7 @@ def database_server(settings: MongodbSettings, seen: Seen) -> Iterator[Check]:
         yield warn("mongodb rotation", text)
 
 
-def status(settings: MongodbSettings, report: dict[str, Any]) -> Iterable[str]:
+def status(settings: MongodbSettings, report: Server) -> Iterable[str]:
     """Lines of `playbooks/status.py`."""
     cache = ""
     if report["cache"] is not None and report["cache_allowed"]:
@@ -40,5 +40,5 @@ def status(settings: MongodbSettings, report: dict[str, Any]) -> Iterable[str]:
         yield f"  {name}: {size(bytes_)}{unbound}"
 
 
-def _used(report: dict[str, Any], allowed: int) -> str:
+def _used(report: Server, allowed: int) -> str:
     return f"{report['used']} of {allowed} connections"

@@ -15,7 +15,7 @@ import hmac
 import os
 import secrets
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.commands import run
 from groundcrew.remote.credentials import (
@@ -38,6 +38,10 @@ from groundcrew.remote.self_signed import certificate_differences, make_certific
 from groundcrew.remote.unit_control import bring_up, unit_differences
 from groundcrew.roles.mongodb.on_host_client import Command, RefusedError, ServerError, ask
 from groundcrew.roles.mongodb.on_host_setup import in_private
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.roles.mongodb.report import Server
 
 Data = dict[str, Any]
 SERVICE = "mongodb"
@@ -228,9 +232,9 @@ def converge(request: Data) -> None:
     if not answers(request):
         _make_administrator(request)
         bring_up(UNIT, lambda: listens(request["socket"]))
-    found = [item for _, item in changes(request["accounts"], users(request))]
-    if found:
-        command(request, *found)
+    commands = [item for _, item in changes(request["accounts"], users(request))]
+    if commands:
+        command(request, *commands)
 
 
 def _make_administrator(request: Data) -> None:
@@ -245,8 +249,8 @@ def belongings(request: Data, app: str) -> list[str]:
     there = users(request)
     names = {item["name"] for item in _listed(request)}
     databases = [item for item in _databases(request, app) if item in names]
-    found = [item for item in users_of(SERVICE, app) if item in there]
-    return [*(f"database {item}" for item in databases), *(f"login {item}" for item in found)]
+    existing = [item for item in users_of(SERVICE, app) if item in there]
+    return [*(f"database {item}" for item in databases), *(f"login {item}" for item in existing)]
 
 
 def discard(request: Data, app: str) -> None:
@@ -266,8 +270,8 @@ def _databases(request: Data, app: str) -> list[str]:
 
 def _listed(request: Data) -> list[Data]:
     [told] = command(request, Command("admin", {"listDatabases": 1}))
-    found: list[Data] = told["databases"]
-    return found
+    databases: list[Data] = told["databases"]
+    return databases
 
 
 def open_to_anybody(request: Data) -> bool:
@@ -279,9 +283,9 @@ def open_to_anybody(request: Data) -> bool:
     return True
 
 
-def mongodb(request: Data) -> Data:
+def mongodb(request: Data) -> Server:
     """What the checks and the status need to know."""
-    found = differences(request)
+    lines = differences(request)
     status, listed = command(
         request, Command("admin", {"serverStatus": 1}), Command("admin", {"listDatabases": 1})
     )
@@ -291,7 +295,7 @@ def mongodb(request: Data) -> Data:
     cache = status.get("wiredTiger", {}).get("cache", {})
     memory = run("systemctl", "show", "--property=MemoryCurrent", "--value", UNIT).stdout.strip()
     return {
-        "differences": found,
+        "differences": lines,
         "open": open_to_anybody(request),
         "version": status["version"],
         # Without this one.

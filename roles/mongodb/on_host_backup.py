@@ -85,14 +85,14 @@ def about(restored: str) -> Data:
     folder = home(restored)
     try:
         with open(os.path.join(folder, ABOUT), encoding="ascii") as file:
-            found: Data = json.load(file)
-        sizes = {item: os.stat(archive(folder, item)).st_size for item in found["sizes"]}
+            manifest: Data = json.load(file)
+        sizes = {item: os.stat(archive(folder, item)).st_size for item in manifest["sizes"]}
     except (FileNotFoundError, ValueError):
         raise SourceError(f"there are no copies in {folder}") from None
-    for database, size in found["sizes"].items():
+    for database, size in manifest["sizes"].items():
         if sizes[database] != size:
             raise SourceError(f"{archive(folder, database)} has {sizes[database]} of {size} bytes")
-    return found
+    return manifest
 
 
 def open_scratch(request: Data, restored: str, scratch: Scratch, at: float | None) -> Opened:

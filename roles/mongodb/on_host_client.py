@@ -145,5 +145,5 @@ def replies(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
     if "error" in told:
         kind = RefusedError if told["refused"] else ServerError
         raise kind(told["error"])
-    found: list[dict[str, Any]] = told["replies"]
-    return found
+    answers: list[dict[str, Any]] = told["replies"]
+    return answers

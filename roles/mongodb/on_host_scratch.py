@@ -34,10 +34,10 @@ STARTS_WITHIN = 300.0
 
 def login() -> tuple[str, str]:
     """The administrator's login. Raises SourceError."""
-    found = active_login(administrator())
-    if found is None:
+    stored = active_login(administrator())
+    if stored is None:
         raise SourceError("there is no login of MongoDB's administrator: run deploy.py")
-    return found
+    return stored
 
 
 def socket_of(request: Data, scratch: Scratch) -> str:

@@ -45,8 +45,8 @@ class MongodbSettings(ProviderSettings):
     """
 
     port: int = Field(27017, ge=1, le=65535)
-    """Port that it listens on: at 127.0.0.1, and at the host's `address` if applications on other
-    hosts need it."""
+    """Port on which the server listens: at 127.0.0.1, and at the host's `address` if applications
+    on other hosts need it."""
 
     size: Literal["auto", "small", "medium", "large"] = "small"
     """Size that sets memory and connections (docs/sizing.md); `auto` chooses by the host's

@@ -139,10 +139,10 @@ def targets(place: Place) -> list[tuple[Neighbour, str, Metrics]]:
     ]
 
 
-def jobs(found: Sequence[tuple[Neighbour, str, Metrics]]) -> list[dict[str, Any]]:
+def jobs(measured: Sequence[tuple[Neighbour, str, Metrics]]) -> list[dict[str, Any]]:
     """Prometheus' jobs, one for each name and path."""
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for host, address, item in found:
+    for host, address, item in measured:
         parameters = {f"__param_{key}": value for key, value in item.parameters.items()}
         place = f"[{address}]" if ":" in address else address
         groups.setdefault((item.job, item.path), []).append(
@@ -169,8 +169,8 @@ def rules(hosts: Iterable[Neighbour], lasting: Mapping[str, int] | None = None) 
     return as_yaml({"groups": [_group(owners, every) for every in _paces(owners)]})
 
 
-def _paces(found: Iterable[Rule]) -> list[int]:
-    return sorted({0, *(rule.every for rule in found)})
+def _paces(known_rules: Iterable[Rule]) -> list[int]:
+    return sorted({0, *(rule.every for rule in known_rules)})
 
 
 def _group(owners: Mapping[Rule, Sequence[str]], every: int) -> dict[str, Any]:
@@ -199,11 +199,11 @@ def _rule(rule: Rule, hosts: Sequence[str]) -> dict[str, Any]:
 
 def receivers(settings: MonitoringSettings, secrets: Secrets) -> str:
     """Alertmanager's configuration, with the secrets in it."""
-    found: list[dict[str, Any]] = [{"name": EVERYBODY, **configs(settings, secrets)}]
+    receiver_list: list[dict[str, Any]] = [{"name": EVERYBODY, **configs(settings, secrets)}]
     routes = []
     if settings.heartbeat:
         url = secrets["monitoring", "heartbeat"]
-        found.append({"name": HEARTBEAT, "webhook_configs": [webhook(url)]})
+        receiver_list.append({"name": HEARTBEAT, "webhook_configs": [webhook(url)]})
         routes.append(
             {
                 "receiver": HEARTBEAT,
@@ -221,7 +221,7 @@ def receivers(settings: MonitoringSettings, secrets: Secrets) -> str:
         "repeat_interval": f"{settings.repeat_interval}s",
         "routes": routes,
     }
-    return as_yaml({"route": route, "receivers": found})
+    return as_yaml({"route": route, "receivers": receiver_list})
 
 
 def as_yaml(data: Mapping[str, Any]) -> str:

@@ -76,10 +76,10 @@ def request(chat: Chat, text: str, now: float) -> tuple[str, dict[str, Any]]:
 
 def refused(answer: bytes) -> str:
     """Why a service has not taken a message, which it answers with status 200; empty if it has."""
-    found = json.loads(answer)
-    if not isinstance(found, dict):
+    reply = json.loads(answer)
+    if not isinstance(reply, dict):
         return "an answer that is none of the service's"
-    code = found.get("errcode", found.get("code", found.get("StatusCode", 0)))
+    code = reply.get("errcode", reply.get("code", reply.get("StatusCode", 0)))
     return f"code {code}" if code else ""
 
 
@@ -106,8 +106,8 @@ def handler(chats: dict[str, Chat]) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             chat = chats.get(self.path.strip("/"))
-            told = self.headers.get("Content-Length") or ""
-            length = int(told) if told.isdigit() and len(told) < 9 else 0
+            header = self.headers.get("Content-Length") or ""
+            length = int(header) if header.isdigit() and len(header) < 9 else 0
             if chat is None or not 0 < length <= LARGEST:
                 self.send_error(404)
                 return

@@ -75,9 +75,9 @@ def apps_of(board: Sequence[Part]) -> list[str]:
 
 def content(settings: MonitoringSettings, hosts: Iterable[Neighbour]) -> str:
     """What the pages show, as JSON."""
-    found = parts(hosts)
-    names = sorted({name for board in found.values() for name in hosts_of(board)})
-    apps = sorted({name for board in found.values() for name in apps_of(board)})
+    boards = parts(hosts)
+    names = sorted({name for board in boards.values() for name in hosts_of(board)})
+    apps = sorted({name for board in boards.values() for name in apps_of(board)})
     data = {
         "interval": settings.interval,
         "selectors": {
@@ -93,7 +93,7 @@ def content(settings: MonitoringSettings, hosts: Iterable[Neighbour]) -> str:
                 "apps": apps_of(members) if board == "application" else [],
                 "panels": [_panel(part) for part in members],
             }
-            for board, members in found.items()
+            for board, members in boards.items()
         ],
     }
     return json.dumps(data, indent=1) + "\n"

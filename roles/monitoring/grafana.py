@@ -41,7 +41,7 @@ def entries(settings: MonitoringSettings, hosts: Iterable[Neighbour]) -> list[En
     """The source of the data, and the dashboards. None without Grafana."""
     if not settings.grafana:
         return [Absent(path) for path in (SOURCES, PROVIDER, BOARDS)]
-    found = parts(hosts)
+    boards = parts(hosts)
     return [
         *(
             Directory(path)
@@ -58,9 +58,9 @@ def entries(settings: MonitoringSettings, hosts: Iterable[Neighbour]) -> list[En
         *(
             File(
                 f"{BOARDS}/{board}.json",
-                json.dumps(dashboard(settings, board, found[board]), indent=1) + "\n",
+                json.dumps(dashboard(settings, board, boards[board]), indent=1) + "\n",
             )
-            if board in found
+            if board in boards
             else Absent(f"{BOARDS}/{board}.json")
             for board in TITLES
         ),

@@ -17,7 +17,11 @@ import re
 import socket
 import ssl
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.roles.monitoring.report import Answers, Monitoring, SentTest, Target
 
 Data = dict[str, Any]
 DATA = "/var/lib/prometheus/metrics2"
@@ -40,7 +44,7 @@ def ask(port: int, path: str, body: Any = None) -> str:
     return content
 
 
-def monitoring(request: Data) -> Data:
+def monitoring(request: Data) -> Monitoring:
     """What is measured, which alerts there are, and how much disk it takes. Prometheus reads its
     configuration and its targets one after the other, so this waits for those that are missing."""
     deadline = time.monotonic() + request["patience"]
@@ -84,7 +88,7 @@ def without_login(site: Data) -> str:
         return f"nothing ({error})"
 
 
-def is_complete(request: Data, seen: Data) -> bool:
+def is_complete(request: Data, seen: Answers) -> bool:
     """Whether everything is there and up."""
     return (
         len(seen["targets"]) >= request["targets"]
@@ -94,7 +98,7 @@ def is_complete(request: Data, seen: Data) -> bool:
     )
 
 
-def look(request: Data) -> Data:
+def look(request: Data) -> Answers:
     """What Prometheus and Alertmanager say now."""
     port = request["prometheus"]
     groups = json.loads(ask(port, "/api/v1/rules"))["data"]["groups"]
@@ -112,7 +116,7 @@ def look(request: Data) -> Data:
     }  # fmt: skip
 
 
-def read_targets(port: int) -> list[Data]:
+def read_targets(port: int) -> list[Target]:
     """What is measured."""
     answer = json.loads(ask(port, "/api/v1/targets?state=active"))
     return [
@@ -141,14 +145,14 @@ def size_of(folder: str) -> int:
 
 def counts(text: str, name: str) -> dict[str, float]:
     """A counter by the label `integration`."""
-    found: dict[str, float] = {}
+    totals: dict[str, float] = {}
     pattern = rf'^{name}{{[^}}]*integration="([a-z]+)"[^}}]*}} (\S+)$'
     for integration, value in re.findall(pattern, text, re.MULTILINE):
-        found[integration] = found.get(integration, 0) + float(value)
-    return found
+        totals[integration] = totals.get(integration, 0) + float(value)
+    return totals
 
 
-def send_test(request: Data) -> Data:
+def send_test(request: Data) -> SentTest:
     """Sends an alert, and waits until messages about it have been sent or have failed. Returns how
     many of each, by kind of receiver."""
     port = request["alertmanager"]

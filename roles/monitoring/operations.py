@@ -12,6 +12,7 @@ from pyinfra.api import FunctionCommand, OperationError, operation
 from groundcrew import remote
 from groundcrew.releases.undo import connector_arguments
 from groundcrew.remote.printable import printable
+from groundcrew.roles.monitoring.report import SentTest
 from groundcrew.roles.monitoring.settings import MonitoringSettings
 
 ON_HOST = "groundcrew.roles.monitoring.on_host"
@@ -57,13 +58,13 @@ def _send(request: dict[str, Any]) -> None:
     logger.info(f"[{host.name}] sent by {' and '.join(request['kinds'])}")
 
 
-def told(kinds: Sequence[str], answer: dict[str, dict[str, int]]) -> list[str]:
+def told(kinds: Sequence[str], answer: SentTest) -> list[str]:
     """What is wrong with the answer of `send_test`."""
     if not kinds:
-        return ["there is nobody to tell: set monitoring.receivers"]
+        return ["alerts have no receiver: set monitoring.receivers"]
     return [
         f"{kind}: {'refused' if kind in answer['failed'] else 'nothing was sent'}; "
-        "journalctl -u prometheus-alertmanager tells why"
+        "journalctl -u prometheus-alertmanager shows why"
         for kind in kinds
         if kind in answer["failed"] or kind not in answer["sent"]
     ]

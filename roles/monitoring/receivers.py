@@ -24,13 +24,13 @@ Secret = Callable[[str], str | None]
 
 def configs(settings: MonitoringSettings, secrets: Secrets) -> dict[str, list[dict[str, Any]]]:
     """Alertmanager's configurations of all receivers, by their kind."""
-    found: dict[str, list[dict[str, Any]]] = {}
+    kinds: dict[str, list[dict[str, Any]]] = {}
     for name, item in settings.used.items():
         secret = _secrets_of(name, secrets)
         for kind, config in _configs(settings, item, secret):
             chosen = {key: value for key, value in config.items() if value is not None}
-            found.setdefault(kind, []).append({"send_resolved": True, **chosen})
-    return found
+            kinds.setdefault(kind, []).append({"send_resolved": True, **chosen})
+    return kinds
 
 
 def webhook(url: str | None) -> dict[str, Any]:
@@ -40,13 +40,13 @@ def webhook(url: str | None) -> dict[str, Any]:
 
 def chats(settings: MonitoringSettings, secrets: Secrets) -> str:
     """The file of `chat_bridge.py`."""
-    found = {}
+    by_path = {}
     for name, item in settings.bots.items():
         secret = _secrets_of(name, secrets)
         kind = str(getattr(item, "type", ""))
         chat = {"name": name, "type": kind, "url": secret("url"), "key": secret("key")}
-        found[path(secret)] = chat
-    return json.dumps(found, indent=1, sort_keys=True) + "\n"
+        by_path[path(secret)] = chat
+    return json.dumps(by_path, indent=1, sort_keys=True) + "\n"
 
 
 def path(secret: Secret) -> str:

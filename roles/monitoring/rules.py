@@ -29,7 +29,7 @@ def rules(settings: MonitoringSettings) -> Iterator[Rule]:
         5 * MINUTE,
         "critical",
         "monitoring on {{ $labels.instance }} does not work as it should",
-        "journalctl -u prometheus tells why.",
+        "journalctl -u prometheus shows why.",
     )
     if settings.heartbeat:
         yield Rule(HEARTBEAT, "vector(1)", 0, "warning", "monitoring works", "Nothing.")

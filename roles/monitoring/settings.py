@@ -155,7 +155,7 @@ class DashboardsSettings(Settings):
     """A site with the dashboards, over HTTPS and behind a login."""
 
     domains: tuple[Domain, ...] = Field(min_length=1)
-    """Host names of the site, which lead to the monitoring host."""
+    """Host names of the site, whose DNS records point to the monitoring host."""
 
     certificate: Certificate
     """Where the certificate comes from, as for applications (`app.*.tls.certificate`)."""
@@ -164,7 +164,7 @@ class DashboardsSettings(Settings):
     """Port on which nginx serves it over HTTPS. Port 80 redirects to it."""
 
     users: dict[UserName, OperatorSecret] = Field(min_length=1)
-    """Who may log in: user -> password. The host has hashes of the passwords."""
+    """Users who may log in: user -> password. The host stores hashes of the passwords."""
 
 
 class MonitoringSettings(GroupSettings):
@@ -175,23 +175,23 @@ class MonitoringSettings(GroupSettings):
     """
 
     receivers: dict[Name, AnyReceiver] = Field(default_factory=dict)
-    """Who gets alerts, by a name of yours; all get all of them. null takes one out again."""
+    """Receivers of alerts, by a name of your choice; each gets all alerts. null removes one."""
 
     heartbeat: OperatorSecret | None = None
-    """URL that gets a message every five minutes for as long as monitoring works, from a service
-    that warns you when none comes. null: nobody notices when monitoring itself is down."""
+    """URL that gets a message every five minutes while monitoring works, of a service that warns
+    you if the message is missing. null: nothing warns you when monitoring itself is down."""
 
     retention: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*[hdwy]$")] = "30d"
     """How long metrics are kept."""
 
     size: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*(MB|GB|TB)$")] = "5GB"
-    """Most disk space of the metrics: the oldest go before `retention` is over."""
+    """Largest disk space of the metrics; the oldest are removed earlier than `retention` if
+    needed."""
 
     backup: bool = False
-    """Whether the backups of the monitoring host contain the metrics, which need as much space
-    there and once more on the host. `playbooks/restore.py --data app=monitoring` puts them back.
-    Prometheus then lets whoever may connect to its port, root and administrators, delete
-    metrics."""
+    """Whether the backups of the monitoring host contain the metrics, which takes as much space
+    again at the target and on the host. `playbooks/restore.py --data app=monitoring` restores them.
+    Root and administrators, who may connect to the port of Prometheus, can then delete metrics."""
 
     interval: int = Field(15, ge=1, le=300)
     """Seconds between two measurements."""
@@ -200,8 +200,8 @@ class MonitoringSettings(GroupSettings):
     """Seconds for which the first message about a host waits for more alerts of that name."""
 
     group_interval: int = Field(60, ge=1)
-    """Seconds between a message and the next one that tells what has changed since: also how long
-    it may take until you hear that all is well again."""
+    """Seconds between a message and the next one about changes since then. The message that an
+    alert is over may take as long."""
 
     repeat_interval: int = Field(4 * 3600, ge=60)
     """Seconds after which an alert that still fires is sent again."""
@@ -212,8 +212,8 @@ class MonitoringSettings(GroupSettings):
     and `metrics.reboot_days`."""
 
     dashboards: DashboardsSettings | None = None
-    """A site with the dashboards, for browsers anywhere. null: they are there through a tunnel to
-    `port` alone."""
+    """A site with the dashboards, which any browser can reach. null: the dashboards can be reached
+    through a tunnel to `port` only."""
 
     grafana: bool = False
     """Whether Grafana shows the same dashboards too, through a tunnel to `grafana_port`. Debian
@@ -233,7 +233,7 @@ class MonitoringSettings(GroupSettings):
     pass through. It runs only if there is such a receiver."""
 
     memory_max: Size = "512M"
-    """Most memory that Prometheus may use."""
+    """Largest amount of memory that Prometheus may use."""
 
     @property
     def used(self) -> dict[str, Receiver]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from groundcrew.results.result import Check, fail, ok
+from groundcrew.roles.nginx.report import Counters
 from groundcrew.verify.seen import Seen
 
 
 def counters(seen: Seen) -> Iterator[Check]:
     """nginx has dropped no connection for lack of `worker_connections`."""
-    section = seen.section("nginx_status")
+    section: Counters = seen.section("nginx_status")
     dropped = section["accepted"] - section["handled"]
     if dropped:
         yield fail("nginx: counters", f"{dropped} connections dropped: too few worker_connections")

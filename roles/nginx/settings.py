@@ -76,8 +76,8 @@ class NginxSettings(RoleSettings):
     """Port on 127.0.0.1 where `/status` answers with nginx's counters (stub_status)."""
 
     traffic_port: int = Field(3903, ge=1, le=65535)
-    """Port at which monitoring reads how many requests each application has answered, and how
-    fast; on hosts that are monitored."""
+    """Port at which monitoring reads the number of requests that each application has answered and
+    its response times, on hosts that are monitored."""
 
     trusted_proxies: tuple[Network, ...] = ()
     """Load balancers in front of this host, by address or network. Only from them does nginx
@@ -94,11 +94,11 @@ class NginxSettings(RoleSettings):
     Connections without the protocol are refused, except those of the host itself."""
 
     balancer_check: BalancerCheck | None = None
-    """Path that nginx answers whatever host name is asked for, for the check of a load balancer;
-    null: none."""
+    """Path that nginx answers for every host name, for the health check of a load balancer; null:
+    none."""
 
     limits: ClientLimits = ClientLimits()
-    """What one client address may take."""
+    """Limits for each client address."""
 
     client_header_timeout: int = Field(10, ge=1)
     """Seconds in which a client must have sent its whole request header, against slow clients

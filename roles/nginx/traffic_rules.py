@@ -11,7 +11,7 @@ from groundcrew.metrics import HOSTS, Rule
 MINUTE, HOUR, DAY = 60, 3600, 86400
 APP = "{{ $labels.app }} on {{ $labels.instance }}"
 VALUE = '{{ $value | printf "%.1f" }}'
-LOOK = "playbooks/logs.py --data app=NAME tells why; NAME.access.log of nginx, which requests."
+LOOK = "playbooks/logs.py --data app=NAME shows why; NAME.access.log of nginx shows the requests."
 FAST = ((14.4, HOUR, 5 * MINUTE), (6, 6 * HOUR, 30 * MINUTE))
 SLOW = ((1, 3 * DAY, 6 * HOUR),)
 """How many times faster than the target allows errors come, over two windows: the longer one shows
@@ -47,7 +47,7 @@ def _rules(slo: Slo, names: str) -> Iterator[Rule]:
         MINUTE if slo.window >= 5 * MINUTE else 0,
         "warning",
         f"{APP} takes more than {VALUE} s for one request in a hundred",
-        "playbooks/status.py tells how busy the host is; uht= in the access log, which requests.",
+        "playbooks/status.py shows how busy the host is; uht= in the access log, slow requests.",
     )
     yield Rule(
         "ErrorBudgetBurning",
@@ -73,15 +73,15 @@ def _rules(slo: Slo, names: str) -> Iterator[Rule]:
 
 def _burning(slo: Slo, names: str, limits: Iterable[tuple[float, int, int]]) -> str:
     """Whether errors come faster than the target allows."""
-    found = []
+    conditions = []
     for times, *windows in limits:
         limit = f"{times * (100 - slo.success):.6g}"
         parts = [
             f"100 * {_failed(names, window)} / {_rate(names, window)} > {limit}"
             for window in windows
         ]
-        found.append(" and ".join((*parts, f"{_rate(names, windows[0])} >= {slo.least:g}")))
-    return f"({' or '.join(f'({item})' for item in found)}) {_off()}"
+        conditions.append(" and ".join((*parts, f"{_rate(names, windows[0])} >= {slo.least:g}")))
+    return f"({' or '.join(f'({item})' for item in conditions)}) {_off()}"
 
 
 def _rate(names: str, window: int, more: str = "") -> str:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from groundcrew.bindings.lag import behind, lag
 from groundcrew.columns import size
 from groundcrew.results.result import Check, judge, warn
+from groundcrew.roles.postgresql.report import Server
 from groundcrew.roles.postgresql.settings import PostgresqlSettings
 from groundcrew.verify.seen import Seen
 
 
 def database_server(settings: PostgresqlSettings, seen: Seen) -> Iterator[Check]:
     """The server answers, and has the databases and logins of the applications."""
-    report = seen.section("postgresql")
+    report: Server = seen.section("postgresql")
     problems = list(report["differences"])
     replica = report.get("replica")
     if replica:
@@ -22,8 +22,8 @@ def database_server(settings: PostgresqlSettings, seen: Seen) -> Iterator[Check]
         yield behind("postgresql replication", replica, settings.max_lag)
         return
     allowed = settings.profile.max_connections - settings.reserved_connections
-    told = f"{report['version']}, {report['used']} of {allowed} connections"
-    yield judge("postgresql", problems, told)
+    detail = f"{report['version']}, {report['used']} of {allowed} connections"
+    yield judge("postgresql", problems, detail)
     if report["used"] > 0.9 * allowed:
         yield warn("postgresql connections", f"{report['used']} of {allowed} are in use")
     for account in report["rotating"]:
@@ -35,7 +35,7 @@ def database_server(settings: PostgresqlSettings, seen: Seen) -> Iterator[Check]
         yield behind(f"postgresql replica {item['host']}", item, settings.max_lag)
 
 
-def status(report: dict[str, Any]) -> Iterable[str]:
+def status(report: Server) -> Iterable[str]:
     """Lines of `playbooks/status.py`."""
     rate = f"{report['hit_rate']} %" if report["hit_rate"] is not None else "?"
     yield (

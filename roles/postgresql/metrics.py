@@ -64,7 +64,7 @@ def rules(settings: PostgresqlSettings) -> Iterator[Rule]:
         MINUTE,
         "critical",
         "PostgreSQL of {{ $labels.instance }} does not answer",
-        "journalctl -u 'postgresql@*' tells why; with all connections in use it answers nobody.",
+        "journalctl -u 'postgresql@*' shows why. If all connections are in use, it accepts none.",
     )
     yield Rule(
         "PostgresqlConnections",
@@ -74,7 +74,7 @@ def rules(settings: PostgresqlSettings) -> Iterator[Rule]:
         "warning",
         'PostgreSQL of {{ $labels.instance }} has {{ $value | printf "%.0f" }} % of its '
         "connections in use",
-        "pg_stat_activity tells who has them: fewer workers, or a larger postgresql.size.",
+        "pg_stat_activity shows the clients: use fewer workers, or a larger postgresql.size.",
     )
     yield Rule(
         "PostgresqlReplicaLag",
@@ -84,5 +84,5 @@ def rules(settings: PostgresqlSettings) -> Iterator[Rule]:
         "warning",
         "the replica {{ $labels.replica }} of PostgreSQL of {{ $labels.instance }} is behind or "
         "not connected",
-        "playbooks/status.py tells how far; PostgreSQL's journal on the replica, why.",
+        "playbooks/status.py shows how far; PostgreSQL's journal on the replica shows why.",
     )

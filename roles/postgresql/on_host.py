@@ -21,7 +21,7 @@ import json
 import re
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.credentials import (
     DATABASE,
@@ -58,6 +58,10 @@ from groundcrew.roles.postgresql.on_host_server import (
     name,
     psql,
 )
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.roles.postgresql.report import Server
 
 Data = dict[str, Any]
 SERVICE = "postgresql"
@@ -115,18 +119,18 @@ def fits(password: str, stored: str | None) -> bool:
 
 def changes(request: Data, state: Data) -> list[tuple[str, str]]:
     """What differs in the server: a line for people, and the statement that changes it."""
-    found: list[tuple[str, str]] = []
+    differing: list[tuple[str, str]] = []
     roles, databases = state["roles"], state["databases"]
     for account in request["accounts"]:
         owner = database = account["database"]
         if owner not in roles:
-            found.append((f"no role {owner}", f"CREATE ROLE {name(owner)} NOLOGIN"))
+            differing.append((f"no role {owner}", f"CREATE ROLE {name(owner)} NOLOGIN"))
             roles[owner] = {}
         for login in logins(account["store"], account["account"]):
-            found += _login(login, owner, roles.get(login.user))
-            found += _connections(login.user, account["connections"], roles.get(login.user, {}))
+            differing += _login(login, owner, roles.get(login.user))
+            differing += _connections(login.user, account["connections"], roles.get(login.user, {}))
         if database not in databases:
-            found.append(
+            differing.append(
                 (
                     f"no database {database}",
                     f"CREATE DATABASE {name(database)} OWNER {name(owner)} ENCODING 'UTF8' "
@@ -135,14 +139,14 @@ def changes(request: Data, state: Data) -> list[tuple[str, str]]:
             )
             databases[database] = {"owner": owner, "open": True}
         if databases[database]["owner"] != owner:
-            found.append(
+            differing.append(
                 (
                     f"{database} does not belong to {owner}",
                     f"ALTER DATABASE {name(database)} OWNER TO {name(owner)}",
                 )
             )
         if databases[database]["open"]:
-            found.append(
+            differing.append(
                 (
                     f"{database} is open to all",
                     f"REVOKE ALL ON DATABASE {name(database)} FROM PUBLIC",
@@ -151,9 +155,9 @@ def changes(request: Data, state: Data) -> list[tuple[str, str]]:
             databases[database]["open"] = False
     for item in request.get("replicas", []):
         for login in logins(item["store"], item["account"]):
-            found += _password(login, roles.get(login.user))
-    found += _monitor(exporter_login(request.get("exporter")), roles)
-    return found + _unbound(request, roles) + replica_changes(request, state)
+            differing += _password(login, roles.get(login.user))
+    differing += _monitor(exporter_login(request.get("exporter")), roles)
+    return differing + _unbound(request, roles) + replica_changes(request, state)
 
 
 def _password(login: Login, role: Data | None) -> list[tuple[str, str]]:
@@ -170,25 +174,27 @@ def _monitor(login: Login | None, roles: Data) -> list[tuple[str, str]]:
     """The login of monitoring, which reads the server's figures and no data."""
     if login is None:
         return []
-    found = _password(login, roles.get(login.user))
+    differing = _password(login, roles.get(login.user))
     role = roles.get(login.user) or {"login": False, "of": []}
     user = name(login.user)
     if "pg_monitor" not in role["of"]:
         text = f"{login.user} may not read the server's figures"
-        found.append((text, f"GRANT pg_monitor TO {user}"))
+        differing.append((text, f"GRANT pg_monitor TO {user}"))
     if not role["login"]:
-        found.append((f"{login.user}: LOGIN", f"ALTER ROLE {user} LOGIN"))
-    return found + _connections(login.user, MONITORING, role)
+        differing.append((f"{login.user}: LOGIN", f"ALTER ROLE {user} LOGIN"))
+    return differing + _connections(login.user, MONITORING, role)
 
 
 def _login(login: Login, owner: str, role: Data | None) -> list[tuple[str, str]]:
     user = name(login.user)
-    found = _password(login, role)
+    differing = _password(login, role)
     role = role or {"login": False, "password": None, "settings": None, "of": []}
     if owner not in role["of"]:
-        found.append((f"{login.user} is no member of {owner}", f"GRANT {name(owner)} TO {user}"))
+        differing.append(
+            (f"{login.user} is no member of {owner}", f"GRANT {name(owner)} TO {user}")
+        )
     if f"role={owner}" not in (role["settings"] or []):
-        found.append(
+        differing.append(
             (
                 f"{login.user} does not act as {owner}",
                 f"ALTER ROLE {user} SET role = {literal(owner)}",
@@ -196,8 +202,8 @@ def _login(login: Login, owner: str, role: Data | None) -> list[tuple[str, str]]
         )
     if role["login"] != login.enabled:
         word = "LOGIN" if login.enabled else "NOLOGIN"
-        found.append((f"{login.user}: {word}", f"ALTER ROLE {user} {word}"))
-    return found
+        differing.append((f"{login.user}: {word}", f"ALTER ROLE {user} {word}"))
+    return differing
 
 
 def _connections(user: str, most: int | None, role: Data) -> list[tuple[str, str]]:
@@ -211,20 +217,20 @@ def _connections(user: str, most: int | None, role: Data) -> list[tuple[str, str
 def _unbound(request: Data, roles: Data) -> list[tuple[str, str]]:
     """Logins of bindings that are gone: they are locked, and their databases stay."""
     wanted = {account["store"] for account in request["accounts"]}
-    found = []
+    differing = []
     for store in stores(SERVICE):
         if store in wanted:
             continue
         for login in logins(store, account_of(store)):
             if roles.get(login.user, {}).get("login"):
                 text = f"{login.user} belongs to no application any more"
-                found.append((text, f"ALTER ROLE {name(login.user)} NOLOGIN"))
-    return found
+                differing.append((text, f"ALTER ROLE {name(login.user)} NOLOGIN"))
+    return differing
 
 
 def _extensions(request: Data, state: Data) -> list[tuple[str, str, str]]:
     """Missing extensions: a line for people, the database and the statement."""
-    found = []
+    lacking = []
     wanted = {"postgres": {"pg_stat_statements"}}
     for account in request["accounts"]:
         if account["extensions"]:
@@ -233,11 +239,11 @@ def _extensions(request: Data, state: Data) -> list[tuple[str, str, str]]:
         present: set[str] = set()
         if database in state["databases"]:
             present = set(psql("SELECT extname FROM pg_extension", database).split())
-        found += [
+        lacking += [
             (f"no extension {item} in {database}", database, EXTEND.format(name(item)))
             for item in sorted(extensions - present)
         ]
-    return found
+    return lacking
 
 
 def differences(request: Data) -> list[str]:
@@ -304,16 +310,19 @@ def _databases(request: Data, app: str) -> list[str]:
     return databases_of(SERVICE, app, (item["database"] for item in request["accounts"]))
 
 
-def postgresql(request: Data) -> Data:
+def postgresql(request: Data) -> Server:
     """What the checks and the status need to know."""
-    report: Data = {"differences": differences(request)}
-    report.update(figures())
-    report["replicas"] = followers(request["replicas"])
+    lines, report = differences(request), figures()
     bound = {account["database"] for account in request["accounts"]}
-    report["unbound"] = sorted(set(report["databases"] or {}) - bound)
-    report["rotating"] = sorted(
-        item["account"]
-        for item in (*request["accounts"], *request["replicas"])
-        if rotating(item["store"])
-    )
-    return report
+    return {
+        **report,
+        "differences": lines,
+        "replicas": followers(request["replicas"]),
+        "replica": None,
+        "unbound": sorted(set(report["databases"] or {}) - bound),
+        "rotating": sorted(
+            item["account"]
+            for item in (*request["accounts"], *request["replicas"])
+            if rotating(item["store"])
+        ),
+    }

@@ -42,12 +42,12 @@ SELECT json_build_object(
 def content_of(request: Data, server: Mapping[str, str] | None = None) -> Data:
     """The server's number, and owner, tables and whether there is a row, of each database of an
     application that there is; no tables of one that cannot be read. `server` is as for `psql`."""
-    found = {}
+    content = {}
     for database in sorted({item["database"] for item in request["accounts"]}):
         owner = psql(OWNER.format(literal(database)), server=server)
         if owner:
-            found[database] = {"owner": owner, **_tables(database, server)}
-    return {"system": psql(SYSTEM, server=server), "databases": found}
+            content[database] = {"owner": owner, **_tables(database, server)}
+    return {"system": psql(SYSTEM, server=server), "databases": content}
 
 
 def _tables(database: str, server: Mapping[str, str] | None) -> Data:

@@ -11,7 +11,7 @@ import re
 import subprocess
 import time
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.roles.postgresql.on_host_commands import as_postgres
 from groundcrew.roles.postgresql.on_host_replica import answers, lag, state
@@ -23,30 +23,34 @@ from groundcrew.roles.postgresql.on_host_server import (
     systemctl,
 )
 
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.replication import OwnLag, Promoted, Retired
+
 Data = dict[str, Any]
 PROMOTED = 60
 """Seconds within which a server accepts writes after it has been told to."""
 
 
-def ready(request: Data) -> Data:
+def ready(request: Data) -> OwnLag:
     """Whether the replica still is one, and how far behind. `reachable`: whether its primary
     answers it."""
-    found = lag()
-    if not found["recovering"]:
-        return found
-    return {**found, "reachable": found["streaming"] or answers(request["primary"])}
+    replica = lag()
+    if not replica["recovering"]:
+        return replica
+    return {**replica, "reachable": replica["streaming"] or answers(request["primary"])}
 
 
-def retire(request: Data) -> Data:
+def retire(request: Data) -> Retired:
     """Stops the primary once its replicas have everything, and lets it never accept writes again as
     it is: whenever it is started, it waits for a primary. Returns the place in its log that a
     replica must have passed. It can be repeated."""
     del request
     try:
-        found = state()
-        if found["recovering"] and found["conninfo"]:
+        replica = state()
+        if replica["recovering"] and replica["conninfo"]:
             raise ServerError("it is a replica itself")
-        if not found["recovering"]:
+        if not replica["recovering"]:
             psql("ALTER SYSTEM RESET primary_conninfo; ALTER SYSTEM RESET primary_slot_name;")
     except ServerError:
         # If it does not run, nobody can write.
@@ -61,7 +65,7 @@ def retire(request: Data) -> Data:
     return {"target": _last_checkpoint()}
 
 
-def resume(request: Data) -> Data:
+def resume(request: Data) -> dict[str, str]:
     """Starts the primary again as what it was. Only if no replica has been promoted."""
     del request
     as_postgres("rm", "-f", "--", _signal())
@@ -69,11 +73,11 @@ def resume(request: Data) -> Data:
     return {}
 
 
-def promote(request: Data) -> Data:
+def promote(request: Data) -> Promoted:
     """Waits until the replica has passed `target`, and makes it accept writes. `promoted` is false
     only if it has certainly not been told to."""
-    found = lag()
-    if found["recovering"]:
+    replica = lag()
+    if replica["recovering"]:
         if request["target"] and not _passes(request["target"], request["timeout"]):
             return {"promoted": False, "reason": "it has not received everything in time"}
         psql(f"SELECT pg_promote(true, {PROMOTED})")
@@ -88,7 +92,7 @@ def promote(request: Data) -> Data:
     )
     with suppress(FileNotFoundError):
         os.unlink(request["primary"]["passfile"])
-    return {"promoted": True, "already": not found["recovering"], "last": found["last"]}
+    return {"promoted": True, "already": not replica["recovering"], "last": replica["last"]}
 
 
 def _passes(target: str, patience: float) -> bool:

@@ -66,7 +66,7 @@ def access_rules(request: Data) -> str:
 def least(controlled: str, live: Mapping[str, int]) -> dict[str, str]:
     """The parameters that recovery needs, from what pg_controldata prints and from the live
     server, whichever is larger."""
-    found = {}
+    values_by_name = {}
     for key in AT_LEAST:
         # pg_controldata shortens one of the names.
         told = key.replace("max_prepared_transactions", "max_prepared_xacts")
@@ -75,8 +75,8 @@ def least(controlled: str, live: Mapping[str, int]) -> dict[str, str]:
         values = [int(match.group(1))] if match else []
         values += [live[key]] if key in live else []
         if values:
-            found[key] = str(max(values))
-    return found
+            values_by_name[key] = str(max(values))
+    return values_by_name
 
 
 def reason(log: str) -> str:

@@ -15,7 +15,7 @@ import os
 import re
 import subprocess
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.credentials import active_login
 from groundcrew.roles.postgresql.on_host_commands import as_postgres
@@ -32,6 +32,11 @@ from groundcrew.roles.postgresql.on_host_server import (
     psql,
     systemctl,
 )
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.replication import OwnLag
+    from groundcrew.roles.postgresql.report import Server
 
 Data = dict[str, Any]
 PATIENCE = 20
@@ -61,14 +66,14 @@ SELECT json_build_object(
 
 def state() -> Data:
     """What the server is, and what it follows."""
-    found: Data = json.loads(psql(STATE))
-    return found
+    answer: Data = json.loads(psql(STATE))
+    return answer
 
 
-def lag() -> Data:
+def lag() -> OwnLag:
     """Whether the replica receives something, and how far behind it is."""
-    found: Data = json.loads(psql(LAG))
-    return found
+    answer: OwnLag = json.loads(psql(LAG))
+    return answer
 
 
 def conninfo(primary: Data, **more: str) -> str:
@@ -94,13 +99,13 @@ def differences(request: Data) -> list[str]:
     """A line for each difference."""
     primary = request["primary"]
     try:
-        found = state()
+        server = state()
     except ServerError as error:
         return [f"it does not answer: {error}"]
-    if not found["recovering"]:
+    if not server["recovering"]:
         return [f"it is no replica of {primary['host']}"]
     lines = configuration_differences(request)
-    if found["conninfo"] != conninfo(primary) or found["slot"] != primary["slot"]:
+    if server["conninfo"] != conninfo(primary) or server["slot"] != primary["slot"]:
         return [*lines, f"it does not follow {primary['host']}"]
     if not passfile_is_right(primary):
         lines.append(f"it does not have the password for {primary['host']}")
@@ -125,17 +130,17 @@ def converge(request: Data) -> None:
         # A primary that has been stopped for a promotion: it accepts no writes.
         systemctl("start", patience=300)
     try:
-        found = state()
+        server = state()
     except ServerError as error:
         refusal = f"its server does not answer ({error}), so that nobody knows what it contains"
     else:
-        if found["recovering"]:
+        if server["recovering"]:
             load_configuration(request)
             _follow(primary)
             if _streams(PATIENCE):
                 return
-        elif found["databases"] or found["tables"]:
-            names = ", ".join(found["databases"]) or "postgres"
+        elif server["databases"] or server["tables"]:
+            names = ", ".join(server["databases"]) or "postgres"
             refusal = f"it has databases of its own ({names})"
     if refusal and not request["move_aside"]:
         raise ServerError(
@@ -239,10 +244,10 @@ def _copy(request: Data) -> None:
 
 def _is_empty() -> bool:
     try:
-        found = state()
+        server = state()
     except ServerError:
         return False
-    return not (found["recovering"] or found["databases"] or found["tables"])
+    return not (server["recovering"] or server["databases"] or server["tables"])
 
 
 def kept_aside() -> list[str]:
@@ -254,9 +259,14 @@ def kept_aside() -> list[str]:
     )
 
 
-def postgresql(request: Data) -> Data:
+def postgresql(request: Data) -> Server:
     """What the checks and the status need to know."""
-    report: Data = {"differences": differences(request), **figures()}
-    report["unbound"], report["rotating"], report["replicas"] = [], [], []
-    report["replica"] = {"of": request["primary"]["host"], **lag(), "aside": kept_aside()}
-    return report
+    lines = differences(request)
+    return {
+        **figures(),
+        "differences": lines,
+        "unbound": [],
+        "rotating": [],
+        "replicas": [],
+        "replica": {**lag(), "of": request["primary"]["host"], "aside": kept_aside()},
+    }

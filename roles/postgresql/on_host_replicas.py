@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.credentials import logins
 from groundcrew.roles.postgresql.on_host_server import literal, name, psql
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.replication import ReplicaLag
 
 Data = dict[str, Any]
 OURS = re.compile(r"replica_[a-z0-9_]+_[0-9a-f]{6}")
@@ -32,7 +36,7 @@ FROM pg_replication_slots s LEFT JOIN pg_stat_replication r ON r.pid = s.active_
 def replica_changes(request: Data, state: Data) -> list[tuple[str, str]]:
     """What differs in the slots and rights of replicas: a line for people, and the statement that
     changes it."""
-    found: list[tuple[str, str]] = []
+    differing: list[tuple[str, str]] = []
     roles, slots = state["roles"], state.get("slots", {})
     wanted = {item["account"] for item in request.get("replicas", [])}
     for item in request.get("replicas", []):
@@ -41,19 +45,19 @@ def replica_changes(request: Data, state: Data) -> list[tuple[str, str]]:
             if not role.get("replication") or role.get("login") != login.enabled:
                 word = "LOGIN" if login.enabled else "NOLOGIN"
                 statement = f"ALTER ROLE {name(login.user)} REPLICATION {word}"
-                found.append((f"{login.user}: REPLICATION {word}", statement))
-        found += _slot(item["account"], slots.get(item["account"]))
+                differing.append((f"{login.user}: REPLICATION {word}", statement))
+        differing += _slot(item["account"], slots.get(item["account"]))
     for user, role in sorted(roles.items()):
         account = user[:-2]
         open_to = role.get("replication") and role.get("login")
         if open_to and OURS.fullmatch(account) and account not in wanted:
             statement = f"ALTER ROLE {name(user)} NOLOGIN"
-            found.append((f"{user} belongs to no replica any more", statement))
+            differing.append((f"{user} belongs to no replica any more", statement))
     for slot, value in sorted(slots.items()):
         # A slot that nobody uses would keep what nobody will fetch.
         if OURS.fullmatch(slot) and slot not in wanted and not value["active"]:
-            found.append((f"the slot {slot} belongs to no replica any more", _drop(slot)))
-    return found
+            differing.append((f"the slot {slot} belongs to no replica any more", _drop(slot)))
+    return differing
 
 
 def _slot(slot: str, value: Data | None) -> list[tuple[str, str]]:
@@ -70,8 +74,19 @@ def _drop(slot: str) -> str:
     return f"SELECT pg_drop_replication_slot({literal(slot)})"
 
 
-def followers(replicas: list[Data]) -> list[Data]:
+def followers(replicas: list[Data]) -> list[ReplicaLag]:
     """How far behind each replica is."""
-    found = json.loads(psql(LAG)) if replicas else {}
+    lags = json.loads(psql(LAG)) if replicas else {}
     missing = {"streaming": False, "bytes": None, "seconds": 0, "kept": None, "slot": None}
-    return [{"host": item["host"], **found.get(item["account"], missing)} for item in replicas]
+    answers = [(item["host"], lags.get(item["account"], missing)) for item in replicas]
+    return [
+        {
+            "host": name,
+            "streaming": answer["streaming"],
+            "bytes": answer["bytes"],
+            "seconds": answer["seconds"],
+            "kept": answer["kept"],
+            "slot": answer["slot"],
+        }
+        for name, answer in answers
+    ]

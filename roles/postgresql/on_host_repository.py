@@ -47,8 +47,8 @@ class Repository(NamedTuple):
 
     def state(self) -> Data:
         """What pgBackRest says about the repository."""
-        found: list[Data] = json.loads(self.run("info", "--output=json"))
-        return found[0]
+        stanzas: list[Data] = json.loads(self.run("info", "--output=json"))
+        return stanzas[0]
 
     def note(self) -> Data:
         """What was saved last; empty if nothing was."""
@@ -116,9 +116,9 @@ def position_of(lsn: str) -> int:
 def missing(present: Iterable[str], first: str, last: str, size: int) -> tuple[int, str]:
     """How many segments are missing between two, both included, and the name of the first one."""
     begin, end = number(first, size), number(last, size)
-    found = {item for item in (number(name, size) for name in present) if begin <= item <= end}
-    gap = next(item for item in count(begin) if item not in found)
-    return end - begin + 1 - len(found), segment_name(int(last[:8], 16), gap * size, size)
+    numbers = {item for item in (number(name, size) for name in present) if begin <= item <= end}
+    gap = next(item for item in count(begin) if item not in numbers)
+    return end - begin + 1 - len(numbers), segment_name(int(last[:8], 16), gap * size, size)
 
 
 def refuse_gaps(present: set[str], first: str, last: str, size: int) -> None:

@@ -13,10 +13,14 @@ import secrets
 import subprocess
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.commands import run
 from groundcrew.remote.self_signed import certificate_differences, make_certificate
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.roles.postgresql.report import Figures
 
 Data = dict[str, Any]
 CLUSTERS = "/etc/postgresql"
@@ -48,16 +52,16 @@ class ServerError(Exception):
 
 def cluster() -> tuple[str, str]:
     """Version and name of the cluster: the one that has been set up before, or else the newest."""
-    found = []
+    clusters = []
     for version in os.listdir(CLUSTERS):
         if re.fullmatch(r"[0-9]+", version):
             path = os.path.join(CLUSTERS, version, "main")
             if os.path.exists(os.path.join(path, "postgresql.conf")):
                 ours = os.path.exists(os.path.join(path, INCLUDE))
-                found.append((ours, int(version), version))
-    if not found:
+                clusters.append((ours, int(version), version))
+    if not clusters:
         raise ServerError("there is no cluster `main`; make one with pg_createcluster VERSION main")
-    return max(found)[2], "main"
+    return max(clusters)[2], "main"
 
 
 def data_directory() -> str:
@@ -129,17 +133,17 @@ def configuration_differences(request: Data) -> list[str]:
     """What is wrong with the certificate, and what the server has not read yet."""
     state = json.loads(psql(SETTINGS))
     version, cluster_name = cluster()
-    found = certificate_differences(request["certificate"])
+    lines = certificate_differences(request["certificate"])
     if _include(version, cluster_name) != _wanted_include(request):
-        found.append("the configuration is not included")
+        lines.append("the configuration is not included")
     paths = [request["configuration"], request["hba"]]
     if request["certificate"]:
         paths += [request["certificate"]["file"]]
     if any(os.path.exists(path) and os.stat(path).st_mtime > state["loaded"] for path in paths):
-        found.append("the configuration has changed")
+        lines.append("the configuration has changed")
     if state["pending"]:
-        found.append(f"a restart applies {', '.join(state['pending'])}")
-    return found
+        lines.append(f"a restart applies {', '.join(state['pending'])}")
+    return lines
 
 
 def _include_path(version: str, cluster_name: str) -> str:
@@ -276,12 +280,12 @@ SELECT json_build_object(
 """
 
 
-def figures() -> Data:
+def figures() -> Figures:
     """Figures of the server, whether it is a primary or a replica."""
     shown = run("systemctl", "show", "--property=MemoryCurrent", "--value", unit()).stdout.strip()
-    report: Data = {"unit": unit(), "memory": int(shown) if shown.isdigit() else None}
+    memory = int(shown) if shown.isdigit() else None
     slow = psql("SHOW log_min_duration_statement")
     number = int(re.sub(r"\D", "", slow) or 0)
     milliseconds = number if slow.endswith("ms") else number * 1000
-    report.update(json.loads(psql(REPORT.format(slow=milliseconds))))
-    return report
+    report: Figures = json.loads(psql(REPORT.format(slow=milliseconds)))
+    return {**report, "unit": unit(), "memory": memory}

@@ -36,8 +36,8 @@ class PostgresqlSettings(ProviderSettings):
     """
 
     port: int = Field(5432, ge=1, le=65535)
-    """Port that it listens on: at 127.0.0.1, and at the host's other addresses if applications on
-    other hosts need it."""
+    """Port on which the server listens: at 127.0.0.1, and at the host's other addresses if
+    applications on other hosts need it."""
 
     metrics_port: int = Field(9187, ge=1, le=65535)
     """Port at which monitoring reads the server's figures, on hosts that are monitored."""
@@ -81,9 +81,9 @@ class PostgresqlSettings(ProviderSettings):
     """More lines of pg_hba.conf, after those of the applications."""
 
     replica_of: str | None = None
-    """Host of the inventory of which this one has a replica: a copy that follows all changes, for
-    the day on which that host is lost (docs/replication.md). Set it for a host, not for all. null:
-    the host has databases of its own."""
+    """Host of the inventory that is the primary of this one. This host then has a replica, a copy
+    that follows all changes and can take over if the primary is lost (docs/replication.md). Set it
+    for single hosts only. null: the host has databases of its own."""
 
     move_aside: bool = False
     """Whether a host that has databases of its own may become a replica. They are moved aside, to
@@ -95,11 +95,11 @@ class PostgresqlSettings(ProviderSettings):
     times as much, and if nothing arrives at all."""
 
     connections_used: int = Field(80, ge=1, le=99)
-    """Percentage of the connections: an alert fires while more than this are in use."""
+    """Percentage of the connections in use above which an alert fires."""
 
     max_slot_wal_keep_size: Size = "2G"
-    """Space on the primary's disk for changes that a replica has not fetched yet. A replica that
-    lacks more than that is copied anew by the next run."""
+    """Space on the primary's disk for changes that a replica has not fetched yet. If a replica
+    lacks more, the next run copies it anew."""
 
     @property
     def primaries(self) -> dict[str, str]:

@@ -48,18 +48,18 @@ def _system(settings: PreflightSettings, state: ResourceState) -> Iterator[Check
     good = not settings.debian or (
         state["system"] == "debian" and state["release"] in settings.debian
     )
-    told = f"{system or 'unknown'}, needs Debian {' or '.join(settings.debian)}"
-    yield ok("system", system) if good else fail("system", f"{told} (preflight.debian)")
+    detail = f"{system or 'unknown'}, needs Debian {' or '.join(settings.debian)}"
+    yield ok("system", system) if good else fail("system", f"{detail} (preflight.debian)")
 
 
 def _machine(settings: PreflightSettings, state: ResourceState) -> Iterator[Check]:
     few = state["cpus"] < settings.min_cpus
-    told = f"{state['cpus']}, needs {settings.min_cpus}"
-    yield fail("CPUs", f"{told} (preflight.min_cpus)") if few else ok("CPUs", told)
+    detail = f"{state['cpus']}, needs {settings.min_cpus}"
+    yield fail("CPUs", f"{detail} (preflight.min_cpus)") if few else ok("CPUs", detail)
     least = in_bytes(settings.min_memory)
     little = state["memory"] < least * (1 - KEPT)
-    told = f"{size(state['memory'])}, needs {size(least)}"
-    yield fail("memory", f"{told} (preflight.min_memory)") if little else ok("memory", told)
+    detail = f"{size(state['memory'])}, needs {size(least)}"
+    yield fail("memory", f"{detail} (preflight.min_memory)") if little else ok("memory", detail)
 
 
 def _disks(settings: PreflightSettings, state: ResourceState) -> Iterator[Check]:
@@ -99,8 +99,10 @@ def _accounts(wanted: Wanted, state: ResourceState) -> Iterator[Check]:
             yield fail(name, refusal)
         elif running:
             many = f" and {len(running) - SHOWN} more" if len(running) > SHOWN else ""
-            told = f"{', '.join(running[:SHOWN])}{many}"
-            yield fail(name, f"{taken}: cannot be taken over while it runs {told}; stop that first")
+            shown = f"{', '.join(running[:SHOWN])}{many}"
+            yield fail(
+                name, f"{taken}: cannot be taken over while it runs {shown}; stop that first"
+            )
         elif strangers:
             yield warn(name, f"{taken}: taken over (app.{claim.app}.adopt)")
         else:
@@ -115,8 +117,8 @@ def _ports(wanted: Wanted, state: ResourceState) -> Iterator[Check]:
     for port, units in sorted(wanted.ports.items()):
         others = [owner for owner in state["ports"][str(port)] if not _ours(owner, units)]
         if others:
-            told = " and ".join(_process(owner) for owner in others)
-            yield fail(f"port {port}", f"taken by {told}; stop it, or choose another port")
+            taken_by = " and ".join(_process(owner) for owner in others)
+            yield fail(f"port {port}", f"taken by {taken_by}; stop it, or choose another port")
         else:
             used = bool(state["ports"][str(port)])
             yield ok(f"port {port}", "is ours already" if used else "is free")
@@ -185,18 +187,18 @@ def _memory(settings: PreflightSettings, wanted: Wanted, state: ResourceState) -
     reserve = in_bytes(settings.memory_reserve)
     only_without = plan.steady <= memory < plan.steady + reserve
     kept = f", of which {size(reserve)} are reserved" if only_without else ""
-    told = f"limits come to {size(plan.steady)} of {size(memory)}{kept} ({parts}{rest})"
+    detail = f"limits come to {size(plan.steady)} of {size(memory)}{kept} ({parts}{rest})"
     if plan.steady + reserve > memory:
         bad = fail if settings.memory_plan == "error" else warn
-        yield bad(name, f"{told}; lower limits.memory_max, or set preflight.memory_plan")
+        yield bad(name, f"{detail}; lower limits.memory_max, or set preflight.memory_plan")
     elif plan.switching > memory:
         yield warn(
             name,
-            f"{told}; {size(plan.switching)} while a release replaces another "
+            f"{detail}; {size(plan.switching)} while a release replaces another "
             "(release.strategy: restart needs no more than before)",
         )
     else:
-        yield ok(name, f"{told}; {size(plan.switching)} while a release replaces another")
+        yield ok(name, f"{detail}; {size(plan.switching)} while a release replaces another")
 
 
 def _connections(wanted: Wanted, state: ResourceState) -> Iterator[Check]:
@@ -205,9 +207,9 @@ def _connections(wanted: Wanted, state: ResourceState) -> Iterator[Check]:
     for budget in wanted.budgets:
         cpus, memory = state["cpus"], state["memory"]
         total = sum(line.connections for line in budget.lines(cpus, memory))
-        told = f"at most {total} of {budget.allowed} connections"
+        detail = f"at most {total} of {budget.allowed} connections"
         problem = budget.refusal(cpus, memory)
-        yield judge(f"budget {budget.service}", [problem] if problem else [], told)
+        yield judge(f"budget {budget.service}", [problem] if problem else [], detail)
 
 
 def _names(settings: PreflightSettings, state: ResourceState) -> Iterator[Check]:
@@ -228,6 +230,6 @@ def _clock(settings: PreflightSettings, state: ResourceState, now: float) -> Ite
     if settings.max_clock_skew is None:
         return
     skew = abs(now - state["time"])
-    told = f"{span(skew)} from this machine's, at most {span(settings.max_clock_skew)} allowed"
+    detail = f"{span(skew)} from this machine's, at most {span(settings.max_clock_skew)} allowed"
     bad = skew > settings.max_clock_skew
-    yield fail("clock", f"{told} (preflight.max_clock_skew)") if bad else ok("clock", told)
+    yield fail("clock", f"{detail} (preflight.max_clock_skew)") if bad else ok("clock", detail)

@@ -35,18 +35,18 @@ def look(
     """
     if not current_host.state.is_executing:
         return
-    found = results(settings, wanted)
+    checks = results(settings, wanted)
     if settings.json_path:
         try:
-            json_report.record(settings.json_path, current_host.name, found)
+            json_report.record(settings.json_path, current_host.name, checks)
         except OSError as error:
-            found.append(fail("preflight.json", f"cannot be written: {error}"))
-    record.checks(current_host, "preflight", found)
-    shown = found if every else [item for item in found if noteworthy(item)]
+            checks.append(fail("preflight.json", f"cannot be written: {error}"))
+    record.checks(current_host, "preflight", checks)
+    shown = checks if every else [item for item in checks if noteworthy(item)]
     if shown:
         logger.info(table(f"Preflight {current_host.name}", shown, terminal.width()))
-    if not json_report.passed(found):
-        bad = (f"{item.name}: {item.detail}" for item in found if item.status is Status.FAIL)
+    if not json_report.passed(checks):
+        bad = (f"{item.name}: {item.detail}" for item in checks if item.status is Status.FAIL)
         yield FunctionCommand(_fail_host, tuple(bad), {})
 
 
@@ -63,10 +63,10 @@ def noteworthy(check: Check) -> bool:
     return check.status in (Status.FAIL, Status.WARN)
 
 
-def _fail_host(state: State, host: Host, *told: str) -> bool:
+def _fail_host(state: State, host: Host, *lines: str) -> bool:
     """Logs the reasons and marks the host as failed, even with --no-wait, so that the run exits
     1."""
-    for line in told:
+    for line in lines:
         host.log_styled(line, log_func=logger.error, fg="red")
     state.failed_hosts.add(host)
     return False

@@ -28,8 +28,9 @@ class PreflightSettings(Settings):
     """Number of CPUs that the host must have."""
 
     min_memory: Size = "256M"
-    """Memory that the host must have, in bytes or with K, M, G or T. A tenth less is accepted: the
-    kernel and the firmware keep some, so that no host that is sold with 8 GB has 8 GiB."""
+    """Memory that the host must have, in bytes or with K, M, G or T. A tenth less is accepted,
+    because the kernel and the firmware keep some: a host that is sold with 8 GB has less than 8
+    GiB."""
 
     min_disk: Size = "1G"
     """Free space that /srv, where releases lie, and /var must have, in bytes or with K, M, G or
@@ -43,8 +44,8 @@ class PreflightSettings(Settings):
     `error` fails the check, `warn` only reports it, `off` does not check."""
 
     memory_reserve: Size = "200M"
-    """Memory of the host that limits may not promise to anybody: for the system itself, SSH logins
-    and builds."""
+    """Memory of the host that the limits must leave free, for the system itself, SSH logins and
+    builds."""
 
     dns: bool = False
     """Whether the host must be able to resolve the domains of its applications."""

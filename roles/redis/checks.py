@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from groundcrew.bindings.lag import behind, lag
 from groundcrew.columns import size
 from groundcrew.results.result import Check, judge, warn
+from groundcrew.roles.redis.report import Instance, Instances
 from groundcrew.roles.redis.settings import RedisSettings
 from groundcrew.verify.seen import Seen
 
 
 def servers(settings: RedisSettings, seen: Seen) -> Iterator[Check]:
     """Every instance answers, has the logins of the applications, and stores what it should."""
-    report = seen.section("redis")
-    told = []
+    report: Instances = seen.section("redis")
+    details = []
     problems = list(report["differences"])
     for name, item in report["instances"].items():
         problems += _problems(settings, name, item)
         if "error" not in item:
-            told.append(f"{name} {item['version']} {size(item['used'])} of {size(item['allowed'])}")
-    yield judge("redis", problems, ", ".join(told))
+            details.append(
+                f"{name} {item['version']} {size(item['used'])} of {size(item['allowed'])}"
+            )
+    yield judge("redis", problems, ", ".join(details))
     for name, item in report["instances"].items():
         full = "error" not in item and item["used"] > 0.9 * item["allowed"]
         if full and settings.running[name].purpose == "queue":
@@ -35,17 +37,17 @@ def servers(settings: RedisSettings, seen: Seen) -> Iterator[Check]:
 
 def replicas_follow(settings: RedisSettings, seen: Seen) -> Iterator[Check]:
     """Every replica follows its primary, and is not too far behind."""
-    report = seen.section("redis_replicas")
+    report: Instances = seen.section("redis_replicas")
     problems = list(report["differences"])
     for name, item in report["instances"].items():
         problems += _problems(settings, name, item)
-    told = (f"{name} of {item['replica']['of']}" for name, item in report["instances"].items())
-    yield judge("redis replicas", problems, ", ".join(told))
+    details = (f"{name} of {item['replica']['of']}" for name, item in report["instances"].items())
+    yield judge("redis replicas", problems, ", ".join(details))
     for name, item in report["instances"].items():
         yield behind(f"redis {name} replication", item["replica"], settings.max_lag)
 
 
-def _problems(settings: RedisSettings, name: str, item: Mapping[str, Any]) -> Iterator[str]:
+def _problems(settings: RedisSettings, name: str, item: Instance) -> Iterator[str]:
     """What is wrong with an instance, whether it is a primary or a replica."""
     if "error" in item:
         yield f"{name}: {item['error']}"
@@ -56,7 +58,7 @@ def _problems(settings: RedisSettings, name: str, item: Mapping[str, Any]) -> It
             yield f"{name}: its last write to disk failed"
 
 
-def status(report: Mapping[str, Any]) -> Iterable[str]:
+def status(report: Instances) -> Iterable[str]:
     """Lines of `playbooks/status.py`."""
     for name, item in report["instances"].items():
         yield _figures(name, item)
@@ -64,7 +66,7 @@ def status(report: Mapping[str, Any]) -> Iterable[str]:
             yield f"  replica on {replica['host']}: {lag(replica)}"
 
 
-def replica_status(report: Mapping[str, Any]) -> Iterable[str]:
+def replica_status(report: Instances) -> Iterable[str]:
     """Lines of `playbooks/status.py` about replicas."""
     for name, item in report["instances"].items():
         yield _figures(name, item)
@@ -73,7 +75,7 @@ def replica_status(report: Mapping[str, Any]) -> Iterable[str]:
             yield f"  {path}: moved aside, not used"
 
 
-def _figures(name: str, item: Mapping[str, Any]) -> str:
+def _figures(name: str, item: Instance) -> str:
     if "error" in item:
         return f"redis {name}: {item['error']}"
     rate = f"{item['hit_rate']} %" if item["hit_rate"] is not None else "?"

@@ -50,7 +50,7 @@ def rules(settings: RedisSettings) -> Iterator[Rule]:
         MINUTE,
         "critical",
         f"{NAME} does not answer",
-        "journalctl -u 'redis-server@*' tells why.",
+        "journalctl -u 'redis-server@*' shows why.",
     )
     full = f"100 * redis_memory_used_bytes{{{HOSTS}}} / (redis_memory_max_bytes{{{HOSTS}}} > 0)"
     kept = f'redis_instance_info{{maxmemory_policy="noeviction",{HOSTS}}}'
@@ -76,7 +76,7 @@ def rules(settings: RedisSettings) -> Iterator[Rule]:
         MINUTE,
         "warning",
         NAME + " has {{ $value }} connections, nearly all that it may have",
-        "CLIENT LIST tells who has them: fewer workers, or a larger maxclients.",
+        "CLIENT LIST shows the clients: use fewer workers, or a larger maxclients.",
     )
     yield Rule(
         "RedisRefuses",
@@ -94,5 +94,5 @@ def rules(settings: RedisSettings) -> Iterator[Rule]:
         MINUTE,
         "warning",
         f"a replica is behind or not connected, as {NAME} sees it",
-        "playbooks/status.py tells how far; the instance's journal on the replica, why.",
+        "playbooks/status.py shows how far; the instance's journal on the replica shows why.",
     )

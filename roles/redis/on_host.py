@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.commands import run
 from groundcrew.remote.credentials import (
@@ -36,6 +36,10 @@ from groundcrew.roles.redis.on_host_link import REPLICA, RETIRED, kind, unmark
 from groundcrew.roles.redis.on_host_logins import ADMINISTRATOR, administrator, learn, users
 from groundcrew.roles.redis.on_host_replicas import followers, information
 from groundcrew.roles.redis.on_host_resp import Client
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.roles.redis.report import Instance, Instances
 
 Data = dict[str, Any]
 REFUSED = (
@@ -212,7 +216,7 @@ def discard(request: Data, app: str) -> None:
             forget(store)
 
 
-def redis(request: Data) -> Data:
+def redis(request: Data) -> Instances:
     """What the checks and the status need to know."""
     return {
         "differences": differences(request),
@@ -222,7 +226,7 @@ def redis(request: Data) -> Data:
     }
 
 
-def figures(request: Data, instance: Data) -> Data:
+def figures(request: Data, instance: Data) -> Instance:
     """Figures of an instance, whether it is a primary or a replica; `error` if it does not
     answer."""
     try:

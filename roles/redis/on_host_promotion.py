@@ -10,26 +10,30 @@ Request: {"server", "name", "socket", "configuration", "link": PATHS, "primary":
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.roles.redis.on_host import ServerError, connect
 from groundcrew.roles.redis.on_host_link import NOBODY, mark_promoted, mark_retired, unmark
 from groundcrew.roles.redis.on_host_replica import accept_writes, answers, replication
 from groundcrew.roles.redis.on_host_replicas import lag
 
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.replication import OwnLag, Promoted, Retired
+
 Data = dict[str, Any]
 
 
-def ready(request: Data) -> Data:
+def ready(request: Data) -> OwnLag:
     """Whether the replica still is one, and how far behind."""
     with connect(request) as client:
-        found = lag(replication(client))
-    if not found["recovering"]:
-        return found
-    return {**found, "reachable": found["streaming"] or answers(request["primary"])}
+        state = lag(replication(client))
+    if not state["recovering"]:
+        return state
+    return {**state, "reachable": state["streaming"] or answers(request["primary"])}
 
 
-def retire(request: Data) -> Data:
+def retire(request: Data) -> Retired:
     """Lets the primary accept no more writes, and returns how far its log of changes is. Other
     programs can still read."""
     with connect(request) as client:
@@ -43,7 +47,7 @@ def retire(request: Data) -> Data:
     return {"target": {"log": values["master_replid"], "end": int(values["master_repl_offset"])}}
 
 
-def resume(request: Data) -> Data:
+def resume(request: Data) -> dict[str, str]:
     """Lets the primary accept writes again. Only if no replica has been promoted."""
     unmark(request["link"])
     with connect(request) as client:
@@ -51,11 +55,11 @@ def resume(request: Data) -> Data:
     return {}
 
 
-def promote(request: Data) -> Data:
+def promote(request: Data) -> Promoted:
     """Waits until the replica has `target`, and makes it accept writes."""
     with connect(request) as client:
-        found = lag(replication(client))
-        if found["recovering"]:
+        state = lag(replication(client))
+        if state["recovering"]:
             if request["target"] and not _passes(client, request["target"], request["timeout"]):
                 return {"promoted": False, "reason": "it has not received everything in time"}
             # If the host restarts between the two, it is no replica any more.
@@ -64,7 +68,7 @@ def promote(request: Data) -> Data:
             client.ask("REPLICAOF", "NO", "ONE")
         client.ask("CONFIG", "SET", "masterauth", "")
         client.ask("CONFIG", "SET", "masteruser", "")
-    return {"promoted": True, "already": not found["recovering"], "last": found["last"]}
+    return {"promoted": True, "already": not state["recovering"], "last": state["last"]}
 
 
 def _passes(client: Any, target: Data, patience: float) -> bool:

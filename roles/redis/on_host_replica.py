@@ -14,7 +14,7 @@ import os
 import re
 import subprocess
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.commands import run
 from groundcrew.remote.credentials import active_login
@@ -42,6 +42,11 @@ from groundcrew.roles.redis.on_host_link import (
 from groundcrew.roles.redis.on_host_replicas import information, lag
 from groundcrew.roles.redis.on_host_resp import Client, RespError
 
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.replication import OwnLag
+    from groundcrew.roles.redis.report import Instance, Instances
+
 Data = dict[str, Any]
 FOLLOWS_WITHIN = 60.0
 """Seconds within which a replica has everything, unless it is receiving a copy."""
@@ -52,8 +57,10 @@ def differences(request: Data) -> list[str]:
     """A line for each difference."""
     lines = certificate_differences(request["certificate"])
     for instance in request["instances"]:
-        found = instance_differences(request, instance)
-        lines += found or [f"{instance['name']}: {line}" for line in _differences(instance)]
+        own_differences = instance_differences(request, instance)
+        lines += own_differences or [
+            f"{instance['name']}: {line}" for line in _differences(instance)
+        ]
     return lines
 
 
@@ -118,8 +125,8 @@ def _told(client: Client, values: dict[str, str], primary: Data) -> bool:
 
 def _login(client: Client) -> tuple[str, str]:
     """The login that the server has for its primary."""
-    found = client.ask_all([("CONFIG", "GET", "masteruser"), ("CONFIG", "GET", "masterauth")])
-    user, password = (answer[1].decode() if answer else "" for answer in found)
+    pair = client.ask_all([("CONFIG", "GET", "masteruser"), ("CONFIG", "GET", "masterauth")])
+    user, password = (answer[1].decode() if answer else "" for answer in pair)
     return user, password
 
 
@@ -198,8 +205,8 @@ def accept_writes(client: Client, configuration: str) -> None:
     """Undoes what lets a primary accept no writes: a server that is none now may be one later."""
     text = read(configuration)
     for key, usual in (("min-replicas-max-lag", "10"), ("min-replicas-to-write", "0")):
-        found = re.findall(rf"^{key} (.+)$", text, re.MULTILINE)
-        client.ask("CONFIG", "SET", key, found[-1] if found else usual)
+        values = re.findall(rf"^{key} (.+)$", text, re.MULTILINE)
+        client.ask("CONFIG", "SET", key, values[-1] if values else usual)
 
 
 def _streams(instance: Data, patience: float) -> bool:
@@ -222,7 +229,7 @@ def _streams(instance: Data, patience: float) -> bool:
         time.sleep(0.3)
 
 
-def redis_replicas(request: Data) -> Data:
+def redis_replicas(request: Data) -> Instances:
     """What the checks and the status need to know."""
     return {
         "differences": differences(request),
@@ -232,11 +239,11 @@ def redis_replicas(request: Data) -> Data:
     }
 
 
-def _report(request: Data, instance: Data) -> Data:
+def _report(request: Data, instance: Data) -> Instance:
     report = figures(request, instance)
-    found: Data = {"recovering": False, "streaming": False}
+    link: OwnLag = {"recovering": False, "streaming": False}
     if "error" not in report:
         with connect(instance) as client:
-            found = lag(replication(client))
+            link = lag(replication(client))
     aside = kept_aside(instance["data"])
-    return {**report, "replica": {"of": instance["primary"]["host"], **found, "aside": aside}}
+    return {**report, "replica": {**link, "of": instance["primary"]["host"], "aside": aside}}

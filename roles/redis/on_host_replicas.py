@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.replication import OwnLag, ReplicaLag
 
 Data = dict[str, Any]
 SAYS_SOMETHING = 10.0
@@ -21,17 +25,17 @@ def information(text: str) -> dict[str, str]:
     return {key: value.strip() for key, value in pairs}
 
 
-def followers(values: Mapping[str, str], replicas: Sequence[Data]) -> list[Data]:
+def followers(values: Mapping[str, str], replicas: Sequence[Data]) -> list[ReplicaLag]:
     """How far behind each replica is, from what its primary says (`INFO`). Replicas acknowledge
     once a second what they have received."""
-    found = {}
+    by_address = {}
     for key, value in values.items():
         if key.startswith("slave") and "=" in value:
             said = dict(part.split("=", 1) for part in value.split(","))
-            found[said["ip"]] = said
-    lines = []
+            by_address[said["ip"]] = said
+    lines: list[ReplicaLag] = []
     for item in replicas:
-        said = found.get(item["address"], {})
+        said = by_address.get(item["address"], {})
         behind = int(values.get("master_repl_offset", 0)) - int(said.get("offset", 0))
         lines.append(
             {
@@ -44,7 +48,7 @@ def followers(values: Mapping[str, str], replicas: Sequence[Data]) -> list[Data]
     return lines
 
 
-def lag(values: Mapping[str, str]) -> Data:
+def lag(values: Mapping[str, str]) -> OwnLag:
     """Whether a replica receives something and how far behind it is, from what it says (`INFO`).
     `last` is the time at which it last heard of its primary."""
     if values.get("role") != "slave":

@@ -78,10 +78,10 @@ class Client:
     def _bytes(self, size: int) -> bytes | None:
         if size < 0:
             return None
-        found = self._stream.read(size + 2)
-        if len(found) < size + 2:
+        content = self._stream.read(size + 2)
+        if len(content) < size + 2:
             raise RespError("the connection broke")
-        return found[:-2]
+        return content[:-2]
 
     def close(self) -> None:
         """Closes the connection."""

@@ -115,13 +115,13 @@ def about(instance: Data, restored: str) -> Data:
     folder = home(instance, restored)
     try:
         with open(os.path.join(folder, ABOUT), encoding="ascii") as file:
-            found: Data = json.load(file)
+            manifest: Data = json.load(file)
         size = os.stat(os.path.join(folder, FILE)).st_size
     except (FileNotFoundError, ValueError):
         raise SourceError(f"there is no copy of {instance['name']} in {folder}") from None
-    if size != found["size"]:
-        raise SourceError(f"{folder}/{FILE} has {size} of {found['size']} bytes")
-    return found
+    if size != manifest["size"]:
+        raise SourceError(f"{folder}/{FILE} has {size} of {manifest['size']} bytes")
+    return manifest
 
 
 def folder_of(instance: Data, scratch: Scratch) -> str:

@@ -32,7 +32,7 @@ class RedisInstance(Settings):
     """An instance of the server."""
 
     purpose: Literal["cache", "queue"] = "cache"
-    """`cache`: forgets what was used least when it is full, and stores nothing on disk. `queue`:
+    """`cache`: evicts the least used keys when it is full, and stores nothing on disk. `queue`:
     refuses writes when it is full, and appends every write to a file once a second."""
 
     port: int = Field(ge=1, le=55535)
@@ -57,9 +57,10 @@ class RedisInstance(Settings):
     one out."""
 
     replica_of: str | None = None
-    """Host of the inventory of whose instance of this name this one is a replica: a copy that
-    follows all changes, for the day on which that host is lost (docs/replication.md). Only a queue
-    can be one. Set it for a host, not for all. null: it has keys of its own."""
+    """Host of the inventory whose instance of this name is the primary of this one. This instance
+    is then a replica, a copy that follows all changes and can take over if the primary is lost
+    (docs/replication.md). Only queues can be replicas. Set it for single hosts only. null: the
+    instance has keys of its own."""
 
     @model_validator(mode="after")
     def _caches_have_no_replica(self) -> RedisInstance:
@@ -98,11 +99,11 @@ class RedisSettings(ProviderSettings):
     for one run (`--data redis.move_aside=yes`)."""
 
     memory_used: int = Field(90, ge=1, le=99)
-    """Percentage of the memory for data of an instance that refuses writes when it is full: an
-    alert fires while more than this is in use."""
+    """Percentage of an instance's memory for data above which an alert fires, for instances that
+    refuse writes when they are full."""
 
     connections_used: int = Field(80, ge=1, le=99)
-    """Percentage of the connections: an alert fires while more than this are in use."""
+    """Percentage of the connections in use above which an alert fires."""
 
     max_lag: int = Field(30, ge=1, le=86400)
     """Seconds that a replica may be behind its primary. From then on verify warns; it fails at ten
@@ -194,14 +195,14 @@ class RedisSettings(ProviderSettings):
         if location.socket:
             scheme = binding.settings.scheme or "unix"
             query = {"virtual_host" if scheme == "redis+socket" else "db": number, **query}
-            told = url(scheme, login, "", path.lstrip("/"), query)
+            address = url(scheme, login, "", path.lstrip("/"), query)
         else:
             query = {**({"ssl_ca_certs": location.ca} if location.ca else {}), **query}
             scheme = binding.settings.scheme or ("rediss" if location.ca else "redis")
-            told = url(scheme, login, f"{host}:{port}", number, query)
+            address = url(scheme, login, f"{host}:{port}", number, query)
         return Endpoint(
             parts={
-                "url": told,
+                "url": address,
                 "host": location.host,
                 "port": str(port),
                 "user": login.user,

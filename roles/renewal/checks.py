@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from groundcrew.results.result import Check, fail, ok, warn
+from groundcrew.roles.renewal.report import Renewals
 from groundcrew.roles.renewal.settings import RenewalSettings
 from groundcrew.verify.seen import Seen
 
@@ -17,7 +17,7 @@ SHOWN = 3
 def libraries(settings: RenewalSettings, seen: Seen) -> Iterator[Check]:
     """No unit runs libraries that an update has replaced, for longer than until the next
     window."""
-    section = seen.section("renewal")
+    section: Renewals = seen.section("renewal")
     if not section["planned"]:
         yield fail(TITLE, "the host is not set up for renewals yet: run deploy.py")
         return
@@ -33,7 +33,7 @@ def libraries(settings: RenewalSettings, seen: Seen) -> Iterator[Check]:
         yield ok(TITLE, "nothing runs one that an update has replaced")
 
 
-def status(section: Mapping[str, Any]) -> Iterator[str]:
+def status(section: Renewals) -> Iterator[str]:
     """Lines of `playbooks/status.py`; none if there is nothing to tell."""
     for unit, names in section["waiting"].items():
         yield f"{unit} still runs what an update has replaced: {_names(names)}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
-from typing import Any
 
 from pyinfra import host, logger
 from pyinfra.api import FactBase, FunctionCommand, Host, State, StringCommand, operation
@@ -14,11 +13,12 @@ from groundcrew.releases.undo import connector_arguments
 from groundcrew.remote.printable import printable
 from groundcrew.roles.renewal.brings import ON_HOST
 from groundcrew.roles.renewal.builders import SERVICE
+from groundcrew.roles.renewal.report import Renewals as Report
 
 Commands = Generator[StringCommand | FunctionCommand, None, None]
 
 
-class Renewals(FactBase[dict[str, Any]]):
+class Renewals(FactBase[Report]):
     """What there is to renew, see `roles/renewal/on_host.py`."""
 
     def command(self) -> StringCommand:
@@ -26,21 +26,22 @@ class Renewals(FactBase[dict[str, Any]]):
         asked = [{"module": ON_HOST, "sections": ["renewal"], "last": [], "request": {}}]
         return remote.command("read_host", json.dumps(asked), modules=(ON_HOST,))
 
-    def process(self, output: list[str]) -> dict[str, Any]:
+    def process(self, output: list[str]) -> Report:
         """Parses one line of JSON. Raises OSError if it could not look."""
-        told: dict[str, Any] = json.loads(output[-1])["renewal"]
-        if set(told) == {"error"}:
-            raise OSError(told["error"])
-        return told
+        section = json.loads(output[-1])["renewal"]
+        if set(section) == {"error"}:
+            raise OSError(section["error"])
+        report: Report = section
+        return report
 
 
 @operation()
 def run() -> Commands:
     """Renews now, in the unit that the timer starts, and shows what it says."""
-    found = host.get_fact(Renewals)
-    for unit, item in found["left"].items():
+    state = host.get_fact(Renewals)
+    for unit, item in state["left"].items():
         host.log(f"{unit} is left alone: {item['why']}")
-    if not found["waiting"] and not found["failed"]:
+    if not state["waiting"] and not state["failed"]:
         host.noop("nothing to renew")
         return
     yield FunctionCommand(_run, (), {})

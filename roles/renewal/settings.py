@@ -14,7 +14,7 @@ class RenewalSettings(RoleSettings):
     fix has no effect on programs that run already. No request is dropped."""
 
     enabled: bool = True
-    """Whether the host restarts such units by itself. If not, verify and status name them, and
+    """Whether the host restarts such units by itself. With false, verify and status name them, and
     `playbooks/renew.py` restarts them."""
 
     at: Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "07:15"
@@ -26,12 +26,12 @@ class RenewalSettings(RoleSettings):
     once; after the end, no other unit is restarted until the next day."""
 
     servers: bool = False
-    """Whether database servers are restarted too, last. That cuts their connections off, which
-    applications must cope with. If not, verify and status name them."""
+    """Whether database servers are restarted too, last. A restart closes their connections, and
+    applications must be able to reconnect. With false, verify and status name such servers."""
 
     alert_days: int = Field(7, ge=0, le=365)
-    """Days for which units may still run replaced libraries, as nothing restarts them by itself:
-    where the host is monitored, an alert fires after that."""
+    """Days after which an alert fires if units still run replaced libraries and the host does not
+    restart them by itself. Only on hosts that are monitored."""
 
     def brings(self, host: HostView) -> Brings:
         """See `roles/renewal/brings.py`."""

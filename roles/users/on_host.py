@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.commands import run
+
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.roles.users.report import Sudo
 
 Data = dict[str, Any]
 
 
-def sudo(request: Data) -> Data:
+def sudo(request: Data) -> Sudo:
     """Whether sudo's configuration is valid, and which users may use sudo."""
     syntax = run("visudo", "--check", "--quiet")
     may = {}

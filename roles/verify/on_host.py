@@ -1,10 +1,6 @@
 """What verify reads about applications and their units. Runs on the host.
 
-Each section is a function of that name. The request is {"apps": [{"name", "current": link to the
-live release, "unit": unit name with {} for the release, "runtime": directory of sockets, "sockets":
-{NAME: socket}, "maintenance": flag file, "user", "path", "host", "port", "tls": bool, "scheme":
-visitors' scheme, "reuse": bool}], "serving_units": [unit of a role through which they are served],
-"own_units": [other unit of a role], "settle": seconds, "reuse_requests": number}.
+Each section is a function of that name. The request and the sections have types in `report.py`.
 """
 
 from __future__ import annotations
@@ -15,13 +11,25 @@ import pwd
 import re
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from groundcrew.remote.app_client import NginxConnection, http_status, socket_status
 from groundcrew.remote.commands import last_line, run
 from groundcrew.remote.host_sections import unit_states
 
-Data = dict[str, Any]
+if TYPE_CHECKING:
+    # Types of the report, shared with what reads it; never sent to a host.
+    from groundcrew.facts.sections import Failure, UnitValues
+    from groundcrew.roles.verify.report import (
+        AppRequest,
+        Connections,
+        FollowerValues,
+        LiveRelease,
+        Process,
+        Request,
+        SocketAnswer,
+    )
+
 ROWS = 3
 """Attempts to find a connection that stays open during a series of requests."""
 SYSTEM = Path("/etc/systemd/system")
@@ -29,9 +37,9 @@ OWNER = re.compile(r"# Managed by groundcrew: belongs to one release of ([^;\s]+
 STARTED = time.monotonic()
 
 
-def releases(request: Data) -> Data:
+def releases(request: Request) -> dict[str, LiveRelease]:
     """Application -> its live release (None if there is none) and the units of that release."""
-    states = {}
+    states: dict[str, LiveRelease] = {}
     for app in request["apps"]:
         try:
             release = os.path.basename(os.readlink(app["current"]))
@@ -50,9 +58,9 @@ def instances(unit: str, release: str | None) -> list[str]:
     return [first, *sorted(names, key=lambda name: int(name.split(".")[-2]))]
 
 
-def maintenance(request: Data) -> Data:
+def maintenance(request: Request) -> dict[str, str | None]:
     """Application -> content of its maintenance flag file; None if maintenance is off."""
-    states: Data = {}
+    states: dict[str, str | None] = {}
     for app in request["apps"]:
         try:
             states[app["name"]] = Path(app["maintenance"]).read_text(encoding="utf-8").strip()
@@ -61,7 +69,7 @@ def maintenance(request: Data) -> Data:
     return states
 
 
-def unit_names(request: Data) -> list[str]:
+def unit_names(request: Request) -> list[str]:
     """The units that serve: those of roles, and those of applications."""
     units = [unit for app in releases(request).values() for unit in app["units"]]
     return [*request["serving_units"], *units]
@@ -72,7 +80,7 @@ def is_present(unit: str) -> bool:
     return "@" in unit or (SYSTEM / unit).exists() or (SYSTEM / f"{unit}.d").exists()
 
 
-def background_units(request: Data) -> list[str]:
+def background_units(request: Request) -> list[str]:
     """Units of the live releases' workers and timed jobs, and the host's own units that exist."""
     present = [name for name in request["own_units"] if is_present(name)]
     for name, app in releases(request).items():
@@ -83,10 +91,10 @@ def background_units(request: Data) -> list[str]:
     return present
 
 
-def followers(request: Data) -> Data:
+def followers(request: Request) -> dict[str, dict[str, FollowerValues]]:
     """Application -> workers and timers of its live release, with their state and the seconds since
     they became active. Timers include their job."""
-    states: Data = {}
+    states: dict[str, dict[str, FollowerValues]] = {}
     for name, app in releases(request).items():
         patterns = [
             f"{name}.*@{app['release']}{end}" for end in (".service", ".*.service", ".timer")
@@ -99,7 +107,7 @@ def followers(request: Data) -> Data:
     return states
 
 
-def leftovers(request: Data) -> list[str]:
+def leftovers(request: Request) -> list[str]:
     """Applications that have units on the host but are not in the request."""
     known = {app["name"] for app in request["apps"]}
     apps = set()
@@ -110,9 +118,9 @@ def leftovers(request: Data) -> list[str]:
     return sorted(apps - known)
 
 
-def processes(request: Data) -> Data:
+def processes(request: Request) -> dict[str, list[Process]]:
     """Unit -> its processes: pid, user, name."""
-    by_unit: Data = {name: [] for name in unit_names(request)}
+    by_unit: dict[str, list[Process]] = {name: [] for name in unit_names(request)}
     for process in Path("/proc").iterdir():
         if not process.name.isdigit():
             continue
@@ -138,7 +146,7 @@ def user_name(uid: int) -> str:
         return str(uid)
 
 
-def exposure(request: Data) -> Data:
+def exposure(request: Request) -> dict[str, float | None] | Failure:
     """Unit -> exposure according to systemd, from 0 (sandboxed) to 10; None if it gives none. A
     pattern has the largest exposure of the units that match it."""
     names = [*unit_names(request), *background_units(request)]
@@ -163,15 +171,15 @@ def matching(pattern: str) -> list[str]:
     return [line.split()[0] for line in shown.stdout.splitlines() if line.strip()]
 
 
-def get(connection: http.client.HTTPConnection, app: Data) -> int:
+def get(connection: http.client.HTTPConnection, app: AppRequest) -> int:
     """Status of the application's health path through nginx."""
     headers = {"Host": app["host"], "User-Agent": "groundcrew-verify"}
     return http_status(connection, app["path"], headers)
 
 
-def sockets(request: Data) -> Data:
+def sockets(request: Request) -> dict[str, SocketAnswer]:
     """Name of a socket -> status of the health path on the socket that nginx uses."""
-    states: Data = {}
+    states: dict[str, SocketAnswer] = {}
     for app in request["apps"]:
         headers = {
             "Host": app["host"],
@@ -199,10 +207,10 @@ def connections(runtime: str) -> set[str]:
     return inodes
 
 
-def reuse(request: Data) -> Data:
+def reuse(request: Request) -> dict[str, Connections]:
     """Application -> connections that were opened, and that stayed open, during a series of
     requests through nginx over one client connection."""
-    results: Data = {}
+    results: dict[str, Connections] = {}
     for app in request["apps"]:
         if not app["reuse"]:
             continue
@@ -217,7 +225,7 @@ def reuse(request: Data) -> Data:
     return results
 
 
-def row(app: Data, requests: int) -> Data:
+def row(app: AppRequest, requests: int) -> Connections:
     """Runs one series of requests and counts the application's new and kept connections."""
     client = NginxConnection(app["port"], app["host"], app["tls"], 10)
     try:
@@ -233,7 +241,7 @@ def row(app: Data, requests: int) -> Data:
         client.close()
 
 
-def youngest(states: Data) -> float:
+def youngest(states: dict[str, UnitValues]) -> float:
     """Seconds since the last unit became active; these count as watched."""
     now = time.clock_gettime(time.CLOCK_MONOTONIC)
     starts = [
@@ -244,18 +252,18 @@ def youngest(states: Data) -> float:
     return min((now - start for start in starts if start), default=0.0)
 
 
-def units_before(request: Data) -> Data:
+def units_before(request: Request) -> dict[str, UnitValues]:
     """Unit -> its current state."""
     return unit_states(unit_names(request))
 
 
-def units_after(request: Data) -> Data:
+def units_after(request: Request) -> dict[str, UnitValues]:
     """Unit -> its state once all have been up for `settle` seconds."""
     watched = max(seconds(request), youngest(units_before(request)))
     time.sleep(max(0.0, request["settle"] - watched))
     return units_before(request)
 
 
-def seconds(_: Data) -> float:
+def seconds(_: Request) -> float:
     """Seconds for which the units have been watched."""
     return time.monotonic() - STARTED

@@ -156,10 +156,10 @@ def tell(kind: str, results: list[Check], json_path: str | None) -> Commands:
         yield FunctionCommand(fail_host, tuple(bad), {})
 
 
-def fail_host(state: State, host: Host, *told: str) -> bool:
+def fail_host(state: State, host: Host, *lines: str) -> bool:
     """Logs the reasons and marks the host as failed, even with --no-wait, so that the run exits
     1."""
-    for line in told:
+    for line in lines:
         host.log_styled(line, log_func=logger.error, fg="red")
     state.failed_hosts.add(host)
     return False

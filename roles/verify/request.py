@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from groundcrew.contract import Reads, Unit
 from groundcrew.manifest.model import AppSettings
 from groundcrew.manifest.paths import AppPaths
 from groundcrew.roles.verify.expected import Expected, host_header, instance_names
+from groundcrew.roles.verify.report import AppRequest, Request
 from groundcrew.roles.verify.settings import VerifySettings
 
 ON_HOST = "groundcrew.roles.verify.on_host"
@@ -27,7 +27,7 @@ SECTIONS = (
 
 def reads(settings: VerifySettings, expected: Expected, units: Sequence[Unit]) -> Reads:
     """What to read about applications and the `units` of roles."""
-    request = {
+    request: Request = {
         "apps": [
             app_request(name, expected.inside.get(name, app))
             for name, app in sorted(expected.apps.items())
@@ -40,7 +40,7 @@ def reads(settings: VerifySettings, expected: Expected, units: Sequence[Unit]) -
     return Reads(ON_HOST, SECTIONS, request, last=("units_after", "seconds"))
 
 
-def app_request(name: str, app: AppSettings) -> dict[str, Any]:
+def app_request(name: str, app: AppSettings) -> AppRequest:
     """The part of the request for one application."""
     paths = AppPaths(name)
     return {

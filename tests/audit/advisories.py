@@ -52,14 +52,14 @@ def database(python: Known, npm: Known) -> Iterator[str]:
 def osv(asked: dict[str, Any], known: Known) -> dict[str, Any]:
     """See https://google.github.io/osv.dev/post-v1-query/."""
     name = asked["package"]["name"]
-    found = known.get((name, asked["version"]))
-    if not found:
+    advisory = known.get((name, asked["version"]))
+    if not advisory:
         return {}
     affected = {
         "package": {"name": name, "ecosystem": "PyPI"},
         "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "99.0"}]}],
     }
-    return {"vulns": [{"id": found, "summary": "Broken", "affected": [affected]}]}
+    return {"vulns": [{"id": advisory, "summary": "Broken", "affected": [affected]}]}
 
 
 def bulk(asked: dict[str, list[str]], known: Known) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def bulk(asked: dict[str, list[str]], known: Known) -> dict[str, Any]:
         name: [
             {
                 "id": number,
-                "url": f"https://github.com/advisories/{found}",
+                "url": f"https://github.com/advisories/{advisory}",
                 "title": "Broken",
                 "severity": "high",
                 "vulnerable_versions": version,
@@ -76,6 +76,6 @@ def bulk(asked: dict[str, list[str]], known: Known) -> dict[str, Any]:
                 "cvss": {"score": 7, "vectorString": None},
             }
         ]
-        for number, ((name, version), found) in enumerate(known.items())
+        for number, ((name, version), advisory) in enumerate(known.items())
         if version in asked.get(name, [])
     }

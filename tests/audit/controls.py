@@ -37,7 +37,7 @@ class Results:
 def controls() -> dict[str, Control]:
     """All controls by name: sysctl keys and sshd keywords have a short form."""
     raw = yaml.safe_load(FILE.read_text())
-    found = {
+    by_name = {
         f"sysctl {key}": Control(
             f"{key} is {value}",
             f"f=/proc/sys/$(echo {key} | tr . /); test -e $f || exit 3; "
@@ -47,10 +47,10 @@ def controls() -> dict[str, Control]:
     }
     for key, value in raw["sshd"].items():
         check = f"grep -qixF '{key} {value}' /tmp/audit-sshd"
-        found[f"sshd {key}"] = Control(f"{key} is {value}", check)
+        by_name[f"sshd {key}"] = Control(f"{key} is {value}", check)
     for name, (says, check) in raw["other"].items():
-        found[name] = Control(says, check)
-    return found
+        by_name[name] = Control(says, check)
+    return by_name
 
 
 def script() -> str:
@@ -64,14 +64,14 @@ def script() -> str:
 
 def results(output: str) -> Results:
     """What that printed. Raises NotCheckedError unless every control was looked at."""
-    known, found = controls(), Results()
+    known, outcome = controls(), Results()
     statuses = dict(reversed(line.split("\t", 1)) for line in output.splitlines())
     if set(statuses) != set(known):
         raise NotCheckedError(f"controls that did not run: {set(known) - set(statuses)}")
     for name, status in statuses.items():
         if int(status) == DOES_NOT_APPLY:
             continue
-        found.applicable += 1
+        outcome.applicable += 1
         if status != "0":
-            found.failed[name] = known[name]
-    return found
+            outcome.failed[name] = known[name]
+    return outcome

@@ -59,7 +59,7 @@ FIGURES: list[Figure] = []
 
 def read(text: str) -> list[Waiver]:
     """The waivers of a file. Raises ValueError for one that has no reason or an unknown key."""
-    found = []
+    entries = []
     for item in yaml.safe_load(text) or []:
         if set(item) - {"auditor", "finding", "reason", "suites", "levels", "applies"}:
             raise ValueError(f"unknown key in waiver: {item}")
@@ -69,8 +69,8 @@ def read(text: str) -> list[Waiver]:
             raise ValueError(f"a waiver needs a reason, and suites of {SUITES}: {item}")
         if not set(levels) <= set(LEVELS):
             raise ValueError(f"levels are {LEVELS}: {item}")
-        found.append(waiver)
-    return found
+        entries.append(waiver)
+    return entries
 
 
 def waivers(

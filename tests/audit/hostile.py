@@ -47,14 +47,14 @@ def chunked(body: str) -> str:
 
 def cases() -> list[Case]:
     """All of them; no name comes twice."""
-    found = [
+    all_cases = [
         Case(f"{group}: {name}", template)
         for group, build in GROUPS.items()
         for name, template in build()
     ]
-    if len({case.name for case in found}) != len(found):
+    if len({case.name for case in all_cases}) != len(all_cases):
         raise ValueError("two cases have one name")
-    return found
+    return all_cases
 
 
 def lengths_and_codings() -> Iterator[tuple[str, str]]:

@@ -30,7 +30,7 @@ class Item:
 
 def items(log: str) -> list[Item]:
     """Everything that was rated. Raises NotCheckedError where lynis did not do its work."""
-    found, test, part = [], "", ""
+    rated, test, part = [], "", ""
     for line in log.splitlines():
         if match := TEST.search(line):
             test, part = match[1], ""
@@ -38,10 +38,10 @@ def items(log: str) -> list[Item]:
             part = f":{match[1]}"
         elif match := POINTS.search(line):
             got = int(match[1])
-            found.append(Item(test + part, got, int(match[2] or got)))
-    if sum(item.most for item in found) < LEAST:
+            rated.append(Item(test + part, got, int(match[2] or got)))
+    if sum(item.most for item in rated) < LEAST:
         raise NotCheckedError("lynis rated too little")
-    return found
+    return rated
 
 
 def index(rated: Sequence[Item], waived: Sequence[Waiver] = ()) -> int:

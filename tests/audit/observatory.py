@@ -52,12 +52,12 @@ def scan(name: str, address: str, ca: Path) -> dict[str, Any]:
         check=False,
     )
     try:
-        found: dict[str, Any] = json.loads(done.stdout)
+        result: dict[str, Any] = json.loads(done.stdout)
     except json.JSONDecodeError as error:
         raise NotCheckedError(f"observatory: {done.stdout}{done.stderr}") from error
-    if "scan" not in found or found["scan"]["error"] or found["scan"]["statusCode"] != 200:
-        raise NotCheckedError(f"observatory: {found}")
-    return found
+    if "scan" not in result or result["scan"]["error"] or result["scan"]["statusCode"] != 200:
+        raise NotCheckedError(f"observatory: {result}")
+    return result
 
 
 def lost(report: dict[str, Any]) -> list[str]:

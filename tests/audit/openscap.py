@@ -113,7 +113,7 @@ def verdict(results: str) -> Verdict:
         counts[result] += 1
         if result not in ("pass", "notapplicable", "notselected"):
             failed.append(rule.attrib["idref"].removeprefix(f"{PREFIX}rule_"))
-    found = Verdict(counts, sorted(failed))
-    if found.rated < LEAST_RATED:
+    outcome = Verdict(counts, sorted(failed))
+    if outcome.rated < LEAST_RATED:
         raise NotCheckedError(f"OpenSCAP rated too little: {dict(counts)}")
-    return found
+    return outcome

@@ -119,8 +119,8 @@ async def _victim(target: Target, number: int, done: asyncio.Event, outcome: Out
             writer.write(f"GET {path} HTTP/1.1\r\nHost: {target.site}\r\n\r\n".encode())
             head = await reader.readuntil(b"\r\n\r\n")
             status = head.split(b" ", 2)[1]
-            found = re.search(rb"^content-length: (\d+)\r$", head, re.MULTILINE | re.IGNORECASE)
-            body = await reader.readexactly(int(found[1])) if found else b""
+            length = re.search(rb"^content-length: (\d+)\r$", head, re.MULTILINE | re.IGNORECASE)
+            body = await reader.readexactly(int(length[1])) if length else b""
             if status != b"200" or json.loads(body)["target"] != path:
                 outcome.findings.append(f"another client got {status!r} {body[:200]!r} for {path}")
                 break

@@ -19,10 +19,12 @@ def sslyze(output: str) -> list[str]:
     verdict = re.search(r":443: (OK - Compliant|FAILED - Not compliant)\.(.*)", output, re.DOTALL)
     if verdict is None:
         raise NotCheckedError(f"sslyze: {output[-2000:]}")
-    found = [line.strip(" *") for line in verdict[2].splitlines() if line.strip().startswith("*")]
-    if verdict[1].startswith("FAILED") and not found:
+    problems = [
+        line.strip(" *") for line in verdict[2].splitlines() if line.strip().startswith("*")
+    ]
+    if verdict[1].startswith("FAILED") and not problems:
         raise NotCheckedError(f"sslyze: {verdict[2]}")
-    return found
+    return problems
 
 
 def testssl(text: str) -> tuple[str, str, list[str]]:

@@ -68,12 +68,12 @@ def blocks() -> tuple[Block, ...]:
         Block(
             page,
             number,
-            found[2],
-            textwrap.dedent(found[3]),
-            text[: found.start()].rstrip().rpartition("\n")[2],
+            match[2],
+            textwrap.dedent(match[3]),
+            text[: match.start()].rstrip().rpartition("\n")[2],
         )
         for page, text in pages().items()
-        for number, found in enumerate(FENCE.finditer(text), start=1)
+        for number, match in enumerate(FENCE.finditer(text), start=1)
     )
 
 
@@ -87,24 +87,24 @@ def spans(page: str) -> list[str]:
     text = FENCE.sub("", pages()[page])
     if page.startswith("from-"):
         text = THEIRS.sub("|", text)
-    return [" ".join(found.split()) for found in SPAN.findall(text)]
+    return [" ".join(code.split()) for code in SPAN.findall(text)]
 
 
 def span(page: str, start: str) -> str:
     """The one span that begins so. Raises ValueError where there is none, or more than one."""
-    [found] = {item for item in spans(page) if item.startswith(start)}
-    return found
+    [text] = {item for item in spans(page) if item.startswith(start)}
+    return text
 
 
 @cache
 def commands() -> dict[str, tuple[str, ...]]:
     """Every command, and every option with its value, with the pages that have it; comments are
     left out."""
-    found: dict[str, list[str]] = {}
+    pages_by_text: dict[str, list[str]] = {}
     for page in pages():
         for text in [*_in_blocks(page), *_in_spans(page)]:
-            found.setdefault(text, []).append(page)
-    return {text: tuple(dict.fromkeys(names)) for text, names in found.items()}
+            pages_by_text.setdefault(text, []).append(page)
+    return {text: tuple(dict.fromkeys(names)) for text, names in pages_by_text.items()}
 
 
 def _in_blocks(page: str) -> Iterator[str]:

@@ -64,8 +64,8 @@ class Edge:
     def passed(self, app: str) -> list[tuple[str, str]]:
         """Method and target of the requests that nginx passed to the application."""
         log = inside(self.host, f"cat /var/log/nginx/{app}.access.log").splitlines()
-        found = [line.split('"')[1].split() for line in log if 'upstream="-"' not in line]
-        return [(parts[0], parts[1]) for parts in found if len(parts) > 1]
+        requested = [line.split('"')[1].split() for line in log if 'upstream="-"' not in line]
+        return [(parts[0], parts[1]) for parts in requested if len(parts) > 1]
 
     def seen(self, app: str) -> list[dict[str, Any]]:
         """Requests that the application saw."""

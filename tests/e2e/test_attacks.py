@@ -97,8 +97,8 @@ def test_a_build_is_an_unprivileged_user_in_a_sandbox(bookworm: LabHost, source:
         assert re.search(rf"'{path}/pwned': (Read-only file system|Permission denied)", seen), seen
     assert "mode=4" not in seen
     # Nor do marks of the file system become root's.
-    found = inside(bookworm, "find -L /srv/hello/releases /srv/hello/code -perm /6000 | head")
-    assert found == ""
+    files = inside(bookworm, "find -L /srv/hello/releases /srv/hello/code -perm /6000 | head")
+    assert files == ""
 
 
 def test_names_that_a_build_makes_are_no_words(bookworm: LabHost, source: Path) -> None:

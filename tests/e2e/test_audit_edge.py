@@ -96,10 +96,10 @@ def test_sslyze_finds_mozilla_s_intermediate(edge: Edge) -> None:
     done = tools.run(
         "sslyze", "--certinfo_ca_file", str(edge.ca), "--mozilla_config", "intermediate", at
     )
-    found = tls.sslyze(done.stdout + done.stderr)
-    told = "compliant" if not found else f"{len(found)} deviations"
+    deviations = tls.sslyze(done.stdout + done.stderr)
+    told = "compliant" if not deviations else f"{len(deviations)} deviations"
     gate.record("sslyze, Mozilla intermediate", edge.host.suite, told, "compliant")
-    assert unwaived(found, waivers("sslyze", edge.host.suite)) == []
+    assert unwaived(deviations, waivers("sslyze", edge.host.suite)) == []
     # It does look: by the other guideline the same site is too old.
     modern = tools.run(
         "sslyze", "--certinfo_ca_file", str(edge.ca), "--mozilla_config", "modern", at
@@ -110,11 +110,11 @@ def test_sslyze_finds_mozilla_s_intermediate(edge: Edge) -> None:
 def test_gixy_finds_nothing_in_sites_of_every_kind(edge: Edge, tmp_path: Path) -> None:
     rendered = inside(edge.host, "nginx -T 2>/dev/null")
     assert "ssl_ecdh_curve" in rendered
-    found = gixy(tmp_path, rendered)
+    findings = gixy(tmp_path, rendered)
     allowed = waivers("gixy, sites", edge.host.suite)
-    told = f"{len(found)} findings"
+    told = f"{len(findings)} findings"
     gate.record("gixy-ng, sites", edge.host.suite, told, "0 not waived", len(allowed))
-    assert unwaived(found, allowed) == []
+    assert unwaived(findings, allowed) == []
 
 
 @suites("trixie", fixture="edge")
@@ -159,17 +159,17 @@ def unseen(edge: Edge, app: str) -> list[str]:
     """Requests that the application saw and nginx did not."""
     names = [case.name for case in cases()]
     seen, passed = edge.seen(app), edge.passed(app)
-    found = []
+    smuggled = []
     for item in seen:
         if "/smuggled/" in item["target"]:
-            found.append(f"{names[number(item['target'])]}: smuggled")
+            smuggled.append(f"{names[number(item['target'])]}: smuggled")
     counts = Counter(number(item["target"]) for item in seen if MARKER.search(item["target"]))
     known = Counter(number(target) for _, target in passed if MARKER.search(target))
     assert sum(counts.values()) > 100
     for case, count in counts.items():
         if count > known[case]:
-            found.append(f"{names[case]}: {count} requests of {known[case]}")
-    return found
+            smuggled.append(f"{names[case]}: {count} requests of {known[case]}")
+    return smuggled
 
 
 def number(target: str) -> int:
@@ -183,10 +183,10 @@ def test_testssl(edges: dict[str, Edge], peer: LabHost, testssl: subprocess.Pope
     suite = edges["trixie"].host.suite
     if testssl.wait(timeout=600) > 1:
         raise NotCheckedError(inside(peer, "tail -n 20 /root/testssl.log"))
-    grade, score, found = tls.testssl(inside(peer, "cat /root/testssl.json"))
+    grade, score, findings = tls.testssl(inside(peer, "cat /root/testssl.json"))
     allowed = waivers("testssl.sh", suite)
     gate.record("testssl.sh", suite, f"{grade}, {score}", "A+, nothing of HIGH", len(allowed))
-    assert unwaived(found, allowed) == []
+    assert unwaived(findings, allowed) == []
     assert grade == "A+"
 
 

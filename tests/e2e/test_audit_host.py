@@ -56,36 +56,38 @@ def ssh_audit(host: LabHost, *options: str) -> dict[str, object]:
     time.sleep(0.5)
     done = tools.run("ssh-audit", "-n", "-j", *options, host.address)
     try:
-        found: dict[str, object] = json.loads(done.stdout)
+        report: dict[str, object] = json.loads(done.stdout)
     except json.JSONDecodeError as error:
         raise NotCheckedError(f"ssh-audit: {done.stdout}{done.stderr}") from error
-    return found
+    return report
 
 
 def complaints(report: dict[str, object]) -> list[str]:
     """Failures and warnings of a plain run."""
     if not report.get("kex") or not report.get("banner"):
         raise NotCheckedError("ssh-audit saw no server")
-    found = [f"cve {item}" for item in report["cves"]]  # type: ignore[attr-defined]
+    notes_of_all = [f"cve {item}" for item in report["cves"]]  # type: ignore[attr-defined]
     for section in ("kex", "key", "enc", "mac"):
         for item in report[section]:  # type: ignore[attr-defined]
             for level in ("fail", "warn"):
                 notes = item["notes"].get(level, [])
-                found += [f"{section} {item['algorithm']}: {level}: {note}" for note in notes]
+                notes_of_all += [
+                    f"{section} {item['algorithm']}: {level}: {note}" for note in notes
+                ]
     notes = report["additional_notes"]
-    return found + [f"note: {note}" for note in notes if "throttling" in note]  # type: ignore[attr-defined]
+    return notes_of_all + [f"note: {note}" for note in notes if "throttling" in note]  # type: ignore[attr-defined]
 
 
 def deviations(report: dict[str, object]) -> list[str]:
     """Where the server is not as the policy has it; a stricter one offers less."""
     if "passed" not in report:
         raise NotCheckedError("ssh-audit judged nothing")
-    found = []
+    differences = []
     for error in report["errors"]:  # type: ignore[attr-defined]
         fewer = set(error["actual"]) < set(error["expected_required"])
         told = "fewer than the policy allows" if fewer else f"{error['actual']}"
-        found.append(f"policy: {error['mismatched_field']}: {told}")
-    return found
+        differences.append(f"policy: {error['mismatched_field']}: {told}")
+    return differences
 
 
 def test_ssh_audit_plain_and_by_its_policy(converged: LabHost) -> None:
@@ -101,9 +103,9 @@ def test_ssh_audit_plain_and_by_its_policy(converged: LabHost) -> None:
 def test_gixy_finds_nothing_in_what_nginx_runs_with(converged: LabHost, tmp_path: Path) -> None:
     rendered = inside(converged, "nginx -T 2>/dev/null")
     assert "server_name hello.test" in rendered
-    found = gixy(tmp_path, rendered)
-    gate.record("gixy-ng", converged.suite, f"{len(found)} findings", "0")
-    assert unwaived(found, waivers("gixy", converged.suite)) == []
+    findings = gixy(tmp_path, rendered)
+    gate.record("gixy-ng", converged.suite, f"{len(findings)} findings", "0")
+    assert unwaived(findings, waivers("gixy", converged.suite)) == []
     # It does look.
     assert gixy(tmp_path, rendered.replace("\nhttp {", f"\nhttp {{{VULNERABLE}", 1)) != []
 
@@ -161,10 +163,10 @@ family=socket.AF_INET6, dualstack_ipv6=True); time.sleep(300)"'
 def scan(peer: str, family: int, address: str) -> set[int]:
     """The TCP ports, of all there are, that answer another host."""
     command = f"nmap {'-6' if family == 6 else ''} -Pn -n -p- -T5 --max-retries 1 --min-rate 8000"
-    found = ET.fromstring(lab("ssh", peer, f"{command} -oX - {address}"))
+    document = ET.fromstring(lab("ssh", peer, f"{command} -oX - {address}"))
     return {
         int(port.attrib["portid"])
-        for port in found.iter("port")
+        for port in document.iter("port")
         for state in port.iter("state")
         if state.attrib["state"] == "open"
     }
@@ -202,6 +204,6 @@ def test_lynis(converged: LabHost) -> None:
 
 def test_openscap_as_the_profile_is(trixie: LabHost) -> None:
     """What contradicts a web host and containers is counted; the tailored gate is strict's."""
-    found = verdict(finished(trixie), "plain.xml")
-    gate.record(f"{openscap.NAME}, baseline, not tailored", trixie.suite, found, f">= {SHARE} %")
-    assert found.share >= SHARE
+    result = verdict(finished(trixie), "plain.xml")
+    gate.record(f"{openscap.NAME}, baseline, not tailored", trixie.suite, result, f">= {SHARE} %")
+    assert result.share >= SHARE

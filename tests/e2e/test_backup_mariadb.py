@@ -81,9 +81,11 @@ class Lab:
 def lab() -> Iterator[Lab]:
     with converged("backup-mariadb", "bookworm", OPTIONS, "web,mariadb,redis") as host:
         prepare(host)
-        found = sources(host, DATA)
-        assert {item.apps for item in found.values()} == {("notes",)}
-        lab = Lab(host, Source(host, found["mariadb"]), Source(host, found["redis"]))
+        sources_by_role = sources(host, DATA)
+        assert {item.apps for item in sources_by_role.values()} == {("notes",)}
+        lab = Lab(
+            host, Source(host, sources_by_role["mariadb"]), Source(host, sources_by_role["redis"])
+        )
         yield lab
 
 
@@ -254,8 +256,8 @@ def test_links_of_the_servers_user_lead_nowhere(lab: Lab) -> None:
         pass
     finally:
         inside(lab.host, f"rm {planted}")
-    found = inside(lab.host, f"grep -rl 'of root 42' /{COPIES} || true; find /{COPIES} -type l")
-    assert found == ""
+    files = inside(lab.host, f"grep -rl 'of root 42' /{COPIES} || true; find /{COPIES} -type l")
+    assert files == ""
     lab.mariadb.save("full")
 
 

@@ -78,8 +78,8 @@ def data(folder: Path, **more: Any) -> dict[str, Any]:
 
 def environment(host: LabHost, path: str) -> dict[str, bytes]:
     """What a process wrote about its own environment."""
-    found = json.loads(host.out(f"cat {path}"))
-    return {name: base64.b64decode(value) for name, value in found.items()}
+    values = json.loads(host.out(f"cat {path}"))
+    return {name: base64.b64decode(value) for name, value in values.items()}
 
 
 def wait_for(host: LabHost, path: str, seconds: float = 60) -> None:
@@ -142,10 +142,10 @@ def test_values_reach_application_worker_timer_and_hook_byte_for_byte(configured
         "worker": environment(configured, f"{home}/w.json"),
         "timer": environment(configured, f"{home}/t.json"),
     }
-    for place, found in places.items():
-        assert found["API_KEY"] == KEY.encode(), place
-        assert json.loads(found["MODEL"]) == MODEL, place
-        assert found["COOKIE"].decode() == cookie(configured), place
+    for place, received in places.items():
+        assert received["API_KEY"] == KEY.encode(), place
+        assert json.loads(received["MODEL"]) == MODEL, place
+        assert received["COOKIE"].decode() == cookie(configured), place
 
 
 def test_a_generated_secret_stays_on_its_host(configured: LabHost, folder: Path) -> None:
@@ -253,9 +253,9 @@ def test_preflight_alone(configured: LabHost, folder: Path) -> None:
     }
     run = good(pyinfra(configured.name, data=asked, playbook="playbooks/preflight.py"))
     assert run.changed == []
-    found = json.loads(path.read_text())
-    assert found["ok"]
-    checks = {item["name"]: item for item in found["hosts"][configured.name]["checks"]}
+    report = json.loads(path.read_text())
+    assert report["ok"]
+    checks = {item["name"]: item for item in report["hosts"][configured.name]["checks"]}
     assert checks["port 80"]["detail"] == "is ours already"
     assert checks["port 8090"]["detail"] == "is ours already"
     assert checks["connect 127.0.0.1:80"]["status"] == "ok"
@@ -334,9 +334,9 @@ def test_a_single_worker_runs_on_one_host_and_never_twice(
     release("one")
     changed = release("two")
     running = "systemctl list-units --plain --no-legend --state=active 'hello.*@*'"
-    found = {host.name: host.out(running) for host in hosts}
-    [runs] = [host for host in hosts if found[host.name]]
-    [idle] = [host for host in hosts if not found[host.name]]
+    processes = {host.name: host.out(running) for host in hosts}
+    [runs] = [host for host in hosts if processes[host.name]]
+    [idle] = [host for host in hosts if not processes[host.name]]
     theirs = "ls /etc/systemd/system/hello.*@* | grep -v release-hooks"
     assert idle.shell.run(theirs).rc != 0
     log = "/srv/hello/shared/home/writer.log"

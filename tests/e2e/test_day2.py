@@ -42,8 +42,8 @@ def look(host: LabHost, playbook: str, **data: Any) -> str:
 def status(host: LabHost, folder: Path) -> dict[str, Any]:
     path = folder / "status.json"
     look(host, "status", **{"status.json": str(path)})
-    found: dict[str, Any] = json.loads(path.read_text())["hosts"][host.name]
-    return found
+    state: dict[str, Any] = json.loads(path.read_text())["hosts"][host.name]
+    return state
 
 
 @pytest.fixture
@@ -207,15 +207,15 @@ def test_status_shows_what_is_there(converged: LabHost, tmp_path: Path) -> None:
     text = look(converged, "status")
     for words in ("load ", "; up ", "httpbin", converged.live("hello"), "active (running)"):
         assert words in text
-    found = status(converged, tmp_path)
-    app = found["apps"]["hello"]
+    state = status(converged, tmp_path)
+    app = state["apps"]["hello"]
     live = converged.live("hello")
     assert app["live"] == app["current"] == live
     assert app["units"][f"hello@{live}.service"]["active"] == "active"
     assert app["units"][f"hello@{live}.service"]["memory"] > 1 << 20
     assert app["releases"][live]["switched"]["result"] == "live"
     assert app["lock"] is None
-    assert found["host"]["cpus"] > 0
+    assert state["host"]["cpus"] > 0
     assert "httpbin" not in look(converged, "status", app="hello")
 
 

@@ -29,8 +29,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
 
 def older(clone: Clone) -> str:
     """The name of a release that does not serve."""
-    found = json.loads((clone.root / "status.json").read_text())["hosts"]["web1.example.com"]
-    shop = found["apps"]["shop"]
+    state = json.loads((clone.root / "status.json").read_text())["hosts"]["web1.example.com"]
+    shop = state["apps"]["shop"]
     return next(name for name in shop["releases"] if name != shop["live"])
 
 

@@ -219,9 +219,9 @@ def test_security_headers_come_once_on_every_kind_of_answer(site: Site) -> None:
 def test_the_baseline_lets_an_application_say_more(site: Site) -> None:
     policy = "Content-Security-Policy"
     for path in ("/api/x", "/robots.txt", "/ping", "/shop/nothing"):
-        found = site.get(path).headers
-        assert found[policy] == BASELINE[policy], path
-        assert found["X-Frame-Options"] == "SAMEORIGIN"
+        headers = site.get(path).headers
+        assert headers[policy] == BASELINE[policy], path
+        assert headers["X-Frame-Options"] == "SAMEORIGIN"
     own = site.get("/api/policy")
     assert own.raw.headers.getlist(policy) == ["script-src 'nonce-1'"]
     assert own.raw.headers.getlist("X-Frame-Options") == ["DENY"]
@@ -235,16 +235,16 @@ def test_the_strict_set_replaces_what_an_application_says(site: Site) -> None:
     policy = "Content-Security-Policy"
     reported = f"{STRICT[policy]}; report-uri /csp"
     for path in ("/tide/api/policy", "/tide/x"):
-        found = site.get(path)
-        assert found.raw.headers.getlist(policy) == [reported], path
+        answer = site.get(path)
+        assert answer.raw.headers.getlist(policy) == [reported], path
         for name in STRICT.keys() - {policy}:
-            assert found.raw.headers.getlist(name) == [STRICT[name]], (path, name)
+            assert answer.raw.headers.getlist(name) == [STRICT[name]], (path, name)
     # Tried out before it is enforced.
-    found = site.get("/wave/api/policy")
-    assert found.raw.headers.getlist(policy) == [BASELINE[policy]]
-    assert found.headers[f"{policy}-Report-Only"] == reported
-    assert found.headers["Cross-Origin-Embedder-Policy-Report-Only"] == "require-corp"
-    assert "Cross-Origin-Embedder-Policy" not in found.headers
+    answer = site.get("/wave/api/policy")
+    assert answer.raw.headers.getlist(policy) == [BASELINE[policy]]
+    assert answer.headers[f"{policy}-Report-Only"] == reported
+    assert answer.headers["Cross-Origin-Embedder-Policy-Report-Only"] == "require-corp"
+    assert "Cross-Origin-Embedder-Policy" not in answer.headers
 
 
 def test_websockets_pass(site: Site) -> None:
@@ -399,10 +399,10 @@ def test_other_sites(site: Site) -> None:
 
 @pytest.mark.parametrize("name", ["shop", "desk"])
 def test_wsgi_below_a_prefix(site: Site, name: str) -> None:
-    found = site.get(f"/{name}/").json()
-    assert (found["script"], found["path"]) == (f"/{name}", "/")
-    assert found["url"] == f"/{name}/page/a%20b"
-    assert found["static"] == f"/{name}/static/style.css"
+    answer = site.get(f"/{name}/").json()
+    assert (answer["script"], answer["path"]) == (f"/{name}", "/")
+    assert answer["url"] == f"/{name}/page/a%20b"
+    assert answer["static"] == f"/{name}/static/style.css"
     assert site.get(f"/{name}/page/a%2Fb%20c").text == "a/b c"
     assert site.get(f"/{name}/go").headers["Location"] == f"/{name}/"
     whole = site.get(f"/{name}?a=b")
@@ -411,8 +411,8 @@ def test_wsgi_below_a_prefix(site: Site, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["wave", "tide"])
 def test_asgi_below_a_prefix(site: Site, name: str) -> None:
-    found = site.get(f"/{name}/x/y").json()
-    assert (found["path"], found["root_path"]) == (f"/{name}/x/y", f"/{name}")
+    answer = site.get(f"/{name}/x/y").json()
+    assert (answer["path"], answer["root_path"]) == (f"/{name}/x/y", f"/{name}")
     assert site.get("/api/x").json()["root_path"] == ""
 
 

@@ -29,8 +29,8 @@ def received(host: LabHost, text: str, user: str = "deploy") -> dict[str, bytes]
         capture_output=True,
         check=True,
     )
-    found = json.loads(done.stdout)
-    return {name: base64.b64decode(value) for name, value in found.items()}
+    values = json.loads(done.stdout)
+    return {name: base64.b64decode(value) for name, value in values.items()}
 
 
 def test_every_value_reaches_the_process_byte_for_byte(converged: LabHost) -> None:

@@ -133,7 +133,7 @@ def test_ragflow_runs_under_the_gunicorn_that_it_pins(examples: LabHost) -> None
     cpus = int(examples.out("nproc"))
     assert len(children(examples, unit)) == 2 * cpus + 1
     assert "Using worker: sync" in examples.out(f"journalctl -o cat -u {unit}")
-    found = effective(examples, "ragflow-like")
+    values = effective(examples, "ragflow-like")
     wanted = {
         "timeout": "300",
         "graceful_timeout": "120",
@@ -149,7 +149,7 @@ def test_ragflow_runs_under_the_gunicorn_that_it_pins(examples: LabHost) -> None
         "errorlog": "-",
         "proc_name": "ragflow-like",
     }
-    assert {key: found[key] for key in wanted} == wanted
+    assert {key: values[key] for key in wanted} == wanted
 
 
 def test_ragflow_is_initialised_once_and_preloaded(examples: LabHost) -> None:
@@ -214,11 +214,11 @@ OPENDIFY = "opendify.test"
 
 
 def test_opendifys_requests_are_spread_over_three_instances(examples: LabHost) -> None:
-    found = units(examples, "opendify-like@*.service")
-    assert len(found) == 3
-    assert [len(children(examples, unit)) for unit in found] == [4, 4, 4]
+    unit_names = units(examples, "opendify-like@*.service")
+    assert len(unit_names) == 3
+    assert [len(children(examples, unit)) for unit in unit_names] == [4, 4, 4]
     masters = {examples.get("/v1/models", OPENDIFY).headers["X-Served-By"] for _ in range(12)}
-    assert masters == {examples.out(f"systemctl show -P MainPID {unit}") for unit in found}
+    assert masters == {examples.out(f"systemctl show -P MainPID {unit}") for unit in unit_names}
 
 
 def test_opendify_answers_while_an_instance_is_down(examples: LabHost) -> None:
@@ -246,7 +246,7 @@ def test_opendify_gets_its_json_byte_for_byte(examples: LabHost) -> None:
 
 
 def test_opendifys_gunicorn_and_limits(examples: LabHost) -> None:
-    found = effective(examples, "opendify-like")
+    values = effective(examples, "opendify-like")
     wanted = {
         "workers": "4",
         "timeout": "60",
@@ -256,7 +256,7 @@ def test_opendifys_gunicorn_and_limits(examples: LabHost) -> None:
         "preload_app": "True",
         "access_log_format": manifest("opendify-like")["server"]["access_log_format"],
     }
-    assert {key: found[key] for key in wanted} == wanted
+    assert {key: values[key] for key in wanted} == wanted
     for unit in units(examples, "opendify-like@*.service"):
         shown = examples.out(f"systemctl show -p CPUQuotaPerSecUSec -p MemoryMax {unit}")
         assert set(shown.splitlines()) == {"CPUQuotaPerSecUSec=2s", f"MemoryMax={1024**3}"}
@@ -302,10 +302,10 @@ def events(answer: requests.Response) -> list[tuple[str, float]]:
 def test_opendify_streams_as_it_answers(examples: LabHost) -> None:
     answer = chat(examples, "stream", stream=True)
     assert answer.headers["Content-Type"].startswith("text/event-stream")
-    found = events(answer)
-    assert [text for text, _ in found][-1] == "[DONE]"
-    assert len(found) == 4
-    assert found[-1][1] - found[0][1] > 0.6
+    lines = events(answer)
+    assert [text for text, _ in lines][-1] == "[DONE]"
+    assert len(lines) == 4
+    assert lines[-1][1] - lines[0][1] > 0.6
 
 
 def test_opendifys_instances_share_their_conversations(examples: LabHost) -> None:
@@ -371,10 +371,10 @@ def test_agentchats_websocket_and_stream(examples: LabHost) -> None:
     with websocket(examples, "/api/v1/chat/ws", AGENTCHAT) as socket:
         assert socket.ask("hello") == "you said: hello"
         assert socket.ask("again") == "you said: again"
-    found = events(examples.get("/api/v1/chat/stream?text=one+two+three", AGENTCHAT, stream=True))
-    assert [text for text, _ in found] == ["one", "two", "three"]
+    lines = events(examples.get("/api/v1/chat/stream?text=one+two+three", AGENTCHAT, stream=True))
+    assert [text for text, _ in lines] == ["one", "two", "three"]
     # The last is sent a second after the first.
-    assert found[-1][1] - found[0][1] > 0.4
+    assert lines[-1][1] - lines[0][1] > 0.4
 
 
 def test_agentchats_front_end_is_built_and_cached(examples: LabHost) -> None:
@@ -388,10 +388,10 @@ def test_agentchats_front_end_is_built_and_cached(examples: LabHost) -> None:
     small = examples.get(script, AGENTCHAT, headers={"Accept-Encoding": "gzip"})
     assert small.headers["Content-Encoding"] == "gzip"
     assert "AgentChat" in small.text
-    found = examples.out(
+    leftovers = examples.out(
         "find /srv/agentchat-like/frontend /srv/agentchat-like/releases -name vite"
     )
-    assert found == "", "what only the build needs is gone after it"
+    assert leftovers == "", "what only the build needs is gone after it"
 
 
 def test_agentchats_paths_go_where_they_belong(examples: LabHost) -> None:
@@ -409,9 +409,9 @@ def test_agentchats_paths_go_where_they_belong(examples: LabHost) -> None:
 def test_agentchats_security_headers_are_everywhere(examples: LabHost) -> None:
     script = re.findall(r'src="(/assets/[^"]+)"', examples.get("/", AGENTCHAT).text)[0]
     for path in ("/", script, "/api/v1/tools", "/api/v1/nothing", "/assets/none.js", "/.git/x"):
-        status, found, _ = status_and_headers(examples, "GET", path, {"Host": AGENTCHAT})
-        assert lacking(found, STRICT) == [], (path, status)
-        assert dict(found)["Server"] == "nginx"
+        status, headers, _ = status_and_headers(examples, "GET", path, {"Host": AGENTCHAT})
+        assert lacking(headers, STRICT) == [], (path, status)
+        assert dict(headers)["Server"] == "nginx"
 
 
 def test_agentchat_takes_bodies_of_100_megabytes(examples: LabHost) -> None:
@@ -471,8 +471,8 @@ def test_legacypis_static_files_come_from_nginx(examples: LabHost) -> None:
 
 def test_legacypis_administration_is_for_those_inside(examples: LabHost) -> None:
     for path in ("/admin/", "/admin/login/"):
-        status, found, _ = status_and_headers(examples, "GET", path, {"Host": LEGACYPI})
-        assert (status, lacking(found, STRICT)) == (403, [])
+        status, headers, _ = status_and_headers(examples, "GET", path, {"Host": LEGACYPI})
+        assert (status, lacking(headers, STRICT)) == (403, [])
     assert "csrfmiddlewaretoken" in inside(examples, "/admin/login/", LEGACYPI)
 
 
@@ -561,12 +561,12 @@ def test_ragagents_index_has_one_writer(examples: LabHost) -> None:
     with ThreadPoolExecutor(8) as pool:
         names = set(pool.map(lambda number: add(examples, f"{word} {number}"), range(8)))
     for _ in range(10):
-        found = search(examples, word)
-        if set(found["documents"]) == names:
+        answer = search(examples, word)
+        if set(answer["documents"]) == names:
             break
         time.sleep(1)
-    assert set(found["documents"]) == names
-    assert str(found["writer"]) == examples.out(f"systemctl show -P MainPID {unit}")
+    assert set(answer["documents"]) == names
+    assert str(answer["writer"]) == examples.out(f"systemctl show -P MainPID {unit}")
     second = "cd /srv/ragagent-like/current/app && runuser -u ragagent-like -- python3 indexer.py"
     done = examples.shell.run(second)
     assert (done.rc, "another writer" in done.stderr) == (1, True)

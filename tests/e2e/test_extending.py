@@ -33,8 +33,8 @@ def blocks() -> list[str]:
 
 def named() -> dict[str, str]:
     """Path -> content of the files that the page shows."""
-    found = (re.match(r"# (\S+\.py)\n", block) for block in blocks())
-    return {match[1]: match.string for match in found if match}
+    matches = (re.match(r"# (\S+\.py)\n", block) for block in blocks())
+    return {match[1]: match.string for match in matches if match}
 
 
 @pytest.fixture(scope="module")
@@ -90,11 +90,11 @@ def test_it_is_installed_opened_judged_rotated_checked_and_shown(
     assert f'dport {PORT} accept comment "heartbeat"' in bookworm.out(RULES)
     assert "/var/log/heartbeat/*.log" in bookworm.out("cat /etc/logrotate.d/heartbeat")
     checks = json.loads(path.read_text())["hosts"][bookworm.name]["checks"]
-    found = {item["name"]: item["detail"] for item in checks}
-    assert found["heartbeat"].startswith("tells ")
-    assert str(PORT) in found["listening sockets"]
-    assert str(PORT) in found["firewall: from outside (IPv4)"]
-    assert re.search(r"heartbeat \S+ of 1.5", found["own units: sandbox"])
+    details = {item["name"]: item["detail"] for item in checks}
+    assert details["heartbeat"].startswith("tells ")
+    assert str(PORT) in details["listening sockets"]
+    assert str(PORT) in details["firewall: from outside (IPv4)"]
+    assert re.search(r"heartbeat \S+ of 1.5", details["own units: sandbox"])
 
     status = good(run(project, bookworm, playbook="playbooks/status.py"))
     assert re.search(r"heartbeat at \d+", status.stderr)

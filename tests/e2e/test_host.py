@@ -38,23 +38,23 @@ time.sleep(300)
 """
 CONNECT = """
 import json, socket, sys
-found = {}
+answers = {}
 for address, ports in json.loads(sys.argv[1]).items():
     for port in ports:
         try:
             socket.create_connection((address, port), timeout=1.5).close()
-            found[f"{address} {port}"] = True
+            answers[f"{address} {port}"] = True
         except OSError:
-            found[f"{address} {port}"] = False
-print(json.dumps(found))
+            answers[f"{address} {port}"] = False
+print(json.dumps(answers))
 """
 
 
 def test_sshd_is_hardened(converged: LabHost) -> None:
-    found = dict(line.split(" ", 1) for line in converged.out("sshd -T").splitlines())
-    assert {key: found[key] for key in SSHD} == SSHD
+    values = dict(line.split(" ", 1) for line in converged.out("sshd -T").splitlines())
+    assert {key: values[key] for key in SSHD} == SSHD
     for weak in ("sha1", "cbc", "arcfour", "hmac-md5", "umac-64@"):
-        lists = " ".join(found[key] for key in ("kexalgorithms", "ciphers", "macs"))
+        lists = " ".join(values[key] for key in ("kexalgorithms", "ciphers", "macs"))
         assert weak not in lists
 
 
@@ -79,8 +79,8 @@ def test_sudo_is_for_administrators_only(converged: LabHost, tmp_path: Path) -> 
     key = tmp_path / "id.pub"
     key.write_text(KEY.with_suffix(".pub").read_text())
     admins = {"ann": {"keys": [str(key)]}, "bob": {"keys": [str(key)]}}
-    found = entries(UsersSettings.model_validate({"admins": admins}), [])
-    [sudoers] = [item for item in found if isinstance(item, File) and item.path == SUDOERS]
+    files = entries(UsersSettings.model_validate({"admins": admins}), [])
+    [sudoers] = [item for item in files if isinstance(item, File) and item.path == SUDOERS]
     unpack(converged, "/root", {"sudoers-test": sudoers.data.decode()})
     converged.out("visudo -cqf /root/sudoers-test && rm /root/sudoers-test")
 
@@ -105,12 +105,12 @@ def test_another_host_reaches_declared_ports_only(converged: LabHost, peer: str)
         targets = {converged.address: [22, 80, 9999, 8090]}
         targets |= {family6: [22, 80, 9998, 8090]} if family6 else {}
         ask = f"python3 -c '{CONNECT}' '{json.dumps(targets)}'"
-        found = json.loads(lab("ssh", peer, ask))
+        answers = json.loads(lab("ssh", peer, ask))
         listening = converged.out("ss -ltnH")
     finally:
         converged.out("systemctl stop listen-test.service")
     assert ":9999" in listening and ":9998" in listening
-    assert found == {
+    assert answers == {
         f"{address} {port}": port in (22, 80)
         for address, ports in targets.items()
         for port in ports

@@ -87,14 +87,14 @@ def load(host: LabHost) -> Iterator[Load]:
         stdout=subprocess.PIPE,
         text=True,
     )
-    found = Load()
+    measured = Load()
     try:
         time.sleep(1)
-        yield found
+        yield measured
     finally:
         out, _ = clients.communicate(timeout=60)
     result = json.loads(out)
-    found.failures, found.requests = result["failures"], len(result["samples"])
+    measured.failures, measured.requests = result["failures"], len(result["samples"])
 
 
 def test_requests_are_spread_over_instances_with_limits_of_their_own(
@@ -194,9 +194,9 @@ def test_development_loads_changed_code(bookworm: LabHost, source: Path) -> None
     assert bookworm.live("hello") != live
     bookworm.out('sed -i \'s/"alone"/"changed"/\' /srv/hello/current/app/hello.py')
     deadline = time.monotonic() + 20
-    while (found := set(spread(bookworm, 1))) == {"alone"} and time.monotonic() < deadline:
+    while (answers := set(spread(bookworm, 1))) == {"alone"} and time.monotonic() < deadline:
         time.sleep(0.5)
-    assert found == {"changed"}
+    assert answers == {"changed"}
     good(pyinfra(bookworm.name, data=data, playbook=play))
     assert bookworm.live("hello") == live, "the release that was there already"
     assert set(spread(bookworm)) == {"1", "2", "3"}

@@ -129,7 +129,7 @@ def test_a_slow_application_fails(
     shutil.copytree(ROOT / "examples" / APP, source)
     code = (source / "app.py").read_text()
     slow = code.replace(
-        "    index = read()\n    found", "    time.sleep(3)\n    index = read()\n    found"
+        "    index = read()\n    hits", "    time.sleep(3)\n    index = read()\n    hits"
     )
     assert slow != code
     (source / "app.py").write_text(slow)

@@ -130,8 +130,8 @@ class Site:
 
     def answers(self) -> bool:
         """Whether the application answered when it was last asked."""
-        [found] = self.ask(f"query?query={quote(HELLO)}")["result"]
-        return bool(found["value"][1] == "1")
+        [sample] = self.ask(f"query?query={quote(HELLO)}")["result"]
+        return bool(sample["value"][1] == "1")
 
 
 @pytest.fixture(scope="module")
@@ -213,9 +213,9 @@ def test_the_address_of_a_receiver_is_in_no_output_and_no_readable_file(site: Si
     places = "/etc /run/credentials /var/lib /proc/[0-9]*/cmdline"
     search = f"cd / && runuser -u {{}} -- grep -rls {SECRET} {places}"
     for user in ("nobody", "prometheus"):
-        found = site.monitor.shell.run(search.format(user)).stdout.split()
+        files = site.monitor.shell.run(search.format(user)).stdout.split()
         # The search itself.
-        assert [path for path in found if not path.endswith("/cmdline")] == []
+        assert [path for path in files if not path.endswith("/cmdline")] == []
     assert site.monitor.out(f"grep -rls {SECRET} /etc/groundcrew").endswith("/alertmanager.yml")
     shown = site.monitor.out("systemctl show prometheus-alertmanager prometheus")
     assert SECRET not in shown
@@ -288,7 +288,7 @@ def test_a_test_alert_arrives(site: Site) -> None:
     nobody = {"monitoring.receivers": {"test": None}}
     broken = site.run(playbook="playbooks/alert_test.py", **nobody)
     assert broken.status != 0
-    assert "nobody to tell" in broken.stderr
+    assert "alerts have no receiver" in broken.stderr
 
 
 def test_an_application_that_stops_is_told_and_so_is_its_return(site: Site) -> None:
@@ -360,9 +360,9 @@ def test_errors_and_slow_answers_are_told_and_so_is_their_end(site: Site) -> Non
 
 def counted(site: Site) -> dict[str, float]:
     """Class of status -> requests that were counted."""
-    found = site.ask("query?query=groundcrew_requests_total")["result"]
-    assert {item["metric"]["app"] for item in found} == {"hello"}
-    return {item["metric"]["class"]: float(item["value"][1]) for item in found}
+    samples = site.ask("query?query=groundcrew_requests_total")["result"]
+    assert {item["metric"]["app"] for item in samples} == {"hello"}
+    return {item["metric"]["class"]: float(item["value"][1]) for item in samples}
 
 
 def test_a_client_makes_no_labels_and_no_count_is_lost_with_a_rotation(site: Site) -> None:
@@ -421,7 +421,7 @@ def test_servers_in_trouble_are_told_and_so_is_its_end(site: Site) -> None:
 
 
 def test_the_logins_of_monitoring_read_figures_and_nothing_else(site: Site) -> None:
-    found = {}
+    passwords = {}
     for name, host, file in (
         ("postgresql", site.web, "postgresql/metrics.env"),
         ("redis", site.web, "redis/queue.metrics"),
@@ -429,22 +429,22 @@ def test_the_logins_of_monitoring_read_figures_and_nothing_else(site: Site) -> N
     ):
         path = f"/etc/groundcrew/{file}"
         assert host.out(f"stat -c '%a %U' {path}") == "600 root"
-        [found[name]] = re.findall(r"[A-Za-z0-9]{40}", host.out(f"cat {path}"))
+        [passwords[name]] = re.findall(r"[A-Za-z0-9]{40}", host.out(f"cat {path}"))
         arguments = inside(host, "cat /proc/[0-9]*/cmdline 2>/dev/null || true")
-        assert found[name] not in arguments
+        assert passwords[name] not in arguments
     grants = site.monitor.out(
         "mariadb -BNe \"SHOW GRANTS FOR 'groundcrew_metrics_a'@'localhost'\" | cut -d' ' -f2-4"
     )
     assert grants == "USAGE ON *.*"
     read = (
-        f"cd /; PGPASSWORD={found['postgresql']} "
+        f"cd /; PGPASSWORD={passwords['postgresql']} "
         "psql -h /run/postgresql -U groundcrew_metrics_a postgres -c"
     )
     assert site.web.shell.run(f"{read} 'SELECT 1'").rc == 0
     for statement in ("SELECT * FROM pg_authid", "CREATE TABLE t (a int)"):
         assert "permission denied" in site.web.shell.run(f"{read} '{statement}'").stderr
     asked = (
-        f"REDISCLI_AUTH={found['redis']} redis-cli --no-auth-warning "
+        f"REDISCLI_AUTH={passwords['redis']} redis-cli --no-auth-warning "
         "--user groundcrew_metrics_a -p 6380"
     )
     assert "used_memory" in site.web.out(f"{asked} INFO memory")
@@ -517,9 +517,9 @@ def test_verify_is_red_while_something_is_not_measured(site: Site) -> None:
 
 
 def test_every_alert_fires_when_it_should(site: Site) -> None:
-    found = rules()
-    assert {rule.name for rule in found} == {case.split()[0] for case in CASES}
-    text = builders.rules([Neighbour("web", "192.0.2.1", measured=lambda: Measured((), found))])
+    all_rules = rules()
+    assert {rule.name for rule in all_rules} == {case.split()[0] for case in CASES}
+    text = builders.rules([Neighbour("web", "192.0.2.1", measured=lambda: Measured((), all_rules))])
     inside(site.monitor, "cat > /root/rules.yml", text)
     inside(site.monitor, "cat > /root/test.yml", yaml.safe_dump(promtool("rules.yml")))
     inside(

@@ -170,8 +170,8 @@ def ask(host: LabHost, path: str = "/notes", data: str | None = None) -> dict[st
         else requests.post(url, data=data, headers=headers, timeout=10)
     )
     assert answer.status_code == 200, (host.name, path, answer.status_code, answer.text[:200])
-    found: dict[str, Any] = answer.json()
-    return found
+    body: dict[str, Any] = answer.json()
+    return body
 
 
 @dataclass

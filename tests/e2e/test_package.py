@@ -76,8 +76,8 @@ def test_a_project_of_ones_own_deploys(installed: Installed, bookworm: LabHost) 
     host, groundcrew = bookworm, installed.bin / "groundcrew"
     told = run(groundcrew, "init", installed.project)
     assert "README.md" in told
-    found = json.loads((installed.project / "app.schema.json").read_text())
-    assert found["required"] == ["source"]
+    schema = json.loads((installed.project / "app.schema.json").read_text())
+    assert schema["required"] == ["source"]
     # What is there stays as it is.
     (installed.project / "README.md").write_text("mine")
     assert "0 new files" in run(groundcrew, "init", installed.project)

@@ -58,10 +58,10 @@ def test_flask_with_migrations(real: LabHost) -> None:
     made = requests.post(url, json=project, headers=headers, timeout=10)
     assert made.status_code == 201, made.text
     for _ in range(6):
-        found = requests.get(
+        answer = requests.get(
             f"{url}/{name}", auth=(name, "sea-and-sun-9"), headers=headers, timeout=10
         )
-        assert found.json()["name"] == "Holidays"
+        assert answer.json()["name"] == "Holidays"
     # The hook migrated, before there were workers that would all have done it.
     database = "/srv/ihatemoney/shared/data/ihatemoney.db"
     made_by = real.out(f"stat -c %W {database}")

@@ -36,8 +36,8 @@ def leftovers(host: LabHost, folder: Path) -> dict[str, str]:
     run = pyinfra(host.name, playbook="playbooks/verify.py", data={"verify.json": str(path)})
     assert run.status == 0, run.stderr
     checks = json.loads(path.read_text())["hosts"][host.name]["checks"]
-    found: dict[str, str] = next(item for item in checks if item["name"] == "leftovers")
-    return found
+    check: dict[str, str] = next(item for item in checks if item["name"] == "leftovers")
+    return check
 
 
 @pytest.fixture

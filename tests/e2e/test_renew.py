@@ -98,9 +98,9 @@ def test_a_new_process_that_does_not_start_leaves_the_old_one(bookworm: LabHost)
         assert "the old one goes on serving" in run.stderr
         assert main_process(bookworm, name) == before
         assert inside(bookworm, f"ls /run/systemd/system | grep {STANDIN} || true") == ""
-        found = verify(bookworm)
-        assert found.status == 1
-        assert "the old one goes on" in " ".join(found.stderr.split())
+        verification = verify(bookworm)
+        assert verification.status == 1
+        assert "the old one goes on" in " ".join(verification.stderr.split())
     finally:
         inside(bookworm, "mv /root/env /srv/hello/current/env")
     # The others were renewed the first time.

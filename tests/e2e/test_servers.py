@@ -135,9 +135,9 @@ def test_a_kind_of_server(served: tuple[LabHost, Kind]) -> None:
     assert host.get("/health", kind.domain).status_code == 200
     unit = f"{app}@{host.live(app)}.service"
     assert kind.logged in host.out(f"journalctl --no-pager --output=cat --unit={unit}")
-    found = processes(host, unit)
-    assert len(found) == kind.processes
-    assert sum(threads >= kind.threads for threads in found) >= kind.processes - 1
+    numbers = processes(host, unit)
+    assert len(numbers) == kind.processes
+    assert sum(threads >= kind.threads for threads in numbers) >= kind.processes - 1
     verdict = host.out(f"systemd-analyze security --no-pager {unit} | tail -n 1")
     assert float(verdict.split(":")[1].split()[0]) <= 1.0, verdict
     assert good(pyinfra(host.name, data=kind.data)).changed == []

@@ -101,8 +101,8 @@ class Project:
     def says(self, name: str) -> dict[str, Any]:
         answer = self.host.get("/", f"{name}.test")
         assert answer.status_code == 200
-        found: dict[str, Any] = answer.json()
-        return found
+        body: dict[str, Any] = answer.json()
+        return body
 
 
 @pytest.fixture(scope="module")
@@ -296,8 +296,8 @@ def test_what_shared_directories_begin_with(project: Project) -> None:
     run = project.deploy("seeded")
     assert run.status == 0, run.stderr
     assert project.says("seeded")["source"] == "seeded"
-    found = host.out("cd /srv/seeded/shared; grep -r . data pages uploads | sort")
-    assert found.splitlines() == [
+    listing = host.out("cd /srv/seeded/shared; grep -r . data pages uploads | sort")
+    assert listing.splitlines() == [
         "data/sub/index:first",
         "data/sub/more:more",
         "pages/page:hello",

@@ -58,13 +58,13 @@ def test_every_release_keeps_what_it_is_made_of(converged: LabHost, tmp_path: Pa
     for name, document in documents.items():
         live = converged.live(name)
         assert document["metadata"]["component"]["version"] == live
-        found = packages(document)
+        by_url = packages(document)
         freeze = f"/opt/groundcrew/uv-*/bin/uv pip freeze --python /srv/{name}/releases/{live}/venv"
         installed = dict(line.split("==") for line in converged.out(freeze).splitlines())
-        assert {key: item["version"] for key, item in found.items()} == installed
+        assert {key: item["version"] for key, item in by_url.items()} == installed
         # What is locked has the hashes of its files, and every package says its licence.
-        assert all(item["externalReferences"][0]["hashes"] for item in found.values())
-        assert all(item["licenses"] for item in found.values())
+        assert all(item["externalReferences"][0]["hashes"] for item in by_url.values())
+        assert all(item["licenses"] for item in by_url.values())
         path = f"/srv/{name}/releases/{live}/sbom.cdx.json"
         assert converged.out(f"stat -c '%U %G %a' {path}") == "root root 644"
     gate.record("CycloneDX schema, bills of materials", converged.suite, "valid", "valid")
@@ -130,9 +130,9 @@ def test_an_audit_is_clean_vulnerable_or_not_checked(tmp_path: Path) -> None:
     assert status == 1
     assert re.search(rf"fastapi +{re.escape(version[1])} +CVE-python +99\.0", text)
     assert re.search(rf"vite +{re.escape(vite)} +CVE-npm", text)
-    found = json.loads(result.read_text())["audited"]
-    assert [item["name"] for item in found["agentchat-like"]["findings"]] == ["fastapi", "vite"]
-    assert found["hello"]["result"] == "clean"
+    audited = json.loads(result.read_text())["audited"]
+    assert [item["name"] for item in audited["agentchat-like"]["findings"]] == ["fastapi", "vite"]
+    assert audited["hello"]["result"] == "clean"
 
 
 def test_groundcrew_s_own_packages_are_audited(tmp_path: Path) -> None:
@@ -145,10 +145,10 @@ def test_groundcrew_s_own_packages_are_audited(tmp_path: Path) -> None:
         status, text = audit(address, "--own", "--json", str(result))
     assert status == 1, text
     assert re.search(rf"paramiko +{re.escape(version[1])} +CVE-own +99\.0", text)
-    found = json.loads(result.read_text())["audited"]
-    assert found["requirements/dev.lock"]["result"] == "vulnerable"
-    assert found["roles/python/uv.lock"]["result"] == "clean"
-    assert found["roles/gunicorn/requirements/wsgi.lock"]["result"] == "clean"
+    audited = json.loads(result.read_text())["audited"]
+    assert audited["requirements/dev.lock"]["result"] == "vulnerable"
+    assert audited["roles/python/uv.lock"]["result"] == "clean"
+    assert audited["roles/gunicorn/requirements/wsgi.lock"]["result"] == "clean"
 
 
 @pytest.mark.parametrize("what", ["apps/hello.yml", "apps/agentchat-like.yml"])
@@ -213,9 +213,9 @@ def test_pending_security_updates_of_debian_are_told(bookworm: LabHost, tmp_path
                 rf"^  {name} +{re.escape(OLD)} +{re.escape(new)} +yes +bookworm-security/main",
                 text, re.M,
             )  # fmt: skip
-            found = json.loads(result.read_text())["audited"][label]
-            assert f"deb:{name}@{OLD}" in found["packages"]
-            assert [item["name"] for item in found["updates"] if item["security"]] == [name]
+            audited = json.loads(result.read_text())["audited"][label]
+            assert f"deb:{name}@{OLD}" in audited["packages"]
+            assert [item["name"] for item in audited["updates"] if item["security"]] == [name]
             # It is no matter of one application.
             assert "Debian" not in audit(address, *hosts, "--app", "hello")[1]
 

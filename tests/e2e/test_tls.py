@@ -63,8 +63,8 @@ class Site:
 
     def header(self, name: str, *options: str, url: str | None = None) -> str | None:
         head = self.curl("-o", "/dev/null", "-D", "-", *options, url=url).stdout
-        found = re.search(rf"^{name}: (.*?)\r?$", head, re.IGNORECASE | re.MULTILINE)
-        return found[1] if found else None
+        match = re.search(rf"^{name}: (.*?)\r?$", head, re.IGNORECASE | re.MULTILINE)
+        return match[1] if match else None
 
     def status(self, *options: str, url: str | None = None) -> str:
         return self.curl("-o", "/dev/null", "-w", "%{http_code}", *options, url=url).stdout

@@ -102,8 +102,8 @@ def test_gunicorn_runs_with_these_values(tuned: LabHost) -> None:
     gunicorn = f"../venv/bin/gunicorn --print-config --config {folder}/gunicorn.conf.py hello:app"
     # It refuses a configuration that it does not understand, and loads the application.
     text = tuned.out(f"sh -c 'cd {folder}/app && runuser -u hello -- {gunicorn}'")
-    found = dict(line.split(" = ", 1) for line in text.splitlines() if " = " in line)
-    effective = {key.strip(): value for key, value in found.items()}
+    lines = dict(line.split(" = ", 1) for line in text.splitlines() if " = " in line)
+    effective = {key.strip(): value for key, value in lines.items()}
     told = {**SERVER, "access_log": "-"}
     wanted = {NAMES.get(key, key): str(value) for key, value in told.items()}
     assert {key: effective[key] for key in wanted} == wanted

@@ -83,9 +83,9 @@ def test_hosts_say_whether_their_clock_is_kept(converged: LabHost) -> None:
     reads = [Reads("groundcrew.roles.base.on_host", ("upkeep",))]
     program = remote.source("read_host", *modules(reads))
     command = f"python3 - {shlex.quote(json.dumps(requests(reads)))}"
-    found = json.loads(inside(converged, command, program))["upkeep"]
-    assert set(found["clock"]) == {"NTP", "NTPSynchronized"}
-    assert found["upgrade_timer"] == "enabled"
+    upkeep = json.loads(inside(converged, command, program))["upkeep"]
+    assert set(upkeep["clock"]) == {"NTP", "NTPSynchronized"}
+    assert upkeep["upgrade_timer"] == "enabled"
 
 
 class Texts(HTMLParser):
@@ -93,18 +93,18 @@ class Texts(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.texts: list[str] = []
 
     def handle_data(self, data: str) -> None:
-        self.found.append(data)
+        self.texts.append(data)
 
 
 def pinned(package: str) -> str:
     """A package with its hashes, from groundcrew's own lock."""
     lock = (ROOT / "requirements/dev.lock").read_text()
-    found = re.search(rf"^{package}==.*?(?=^\S)", lock, re.MULTILINE | re.DOTALL)
-    assert found
-    return found[0]
+    match = re.search(rf"^{package}==.*?(?=^\S)", lock, re.MULTILINE | re.DOTALL)
+    assert match
+    return match[0]
 
 
 def test_a_run_and_a_failed_run_write_their_reports(
@@ -125,7 +125,7 @@ def test_a_run_and_a_failed_run_write_their_reports(
         page = Texts()
         page.feed((tmp_path / "run.html").read_text())
         junit = ElementTree.parse(tmp_path / "run.xml").getroot()
-        return run, report, " ".join(" ".join(page.found).split()), junit
+        return run, report, " ".join(" ".join(page.texts).split()), junit
 
     before = bookworm.live("hello")
     version(source, "<b>reported</b>")

@@ -42,13 +42,13 @@ def status_and_headers(
     return answer.status, answer.getheaders(), body
 
 
-def lacking(found: list[tuple[str, str]], wanted: Mapping[str, str] | None = None) -> list[str]:
+def lacking(headers: list[tuple[str, str]], wanted: Mapping[str, str] | None = None) -> list[str]:
     """The security headers, those of the default set, that are not there once with their value."""
     wanted = wanted or site_headers(DEFAULTS).values
     return [
         name
         for name, value in wanted.items()
-        if [v for n, v in found if n.lower() == name.lower()] != [value]
+        if [v for n, v in headers if n.lower() == name.lower()] != [value]
     ]
 
 
@@ -68,10 +68,10 @@ def asked() -> Iterator[tuple[str, str, dict[str, str], int]]:
 
 def test_security_headers_are_on_every_status(converged: LabHost) -> None:
     for method, path, headers, status in asked():
-        got, found, body = status_and_headers(converged, method, path, headers)
+        got, answered, body = status_and_headers(converged, method, path, headers)
         assert got == status, path
-        assert lacking(found) == [], (method, path, status)
-        assert dict(found)["Server"] == "nginx"
+        assert lacking(answered) == [], (method, path, status)
+        assert dict(answered)["Server"] == "nginx"
         assert not re.search(rb"nginx/\d", body)
 
 
@@ -79,11 +79,11 @@ def test_security_headers_are_there_while_the_application_is_not(bookworm: LabHo
     unit = f"hello@{bookworm.live('hello')}.service"
     bookworm.out(f"systemctl stop {unit}")
     try:
-        got, found, _ = status_and_headers(bookworm, "GET", "/", {"Host": "hello.test"})
+        got, answered, _ = status_and_headers(bookworm, "GET", "/", {"Host": "hello.test"})
     finally:
         bookworm.out(f"systemctl start {unit}")
     assert got == 502
-    assert lacking(found) == []
+    assert lacking(answered) == []
     assert bookworm.get("/", "hello.test").status_code == 200
 
 

@@ -18,12 +18,12 @@ class WebSocket:
         self.connection = connection
 
     def read(self, count: int) -> bytes:
-        found = b""
-        while len(found) < count:
-            part = self.connection.recv(count - len(found))
+        content = b""
+        while len(content) < count:
+            part = self.connection.recv(count - len(content))
             assert part, "the server closed the connection"
-            found += part
-        return found
+            content += part
+        return content
 
     def ask(self, text: str) -> str:
         """Sends a message; the text of the answer."""

@@ -48,8 +48,8 @@ def certificate(
         .not_valid_after(NOW + timedelta(days=start + days))
     )
     if names:
-        found = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
-        built = built.add_extension(found, critical=False)
+        alternative = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
+        built = built.add_extension(alternative, critical=False)
     if subject != "site":
         built = built.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     signed = built.sign(issuer_key or key, hashes.SHA256())

@@ -75,5 +75,5 @@ class Project:
 
     def error(self) -> tuple[str, str, str]:
         """The only error."""
-        [found] = self.errors()
-        return found
+        [only] = self.errors()
+        return only

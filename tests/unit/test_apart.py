@@ -45,9 +45,9 @@ PLAN = SimpleNamespace(paths=AppPaths("shop"))
 
 @pytest.fixture
 def host() -> Iterator[Any]:
-    found = FakeHost()
-    with ctx_host.use(found):
-        yield found
+    fake = FakeHost()
+    with ctx_host.use(fake):
+        yield fake
 
 
 def test_an_operation_says_whose_it_is_until_it_has_ended(host: Any) -> None:

@@ -49,14 +49,14 @@ def mode(path: Path) -> str:
 
 def tree(root: Path) -> dict[str, tuple[str, str]]:
     """Everything below a directory: mode, and content or target."""
-    found = {}
+    files = {}
     for path in sorted(root.rglob("*")):
         if path.is_symlink():
             content = str(path.readlink())
         else:
             content = path.read_text() if path.is_file() else ""
-        found[str(path.relative_to(root))] = (mode(path), content)
-    return found
+        files[str(path.relative_to(root))] = (mode(path), content)
+    return files
 
 
 def test_creates_what_is_listed_parents_first(tmp_path: Path) -> None:

@@ -38,8 +38,8 @@ def settings(**sources: Any) -> BaseSettings:
 
 
 def test_a_source_has_a_key_of_its_own_and_provides_what_is_named(key: Path) -> None:
-    found = apt_files.entries(settings(demo=source(key), old=None).apt_sources)
-    files = {entry.path: str(entry.content) for entry in found if isinstance(entry, File)}
+    entries = apt_files.entries(settings(demo=source(key), old=None).apt_sources)
+    files = {entry.path: str(entry.content) for entry in entries if isinstance(entry, File)}
     assert files["/etc/apt/sources.list.d/groundcrew-demo.sources"].splitlines()[1:] == [
         "Types: deb",
         "URIs: https://repo.example.org/apt/debian",
@@ -57,8 +57,8 @@ def test_a_flat_repository_and_a_key_that_is_not_armored(tmp_path: Path) -> None
     key = tmp_path / "key.gpg"
     key.write_bytes(b"\x99\x01\x0d\x04")
     flat = source(key, suite="./", components=[])
-    found = apt_files.entries(settings(flat=flat).apt_sources)
-    files = {entry.path: entry.content for entry in found if isinstance(entry, File)}
+    entries = apt_files.entries(settings(flat=flat).apt_sources)
+    files = {entry.path: entry.content for entry in entries if isinstance(entry, File)}
     assert files["/etc/apt/keyrings/groundcrew-flat.gpg"] == key.read_bytes()
     assert "Components" not in str(files["/etc/apt/sources.list.d/groundcrew-flat.sources"])
 
@@ -67,13 +67,13 @@ def test_a_relative_path_is_the_project_s(
     key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(apt_sources, "PROJECT", tmp_path)
-    found = apt_files.entries(settings(demo=source(Path(key.name))).apt_sources)
-    assert key.read_bytes() in [entry.content for entry in found if isinstance(entry, File)]
+    entries = apt_files.entries(settings(demo=source(Path(key.name))).apt_sources)
+    assert key.read_bytes() in [entry.content for entry in entries if isinstance(entry, File)]
 
 
 def test_sources_that_are_no_longer_set_go(key: Path) -> None:
-    found = apt_files.leftovers(settings(demo=source(key), old=None).apt_sources)
-    purged = {item.directory: item.keep for item in found if isinstance(item, Purge)}
+    entries = apt_files.leftovers(settings(demo=source(key), old=None).apt_sources)
+    purged = {item.directory: item.keep for item in entries if isinstance(item, Purge)}
     assert purged["/etc/apt/sources.list.d"] == ("groundcrew-demo.sources",)
     assert apt_files.entries({}) == []
 

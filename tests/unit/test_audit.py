@@ -61,19 +61,19 @@ def test_bills_of_materials_name_packages_of_both_indexes() -> None:
 
 def test_groundcrew_s_own_locks_are_audited() -> None:
     root = Path(__file__).resolve().parents[2]
-    found = {path.relative_to(root).as_posix(): path for path in audit.own_locks(root)}
+    locks = {path.relative_to(root).as_posix(): path for path in audit.own_locks(root)}
     assert {
         "requirements/dev.lock",
         "groundcrew/audit/requirements/audit.lock",
         "roles/python/uv.lock",
         "roles/gunicorn/requirements/wsgi.lock",
-    } <= set(found)
-    for label, path in found.items():
+    } <= set(locks)
+    for label, path in locks.items():
         subject = audit.from_lock(path, root)
         assert subject.label == label
         assert subject.packages
         assert subject.unknown == []
-    names = {item.name for item in audit.from_lock(found["requirements/dev.lock"]).packages}
+    names = {item.name for item in audit.from_lock(locks["requirements/dev.lock"]).packages}
     assert {"pyinfra", "paramiko", "pydantic"} <= names
 
 
@@ -132,9 +132,9 @@ def test_the_report_names_everything() -> None:
         "  from no index, left out: thing",
         "vulnerable",
     ]
-    found = document(results)["audited"]["shop"]
-    assert found["packages"] == ["pypi:flask@3.1.0"]
-    assert found["findings"][0]["known_as"] == list(KNOWN.names)
+    audited = document(results)["audited"]["shop"]
+    assert audited["packages"] == ["pypi:flask@3.1.0"]
+    assert audited["findings"][0]["known_as"] == list(KNOWN.names)
 
 
 def test_wrong_usage_is_neither_clean_nor_vulnerable(

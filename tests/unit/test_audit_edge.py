@@ -18,9 +18,9 @@ SSLYZE = """
 
 
 def test_there_are_cases_enough_and_each_fills_in_its_marker() -> None:
-    found = cases()
-    assert len(found) >= 200
-    filled = [case.filled("shop.test", "c1.") for case in found]
+    all_cases = cases()
+    assert len(all_cases) >= 200
+    filled = [case.filled("shop.test", "c1.") for case in all_cases]
     assert sum(b"c1." in sent for sent in filled) > 0.9 * len(filled)
     assert not [sent for sent in filled if b"{id}" in sent or b"{site}" in sent]
 
@@ -67,6 +67,6 @@ def test_testssl_must_have_come_to_its_end() -> None:
         {"id": "engine_problem", "severity": "WARN", "finding": "no engine"},
         {"id": "DNS_CAArecord", "severity": "LOW", "finding": "--"},
     ]
-    grade, score, found = tls.testssl(json.dumps(results))
+    grade, score, findings = tls.testssl(json.dumps(results))
     assert (grade, score) == ("A+", "96")
-    assert found == ["cert_revocation: none", "not checked: engine_problem: no engine"]
+    assert findings == ["cert_revocation: none", "not checked: engine_problem: no engine"]

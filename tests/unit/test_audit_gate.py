@@ -49,9 +49,9 @@ def test_points_of_lynis(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(gate.NotCheckedError):
         lynis.items(LOG)
     monkeypatch.setattr(lynis, "LEAST", 7)
-    found = lynis.items(LOG)
-    assert lynis.index(found) == 42
-    assert lynis.lost(found) == ["AUTH-1", "SSH-7408:MaxSessions"]
+    items = lynis.items(LOG)
+    assert lynis.index(items) == 42
+    assert lynis.lost(items) == ["AUTH-1", "SSH-7408:MaxSessions"]
     waiver = gate.Waiver("lynis", "SSH-7408:*", "it is meant to be")
-    assert lynis.index(found, [waiver]) == 42
-    assert lynis.index(found, [replace(waiver, applies=False)]) == 75
+    assert lynis.index(items, [waiver]) == 42
+    assert lynis.index(items, [replace(waiver, applies=False)]) == 75

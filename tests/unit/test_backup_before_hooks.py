@@ -62,11 +62,11 @@ class FakeHost:
 @pytest.fixture
 def hosts(monkeypatch: pytest.MonkeyPatch) -> dict[str, FakeHost]:
     asked: list[str] = []
-    found = {name: FakeHost(name, asked, '{"moments": [7.5]}') for name in ("web1", "db1")}
-    current = cast(Any, found["web1"])
-    current.state = SimpleNamespace(inventory=SimpleNamespace(get_host=found.__getitem__))
+    by_name = {name: FakeHost(name, asked, '{"moments": [7.5]}') for name in ("web1", "db1")}
+    current = cast(Any, by_name["web1"])
+    current.state = SimpleNamespace(inventory=SimpleNamespace(get_host=by_name.__getitem__))
     monkeypatch.setattr(saving, "host", current)
-    return found
+    return by_name
 
 
 def release() -> ReleasePlan:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from groundcrew.facts.backups import BackupState, StoredSet
 from groundcrew.remote import backup_content, commands
 from groundcrew.remote.backup_run import made_here
 from groundcrew.roles.mariadb import on_host_content as of_mariadb
@@ -18,8 +19,8 @@ from groundcrew.roles.redis.on_host_backup import lasting
 FULL = {"owner": "shop", "tables": ["public.items", "public.orders"], "rows": True}
 
 
-def lacks(**found: Any) -> list[str]:
-    there = {"shop": {**FULL, **found}}
+def lacks(**changes: Any) -> list[str]:
+    there = {"shop": {**FULL, **changes}}
     return backup_content.lacks(there, {"shop": FULL}, {"shop": FULL})
 
 
@@ -60,8 +61,8 @@ def test_mariadbs_tables_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(of_mariadb, "client", client)
     names = ("shop", "blog", "locked", "gone")
-    found = of_mariadb.content_of({"accounts": [{"database": name} for name in names]})
-    assert found["databases"] == {
+    content = of_mariadb.content_of({"accounts": [{"database": name} for name in names]})
+    assert content["databases"] == {
         "shop": {"tables": ["a`b", "c"], "rows": True},
         "blog": {"tables": ["d"], "rows": False},
         # One that nobody can read keeps no other from being backed up.
@@ -79,15 +80,15 @@ def test_keys_that_do_not_expire_are_counted() -> None:
 
 
 def test_the_newest_backup_is_the_one_that_the_host_has_stored_last() -> None:
-    made = {"until": 5.5, "snapshot": "abcd", "content": {"system": "1"}}
-    state = {"sets": {"postgresql": {"disk": made}}}
+    made: StoredSet = {"until": 5.5, "snapshot": "abcd", "content": {"system": "1"}}
+    state: BackupState = {"sets": {"postgresql": {"disk": made}}}
     assert made_here("postgresql", "disk", 5.5, "abcdef", [state, state]) == made
     assert made_here("postgresql", "disk", 5.5, "ffff", [state, state]) is None
     assert made_here("postgresql", "disk", 4.5, "abcdef", [state, state]) is None
     # Nothing is known about what an earlier host has stored.
     assert made_here("postgresql", "other", 4.5, "ffff", [state, state]) == {}
     # It was stored, and the program was killed before it could note that.
-    begun = {**state, "begun": {"postgresql": {"disk": {"until": 6.5}}}}
+    begun: BackupState = {**state, "begun": {"postgresql": {"disk": {"until": 6.5}}}}
     assert made_here("postgresql", "disk", 6.5, "eeee", [state, begun]) == {"until": 6.5}
 
 

@@ -112,11 +112,11 @@ def test_the_reason_is_told_rather_than_what_comes_last() -> None:
 
 
 def project(tmp_path: Path, **mariadb: Any) -> Project:
-    found = Project(tmp_path)
-    found.app("shop", "needs: {database: mariadb}\n")
-    found.hosts = {"web1": (["web", "mariadb"], {})}
-    found.all = {"mariadb": mariadb}
-    return found
+    shop = Project(tmp_path)
+    shop.app("shop", "needs: {database: mariadb}\n")
+    shop.hosts = {"web1": (["web", "mariadb"], {})}
+    shop.all = {"mariadb": mariadb}
+    return shop
 
 
 def test_only_hosts_that_are_backed_up_log_their_changes(tmp_path: Path) -> None:
@@ -131,9 +131,9 @@ def test_only_hosts_that_are_backed_up_log_their_changes(tmp_path: Path) -> None
 
 
 def test_the_source_says_where_the_logs_are(tmp_path: Path) -> None:
-    found = project(tmp_path, parameters={"log_bin": "own.log", "sql_mode": "ANSI"})
-    found.all["backup"] = {"targets": {"one": {"type": "directory", "path": "/mnt"}}}
-    brought = found.settings().brought
+    loaded = project(tmp_path, parameters={"log_bin": "own.log", "sql_mode": "ANSI"})
+    loaded.all["backup"] = {"targets": {"one": {"type": "directory", "path": "/mnt"}}}
+    brought = loaded.settings().brought
     assert "mariadb-backup" in brought.packages
     [source] = brought.backups
     assert (source.title, source.apps) == ("mariadb", ("shop",))
@@ -150,10 +150,10 @@ def test_options_of_a_scratch_server_leave_out_what_is_null() -> None:
 
 @pytest.mark.parametrize("parameters", [{"log_bin": None}, {"skip_log_bin": "ON"}])
 def test_backups_without_binary_logs_are_refused(tmp_path: Path, parameters: Any) -> None:
-    found = project(tmp_path, parameters=parameters)
-    found.settings()
-    found.all["backup"] = {"targets": {"one": {"type": "directory", "path": "/mnt"}}}
-    _, key, message = found.error()
+    without_logs = project(tmp_path, parameters=parameters)
+    without_logs.settings()
+    without_logs.all["backup"] = {"targets": {"one": {"type": "directory", "path": "/mnt"}}}
+    _, key, message = without_logs.error()
     assert key == f"mariadb.parameters.{next(iter(parameters))}"
     assert "binary logs: leave it out" in message
 

@@ -173,8 +173,8 @@ def test_links_are_not_copied(tmp_path: Path) -> None:
     (source / "secret").symlink_to("/etc/passwd")
     (source / "folder").symlink_to("/etc")
     give_copy(str(source), str(tmp_path / "target"), (os.getuid(), os.getgid()))
-    found = sorted(str(path.relative_to(tmp_path)) for path in (tmp_path / "target").rglob("*"))
-    assert found == ["target/archive", "target/archive/segment"]
+    paths = sorted(str(path.relative_to(tmp_path)) for path in (tmp_path / "target").rglob("*"))
+    assert paths == ["target/archive", "target/archive/segment"]
     assert (tmp_path / "target/archive/segment").read_text() == "wal"
 
 

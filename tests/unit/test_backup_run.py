@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from groundcrew.facts.backups import StoredSet
 from groundcrew.remote import backup_drill, backup_plan, backup_run
 from groundcrew.remote.backup_files import FilesError, FileSet
 from groundcrew.remote.backup_run import Part
@@ -175,7 +176,8 @@ def test_a_drill_reads_the_list_again_if_a_backup_is_gone(monkeypatch: pytest.Mo
 
 def test_an_application_whose_files_are_too_large_keeps_no_other_from_a_drill() -> None:
     store = Store("disk", {"kind": "directory", "path": "/x", "timeout": 5}, "web1", "/k")
-    huge, small = ({"disk": {"until": 1, "bytes": size}} for size in (1 << 60, 10))
+    huge: dict[str, StoredSet] = {"disk": {"until": 1, "bytes": 1 << 60}}
+    small: dict[str, StoredSet] = {"disk": {"until": 1, "bytes": 10}}
     with backup_plan.noted() as state:
         state["sets"] = {"host": small, "app:shop": huge, "app:blog": small}
     backup_drill._enough_room(store)

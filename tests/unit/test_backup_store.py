@@ -163,9 +163,9 @@ def test_the_snapshot_for_a_moment() -> None:
 
 def test_snapshots_of_others_are_left_alone() -> None:
     item = {"id": "a", "time": "2026-11-29T04:11:17.316901543Z", "tags": ["set=app:x", "until=5.5"]}
-    found = backup_store.snapshot(item)
-    assert found
-    assert (found.set, found.until, round(found.at)) == ("app:x", 5.5, 1795925477)
+    read = backup_store.snapshot(item)
+    assert read
+    assert (read.set, read.until, round(read.at)) == ("app:x", 5.5, 1795925477)
     assert backup_store.snapshot({**item, "tags": None}) is None
 
 
@@ -217,9 +217,11 @@ def test_locks_of_programs_that_run_or_were_killed(monkeypatch: pytest.MonkeyPat
         return json.dumps(lock, indent=2)
 
     monkeypatch.setattr(Store, "told", told)
-    [found] = Store("disk", {"kind": "directory", "path": "/x", "timeout": 5}, "web1", "/k").locks()
-    assert (found.id, found.host) == ("aaaa", "web2")
-    assert found.text == "process 7 on web2 has used it alone since 2026-11-29T04:00:00Z"
+    [left_lock] = Store(
+        "disk", {"kind": "directory", "path": "/x", "timeout": 5}, "web1", "/k"
+    ).locks()
+    assert (left_lock.id, left_lock.host) == ("aaaa", "web2")
+    assert left_lock.text == "process 7 on web2 has used it alone since 2026-11-29T04:00:00Z"
     why = backup_store.reason(
         "unable to create lock in backend: repository is already locked exclusively by PID 7 on "
         "web2 by root (UID 0, GID 0)\nthe `unlock` command can be used to remove stale locks"

@@ -204,7 +204,7 @@ def test_what_a_drill_finds_too_old_or_too_slow_is_a_problem(shop: Project, fold
     plan = builders.plan(settings.backup, "web1", settings.app, [])
     (folder / "plan.json").write_text(json.dumps(plan))
     read = backup_plan.read_plan(str(folder / "plan.json"))
-    report: dict[str, Any] = {
+    report: Any = {
         "problems": [], "sources": {"postgresql": {"rpo": 61}}, "apps": {"shop": {"rto": 90.0}},
     }  # fmt: skip
     backup_drill._judge(read, report)
@@ -225,9 +225,9 @@ def state(**more: Any) -> dict[str, Any]:
     }
 
 
-def judged(found: Mapping[str, Any], **settings: Any) -> dict[str, Status]:
-    report = {
-        "planned": True, "state": found, "sets": ["postgresql", "app:shop", "host"],
+def judged(noted: Mapping[str, Any], **settings: Any) -> dict[str, Status]:
+    report: Any = {
+        "planned": True, "state": noted, "sets": ["postgresql", "app:shop", "host"],
         "servers": ["postgresql"], "timers": [], "running": [], "kept": [], "made_up": None,
         "same_disk": [],
     }  # fmt: skip
@@ -274,9 +274,9 @@ def test_the_key_of_a_host_is_told_by_its_fingerprint(
     for name in ("key", "made"):
         (tmp_path / name).write_text("text\n")
     monkeypatch.setattr(on_host, "KEY", str(tmp_path / "key"))
-    found = on_host.fingerprint(str(tmp_path / "made"))
-    assert found is not None
-    assert len(found) == 8
+    digest = on_host.fingerprint(str(tmp_path / "made"))
+    assert digest is not None
+    assert len(digest) == 8
     (tmp_path / "key").write_text("another\n")
     assert on_host.fingerprint(str(tmp_path / "made")) is None
     assert on_host.fingerprint(str(tmp_path / "none")) is None

@@ -14,7 +14,7 @@ from groundcrew.remote import build_packages
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    found: list[list[str]] = []
+    commands: list[list[str]] = []
     listed = {
         "libpq5": "/usr/lib/x/libpq.so.5\n/usr/lib/x/libpq.so.5.15\n/usr/share/doc/libpq5",
         "libpq-dev": "/usr/lib/x/libpq.so\n/usr/include/libpq-fe.h",
@@ -22,13 +22,13 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     }
 
     def run(command: list[str]) -> str:
-        found.append(command)
+        commands.append(command)
         return listed.get(command[-1], "")
 
     monkeypatch.setattr(build_packages, "_run", run)
     monkeypatch.setattr(build_packages, "_registered", lambda: set(listed))
     monkeypatch.setattr(build_packages, "_installed", set)
-    return found
+    return commands
 
 
 def elf(path: Path, *names: str) -> None:

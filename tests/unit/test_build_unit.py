@@ -34,5 +34,5 @@ def test_secrets_are_not_shown(text: str, expected: str) -> None:
 
 def test_nor_where_a_long_line_is_cut() -> None:
     for before in range(LINE - len(SECRETS[0]) - 2, LINE + 2):
-        found = shown("x" * before + SECRETS[0] + "y" * 10 + "\n").replace("\n", "")
-        assert found == "x" * before + MASK + "y" * 10
+        text = shown("x" * before + SECRETS[0] + "y" * 10 + "\n").replace("\n", "")
+        assert text == "x" * before + MASK + "y" * 10

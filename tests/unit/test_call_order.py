@@ -22,8 +22,8 @@ def test_it_is_the_one_of_pyinfra(
     state = SimpleNamespace(current_deploy_filename=filename, current_op_file_number=3)
 
     def nested() -> list[list[int]]:
-        found: list[Any] = [how(cast(State, state)) for how in (order, theirs)]
-        return found
+        orders: list[Any] = [how(cast(State, state)) for how in (order, theirs)]
+        return orders
 
     mine, expected = nested()
     assert mine == expected

@@ -12,7 +12,7 @@ from groundcrew.roles.capacity import SOMAXCONN, conflicts
 from groundcrew.roles.nginx.settings import NginxSettings
 
 
-def found(base: dict[str, Any], nginx: dict[str, Any], **app: Any) -> dict[str, str]:
+def problems(base: dict[str, Any], nginx: dict[str, Any], **app: Any) -> dict[str, str]:
     shop = {"source": {"directory": "src"}, "entry": "shop:app", **app}
     apps = {"shop": AppSettings.model_validate(shop)}
     items = conflicts(BaseSettings(**base), NginxSettings(**nginx), apps)
@@ -21,9 +21,9 @@ def found(base: dict[str, Any], nginx: dict[str, Any], **app: Any) -> dict[str, 
 
 def test_the_defaults_fit() -> None:
     for server in ({}, {"type": "uvicorn"}, {"type": "uwsgi"}):
-        assert found({}, {}, server=server) == {}
+        assert problems({}, {}, server=server) == {}
     # The kernel's own value.
-    assert found({"sysctl": {SOMAXCONN: None}}, {}) == {}
+    assert problems({"sysctl": {SOMAXCONN: None}}, {}) == {}
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,8 @@ def test_the_defaults_fit() -> None:
 def test_what_does_not_is_named(
     base: dict[str, Any], nginx: dict[str, Any], app: dict[str, Any], key: str
 ) -> None:
-    assert [*found(base, nginx, **app)] == [key]
+    assert [*problems(base, nginx, **app)] == [key]
     # Raised together, they fit.
     raised = {"sysctl": {SOMAXCONN: 16384}}
     if "worker_connections" not in str(app):
-        assert found(raised, nginx, **app) == {}
+        assert problems(raised, nginx, **app) == {}

@@ -71,8 +71,8 @@ def test_a_line_must_be_decided_by_something() -> None:
 
 
 def test_a_failed_check_fails_the_line_with_its_reason() -> None:
-    found = {"verify": [ok("shop: unit", "runs"), fail("blog: unit", "is failed")]}
-    line = decide("units", UNITS, found)
+    results = {"verify": [ok("shop: unit", "runs"), fail("blog: unit", "is failed")]}
+    line = decide("units", UNITS, results)
     assert (line.status, line.detail) == (Status.FAIL, "blog: unit: is failed")
 
 
@@ -86,9 +86,9 @@ def test_a_line_passes_with_what_was_seen_and_warnings_first() -> None:
 
 
 def test_what_does_not_apply_and_what_is_absent_say_why() -> None:
-    found = {"verify": [not_applicable("shop: unit", "maintenance is on")]}
-    assert decide("units", UNITS, found).detail == "shop: unit: maintenance is on"
-    assert decide("units", UNITS, found).status is Status.NOT_APPLICABLE
+    results = {"verify": [not_applicable("shop: unit", "maintenance is on")]}
+    assert decide("units", UNITS, results).detail == "shop: unit: maintenance is on"
+    assert decide("units", UNITS, results).status is Status.NOT_APPLICABLE
     assert decide("units", UNITS, {}).detail == "no applications"
     assert decide("units", UNITS, {}).status is Status.NOT_APPLICABLE
     required = UNITS.model_copy(update={"required": True})
@@ -106,15 +106,15 @@ def test_what_no_check_can_judge_says_so() -> None:
 
 def test_a_failure_that_no_line_is_about_is_not_lost() -> None:
     lists = {"all": {"units": UNITS}}
-    found = {"verify": [ok("shop: unit", "runs"), fail("units", "not checked: gone")]}
-    *_, last = arrange(lists, found)
+    results = {"verify": [ok("shop: unit", "runs"), fail("units", "not checked: gone")]}
+    *_, last = arrange(lists, results)
     assert (last.name, last.status) == (REST, Status.FAIL)
     assert last.detail == "units: not checked: gone"
     *_, last = arrange(lists, {"verify": [fail("shop: unit", "is failed")]})
     assert last.status is Status.OK
 
 
-def found(project: Project) -> dict[str, tuple[str, str]]:
+def lines_of(project: Project) -> dict[str, tuple[str, str]]:
     results = checklist.of_settings(project.settings())
     return {item.name: (item.status.value, item.detail) for item in results}
 
@@ -125,7 +125,7 @@ def test_what_the_settings_say(project: Project) -> None:
         more="env: {MODE: live}\nsecrets: {KEY: {file: key}}\nrequired: [KEY]\n"
         "server: {workers: 3}\ninstances: 2\n"
     )
-    seen = found(project)
+    seen = lines_of(project)
     environment = "1 variables, 1 secrets, required and set: KEY"
     assert seen["shop: environment"] == ("ok", environment)
     assert seen["shop: workers"] == ("ok", "gunicorn, 3 workers, 2 x")
@@ -141,7 +141,7 @@ def test_what_good_settings_say(project: Project) -> None:
     project.app(more="limits: {memory_max: 300M}\nnginx: {forwarded_proto: https}\n")
     project.hosts["web1"] = (["web", "monitoring"], {})
     project.all["backup"] = {"targets": {"disk": {"type": "directory", "path": "/backup"}}}
-    seen = found(project)
+    seen = lines_of(project)
     assert seen["shop: limits"] == ("ok", "memory 300M")
     assert seen["shop: HTTPS"][0] == "ok"
     assert seen["monitored"][0] == "ok"
@@ -150,7 +150,7 @@ def test_what_good_settings_say(project: Project) -> None:
 
 def test_a_host_without_data_needs_no_backup(project: Project) -> None:
     project.hosts["web1"] = ([], {})
-    assert found(project)["backups"][0] == "n/a"
+    assert lines_of(project)["backups"][0] == "n/a"
 
 
 def state(**more: Any) -> HostStatus:

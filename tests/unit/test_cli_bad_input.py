@@ -196,8 +196,8 @@ def test_a_variable_on_the_command_line_is_what_is_written(checkout: Checkout) -
         *data,
     )  # fmt: skip
     shown = json.loads(done.stdout)["web1"]
-    found = {key.removeprefix("app.shop.env."): row["value"] for key, row in shown.items()}
-    assert found == {**values, "E": 8, "F": True}
+    shown_values = {key.removeprefix("app.shop.env."): row["value"] for key, row in shown.items()}
+    assert shown_values == {**values, "E": 8, "F": True}
 
 
 UNSET = """\

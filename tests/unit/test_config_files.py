@@ -112,8 +112,8 @@ def test_a_missing_template(project: Project) -> None:
 def test_a_file_that_cannot_be(project: Project, written: str, key: str, message: str) -> None:
     project.write("a", "")
     project.app(more=written + "\n")
-    _, found, text = project.error()
-    assert found == f"app.shop.{key}".rstrip(".")
+    _, name, text = project.error()
+    assert name == f"app.shop.{key}".rstrip(".")
     assert text.startswith(message)
 
 
@@ -122,9 +122,9 @@ def test_a_release_carries_its_files(planner: Planner) -> None:
     files = {"conf/app.json": {"template": "app.json.j2"}}
     wanted = planner.plan(files=files)
     files_of = [item for item in wanted.entries("R") if isinstance(item, File)]
-    [found] = [item for item in files_of if item.path.endswith("/app/conf/app.json")]
-    assert found.data == b'{"key": "a"}'
-    assert (found.mode, found.user, found.group, found.secret) == ("0640", "root", "shop", True)
+    [file] = [item for item in files_of if item.path.endswith("/app/conf/app.json")]
+    assert file.data == b'{"key": "a"}'
+    assert (file.mode, file.user, file.group, file.secret) == ("0640", "root", "shop", True)
     assert planner.plan(files=files).digest == wanted.digest
     assert planner.plan(files=files, secrets={"KEY": "b"}).digest != wanted.digest
     (planner.project / "app.json.j2").write_text('{"key": {{ secrets.KEY | tojson }} }')

@@ -35,8 +35,8 @@ def project(tmp_path: Path) -> Project:
 def account(settings: HostSettings, role: str) -> dict[str, Any]:
     """What a server is asked for its one application."""
     [state] = [item for item in settings.brought.states if item.title == role]
-    [found] = state.request["accounts"]
-    return dict(found)
+    [account_request] = state.request["accounts"]
+    return dict(account_request)
 
 
 def test_a_login_may_open_what_the_budget_counts(project: Project) -> None:
@@ -61,8 +61,8 @@ def test_a_need_may_say_more(project: Project) -> None:
 def test_a_need_may_not_say_less(project: Project) -> None:
     need = "needs: {database: {service: postgresql, connections: 5}}\n"
     project.app(more=f"{need}{FIXED}")
-    found = {(key, told) for _, key, told in project.errors()}
-    assert found == {
+    problems = {(key, told) for _, key, told in project.errors()}
+    assert problems == {
         (
             "app.shop.needs.database.connections",
             f"is 5, and the application can open {OPENED}: shop on web1: server 2 x 3, twice while "
@@ -133,8 +133,8 @@ def test_what_postgresql_is_told(store: str, most: int | None) -> None:
     state: dict[str, Any] = {"roles": {}, "databases": {}, "slots": {}}
 
     def told() -> list[str]:
-        found = postgresql.changes({"accounts": [item]}, state)
-        return [text for _, text in found if "CONNECTION" in text]
+        changes = postgresql.changes({"accounts": [item]}, state)
+        return [text for _, text in changes if "CONNECTION" in text]
 
     wanted = [f'ALTER ROLE "shop_database_{letter}" CONNECTION LIMIT 7' for letter in "ab"]
     assert told() == (wanted if most else [])

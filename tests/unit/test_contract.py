@@ -53,13 +53,13 @@ def test_two_roles_do_not_bind_one_port() -> None:
     def on_port(unit: str) -> Brings:
         return Brings(ports=[Port(80, (unit,)), Port(80, (unit,))])
 
-    found = Brought({"nginx": on_port("nginx.service"), "other": on_port("other.service")})
-    assert list(found.conflicts()) == [
+    both = Brought({"nginx": on_port("nginx.service"), "other": on_port("other.service")})
+    assert list(both.conflicts()) == [
         (("other",), "port 80 is nginx's too: give one of them another")
     ]
     # A rule that opens a port binds nothing.
-    opened = Brought({"firewall": Brings(ports=[Port(80)]), **found.roles})
-    assert list(opened.conflicts()) == list(found.conflicts())
+    opened = Brought({"firewall": Brings(ports=[Port(80)]), **both.roles})
+    assert list(opened.conflicts()) == list(both.conflicts())
 
 
 def test_the_packet_filter_opens_what_roles_bring(tmp_path: Path) -> None:
@@ -140,13 +140,13 @@ def test_a_section_that_fails_hides_no_other() -> None:
             Reads("nowhere.to.be.found", ("it",)),
         ]
     )
-    found: dict[str, object] = {}
-    read_all(wanted, found)
-    assert found["dumps"] == '{"a": 1}'
-    assert set(found) == {"dumps", "nothing", "it", "loads"}
-    assert found["it"] == {"error": "ModuleNotFoundError: No module named 'nowhere'"}
+    report: dict[str, object] = {}
+    read_all(wanted, report)
+    assert report["dumps"] == '{"a": 1}'
+    assert set(report) == {"dumps", "nothing", "it", "loads"}
+    assert report["it"] == {"error": "ModuleNotFoundError: No module named 'nowhere'"}
     # The last ones of all come after the others.
-    assert list(found)[-1] == "loads"
+    assert list(report)[-1] == "loads"
     assert modules([Reads("a", ()), Reads("b", ()), Reads("a", ())]) == ("a", "b")
 
 

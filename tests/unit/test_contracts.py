@@ -14,8 +14,8 @@ ABOVE = {"groundcrew.roles", "groundcrew.commands", "groundcrew.__init__"}
 @pytest.fixture
 def contracts() -> list[dict[str, list[str]]]:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    found: list[dict[str, list[str]]] = settings["tool"]["importlinter"]["contracts"]
-    return found
+    declared: list[dict[str, list[str]]] = settings["tool"]["importlinter"]["contracts"]
+    return declared
 
 
 def test_every_role_is_independent_of_the_others(contracts: list[dict[str, list[str]]]) -> None:

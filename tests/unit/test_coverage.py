@@ -92,7 +92,7 @@ def test_what_is_done_has_a_test_and_the_rest_a_reason() -> None:
 def test_the_counts_are_right() -> None:
     sections = [(letter, [row for row in ROWS if row.id[0] == letter]) for letter in IDS]
     titles = dict(re.findall(r"^## ([A-Z]): (.+)$", TEXT, re.MULTILINE))
-    for name, rows in [*((f"{key}: {titles[key]}", found) for key, found in sections),
+    for name, rows in [*((f"{key}: {titles[key]}", kind_rows) for key, kind_rows in sections),
                        ("all", ROWS)]:  # fmt: skip
         counts = Counter(row.kind for row in rows)
         line = f"| {name} | {' | '.join(str(counts[state]) for state in STATES)} |"

@@ -63,10 +63,10 @@ def hosts_of(project: Project) -> tuple[Neighbour, ...]:
 
 def shown(project: Project) -> dict[str, Any]:
     settings = project.settings("mon1")
-    found: dict[str, Any] = json.loads(
+    content: dict[str, Any] = json.loads(
         dashboards.content(settings.monitoring, settings.place.hosts)
     )
-    return found
+    return content
 
 
 def neighbour(name: str, *panels: Panel) -> Neighbour:
@@ -106,8 +106,8 @@ def test_a_panel_of_several_hosts_is_one_and_knows_whose_each_query_is() -> None
     ]
     data = json.loads(dashboards.content(MonitoringSettings(), hosts))
     [fleet, host] = data["boards"]
-    [found] = fleet["panels"]
-    assert [(item["expression"], item["hosts"], item["all"]) for item in found["queries"]] == [
+    [merged] = fleet["panels"]
+    assert [(item["expression"], item["hosts"], item["all"]) for item in merged["queries"]] == [
         ("up{$hosts}", ["a", "b"], 'instance=~"a|b"'),
         ("down{$hosts}", ["c"], 'instance=~"c"'),
     ]
@@ -230,11 +230,11 @@ def test_its_policy_is_strict_whatever_applications_have(site: Project) -> None:
 
 
 def test_the_host_has_a_hash_of_the_password(site: Project) -> None:
-    found = served(site)
-    users = found["/etc/nginx/groundcrew/users/monitoring.dashboards"]
+    files = served(site)
+    users = files["/etc/nginx/groundcrew/users/monitoring.dashboards"]
     assert re.fullmatch(r"ops:\$6\$[^:\n]+\n", users.data.decode())
     assert (users.mode, users.group, users.secret) == ("0640", "www-data", True)
-    assert not [path for path, item in found.items() if PASSWORD.encode() in item.data]
+    assert not [path for path, item in files.items() if PASSWORD.encode() in item.data]
     assert PASSWORD in site.load()["mon1"].all_secrets
 
 
@@ -243,10 +243,10 @@ def test_the_web_server_may_ask_prometheus_and_its_ports_are_open(site: Project)
         return {port.number: port for port in brings.ports}
 
     settings = site.settings("mon1")
-    found = ports(settings.brought.roles["monitoring"])
-    assert "www-data" in (found[9090].users or ())
-    assert "www-data" not in (found[9093].users or ())
-    assert (found[80].opened, found[443].opened) == ((), ())
+    by_number = ports(settings.brought.roles["monitoring"])
+    assert "www-data" in (by_number[9090].users or ())
+    assert "www-data" not in (by_number[9093].users or ())
+    assert (by_number[80].opened, by_number[443].opened) == ((), ())
     assert settings.brought.answering_ports >= {80, 443}
     assert "nginx" in settings.brought.packages
     [probe] = settings.brought.probes
@@ -254,9 +254,9 @@ def test_the_web_server_may_ask_prometheus_and_its_ports_are_open(site: Project)
     # Hosts that monitor nothing have no site.
     assert not site.settings("web1").role_sites
     site.all["monitoring"] = {}
-    found = ports(site.settings("mon1").brought.roles["monitoring"])
-    assert "www-data" not in (found[9090].users or ())
-    assert 443 not in found
+    by_number = ports(site.settings("mon1").brought.roles["monitoring"])
+    assert "www-data" not in (by_number[9090].users or ())
+    assert 443 not in by_number
     assert "nginx" not in site.settings("mon1").brought.packages
 
 
@@ -374,9 +374,9 @@ def test_prometheus_understands_every_expression(watched: Project, tmp_path: Pat
 
 
 def test_grafanas_dashboards_have_their_shape(watched: Project) -> None:
-    found = graf(watched)
-    assert list(found) == ["fleet", "host", "application", "databases", "backups"]
-    for name, board in found.items():
+    boards = graf(watched)
+    assert list(boards) == ["fleet", "host", "application", "databases", "backups"]
+    for name, board in boards.items():
         assert (board["uid"], board["schemaVersion"]) == (f"groundcrew-{name}", grafana.SCHEMA)
         assert board["editable"] is False
         panels = board["panels"]
@@ -398,9 +398,9 @@ def test_grafanas_dashboards_have_their_shape(watched: Project) -> None:
             }
             assert not cells & taken, "two panels overlap"
             taken |= cells
-    names = [item["name"] for item in found["application"]["templating"]["list"]]
+    names = [item["name"] for item in boards["application"]["templating"]["list"]]
     assert names == ["host", "app"]
-    [marks] = found["application"]["annotations"]["list"]
+    [marks] = boards["application"]["annotations"]["list"]
     assert marks["name"] == "Releases"
 
 
@@ -416,8 +416,11 @@ def test_grafana_escapes_a_name_with_a_comma() -> None:
 
 def test_grafana_needs_a_repository_that_provides_it(watched: Project) -> None:
     watched.all["monitoring"] = {"grafana": True}
-    found = {(key, message) for _, key, message in watched.errors()}
-    assert ("monitoring", "Debian has no grafana: name its repository in base.apt_sources") in found
+    errors = {(key, message) for _, key, message in watched.errors()}
+    assert (
+        "monitoring",
+        "Debian has no grafana: name its repository in base.apt_sources",
+    ) in errors
 
 
 def test_grafana_listens_on_loopback_and_has_no_account(watched: Project) -> None:

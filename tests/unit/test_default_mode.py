@@ -55,9 +55,9 @@ def test_it_is_seen_and_compared(tmp_path: Path) -> None:
     assert state is not None
     state |= {"user": wanted.user, "group": wanted.group}
     assert state["default_mode"] == "0750"
-    assert not differs(wanted, state)  # type: ignore[arg-type]
+    assert not differs(wanted, state)
     del state["default_mode"]
-    assert differs(wanted, state)  # type: ignore[arg-type]
+    assert differs(wanted, state)
 
 
 def test_another_group_s_list_is_another_one(tmp_path: Path) -> None:

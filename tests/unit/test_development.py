@@ -41,10 +41,10 @@ def test_gunicorn_has_one_worker_that_reloads() -> None:
     }
     settings = app(**written)
     assert settings.instances == 1
-    found = text(settings)
+    config = text(settings)
     for line in ("workers = 1", "reload = True", "preload_app = False", "max_requests = 0"):
-        assert f"\n{line}\n" in found
-    assert '\nloglevel = "debug"\n' in found
+        assert f"\n{line}\n" in config
+    assert '\nloglevel = "debug"\n' in config
     production = app("production", **written)
     assert production.instances == 3
     assert "reload = True" not in text(production)
@@ -54,21 +54,21 @@ def test_uvicorn_reloads_what_gunicorn_cannot() -> None:
     for server in ({"worker_class": "uvicorn"}, {"type": "uvicorn", "workers": 4}):
         settings = app(server=server)
         assert isinstance(process(settings), Uvicorn)
-        found = text(settings)
-        assert "--reload " in found
-        assert "--workers" not in found
-        assert "--log-level debug" in found
-        assert "ExecReload" not in found
+        command = text(settings)
+        assert "--reload " in command
+        assert "--workers" not in command
+        assert "--log-level debug" in command
+        assert "ExecReload" not in command
     assert isinstance(process(app("production", server={"worker_class": "uvicorn"})), Gunicorn)
 
 
 def test_uwsgi_has_one_process_that_reloads() -> None:
     settings = app(server={"type": "uwsgi", "processes": 8})
     assert isinstance(process(settings), Uwsgi)
-    found = text(settings)
+    config = text(settings)
     for line in ("processes = 1", "py-autoreload = 1"):
-        assert f"\n{line}\n" in found
-    assert "disable-logging" not in found
+        assert f"\n{line}\n" in config
+    assert "disable-logging" not in config
 
 
 def test_a_checkout_takes_the_place_of_the_releases_code() -> None:

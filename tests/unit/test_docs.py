@@ -34,13 +34,13 @@ def test_every_manifest_names_the_schema(manifest: Path) -> None:
 
 
 def every_model(model: type[BaseModel]) -> set[type[BaseModel]]:
-    found = {model}
+    every = {model}
     for info in fields(model).values():
         kinds = [info.annotation, *inside(info.annotation)]
         for item in kinds:
             for inner in models(item):
-                found |= every_model(inner)
-    return found
+                every |= every_model(inner)
+    return every
 
 
 def test_every_setting_has_a_description() -> None:
@@ -55,11 +55,11 @@ def test_every_setting_has_a_description() -> None:
 
 def blocks(schema: Any) -> list[dict[str, Any]]:
     if isinstance(schema, list):
-        return [found for item in schema for found in blocks(item)]
+        return [block for item in schema for block in blocks(item)]
     if not isinstance(schema, dict):
         return []
-    found = [inner for value in schema.values() for inner in blocks(value)]
-    return [*found, schema] if schema.get("type") == "object" else found
+    nested = [inner for value in schema.values() for inner in blocks(value)]
+    return [*nested, schema] if schema.get("type") == "object" else nested
 
 
 def test_the_schema_is_strict_and_has_no_references() -> None:

@@ -101,14 +101,14 @@ def test_a_default_may_be_set(shop: Project, default: Block) -> None:
 
 def python(item: Block) -> dict[str, dict[str, Any]]:
     """The names that each file of a block sets."""
-    found: dict[str, dict[str, Any]] = {}
+    files: dict[str, dict[str, Any]] = {}
     _, *parts = re.split(r"^# ((?:group_data|inventory)/\w+\.py)$", item.text, flags=re.MULTILINE)
     for file, text in zip(parts[::2], parts[1::2], strict=True):
         values: dict[str, Any] = {}
         exec(text, values)
-        found[file] = {key: value for key, value in values.items() if not key.startswith("_")}
-    assert found, f"{item.id} does not say in a comment which file it is in"
-    return found
+        files[file] = {key: value for key, value in values.items() if not key.startswith("_")}
+    assert files, f"{item.id} does not say in a comment which file it is in"
+    return files
 
 
 def of_settings() -> list[Block]:

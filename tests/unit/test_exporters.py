@@ -47,14 +47,14 @@ def test_each_server_has_one_and_the_packages_units_never_run(project: Project) 
         f"groundcrew-metrics-{name}.service"
         for name in ("traffic", "postgresql", "mariadb", "redis-cache", "redis-queue")
     }
-    found = brought(project)
-    masked = [item.path for item in found.first_files if isinstance(item, Link)]
+    brings = brought(project)
+    masked = [item.path for item in brings.first_files if isinstance(item, Link)]
     assert len(masked) == 4
-    assert all(item.target == "/dev/null" for item in found.first_files if isinstance(item, Link))
-    ports = {port.rule: (port.number, port.opened) for port in found.ports}
+    assert all(item.target == "/dev/null" for item in brings.first_files if isinstance(item, Link))
+    ports = {port.rule: (port.number, port.opened) for port in brings.ports}
     assert ports["metrics-redis-queue"] == (9122, ("10.0.0.9",))
     # Others of the host may not ask, and not tell it to end.
-    assert all(port.users == ("root", "prometheus") for port in found.ports[2:])
+    assert all(port.users == ("root", "prometheus") for port in brings.ports[2:])
 
 
 def test_servers_of_hosts_that_are_not_monitored_have_none(project: Project) -> None:
@@ -88,9 +88,9 @@ def test_no_password_is_in_a_request_or_an_argument(project: Project) -> None:
     roles = with_servers(project).settings().brought.roles
     for role in SERVERS:
         request = roles[role].states[0].request
-        found = request.get("exporter") or request["instances"][0]["exporter"]
-        assert "{password}" in found["text"]
-        assert found["account"] == "groundcrew_metrics"
+        exporter_request = request.get("exporter") or request["instances"][0]["exporter"]
+        assert "{password}" in exporter_request["text"]
+        assert exporter_request["account"] == "groundcrew_metrics"
 
 
 @pytest.fixture
@@ -139,8 +139,8 @@ def test_postgresql_lets_it_read_figures_alone(exporter: dict[str, Any]) -> None
     exporter_login.make_exporter_login(exporter)
     request = {"accounts": [], "exporter": exporter}
     state: dict[str, Any] = {"roles": {}, "databases": {}}
-    found = on_host_postgresql.changes(request, state)
-    assert [line for line, _ in found] == [
+    changes = on_host_postgresql.changes(request, state)
+    assert [line for line, _ in changes] == [
         "no login groundcrew_metrics_a",
         "groundcrew_metrics_a may not read the server's figures",
         "groundcrew_metrics_a: LOGIN",
@@ -148,7 +148,7 @@ def test_postgresql_lets_it_read_figures_alone(exporter: dict[str, Any]) -> None
     ]
     login = exporter_login.exporter_login(exporter)
     assert login
-    assert not any(login.password in statement for _, statement in found)
+    assert not any(login.password in statement for _, statement in changes)
     state["roles"][login.user] = {
         "login": True, "of": ["pg_monitor"], "connections": 3,
         "password": on_host_postgresql.verifier(login.password, b"0123456789abcdef"),

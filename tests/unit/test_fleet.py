@@ -12,6 +12,7 @@ from groundcrew.results.result import Status
 from groundcrew.roles import combined
 from groundcrew.roles.haproxy import builders, on_host, rolling, state_file
 from groundcrew.roles.haproxy.checks import balancer, status
+from groundcrew.roles.haproxy.report import Balancer, Server
 from groundcrew.roles.settings import HostSettings
 from groundcrew.settings import SettingsError
 from groundcrew.verify.seen import Seen, View
@@ -202,7 +203,7 @@ def test_a_host_with_another_address_is_new() -> None:
     assert line.split(" ")[4:6] == ["10.0.0.7", "0"]
 
 
-def server(name: str, state: str = "UP", weight: int = 1, more: int = 2) -> dict[str, Any]:
+def server(name: str, state: str = "UP", weight: int = 1, more: int = 2) -> Server:
     return {
         "backend": "app-shop", "server": name, "status": state, "check": "L7OK", "weight": weight,
         "current": 0, "requests": 9, "since": 5, "more": more,
@@ -221,10 +222,17 @@ def server(name: str, state: str = "UP", weight: int = 1, more: int = 2) -> dict
     ],
 )
 def test_verify_names_hosts_without_requests(
-    project: Project, servers: list[dict[str, Any]], told: str | None
+    project: Project, servers: list[Server], told: str | None
 ) -> None:
     balanced = load(project)["lb1"].place.balanced
-    report = {"version": "3", "loaded": True, "connections": 1, "servers": servers, "errors": {}}
+    report: Balancer = {
+        "version": "3",
+        "loaded": True,
+        "uptime": 9,
+        "connections": 1,
+        "servers": servers,
+        "errors": {},
+    }
     seen = Seen(View("10.0.0.1"), {"haproxy": report})
     _, result = balancer(balanced, seen)
     assert result.status is (Status.FAIL if told else Status.OK)

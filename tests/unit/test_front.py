@@ -42,8 +42,8 @@ def files(settings: NginxSettings = BALANCER, **values: Any) -> dict[str, str]:
 def matching(text: str, opening: str, value: str) -> list[str]:
     """What the expressions of a map give for a value, in order, the default last."""
     lines = block(text, opening)
-    found = [line.split('" ') for line in lines if line.startswith('"~')]
-    patterns = [(key.removeprefix('"~').replace("\\\\", "\\"), result) for key, result in found]
+    parts = [line.split('" ') for line in lines if line.startswith('"~')]
+    patterns = [(key.removeprefix('"~').replace("\\\\", "\\"), result) for key, result in parts]
     [default] = [line.split()[1] for line in lines if line.startswith("default")]
     hits = [
         result
@@ -94,10 +94,10 @@ def test_one_place_ends_tls() -> None:
 def test_a_check_by_address() -> None:
     settings = NginxSettings.model_validate({"balancer_check": {"app": "shop"}})
     default = files(settings, health={"path": "/up?full=1"})[f"{OWN}/default-server.conf"]
-    found = block(default, 'location = "/up" {')
-    assert "include groundcrew/passing/shop.conf" in found
-    assert "limit_req zone=groundcrew-requests burst=1000 delay=200" in found
-    assert not [line for line in found if line.startswith(("allow", "deny"))]
+    lines = block(default, 'location = "/up" {')
+    assert "include groundcrew/passing/shop.conf" in lines
+    assert "limit_req zone=groundcrew-requests burst=1000 delay=200" in lines
+    assert not [line for line in lines if line.startswith(("allow", "deny"))]
     assert block(default, "location / {") == ["return 444"]
     # Asked by its own name: frameworks refuse others.
     visitors = files(settings)[f"{OWN}/visitors.conf"]
@@ -112,9 +112,9 @@ def test_a_check_is_for_the_balancers_where_they_are_known() -> None:
     given = {"trusted_proxies": ["10.0.0.4"], "balancer_check": check}
     settings = NginxSettings.model_validate(given)
     default = files(settings, prefix="/below")[f"{OWN}/default-server.conf"]
-    found = block(default, 'location = "/below/lb" {')
-    assert found[-6:-2] == ["allow 10.0.0.4/32", "allow 127.0.0.1", "allow ::1", "deny all"]
-    assert "error_page 403 =444 /" in found
+    lines = block(default, 'location = "/below/lb" {')
+    assert lines[-6:-2] == ["allow 10.0.0.4/32", "allow 127.0.0.1", "allow ::1", "deny all"]
+    assert "error_page 403 =444 /" in lines
     other = NginxSettings.model_validate({**given, "balancer_check": {**check, "allow": ["::2"]}})
     assert "allow ::2/128;" in files(other)[f"{OWN}/default-server.conf"]
 
@@ -210,26 +210,26 @@ def test_what_does_not_go_together(
     project.app(text=f"{MANIFEST}domains: [a.test]\n{shop}\n")
     if blog:
         project.app("blog", text=f"{MANIFEST}{blog}\n")
-    _, found, text = project.error()
-    assert found == key
+    _, name, text = project.error()
+    assert name == key
     assert message in text
 
 
 def test_private_files() -> None:
     private = {"path": "in/voices", "url": "/protected/"}
     shop = app(private=private, prefix="/below")
-    found = files(private=private, prefix="/below")
-    locations = found[f"{OWN}/locations/shop.conf"]
+    entries = files(private=private, prefix="/below")
+    locations = entries[f"{OWN}/locations/shop.conf"]
     lines = block(locations, "location ^~ /below/protected/ {")
     assert "internal" in lines
     assert "alias /srv/shop/shared/in/voices/" in lines
     assert "disable_symlinks on from=/srv/shop/shared/in/voices" in lines
-    places = found[f"{OWN}/private.conf"]
+    places = entries[f"{OWN}/private.conf"]
     beyond = "$groundcrew_beyond {"
     assert matching(places, beyond, "shop /below/protected/x")[0] == "0"
     for other in ("blog /below/protected/x", "shop /other/x", "shop /groundcrew-auth/x", " /x"):
         assert matching(places, beyond, other) == ["1"], other
-    assert "$groundcrew_astray" in found[SITE]
+    assert "$groundcrew_astray" in entries[SITE]
     modes = {item.path: item.mode for item in directories(AppPaths("shop"), shop)
              if isinstance(item, Directory)}  # fmt: skip
     assert modes["/srv/shop/shared/in/voices"] == "2750"

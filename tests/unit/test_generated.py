@@ -42,14 +42,14 @@ def test_a_host_makes_a_value_up_once(tmp_path: Path) -> None:
         for name in ("one", "two")
     ]
     assert apply(*entries).returncode == 0
-    found = made_up(store)
-    assert len(found) == 20
-    assert set(found) <= set("xyz")
+    generated = made_up(store)
+    assert len(generated) == 20
+    assert set(generated) <= set("xyz")
     assert (mode(store), mode(store.parent)) == ("0600", "0700")
     for name in ("one", "two"):
-        assert (tmp_path / name).read_text() == f"a {found}\nb {found}\n"
+        assert (tmp_path / name).read_text() == f"a {generated}\nb {generated}\n"
     assert apply(*entries).returncode == 0
-    assert made_up(store) == found
+    assert made_up(store) == generated
     assert list(store.parent.iterdir()) == [store]
 
 
@@ -107,8 +107,8 @@ def test_another_version_is_another_release(tmp_path: Path) -> None:
     first = plan(1)
     assert first.digest == plan(1).digest != plan(2).digest
     for number in (1, 2):
-        found = [item for item in plan(number).entries("R") if isinstance(item, File)]
-        carrying = {item.path.rsplit("/", 1)[1]: item.generated for item in found if item.generated}
+        files = [item for item in plan(number).entries("R") if isinstance(item, File)]
+        carrying = {item.path.rsplit("/", 1)[1]: item.generated for item in files if item.generated}
         stores = {name: [item.store for item in items] for name, items in carrying.items()}
         store = f"/srv/shop/secrets/KEY.{number}"
         assert stores == {"env": [store], "a": [store]}

@@ -35,8 +35,8 @@ def test_only_root_reads_what_is_kept(switch: Switch) -> None:
     switch.apply(file(switch.root / "etc/conf", "new"))
     assert switch.guard.stat().st_mode & 0o777 == 0o700
     assert switch.program.stat().st_mode & 0o777 == 0o600
-    found = {path.name: path.stat().st_mode & 0o777 for path in switch.state.iterdir()}
-    assert found == {"apply_files.py": 0o600, "undo.json": 0o600, "saved": 0o600}
+    modes = {path.name: path.stat().st_mode & 0o777 for path in switch.state.iterdir()}
+    assert modes == {"apply_files.py": 0o600, "undo.json": 0o600, "saved": 0o600}
 
 
 def test_a_directory_that_others_can_change_is_not_used(switch: Switch) -> None:

@@ -98,8 +98,8 @@ def test_nobody_is_asked_for_a_password_when_sudo_is_what_broke(
 
     def record(command: Any, **options: Any) -> tuple[bool, Any]:
         asked.update(options)
-        found: tuple[bool, Any] = run(command, **options)
-        return found
+        answer: tuple[bool, Any] = run(command, **options)
+        return answer
 
     host.run_shell_command = record
     assert not confirm(host, "ops", name="users", sudo=True)

@@ -19,9 +19,9 @@ def configuration(monkeypatch: pytest.MonkeyPatch, cpus: int, **server: Any) -> 
     settings = GunicornServer.model_validate(server)
     [text] = Gunicorn(settings).files(AppPaths("shop"), "r1").values()
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cpus)), raising=False)
-    found: dict[str, Any] = {}
-    exec(text, found)  # it is Python
-    return found
+    values: dict[str, Any] = {}
+    exec(text, values)  # it is Python
+    return values
 
 
 @pytest.mark.parametrize(
@@ -46,9 +46,9 @@ def test_a_number_of_workers_wins(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_quotes_percent_signs_and_other_scripts_survive(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = "%(h)s \"%(r)s\" '\\' %(D)sμs {{ x }}"
-    found = configuration(monkeypatch, 1, access_log=True, access_log_format=wanted)
-    assert found["access_log_format"] == wanted
-    assert found["accesslog"] == "-"
+    values = configuration(monkeypatch, 1, access_log=True, access_log_format=wanted)
+    assert values["access_log_format"] == wanted
+    assert values["accesslog"] == "-"
 
 
 def test_settings_without_a_key_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,10 +58,10 @@ def test_settings_without_a_key_of_ours(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(sys.modules, "gunicorn", ModuleType("gunicorn"))
     monkeypatch.setitem(sys.modules, "gunicorn.config", module)
     options = {"statsd_host": "localhost:8125", "capture_output": True}
-    found = configuration(monkeypatch, 1, options=options, tmp_upload_dir="/var/tmp/up")
-    assert found["statsd_host"] == "localhost:8125"
-    assert found["capture_output"] is True
-    assert found["tmp_upload_dir"] == "/var/tmp/up"
+    values = configuration(monkeypatch, 1, options=options, tmp_upload_dir="/var/tmp/up")
+    assert values["statsd_host"] == "localhost:8125"
+    assert values["capture_output"] is True
+    assert values["tmp_upload_dir"] == "/var/tmp/up"
     with pytest.raises(ValueError, match="gunicorn knows no statds_host"):
         configuration(monkeypatch, 1, options={"statds_host": "x"})
     with pytest.raises(ValueError, match="bind is set by groundcrew"):

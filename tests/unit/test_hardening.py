@@ -32,9 +32,9 @@ def base(**values: Any) -> BaseSettings:
 
 
 def loaded(tmp_path: Path, **data: Any) -> HostSettings:
-    found, problems = load_host([Layer("group_data/all.py", data)], HostSettings, tmp_path)
-    assert found, problems
-    return found.settings
+    host, problems = load_host([Layer("group_data/all.py", data)], HostSettings, tmp_path)
+    assert host, problems
+    return host.settings
 
 
 def test_strict_is_a_set_of_defaults_that_each_layer_changes(tmp_path: Path) -> None:
@@ -59,8 +59,8 @@ def test_strict_is_a_set_of_defaults_that_each_layer_changes(tmp_path: Path) -> 
 
 def test_a_wrong_level_is_named(tmp_path: Path) -> None:
     layer = Layer("group_data/all.py", {"base": {"hardening": "paranoid"}})
-    found, problems = load_host([layer], HostSettings, tmp_path)
-    assert found is None
+    host, problems = load_host([layer], HostSettings, tmp_path)
+    assert host is None
     assert [(item.key, item.layer) for item in problems] == [("base.hardening", layer.name)]
 
 
@@ -74,12 +74,12 @@ def test_the_baseline_has_no_files_of_strict() -> None:
 
 
 def test_files_of_strict() -> None:
-    found = paths(hardening_files.entries(base(**STRICT["base"])))
-    assert found["/etc/cron.allow"].content == "root\n"
-    assert found["/etc/cron.d"].mode == "0700"
-    assert "restart} = 'l'" in found["/etc/needrestart/conf.d/50-groundcrew.conf"].content
-    assert "-k identity" in found[AUDIT_RULES].content
-    assert found["/etc/aide/aide.conf"].mode == "0600"
+    entries = paths(hardening_files.entries(base(**STRICT["base"])))
+    assert entries["/etc/cron.allow"].content == "root\n"
+    assert entries["/etc/cron.d"].mode == "0700"
+    assert "restart} = 'l'" in entries["/etc/needrestart/conf.d/50-groundcrew.conf"].content
+    assert "-k identity" in entries[AUDIT_RULES].content
+    assert entries["/etc/aide/aide.conf"].mode == "0600"
 
 
 @pytest.mark.parametrize(
@@ -130,8 +130,8 @@ def test_open_files_are_closed() -> None:
         (home / ".profile").symlink_to(secret)
         for path in (home, home / ".bashrc", home / ".profile"):
             os.lchown(path, 65534, 65534)
-        found = [str(home / ".bashrc"), str(home / ".profile")]
-        commands, _ = plan({"dotfiles": found, "open_files": [str(own)]})
+        dotfiles = [str(home / ".bashrc"), str(home / ".profile")]
+        commands, _ = plan({"dotfiles": dotfiles, "open_files": [str(own)]})
         subprocess.run(["sh", "-c", "; ".join(commands)], check=False, capture_output=True)
         modes = [path.stat().st_mode & 0o777 for path in (home / ".bashrc", own, secret)]
     assert modes == [0o640, 0o600, 0o666]
@@ -156,7 +156,7 @@ def test_auditd_runs_where_the_kernel_is_the_hosts_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "commands", "reasons"),
+    ("apparmor", "commands", "reasons"),
     [
         ({"kernel": True, "enabled": True, "tools": True}, 0, 0),
         ({"kernel": True, "enabled": True, "tools": False}, 1, 0),
@@ -164,11 +164,11 @@ def test_auditd_runs_where_the_kernel_is_the_hosts_own() -> None:
         ({"kernel": False, "enabled": False, "tools": False}, 0, 1),
     ],
 )
-def test_apparmor(found: dict[str, bool], commands: int, reasons: int) -> None:
-    done = plan({"apparmor": found})
+def test_apparmor(apparmor: dict[str, bool], commands: int, reasons: int) -> None:
+    done = plan({"apparmor": apparmor})
     assert (len(done[0]), len(done[1])) == (commands, reasons)
-    assert plan({"apparmor": found, "container": True}) == ([], [])
-    assert plan({"apparmor": found}, apparmor=False) == ([], [])
+    assert plan({"apparmor": apparmor, "container": True}) == ([], [])
+    assert plan({"apparmor": apparmor}, apparmor=False) == ([], [])
 
 
 def test_packages_go_only_if_nothing_else_does() -> None:
@@ -219,8 +219,8 @@ def test_tmp_is_mounted_at_the_next_boot() -> None:
     assert plan({}, tmp_mount="tmpfs") == ([], [])
     assert plan({"units": units})[0] == []
     assert "engine" in plan({"container": True}, tmp_mount="tmpfs")[1][0]
-    found = paths(hardening_files.entries(base(tmp_mount="noexec")))
-    content = found["/etc/systemd/system/tmp.mount"].content
+    entries = paths(hardening_files.entries(base(tmp_mount="noexec")))
+    content = entries["/etc/systemd/system/tmp.mount"].content
     [condition] = re.findall(r"ConditionPathExists=!(\S+)", content)
     assert f"touch {condition} && " in command
     assert "nosuid,nodev,size=50%,nr_inodes=1m,noexec\n" in content.replace("%%", "%")

@@ -18,15 +18,15 @@ NEVER = "20260109T000000Z-dddddddddddd"
 
 
 def state(live: str, served: list[str], bad: tuple[str, ...] = (), kept: str = "") -> AppState:
-    found = nothing()
+    record = nothing()
     names = kept.split() or {*served, live, NEVER}
-    found["live"] = found["current"] = live
-    found["served"] = served
-    found["releases"] = {
+    record["live"] = record["current"] = live
+    record["served"] = served
+    record["releases"] = {
         name: {"built": True, "bad": name in bad, "hooked": True, "source": "", "held": False}
         for name in names
     }
-    return found
+    return record
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ def test_the_record(tmp_path: Path) -> None:
         history.note(path, changes)
     assert history.read(path)["served"] == [A, B]
     history.note(path, {"taken_back": B, "operator": "ops@desk", "live": A})
-    found = history.read(path)
-    assert found["served"] == [A, B, A]
-    assert found["taken_back"][B]["operator"] == "ops@desk"
+    record = history.read(path)
+    assert record["served"] == [A, B, A]
+    assert record["taken_back"][B]["operator"] == "ops@desk"
     history.note(path, {"failed": C, "live": A})
     assert history.read(path)["failed"] == [C]
     history.note(path, {"live": B})

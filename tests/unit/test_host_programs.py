@@ -105,9 +105,9 @@ def test_certificates_that_a_host_gets_by_itself(
     (tmp_path / "ssl/shop").symlink_to(live)
     shown = "X509v3 Subject Alternative Name:\n    DNS:shop.test, DNS:www.shop.test\n"
     monkeypatch.setattr(inspect_certificates, "output", lambda *_: shown)
-    found = inspect_certificates.site("shop")
-    assert (found["target"], found["usable"]) == (str(live), True)
-    assert found["lineage"] == {
+    state = inspect_certificates.site("shop")
+    assert (state["target"], state["usable"]) == (str(live), True)
+    assert state["lineage"] == {
         "names": ["shop.test", "www.shop.test"],
         "server": "https://acme.test/dir",
         "authenticator": "webroot",

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,10 +48,11 @@ def process(name: bytes) -> Iterator[int]:
 
 
 def test_a_name_that_is_no_text() -> None:
+    request: Any = {"apps": [], "serving_units": []}
     with process(b"\xff\x1b[2J") as pid:
-        assert on_host.processes({"apps": [], "serving_units": []}) == {}
-        found = inspect_resources.describe(Path(f"/proc/{pid}"))
-    assert (found["pid"], found["name"]) == (pid, "\ufffd\\x1b[2J")
+        assert on_host.processes(request) == {}
+        description = inspect_resources.describe(Path(f"/proc/{pid}"))
+    assert (description["pid"], description["name"]) == (pid, "\ufffd\\x1b[2J")
 
 
 def test_a_socket_whose_name_is_no_text(tmp_path: Path) -> None:
@@ -133,6 +135,6 @@ def test_only_files_themselves_are_open_to_others(tmp_path: Path) -> None:
     (tmp_path / ".link").symlink_to(open_file)
     (tmp_path / ".folder").mkdir()
     os.mkfifo(tmp_path / ".pipe")
-    found = [path.name for path in tmp_path.iterdir() if inspect_host.is_open(path)]
-    assert found == [".open"]
+    names = [path.name for path in tmp_path.iterdir() if inspect_host.is_open(path)]
+    assert names == [".open"]
     assert not inspect_host.is_open(tmp_path / ".gone")

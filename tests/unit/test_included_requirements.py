@@ -139,9 +139,9 @@ def test_what_is_not_there_is_told_before_a_build(
 ) -> None:
     write(planner, "req/main.txt", f"{line}\n")
     write(planner, "req/latin.txt", b"fl\xe4sk\n")
-    found = error(planner, requirements="req/main.txt")
-    assert found[0] == "requirements"
-    assert message in found[1]
+    problem = error(planner, requirements="req/main.txt")
+    assert problem[0] == "requirements"
+    assert message in problem[1]
 
 
 def test_a_lock_of_ones_own_may_include_others(planner: Planner) -> None:

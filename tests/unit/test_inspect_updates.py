@@ -111,8 +111,8 @@ def test_only_what_is_wholly_installed_counts() -> None:
 def test_a_pending_update(text: str, available: str, security: bool, suites: list[str]) -> None:
     kind, about = judged(text)
     assert kind == "update"
-    found = (about["available"], about["security"], about["suites"])
-    assert found == (available, security, suites)
+    told = (about["available"], about["security"], about["suites"])
+    assert told == (available, security, suites)
 
 
 @pytest.mark.parametrize(
@@ -197,8 +197,8 @@ def update(name: str, *, security: bool) -> dict[str, Any]:
 def test_only_fresh_lists_without_a_security_update_are_clean(
     changes: dict[str, Any], wanted: int
 ) -> None:
-    found = subject(**changes)
-    assert Result(found, [], found.unknown).status == wanted
+    host = subject(**changes)
+    assert Result(host, [], host.unknown).status == wanted
 
 
 def test_old_lists_are_told_with_their_day() -> None:
@@ -220,9 +220,9 @@ def test_updates_are_told_security_s_first() -> None:
         ["from", "no", "index,", "left", "out:", "mine"],
         ["vulnerable"],
     ]
-    found = document(results)["audited"]["Debian's packages of web1"]
-    assert found["packages"] == ["deb:bash@5.2-2", "deb:openssl@3.0.14-1"]
-    assert found["updates"][1] == {
+    audited = document(results)["audited"]["Debian's packages of web1"]
+    assert audited["packages"] == ["deb:bash@5.2-2", "deb:openssl@3.0.14-1"]
+    assert audited["updates"][1] == {
         "name": "openssl",
         "installed": "1",
         "available": "2",

@@ -119,16 +119,16 @@ def test_every_link_of_nginx_leads_to_an_instance(
     for top in ("/run/", "/etc/", "/srv/"):
         text = text.replace(top, f"{tmp_path}{top}")
     subprocess.run(["sh", "-ec", text], check=True)
-    found = {path.name: str(path.readlink()).removeprefix(str(tmp_path)) for path in run.iterdir()}
+    ends = {path.name: str(path.readlink()).removeprefix(str(tmp_path)) for path in run.iterdir()}
     sockets = "/run/groundcrew/apps/shop"
-    assert found == {
+    assert ends == {
         f"current{'' if number == 1 else f'.{number}'}{kind}": f"{sockets}/{release}{instance}.sock"
         for number, instance in leads.items()
         for kind in (".sock", ".uwsgi.sock")
     }
     boot = boot_links(there, release)
     assert sorted(boot.splitlines()) == sorted(
-        f"L+ /run/groundcrew/nginx/shop/{name} - - - - {socket}" for name, socket in found.items()
+        f"L+ /run/groundcrew/nginx/shop/{name} - - - - {socket}" for name, socket in ends.items()
     )
 
 

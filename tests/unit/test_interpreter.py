@@ -23,7 +23,7 @@ def test_the_same_as_the_standard_says(requires: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "requires", "found", "problem"),
+    ("wanted", "requires", "installed", "problem"),
     [
         (None, None, "3.11.2", None),
         ("3.12", None, "3.12.4", None),
@@ -47,9 +47,9 @@ def test_the_same_as_the_standard_says(requires: str) -> None:
     ],
 )
 def test_why_an_interpreter_does_not_do(
-    wanted: str | None, requires: str | None, found: str | None, problem: str | None
+    wanted: str | None, requires: str | None, installed: str | None, problem: str | None
 ) -> None:
-    assert interpreter_problem(wanted, requires, found) == problem
+    assert interpreter_problem(wanted, requires, installed) == problem
 
 
 def test_a_version_without_its_last_part_may_be_a_later_one() -> None:

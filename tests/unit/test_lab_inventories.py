@@ -44,8 +44,8 @@ def test_a_lab_host_is_reached_at_its_address_with_the_labs_key() -> None:
 
 
 def test_who_works_with_a_lab_host_is_not_banned_there() -> None:
-    found = replace(host("web1"), gateways=("172.18.0.1", "fd00::1"))
-    assert inventory.host_data(found)["fail2ban"] == {"ignore": ["172.18.0.1", "fd00::1"]}
+    spec = replace(host("web1"), gateways=("172.18.0.1", "fd00::1"))
+    assert inventory.host_data(spec)["fail2ban"] == {"ignore": ["172.18.0.1", "fd00::1"]}
 
 
 def test_a_published_host_is_verified_at_its_own_address() -> None:

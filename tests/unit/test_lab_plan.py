@@ -45,8 +45,8 @@ def test_a_name_given_twice_is_one_host() -> None:
 
 
 def test_every_published_host_has_ports_of_its_own() -> None:
-    found = plan.specs(Request(("web2", "web3"), publish=True), {}, counter())
-    assert [spec.ports for spec in found] == [Ports(8080, 8443), Ports(8081, 8444)]
+    specs = plan.specs(Request(("web2", "web3"), publish=True), {}, counter())
+    assert [spec.ports for spec in specs] == [Ports(8080, 8443), Ports(8081, 8444)]
 
 
 @pytest.mark.parametrize("fresh", [False, True])

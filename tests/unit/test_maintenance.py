@@ -35,9 +35,9 @@ def texts(name: str = "shop", **values: Any) -> tuple[str, str]:
 
 
 def headers(text: str) -> dict[str, str]:
-    found = re.findall(r'^ +add_header (\S+) "(.*)" always;$', text, re.MULTILINE)
-    assert len(dict(found)) == len(found)
-    return dict(found)
+    lines = re.findall(r'^ +add_header (\S+) "(.*)" always;$', text, re.MULTILINE)
+    assert len(dict(lines)) == len(lines)
+    return dict(lines)
 
 
 def test_the_site_includes_both_files() -> None:
@@ -100,18 +100,18 @@ def test_the_page_carries_the_sites_headers_but_a_policy_of_its_own() -> None:
         "content-security-policy": "default-src *",
     }
     _, site = texts(nginx={"headers": overrides}, maintenance={"retry_after": 60})
-    found = headers(site)
-    assert found["Retry-After"] == "60"
-    assert found["Cache-Control"] == "no-store"
-    assert found["referrer-policy"] == "same-origin"
-    policy = found["Content-Security-Policy"]
+    site_headers = headers(site)
+    assert site_headers["Retry-After"] == "60"
+    assert site_headers["Cache-Control"] == "no-store"
+    assert site_headers["referrer-policy"] == "same-origin"
+    policy = site_headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'")
     assert "script-src" not in policy
-    assert "X-Frame-Options" not in found
-    assert "content-security-policy" not in found
+    assert "X-Frame-Options" not in site_headers
+    assert "content-security-policy" not in site_headers
     changed = {"Content-Security-Policy", "Referrer-Policy", "X-Frame-Options"}
     for name in BASELINE.keys() - changed:
-        assert found[name] == BASELINE[name]
+        assert site_headers[name] == BASELINE[name]
 
 
 def test_the_page_is_asked_for_by_path_so_that_any_method_gets_it() -> None:

@@ -57,9 +57,9 @@ def test_chats_that_it_does_not_know_have_a_program_between() -> None:
     files = {item.path: item for item in builders.chat_files(mine, secrets)
              if isinstance(item, File)}  # fmt: skip
     file = files[builders.CHATS]
-    found = json.loads(file.data)
-    assert [f"http://127.0.0.1:9095/{path}" for path in found] == sorted(urls)
-    assert {item["name"]: item["key"] for item in found.values()} == {
+    by_path = json.loads(file.data)
+    assert [f"http://127.0.0.1:9095/{path}" for path in by_path] == sorted(urls)
+    assert {item["name"]: item["key"] for item in by_path.values()} == {
         "ding": "https://receivers.ding.key", "feishu": None, "wecom": None,
     }  # fmt: skip
     assert (file.mode, file.secret) == ("0600", True)

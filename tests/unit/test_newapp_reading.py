@@ -62,11 +62,11 @@ def names(folder: Path, code: str, **environment: str) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_what_a_module_says(tmp_path: Path, code: str, value: Any) -> None:
-    found = names(tmp_path, code)["X"]
+    read_value = names(tmp_path, code)["X"]
     if value is UNKNOWN:
-        assert not isinstance(found, str | int | list | dict | bool)
+        assert not isinstance(read_value, str | int | list | dict | bool)
     else:
-        assert found == value
+        assert read_value == value
 
 
 def test_variables_are_those_that_are_given_and_no_others(

@@ -54,11 +54,11 @@ def test_rules_hold_for_longer_paths_until_those_say_otherwise() -> None:
             "= /admin/up/x": {"deny": True},
         }
     ).nginx.locations
-    found = rules_for("/admin/up/y", site)
-    assert found.values.allow == ("10.0.0.0/8",)
-    assert found.values.client_max_body_size == "1G"
-    assert found.values.headers == {"X-A": "1", "X-B": "2"}
-    assert found.origins["rate_limit"] == "/"
+    effective = rules_for("/admin/up/y", site)
+    assert effective.values.allow == ("10.0.0.0/8",)
+    assert effective.values.client_max_body_size == "1G"
+    assert effective.values.headers == {"X-A": "1", "X-B": "2"}
+    assert effective.origins["rate_limit"] == "/"
     assert rules_for("/admin/open/x", site).values.allow is None
     assert rules_for("/admin/up/x", site).values.deny
     assert not rules_for("/admin/up/x", site, exact=False).values.deny

@@ -172,8 +172,8 @@ POLICY = "Content-Security-Policy"
 def headers(settings: NginxSettings, **values: Any) -> dict[str, str]:
     """The headers that nginx adds, by name, as they stand in its file."""
     text = contents(settings, {"shop": app(**values)})["/etc/nginx/groundcrew/headers/shop.conf"]
-    found = re.findall(r"^add_header (\S+) (.*) always;", text, re.MULTILINE)
-    return {name: value.strip('"') for name, value in found}
+    lines = re.findall(r"^add_header (\S+) (.*) always;", text, re.MULTILINE)
+    return {name: value.strip('"') for name, value in lines}
 
 
 def test_strict_headers_are_set_on_every_status_and_hidden_from_the_application() -> None:
@@ -220,11 +220,11 @@ def test_an_application_chooses_its_set() -> None:
 
 def test_strict_can_report_before_it_is_enforced() -> None:
     site = {"report_only": True, "report_uri": "/csp"}
-    found = headers(STRICTLY, nginx=site)
-    assert found[POLICY] == BASELINE[POLICY]
-    assert found[f"{POLICY}-Report-Only"] == f"{STRICT[POLICY]}; report-uri /csp"
-    assert "Cross-Origin-Embedder-Policy" not in found
-    assert found["Cross-Origin-Embedder-Policy-Report-Only"] == "require-corp"
+    sent = headers(STRICTLY, nginx=site)
+    assert sent[POLICY] == BASELINE[POLICY]
+    assert sent[f"{POLICY}-Report-Only"] == f"{STRICT[POLICY]}; report-uri /csp"
+    assert "Cross-Origin-Embedder-Policy" not in sent
+    assert sent["Cross-Origin-Embedder-Policy-Report-Only"] == "require-corp"
     enforced = headers(STRICTLY, nginx={"report_uri": "/csp"})
     assert enforced[POLICY] == f"{STRICT[POLICY]}; report-uri /csp"
     assert "report" not in str(headers(SETTINGS, nginx=site)).lower()
@@ -236,10 +236,10 @@ def test_strict_can_report_before_it_is_enforced() -> None:
 def test_application_replaces_and_removes_headers_whatever_their_case() -> None:
     own = {"content-security-policy": "default-src 'none'", "X-FRAME-OPTIONS": None}
     for settings in (SETTINGS, STRICTLY):
-        found = headers(settings, nginx={"headers": own})
-        assert found["content-security-policy"] == "default-src 'none'"
-        assert POLICY not in found
-        assert "x-frame-options" not in map(str.lower, found)
+        sent = headers(settings, nginx={"headers": own})
+        assert sent["content-security-policy"] == "default-src 'none'"
+        assert POLICY not in sent
+        assert "x-frame-options" not in map(str.lower, sent)
 
 
 def test_values_are_quoted_for_nginx() -> None:

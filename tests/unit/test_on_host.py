@@ -55,8 +55,8 @@ def test_the_first_address_of_a_name_counts(etc: Path) -> None:
 def test_kernel_parameters_that_are_there(etc: Path) -> None:
     (etc / "proc/sys/net").mkdir(parents=True)
     (etc / "proc/sys/net/tcp_rmem").write_text("4096\t131072\t6291456\n")
-    found = base.sysctl({"sysctl": ["net.tcp_rmem", "not.there"]})
-    assert found == {"net.tcp_rmem": "4096 131072 6291456"}
+    values = base.sysctl({"sysctl": ["net.tcp_rmem", "not.there"]})
+    assert values == {"net.tcp_rmem": "4096 131072 6291456"}
 
 
 @pytest.mark.parametrize(
@@ -130,9 +130,9 @@ def test_who_may_use_sudo(monkeypatch: pytest.MonkeyPatch) -> None:
         return subprocess.CompletedProcess(command, 0, text, "")
 
     monkeypatch.setattr(users, "run", run)
-    found = users.sudo({"users": ["deploy", "shop"]})
-    assert found["may"] == {"deploy": True, "shop": False}
-    assert found["code"] == 0
+    answer = users.sudo({"users": ["deploy", "shop"]})
+    assert answer["may"] == {"deploy": True, "shop": False}
+    assert answer["code"] == 0
 
 
 def test_nginx_s_counters() -> None:
@@ -148,5 +148,5 @@ def test_nginx_s_counters() -> None:
 
     with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.handle_request, daemon=True).start()
-        found = nginx.nginx_status({"port": server.server_port})
-    assert found == {"accepted": 10, "handled": 9, "requests": 12}
+        counters = nginx.nginx_status({"port": server.server_port})
+    assert counters == {"accepted": 10, "handled": 9, "requests": 12}

@@ -233,7 +233,7 @@ def test_a_host_without_applications_needs_no_ports() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "error", "status", "told"),
+    ("installed", "error", "status", "told"),
     [
         ("/usr/bin/python3.12", "", Status.OK, "for shop: /usr/bin/python3.12"),
         (None, "", Status.OK, "for shop: uv fetches it from mirror.test:8443"),
@@ -247,7 +247,7 @@ def test_a_host_without_applications_needs_no_ports() -> None:
     ],
 )
 def test_a_python_that_the_host_lacks(
-    found: str | None, error: str, status: Status, told: str
+    installed: str | None, error: str, status: Status, told: str
 ) -> None:
     python = {"install_mirror": "https://mirror.test:8443/x"}
     host = HostSettings.model_validate({"app": {"shop": app(python="3.12")}, "python": python})
@@ -255,7 +255,7 @@ def test_a_python_that_the_host_lacks(
     request = asked.request(PreflightSettings())
     assert (request["pythons"], request["fetch"]) == (["3.12"], "mirror.test:8443")
     state: ResourceState = {
-        **GOOD, "pythons": {"3.12": found}, "connect": {"mirror.test:8443": error}
+        **GOOD, "pythons": {"3.12": installed}, "connect": {"mirror.test:8443": error}
     }  # fmt: skip
     results = run_checks(PreflightSettings(), asked, state, now=1000.0)
     [check] = [item for item in results if item.name == "Python 3.12"]
@@ -318,9 +318,9 @@ def test_the_program_names_who_listens_and_what_there_is() -> None:
     assert report["connect"][f"127.0.0.1:{port}"] == ""
     assert report["connect"][f"127.0.0.1:{other}"] == "Connection refused"
     assert report["memory"] > 1 << 28
-    found = parse(report["passwd"], report["group"])
-    assert found.users[name].uid == os.getuid()
-    assert found.gids[found.users[name].group] == pwd.getpwuid(os.getuid()).pw_gid
+    accounts = parse(report["passwd"], report["group"])
+    assert accounts.users[name].uid == os.getuid()
+    assert accounts.gids[accounts.users[name].group] == pwd.getpwuid(os.getuid()).pw_gid
     assert set(report["running"]) == {name}
     assert os.getpid() in [process["pid"] for process in report["running"][name]]
 

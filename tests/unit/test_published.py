@@ -51,8 +51,8 @@ class Release:
         return main()
 
     def public(self) -> dict[str, str]:
-        found = [path for path in self.served.rglob("*") if path.is_file()]
-        return {path.name: path.read_text() for path in found if path.parent.name != ".releases"}
+        files = [path for path in self.served.rglob("*") if path.is_file()]
+        return {path.name: path.read_text() for path in files if path.parent.name != ".releases"}
 
 
 @pytest.fixture

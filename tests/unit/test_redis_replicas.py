@@ -159,9 +159,9 @@ def test_a_replica_is_like_its_primary(
     project: Project, own: dict[str, Any], key: str, told: str
 ) -> None:
     replica(project, **own)
-    found = project.error()
-    assert found[1] == f"redis.instances.queue.{key}"
-    assert found[2].startswith(told)
+    problem = project.error()
+    assert problem[1] == f"redis.instances.queue.{key}"
+    assert problem[2].startswith(told)
 
 
 def test_a_primary_that_is_larger_or_a_cache(project: Project) -> None:
@@ -186,10 +186,10 @@ INFO = {
 
 
 def test_the_lag_that_each_side_tells() -> None:
-    found = on_host_replicas.lag(INFO)
-    assert (found["recovering"], found["streaming"]) == (True, True)
+    lag = on_host_replicas.lag(INFO)
+    assert (lag["recovering"], lag["streaming"]) == (True, True)
     # A primary without changes says so every ten seconds.
-    assert (found["bytes"], found["seconds"]) == (100, 0.0)
+    assert (lag["bytes"], lag["seconds"]) == (100, 0.0)
     assert on_host_replicas.lag({**INFO, "master_last_io_seconds_ago": "31"})["seconds"] == 31.0
     down = {**INFO, "master_link_status": "down", "master_link_down_since_seconds": "9"}
     assert on_host_replicas.lag(down)["streaming"] is False
@@ -450,8 +450,8 @@ def test_verify_and_status_tell_the_lag() -> None:
     primary = seen("redis", replicas=[{"host": "db2", **BEHIND}])
     follower = seen("redis_replicas", replica={"of": "db1", "aside": ["/old"], **BEHIND})
     told = "2 KiB and 1.0 s behind"
-    found = [*servers(RedisSettings(), primary), *replicas_follow(RedisSettings(), follower)]
-    assert [(item.name, item.detail) for item in found] == [
+    checks = [*servers(RedisSettings(), primary), *replicas_follow(RedisSettings(), follower)]
+    assert [(item.name, item.detail) for item in checks] == [
         ("redis", "queue 7.0.15 1 MiB of 256 MiB"),
         ("redis queue replica db2", told),
         ("redis replicas", "queue of db1"),

@@ -160,8 +160,8 @@ def assert_taken(settings: Any, given: Any) -> None:
     """Every value of the example is the setting's."""
     if isinstance(given, Mapping):
         for key, value in given.items():
-            found = settings[key] if isinstance(settings, Mapping) else getattr(settings, key)
-            assert_taken(found, value)
+            setting = settings[key] if isinstance(settings, Mapping) else getattr(settings, key)
+            assert_taken(setting, value)
     elif isinstance(given, list):
         for item, value in zip(settings, given, strict=True):
             assert_taken(item, value)

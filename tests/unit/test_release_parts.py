@@ -136,8 +136,8 @@ def test_a_build_is_the_build_user_s_with_limits(planner: Planner) -> None:
 
 
 def test_what_is_finished_is_roots_and_the_build_user_has_a_group_of_its_own() -> None:
-    found = builders.directories(PATHS, application())
-    entries = {entry.path: entry for entry in found if isinstance(entry, Directory)}
+    directory_entries = builders.directories(PATHS, application())
+    entries = {entry.path: entry for entry in directory_entries if isinstance(entry, Directory)}
     for name in ("releases", "environments", "code", "build"):
         assert entries[f"/srv/shop/{name}"].user == "root"
     users = {user.name: user.group for user in builders.users(PATHS)}

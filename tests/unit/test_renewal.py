@@ -146,15 +146,15 @@ def test_what_ends_by_itself_is_left_out(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_what_is_done_with_each_unit() -> None:
     units = ["postgresql@15-main.service", "init.scope", WEB, "dbus.service", "nginx.service"]
-    found = tasks({unit: [] for unit in units}, PLAN, ["shop"], {"units": {}}, "1")
-    assert [(item.unit, item.why_not) for item in found] == [
+    planned = tasks({unit: [] for unit in units}, PLAN, ["shop"], {"units": {}}, "1")
+    assert [(item.unit, item.why_not) for item in planned] == [
         ("dbus.service", UNKNOWN),
         ("nginx.service", ""),
         (WEB, ""),
         ("postgresql@15-main.service", DROPS),
         ("init.scope", ""),
     ]
-    assert [item.app for item in found if item.app] == ["shop"]
+    assert [item.app for item in planned if item.app] == ["shop"]
     allowed = tasks({units[0]: []}, {**PLAN, "servers": True}, [], {"units": {}}, "1")
     assert [item.why_not for item in allowed] == [""]
 
@@ -442,8 +442,8 @@ def test_the_program_says_what_failed(
 
 
 def test_what_verify_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = {WEB: ["a"], "nginx.service": ["b"], "dbus.service": ["c"]}
-    monkeypatch.setattr(on_host, "waiting", lambda: found)
+    replaced = {WEB: ["a"], "nginx.service": ["b"], "dbus.service": ["c"]}
+    monkeypatch.setattr(on_host, "waiting", lambda: replaced)
     monkeypatch.setattr(on_host, "PLAN", str(tmp_path / "plan.json"))
     assert on_host.renewal({})["planned"] is False
     (tmp_path / "plan.json").write_text("{}")
@@ -463,7 +463,7 @@ def test_what_verify_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     }
     assert len(list(status(section))) == 3
     # It was released anew.
-    del found[WEB]
+    del replaced[WEB]
     assert on_host.renewal({})["failed"] == {}
     monkeypatch.setattr(on_host, "stood_in", lambda _: WEB)
     assert on_host.renewal({})["failed"] == {WEB: "broken"}
@@ -496,10 +496,10 @@ def test_what_verify_says() -> None:
 def test_files_on_the_host() -> None:
     settings = RenewalSettings(at="03:30", window=40, servers=True)
     units = [Renewal("nginx.service", "groundcrew.roles.nginx.on_host_renewal")]
-    found = {
+    files = {
         item.path: item for item in builders.entries(settings, units) if isinstance(item, File)
     }
-    timer = found[builders.TIMER_FILE].data.decode()
+    timer = files[builders.TIMER_FILE].data.decode()
     assert "OnCalendar=*-*-* 03:30:00" in timer
     assert "RandomizedDelaySec=20min" in timer
     assert builders.plan(settings, units) == {
@@ -514,8 +514,8 @@ def test_files_on_the_host() -> None:
         "servers": True,
         "window": 2400,
     }
-    assert found[builders.PROGRAM].mode == "0700"
-    assert "groundcrew.roles.nginx.on_host_renewal" in found[builders.PROGRAM].data.decode()
+    assert files[builders.PROGRAM].mode == "0700"
+    assert "groundcrew.roles.nginx.on_host_renewal" in files[builders.PROGRAM].data.decode()
     assert builders.only({"shop": {}}) == Purge(renewal_state.APPS, "*.json", ("shop.json",))
 
 

@@ -65,8 +65,8 @@ def test_the_primary_lets_the_replica_in(project: Project) -> None:
     loaded = {name: item.settings for name, item in project.load().items()}
 
     def port(settings: HostSettings) -> tuple[Any, bool]:
-        [found] = [item for item in settings.brought.ports if item.number == 5432]
-        return found.opened, found.public
+        [port_5432] = [item for item in settings.brought.ports if item.number == 5432]
+        return port_5432.opened, port_5432.public
 
     assert port(loaded["db1"]) == (("10.0.0.10", "192.0.2.1"), True)
     assert port(loaded["db2"]) == (None, False)
@@ -165,8 +165,8 @@ def request_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any
 
 
 def test_what_a_primary_makes_for_a_replica(request_of: dict[str, Any]) -> None:
-    found = on_host.changes(request_of, {"roles": {}, "databases": {}, "slots": {}})
-    assert [line for line, _ in found] == [
+    changes = on_host.changes(request_of, {"roles": {}, "databases": {}, "slots": {}})
+    assert [line for line, _ in changes] == [
         f"no login {LINK.account}_a",
         f"no login {LINK.account}_b",
         f"{LINK.account}_a: REPLICATION LOGIN",
@@ -175,7 +175,7 @@ def test_what_a_primary_makes_for_a_replica(request_of: dict[str, Any]) -> None:
     ]
     [store] = [item["store"] for item in request_of["replicas"]]
     passwords = [item.password for item in credentials.logins(store, "")]
-    assert not any(password in statement for _, statement in found for password in passwords)
+    assert not any(password in statement for _, statement in changes for password in passwords)
 
 
 def test_a_slot_that_lost_something_and_one_that_is_not_needed(request_of: dict[str, Any]) -> None:
@@ -192,8 +192,8 @@ def test_a_slot_that_lost_something_and_one_that_is_not_needed(request_of: dict[
         "replica_in_use_012345": {"active": True, "state": "reserved"},
         "of_the_dba": {"active": False, "state": "reserved"},
     }
-    found = on_host_replicas.replica_changes(request_of, {"roles": roles, "slots": slots})
-    assert [line for line, _ in found] == [
+    changes = on_host_replicas.replica_changes(request_of, {"roles": roles, "slots": slots})
+    assert [line for line, _ in changes] == [
         f"the slot {LINK.account} no longer has what the replica lacks",
         f"{gone}_a belongs to no replica any more",
         f"the slot {gone} belongs to no replica any more",
@@ -243,11 +243,11 @@ def test_the_password_is_in_a_file_of_postgres_alone(
     assert not on_host_passfile.passfile_is_right({**primary, "address": "2001:db8::1"})
 
 
-def server(monkeypatch: pytest.MonkeyPatch, **found: Any) -> list[str]:
+def server(monkeypatch: pytest.MonkeyPatch, **state: Any) -> list[str]:
     """Puts a server in the place of the replica's, and collects what is done with it."""
     done: list[str] = []
     own = {
-        "recovering": False, "conninfo": "", "slot": "", "databases": [], "tables": False, **found
+        "recovering": False, "conninfo": "", "slot": "", "databases": [], "tables": False, **state
     }  # fmt: skip
     replacements: dict[str, Any] = {
         "state": lambda: own,
@@ -255,10 +255,10 @@ def server(monkeypatch: pytest.MonkeyPatch, **found: Any) -> list[str]:
         "load_configuration": lambda _: None,
         "is_standby": lambda: False,
         "cluster": lambda: ("15", "main"),
-        "_primary_version": lambda _: found.get("theirs", 15),
+        "_primary_version": lambda _: state.get("theirs", 15),
         "_follow": lambda _: done.append("follow"),
         "_copy": lambda _: done.append("copy"),
-        "_streams": lambda _: found.get("streams", False),
+        "_streams": lambda _: state.get("streams", False),
     }
     for name, value in replacements.items():
         monkeypatch.setattr(on_host_replica, name, value)
@@ -308,12 +308,12 @@ FIGURES = {
 }  # fmt: skip
 
 
-def lagging(**found: Any) -> dict[str, Any]:
-    return {"host": "db2", "streaming": True, "bytes": 2048, "seconds": 0.25, **found}
+def lagging(**state: Any) -> dict[str, Any]:
+    return {"host": "db2", "streaming": True, "bytes": 2048, "seconds": 0.25, **state}
 
 
 @pytest.mark.parametrize(
-    ("found", "word", "told"),
+    ("state", "word", "told"),
     [
         ({}, "ok", "2 KiB and 0.2 s behind"),
         ({"seconds": 31}, "warn", "2 KiB and 31.0 s behind; at most 30 s"),
@@ -326,8 +326,8 @@ def lagging(**found: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_verify_tells_the_lag_on_the_primary(found: dict[str, Any], word: str, told: str) -> None:
-    report = {**FIGURES, "replicas": [lagging(**found)]}
+def test_verify_tells_the_lag_on_the_primary(state: dict[str, Any], word: str, told: str) -> None:
+    report = {**FIGURES, "replicas": [lagging(**state)]}
     check = list(database_server(PostgresqlSettings(), seen(report)))[-1]
     assert (check.name, check.status.name.lower(), check.detail) == (
         "postgresql replica db2",
@@ -338,7 +338,11 @@ def test_verify_tells_the_lag_on_the_primary(found: dict[str, Any], word: str, t
 
 def test_verify_and_status_tell_the_lag_on_the_replica() -> None:
     replica = {"of": "db1", "aside": ["/var/lib/postgresql/15/main.before-1"], **lagging()}
-    report = {**FIGURES, "replica": replica, "databases": {"shop": {"size": 1 << 23, "used": 0}}}
+    report: Any = {
+        **FIGURES,
+        "replica": replica,
+        "databases": {"shop": {"size": 1 << 23, "used": 0}},
+    }
     checks = list(database_server(PostgresqlSettings(), seen(report)))
     assert [item.detail for item in checks] == [
         "15.20, a replica of db1",

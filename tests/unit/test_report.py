@@ -67,11 +67,11 @@ def test_the_page_tells_what_failed_and_what_serves() -> None:
 
 def test_a_page_runs_and_loads_nothing_whatever_a_host_says() -> None:
     text = page(reports.report(reports.HOSTILE))
-    found = Page(text)
-    assert not found.tags & LOADING
-    assert not {name for name in found.attributes if name.startswith("on") or name == "src"}
-    assert reports.HOSTILE in " ".join(found.texts)
-    assert "49" not in found.text
+    parsed = Page(text)
+    assert not parsed.tags & LOADING
+    assert not {name for name in parsed.attributes if name.startswith("on") or name == "src"}
+    assert reports.HOSTILE in " ".join(parsed.texts)
+    assert "49" not in parsed.text
     assert "default-src 'none'" in text
     assert not re.findall(r"https?://|@import|url\(", text)
 
@@ -194,10 +194,10 @@ def test_time_is_told_by_role_and_operation() -> None:
 
 def test_a_failure_has_its_cause_and_advice() -> None:
     story = Story(failures=[Failure("web1", "build", ("one", "E: No space left on device"))])
-    [found] = [build._failure(item) for item in story.complete()]
-    assert found.cause == "E: No space left on device"
-    assert found.lines == ["one", "E: No space left on device"]
-    assert found.advice == ["Free some space on the host, then run the same again."]
+    [failure] = [build._failure(item) for item in story.complete()]
+    assert failure.cause == "E: No space left on device"
+    assert failure.lines == ["one", "E: No space left on device"]
+    assert failure.advice == ["Free some space on the host, then run the same again."]
 
 
 def test_earlier_results_are_those_of_the_run(tmp_path: Path) -> None:
@@ -229,9 +229,9 @@ def test_earlier_results_are_those_of_the_run(tmp_path: Path) -> None:
     place = tmp_path / earlier.AUDIT
     place.parent.mkdir(parents=True)
     place.write_text(json.dumps({"audited": audited}))
-    found = earlier.last_audit(tmp_path, {"shop", "web1.example.com"})
-    assert found is not None and found.result == "vulnerable" and found.subjects == 1
-    assert found.updates == ["shop.web1.example.com: a 1 -> 2"]
+    audit = earlier.last_audit(tmp_path, {"shop", "web1.example.com"})
+    assert audit is not None and audit.result == "vulnerable" and audit.subjects == 1
+    assert audit.updates == ["shop.web1.example.com: a 1 -> 2"]
     assert earlier.last_audit(tmp_path, {"blog", "web1.example.com"}) is None
     place.write_text("[]")
     assert earlier.last_audit(tmp_path, {"shop", "web1.example.com"}) is None

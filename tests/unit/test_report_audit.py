@@ -39,8 +39,8 @@ def test_sarif_is_valid_and_has_each_finding() -> None:
     document = json.loads(json.dumps(sarif(results())))
     Sarif.model_validate(document)
     [run] = document["runs"]
-    found = [(item["ruleId"], item["message"]["text"]) for item in run["results"]]
-    assert found == [
+    findings = [(item["ruleId"], item["message"]["text"]) for item in run["results"]]
+    assert findings == [
         ("CVE-1", "flask 3.0.0 has CVE-1 GHSA-1; fixed in 3.1.1. Broken <b>"),
         ("CVE-1", "flask 3.0.0 has CVE-1 GHSA-1; fixed in 3.1.1. Broken <b>"),
         ("debian-security-update", "openssl 3.0.1: the security update 3.0.2 waits"),
@@ -115,8 +115,8 @@ def bill(**versions: str) -> dict[str, Any]:
 
 
 def test_the_difference_of_two_bills_of_materials() -> None:
-    found = bills.difference(bill(flask="3.0", six="1.16"), bill(flask="3.1", click="8.1"))
-    assert found == {
+    difference = bills.difference(bill(flask="3.0", six="1.16"), bill(flask="3.1", click="8.1"))
+    assert difference == {
         "added": ["click 8.1"],
         "removed": ["six 1.16"],
         "changed": ["flask 3.0 -> 3.1"],
@@ -130,9 +130,9 @@ def test_the_difference_of_two_bills_of_materials() -> None:
     "broken", [None, [], {}, {"bomFormat": "CycloneDX", "components": [{"purl": 1}]}]
 )
 def test_a_bill_that_a_build_has_spoilt_is_no_failure(broken: Any) -> None:
-    found = bills.difference(bill(flask="3.0"), broken)
-    assert found["problem"] == "a release has no readable bill of materials"
-    assert found["added"] == []
+    difference = bills.difference(bill(flask="3.0"), broken)
+    assert difference["problem"] == "a release has no readable bill of materials"
+    assert difference["added"] == []
 
 
 def test_names_of_packages_are_not_endless() -> None:

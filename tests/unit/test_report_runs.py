@@ -94,8 +94,8 @@ def test_checks_are_in_the_report(checkout: Checkout, broken: str) -> None:
     data = report(checkout)
     [host] = data["hosts"]
     assert host["name"] == "@local" and host["outcome"] == "failed"
-    found = {item["name"]: item for item in host["checks"][0]["results"]}
-    assert found["status"]["status"] == "fail" and "500" in found["status"]["detail"]
+    checks = {item["name"]: item for item in host["checks"][0]["results"]}
+    assert checks["status"]["status"] == "fail" and "500" in checks["status"]["detail"]
     assert host["operations"][0]["role"] == "verify"
     cases = ElementTree.parse(checkout.root / "out/run.xml").findall(".//testcase[@name='status']")
     assert [case.find("failure") is not None for case in cases] == [True]
@@ -214,7 +214,7 @@ def test_hosts_that_the_failure_of_another_one_has_stopped_are_not_finished(
     checkout.write("inventory/prod.py", f"web = [{checkout.host('web1')!r}, '@local']\n")
     done = checkout.run(*VERIFY, "--data", "report=out/run.html")
     assert done.returncode == 1, done.stderr
-    found = {host["name"]: host["outcome"] for host in report(checkout)["hosts"]}
-    assert found == {"web1": "failed", "@local": "not finished"}, done.stderr
+    outcomes = {host["name"]: host["outcome"] for host in report(checkout)["hosts"]}
+    assert outcomes == {"web1": "failed", "@local": "not finished"}, done.stderr
     root = ElementTree.parse(checkout.root / "out/run.xml").getroot()
     assert (root.get("failures"), root.get("skipped")) == ("1", "1")

@@ -25,16 +25,16 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def hosts(number: int) -> list[Any]:
-    found: list[Any] = [SimpleNamespace(name=f"web{i}", connected=False) for i in range(number)]
-    by_name = {host.name: host for host in found}
+    members: list[Any] = [SimpleNamespace(name=f"web{i}", connected=False) for i in range(number)]
+    by_name = {host.name: host for host in members}
 
     class Inventory(list[Any]):
         def get_host(self, name: str) -> Any:
             return by_name[name]
 
-    for host in found:
-        host.state = SimpleNamespace(inventory=Inventory(found))
-    return found
+    for host in members:
+        host.state = SimpleNamespace(inventory=Inventory(members))
+    return members
 
 
 @pytest.mark.parametrize("answers", [["flask==3.1.3\n"], ["", "flask==3.1.3\n"]])

@@ -58,12 +58,12 @@ class Host:
 
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
-    found = Host(tmp_path)
+    fake = Host(tmp_path)
     monkeypatch.setattr(app_files, "UPSTREAMS", tmp_path / "nginx")
     monkeypatch.setattr(
-        retire_releases, "systemctl", lambda *words, check=True: found.calls.append(words)
+        retire_releases, "systemctl", lambda *words, check=True: fake.calls.append(words)
     )
-    yield found
+    yield fake
 
 
 def test_without_a_connection_the_old_one_ends_at_once(host: Host) -> None:

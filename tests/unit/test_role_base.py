@@ -149,10 +149,10 @@ def test_the_swap_file_is_made_once() -> None:
 
 def test_files_follow_the_settings(tmp_path: Path) -> None:
     (tmp_path / "proxy.pem").write_text(CERTIFICATE)
-    found = entries(settings(ca_certificates=[str(tmp_path / "proxy.pem")], journal_max="1G"))
-    files = {entry.path: entry for entry in found if isinstance(entry, File)}
+    all_entries = entries(settings(ca_certificates=[str(tmp_path / "proxy.pem")], journal_max="1G"))
+    files = {entry.path: entry for entry in all_entries if isinstance(entry, File)}
     assert "/usr/local/share/ca-certificates/groundcrew-proxy.crt" in files
-    assert any(isinstance(entry, Purge) for entry in found)
+    assert any(isinstance(entry, Purge) for entry in all_entries)
     assert "SystemMaxUse=1G\n" in str(files[JOURNALD].content)
     assert "\nvm.swappiness = 10\n" in str(files["/etc/sysctl.d/99-zz-groundcrew.conf"].content)
 

@@ -21,8 +21,8 @@ from groundcrew.templates import render
 
 
 def jail(**settings: object) -> str:
-    found = entries(Fail2banSettings.model_validate(settings))
-    [file] = [item for item in found if isinstance(item, File) and item.path == JAIL]
+    files = entries(Fail2banSettings.model_validate(settings))
+    [file] = [item for item in files if isinstance(item, File) and item.path == JAIL]
     return file.data.decode()
 
 

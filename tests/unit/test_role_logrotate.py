@@ -42,11 +42,11 @@ def test_an_application_that_cannot_reopen_is_copied_and_truncated_as_its_user()
 
 
 def test_a_file_per_program_and_a_timer_that_looks_often_enough() -> None:
-    found = {e.path: e for e in entries(LogrotateSettings(), [NGINX]) if isinstance(e, File)}
-    assert set(found) == {
+    files = {e.path: e for e in entries(LogrotateSettings(), [NGINX]) if isinstance(e, File)}
+    assert set(files) == {
         "/etc/logrotate.d/nginx",
         "/etc/systemd/system/logrotate.timer.d/groundcrew.conf",
     }
     assert "OnCalendar=\nOnCalendar=hourly\n" in str(
-        found["/etc/systemd/system/logrotate.timer.d/groundcrew.conf"].content
+        files["/etc/systemd/system/logrotate.timer.d/groundcrew.conf"].content
     )

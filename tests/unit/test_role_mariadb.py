@@ -170,15 +170,15 @@ def test_nothing_differs(request_of: dict[str, Any]) -> None:
 
 def test_a_new_binding(request_of: dict[str, Any]) -> None:
     empty = {"users": {}, "grants": set(), "others": set(), "databases": {"mysql"}}
-    found = statements(request_of, empty)
-    assert found[0] == "CREATE DATABASE `shop_db` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci"
-    [created] = [item for item in found if "'shop_database_b'@'192.0.2.1' IDENT" in item]
+    lines = statements(request_of, empty)
+    assert lines[0] == "CREATE DATABASE `shop_db` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci"
+    [created] = [item for item in lines if "'shop_database_b'@'192.0.2.1' IDENT" in item]
     assert created.startswith("CREATE USER")
     assert created.endswith("REQUIRE SSL ACCOUNT LOCK")
-    assert r"GRANT ALL PRIVILEGES ON `shop\_db`.* TO 'shop_database_a'@'localhost'" in found
+    assert r"GRANT ALL PRIVILEGES ON `shop\_db`.* TO 'shop_database_a'@'localhost'" in lines
     store = request_of["accounts"][0]["store"]
     passwords = [item.password for item in credentials.logins(store, "shop_database")]
-    assert not any(password in item for password in passwords for item in found)
+    assert not any(password in item for password in passwords for item in lines)
 
 
 @pytest.mark.parametrize(
@@ -215,9 +215,9 @@ def test_logins_that_nobody_needs_are_locked_and_data_stays(request_of: dict[str
     assert statements(request_of, state) == [
         "ALTER USER 'shop_database_a'@'192.0.2.1' ACCOUNT LOCK"
     ]
-    found = statements({"accounts": []}, state)
-    assert len(found) == 3
-    assert all(item.endswith("ACCOUNT LOCK") for item in found)
+    lines = statements({"accounts": []}, state)
+    assert len(lines) == 3
+    assert all(item.endswith("ACCOUNT LOCK") for item in lines)
 
 
 def test_what_an_old_installation_leaves_open(request_of: dict[str, Any]) -> None:
@@ -233,7 +233,7 @@ def test_the_status_tells_size_connections_and_what_nobody_needs() -> None:
     lines = status(
         {
             "version": "10.11.6", "used": 3, "allowed": 100, "hit_rate": None, "slow": 2,
-            "memory": 1 << 27, "unbound": ["old"],
+            "memory": 1 << 27, "unbound": ["old"], "rotating": [], "differences": [],
             "databases": {"old": {"size": 1 << 20, "used": 0}},
         }
     )  # fmt: skip

@@ -43,34 +43,34 @@ def test_without_a_host_that_monitors_there_is_nothing(project: Project) -> None
 
 
 def test_the_ports_are_open_for_the_monitoring_host_alone(project: Project) -> None:
-    found = brought(monitored(project))
-    assert [(port.number, port.opened) for port in found.ports] == [
+    brings = brought(monitored(project))
+    assert [(port.number, port.opened) for port in brings.ports] == [
         (9100, ("10.0.0.9",)),
         (9115, ("10.0.0.9",)),
         (3903, ("10.0.0.9",)),
     ]
     for unit, port in ((NODE, 9100), (PROBER, 9115)):
-        lines = text(found, drop_in(unit))
+        lines = text(brings, drop_in(unit))
         assert f"--web.listen-address=10.0.0.1:{port}" in lines
         assert "\nIPAddressAllow=localhost 10.0.0.9\n" in f"{lines}\n"
 
 
 def test_the_monitoring_host_reads_its_own_on_loopback(project: Project) -> None:
-    found = brought(monitored(project), "mon1")
-    [port] = found.ports
+    brings = brought(monitored(project), "mon1")
+    [port] = brings.ports
     assert (port.number, port.opened, port.public) == (9100, None, False)
-    lines = text(found, drop_in(NODE))
+    lines = text(brings, drop_in(NODE))
     assert lines.count("--web.listen-address") == 1
     assert "--web.listen-address=127.0.0.1:9100" in lines
-    assert found.packages == ("prometheus-node-exporter", "dbus")
+    assert brings.packages == ("prometheus-node-exporter", "dbus")
 
 
 def test_two_hosts_that_monitor_each_other(project: Project) -> None:
     monitored(project).hosts["mon2"] = (["monitoring"], {"address": "fd00::2"})
-    found = brought(project, "mon2")
-    lines = text(found, drop_in(NODE))
+    brings = brought(project, "mon2")
+    lines = text(brings, drop_in(NODE))
     assert "--web.listen-address=127.0.0.1:9100 --web.listen-address=[fd00::2]:9100" in lines
-    assert found.ports[0].opened == ("10.0.0.9",)
+    assert brings.ports[0].opened == ("10.0.0.9",)
 
 
 def test_the_agents_of_a_host_have_at_most_60_megabytes(project: Project) -> None:
@@ -106,11 +106,11 @@ def test_health_paths_are_asked_for_as_after_a_release(
     project.write(
         "apps/shop.yml", (project.root / "apps/shop.yml").read_text().partition("health")[0] + more
     )
-    found = brought(project)
-    [probe] = [item for item in found.metrics if item.job == "applications"]
+    brings = brought(project)
+    [probe] = [item for item in brings.metrics if item.job == "applications"]
     assert probe.labels == {"app": "shop"}
     assert probe.parameters == {**parameters, "target": target}
-    modules = yaml.safe_load(text(found, MODULES))["modules"]
+    modules = yaml.safe_load(text(brings, MODULES))["modules"]
     [(name, module)] = modules.items()
     assert name == parameters["module"]
     assert module["http"]["valid_status_codes"] == [int(name[-3:])]
@@ -154,5 +154,5 @@ def test_maintenance_is_a_metric_in_a_file() -> None:
 
 
 def test_an_update_may_wait_for_a_restart_for_some_days() -> None:
-    found = {rule.name: rule for rule in of_host(MetricsSettings(reboot_days=3))}
-    assert found["RebootPending"].lasting == 3 * 86400
+    rules = {rule.name: rule for rule in of_host(MetricsSettings(reboot_days=3))}
+    assert rules["RebootPending"].lasting == 3 * 86400

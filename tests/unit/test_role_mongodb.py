@@ -21,6 +21,7 @@ from groundcrew.roles.base.apt_sources import ARMOR
 from groundcrew.roles.mongodb import MongodbSettings, builders, on_host, on_host_client
 from groundcrew.roles.mongodb.checks import database_server, status
 from groundcrew.roles.mongodb.on_host_client import Command, RefusedError, ServerError
+from groundcrew.roles.mongodb.report import Server
 from groundcrew.verify.seen import Seen, View
 from tests.unit.project import SHOP, Project
 
@@ -52,15 +53,15 @@ def files(project: Project, host: str) -> dict[str, str]:
 
 
 def test_logins_are_asked_for_and_nothing_but_the_host_reaches_it(project: Project) -> None:
-    found = yaml.safe_load(files(project, "web1")[builders.CONFIGURATION])
-    assert found["security"]["authorization"] == "enabled"
-    assert found["security"]["javascriptEnabled"] is False
-    assert found["setParameter"]["enableLocalhostAuthBypass"] is False
-    assert found["net"]["bindIp"] == "127.0.0.1"
-    assert found["net"]["port"] == 27017
-    assert "tls" not in found["net"]
-    assert found["net"]["unixDomainSocket"]["pathPrefix"] == "/run/mongodb"
-    assert found["storage"]["wiredTiger"]["engineConfig"]["cacheSizeGB"] == 0.5
+    values = yaml.safe_load(files(project, "web1")[builders.CONFIGURATION])
+    assert values["security"]["authorization"] == "enabled"
+    assert values["security"]["javascriptEnabled"] is False
+    assert values["setParameter"]["enableLocalhostAuthBypass"] is False
+    assert values["net"]["bindIp"] == "127.0.0.1"
+    assert values["net"]["port"] == 27017
+    assert "tls" not in values["net"]
+    assert values["net"]["unixDomainSocket"]["pathPrefix"] == "/run/mongodb"
+    assert values["storage"]["wiredTiger"]["engineConfig"]["cacheSizeGB"] == 0.5
     unit = files(project, "web1")[builders.DROP_IN]
     assert f"ExecStart=\nExecStart=/usr/bin/mongod --config {builders.CONFIGURATION}\n" in unit
     assert "\nIPAddressAllow=localhost\n" in unit
@@ -69,9 +70,9 @@ def test_logins_are_asked_for_and_nothing_but_the_host_reaches_it(project: Proje
 
 def test_other_hosts_reach_it_by_tls_at_its_private_address(project: Project) -> None:
     project.hosts = HOSTS
-    found = yaml.safe_load(files(project, "db1")[builders.CONFIGURATION])
-    assert found["net"]["bindIp"] == "127.0.0.1,192.168.2.9"
-    assert found["net"]["tls"] == {
+    values = yaml.safe_load(files(project, "db1")[builders.CONFIGURATION])
+    assert values["net"]["bindIp"] == "127.0.0.1,192.168.2.9"
+    assert values["net"]["tls"] == {
         "mode": "preferTLS", "certificateKeyFile": builders.BUNDLE, "CAFile": builders.CERTIFICATE,
         "allowConnectionsWithoutCertificates": True,
     }  # fmt: skip
@@ -85,8 +86,8 @@ def test_other_hosts_reach_it_by_tls_at_its_private_address(project: Project) ->
 
 def test_a_public_address_may_be_another_machine_s(project: Project) -> None:
     project.hosts = {**HOSTS, "db1": (["mongodb"], {"address": "8.8.8.8"})}
-    found = yaml.safe_load(files(project, "db1")[builders.CONFIGURATION])
-    assert found["net"]["bindIp"] == "*"
+    values = yaml.safe_load(files(project, "db1")[builders.CONFIGURATION])
+    assert values["net"]["bindIp"] == "*"
 
 
 def test_the_server_for_logins_has_no_network_and_no_login(project: Project) -> None:
@@ -94,14 +95,14 @@ def test_the_server_for_logins_has_no_network_and_no_login(project: Project) -> 
     project.all["mongodb"] = {
         "parameters": {"storage.directoryPerDB": True, "replication.replSetName": "rs0"}
     }
-    found = yaml.safe_load(files(project, "db1")[builders.SETUP])
-    assert found["net"] == {
+    values = yaml.safe_load(files(project, "db1")[builders.SETUP])
+    assert values["net"] == {
         "bindIp": "127.0.0.1", "port": 27017, "unixDomainSocket": {"enabled": False},
     }  # fmt: skip
-    assert "authorization" not in found["security"]
-    assert "replication" not in found
-    assert found["storage"]["dbPath"] == "/var/lib/mongodb"
-    assert found["storage"]["directoryPerDB"] is True
+    assert "authorization" not in values["security"]
+    assert "replication" not in values
+    assert values["storage"]["dbPath"] == "/var/lib/mongodb"
+    assert values["storage"]["directoryPerDB"] is True
 
 
 def test_sizes_and_what_replaces_them() -> None:
@@ -126,10 +127,10 @@ def test_parameters_are_added_replaced_and_left_out() -> None:
         "net.ipv6": True,
     }
     text = builders.text(builders.parameters(MongodbSettings(parameters=given), []))
-    found = yaml.safe_load(text)
-    assert "operationProfiling" not in found
-    assert found["net"]["compression"] == {"compressors": "zstd"}
-    assert found["net"]["ipv6"] is True
+    values = yaml.safe_load(text)
+    assert "operationProfiling" not in values
+    assert values["net"]["compression"] == {"compressors": "zstd"}
+    assert values["net"]["ipv6"] is True
     for name, reason in (
         ("security.authorization", "always on"),
         ("setParameter.enableLocalhostAuthBypass", "anybody on the host"),
@@ -325,7 +326,7 @@ def test_a_server_that_answers_nobody_without_a_login(monkeypatch: pytest.Monkey
     assert on_host.open_to_anybody(request) is True
 
 
-REPORT: dict[str, Any] = {
+REPORT: Server = {
     "differences": [], "open": False, "version": "8.0.4", "used": 3, "cache": 1 << 26,
     "cache_allowed": 1 << 29, "memory": 1 << 27, "databases": {"old": 1 << 20, "shop_db": 0},
     "unbound": ["old"], "rotating": [],

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -22,6 +22,7 @@ from groundcrew.roles.firewall.builders import ruleset
 from groundcrew.roles.monitoring import builders, on_host
 from groundcrew.roles.monitoring.checks import monitoring, status
 from groundcrew.roles.monitoring.operations import told
+from groundcrew.roles.monitoring.report import Monitoring, Target
 from groundcrew.roles.monitoring.settings import MonitoringSettings
 from groundcrew.verify.seen import Seen, View
 from tests.unit.project import Project
@@ -31,8 +32,8 @@ RULE = Rule("Slow", "slow{$hosts} > 1 and on (instance) up{$hosts}", 60, "warnin
 ADDRESSES = {"mon1": "10.0.0.1", "mon2": "fd00::2", "web1": "10.0.0.3"}
 
 
-def neighbour(name: str, *found: Metrics, rules: tuple[Rule, ...] = ()) -> Neighbour:
-    return Neighbour(name, ADDRESSES.get(name, ""), measured=lambda: Measured(found, rules))
+def neighbour(name: str, *metrics: Metrics, rules: tuple[Rule, ...] = ()) -> Neighbour:
+    return Neighbour(name, ADDRESSES.get(name, ""), measured=lambda: Measured(metrics, rules))
 
 
 PLACE = Place(
@@ -122,12 +123,12 @@ def test_metrics_are_backed_up_if_the_host_is(tmp_path: Path) -> None:
     project.groups["monitoring"] = {"monitoring": {"backup": True}}
     assert "monitoring.backup" in {key for _, key, _ in project.errors()}
     project.all["backup"] = {"targets": {"one": {"type": "directory", "path": "/mnt"}}}
-    found = project.settings("mon1")
-    [source] = found.brought.backups
+    with_backup = project.settings("mon1")
+    [source] = with_backup.brought.backups
     assert (source.title, source.apps) == ("monitoring", ("monitoring",))
     [started] = [
         item
-        for item in builders.drop_ins(found.monitoring)
+        for item in builders.drop_ins(with_backup.monitoring)
         if isinstance(item, File) and item.path == builders.drop_in(builders.PROMETHEUS)
     ]
     assert b" \\\n    --web.enable-admin-api\n" in started.data
@@ -186,16 +187,16 @@ def test_secrets_are_in_a_file_of_root_that_is_checked() -> None:
 
 
 def test_it_listens_on_loopback_and_is_bounded() -> None:
-    found = {
+    files = {
         item.path: item.data.decode()
         for item in builders.drop_ins(settings(retention="7d", size="1GB"))
         if isinstance(item, File)
     }
-    prometheus = found[builders.drop_in(builders.PROMETHEUS)]
+    prometheus = files[builders.drop_in(builders.PROMETHEUS)]
     assert "--web.listen-address=127.0.0.1:9090" in prometheus
     assert "--storage.tsdb.retention.time=7d" in prometheus
     assert "--storage.tsdb.retention.size=1GB" in prometheus
-    alertmanager = found[builders.drop_in(builders.ALERTMANAGER)]
+    alertmanager = files[builders.drop_in(builders.ALERTMANAGER)]
     assert "--web.listen-address=127.0.0.1:9093" in alertmanager
     assert "--cluster.listen-address= " in alertmanager
 
@@ -227,14 +228,17 @@ def test_wrong_receivers_are_told(tmp_path: Path, receiver: Any, message: str) -
     assert any(message in f"{key} {text}" for _, key, text in project.errors())
 
 
-def report(**values: Any) -> dict[str, Any]:
-    targets = [
+def report(**values: Any) -> Monitoring:
+    targets: list[Target] = [
         {"job": item.job, "instance": host.name, "app": item.labels.get("app", ""), "up": True,
          "error": ""}
         for host, _, item in builders.targets(PLACE)
     ]  # fmt: skip
-    return {"targets": targets, "rules": ["Slow"], "failing": [], "alertmanager": True,
-            "alerts": [], "disk": 3 << 20, "pages": [], **values}  # fmt: skip
+    known: Monitoring = {
+        "targets": targets, "rules": ["Slow"], "failing": [], "alertmanager": True, "alerts": [],
+        "disk": 3 << 20, "pages": [],
+    }  # fmt: skip
+    return cast("Monitoring", {**known, **values})
 
 
 def judged(mine: MonitoringSettings, **values: Any) -> dict[str, tuple[Status, str]]:
@@ -336,19 +340,19 @@ def test_what_is_read_on_the_host(
     asked: dict[str, Any] = {
         "prometheus": port, "alertmanager": port, "targets": 1, "rules": ["A"], "site": None
     }  # fmt: skip
-    found = on_host.monitoring({**asked, "patience": 1})
-    assert on_host.is_complete(asked, found)
+    state = on_host.monitoring({**asked, "patience": 1})
+    assert on_host.is_complete(asked, state)
     # Right after its start, Prometheus knows nothing yet.
-    nothing: list[dict[str, Any]] = [{"targets": []}, {"rules": []}, {"alertmanager": False}]
+    nothing: list[Any] = [{"targets": []}, {"rules": []}, {"alertmanager": False}]
     for missing in nothing:
-        assert not on_host.is_complete(asked, {**found, **missing})
-    assert found["targets"] == [
+        assert not on_host.is_complete(asked, cast("Monitoring", {**state, **missing}))
+    assert state["targets"] == [
         {"job": "host", "instance": "web1", "app": "", "up": True, "error": ""}
     ]
-    assert (found["rules"], found["failing"], found["alertmanager"]) == (["A"], ["A: why"], True)
-    assert found["alerts"] == [{"alertname": "A", "instance": "web1", "app": "", "severity": ""}]
-    assert found["disk"] >= 10_000
-    assert found["pages"] == []
+    assert (state["rules"], state["failing"], state["alertmanager"]) == (["A"], ["A: why"], True)
+    assert state["alerts"] == [{"alertname": "A", "instance": "web1", "app": "", "severity": ""}]
+    assert state["disk"] >= 10_000
+    assert state["pages"] == []
     # Nothing there speaks TLS.
     [problem] = on_host.pages({**asked, "site": {"port": port, "name": "mon.test"}})
     assert "their site answers nothing" in problem
@@ -362,7 +366,7 @@ def test_a_test_alert_tells_what_arrived(port: int) -> None:
     assert told(["webhook"], answer) == []
     assert told(kinds, answer)[0].startswith("email: refused")
     assert told(["webhook"], {"sent": {}, "failed": {}})[0].startswith("webhook: nothing was sent")
-    assert told([], answer) == ["there is nobody to tell: set monitoring.receivers"]
+    assert told([], answer) == ["alerts have no receiver: set monitoring.receivers"]
 
 
 def test_rules_with_long_windows_are_judged_less_often() -> None:

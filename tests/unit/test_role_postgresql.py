@@ -100,8 +100,8 @@ def applied(request: dict[str, Any], state: dict[str, Any]) -> list[str]:
 
 
 def test_a_new_server_gets_owner_logins_and_database(request_of: dict[str, Any]) -> None:
-    found = on_host.changes(request_of, {"roles": {}, "databases": {}})
-    assert [line for line, _ in found] == [
+    changes = on_host.changes(request_of, {"roles": {}, "databases": {}})
+    assert [line for line, _ in changes] == [
         "no role shop",
         "no login shop_database_a",
         "shop_database_a is no member of shop",
@@ -116,7 +116,7 @@ def test_a_new_server_gets_owner_logins_and_database(request_of: dict[str, Any])
     passwords = [
         item.password for item in credentials.logins(request_of["accounts"][0]["store"], "")
     ]
-    assert not any(password in statement for _, statement in found for password in passwords)
+    assert not any(password in statement for _, statement in changes for password in passwords)
 
 
 def state_of(request: dict[str, Any]) -> dict[str, Any]:
@@ -169,6 +169,11 @@ def test_names_are_quoted() -> None:
 def test_the_status_tells_size_connections_and_what_nobody_needs() -> None:
     lines = status(
         {
+            "unit": "postgresql@15-main.service",
+            "differences": [],
+            "replicas": [],
+            "replica": None,
+            "rotating": [],
             "version": "15.20",
             "used": 3,
             "allowed": 100,

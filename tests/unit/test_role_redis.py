@@ -15,6 +15,7 @@ from groundcrew.remote import credentials
 from groundcrew.remote.credentials import make_logins, rotate_logins
 from groundcrew.roles.redis import RedisSettings, builders, on_host, on_host_logins
 from groundcrew.roles.redis.checks import status
+from groundcrew.roles.redis.report import Instance
 from tests.unit.project import Project
 
 LOGIN = Login("shop_cache_a", "secret")
@@ -193,11 +194,16 @@ def test_whether_the_server_knows_the_logins(
 
 
 def test_the_status_tells_memory_and_connections() -> None:
-    report = {
+    report: Instance = {
         "version": "7.0.15", "used": 1 << 20, "allowed": 1 << 28, "clients": 2, "maxclients": 1000,
         "evicted": 4, "keys": 9, "hit_rate": 99.5,
     }  # fmt: skip
-    lines = status({"instances": {"cache": report, "queue": {"error": "it does not answer"}}})
+    lines = status(
+        {
+            "differences": [],
+            "instances": {"cache": report, "queue": {"error": "it does not answer"}},
+        }
+    )
     assert list(lines) == [
         "redis cache 7.0.15: 1 MiB of 256 MiB, 2 of 1000 connections, 9 keys, hit rate 99.5 %, "
         "4 evicted",

@@ -69,9 +69,9 @@ def test_every_setting_reaches_the_file() -> None:
 
 
 def test_sshd_reports_some_values_in_other_words() -> None:
-    found = expected(directives(SshSettings(permit_root_login="prohibit-password"), state()))
-    assert found["permitrootlogin"] == ["without-password"]
-    assert found["passwordauthentication"] == ["no"]
+    values = expected(directives(SshSettings(permit_root_login="prohibit-password"), state()))
+    assert values["permitrootlogin"] == ["without-password"]
+    assert values["passwordauthentication"] == ["no"]
 
 
 def test_the_include_line_is_added_once_and_first() -> None:

@@ -111,11 +111,11 @@ def test_challenges_and_plain_health() -> None:
     ],
 )  # fmt: skip
 def test_hsts(more: dict[str, Any], value: str | None) -> None:
-    found = files(app(tls={**LAB, **more}))
+    rendered = files(app(tls={**LAB, **more}))
     line = f"add_header Strict-Transport-Security {value} always;"
     for path in (f"{OWN}/headers/shop.conf", f"{OWN}/maintenance/shop.conf"):
-        assert (line in found[path]) if value else ("Strict-Transport" not in found[path])
-    assert "Strict-Transport" not in found[f"{OWN}/headers.conf"]
+        assert (line in rendered[path]) if value else ("Strict-Transport" not in rendered[path])
+    assert "Strict-Transport" not in rendered[f"{OWN}/headers.conf"]
 
 
 def test_an_application_s_own_hsts_wins() -> None:
@@ -127,8 +127,8 @@ def test_an_application_s_own_hsts_wins() -> None:
 
 def test_a_key_is_private_from_the_first_byte() -> None:
     material = Material("CHAIN", SecretStr("KEY"))
-    found = builders.entries(AcmeSettings(), {"shop": app()}, {"shop": material}, Path())
-    assert found == [
+    entries = builders.entries(AcmeSettings(), {"shop": app()}, {"shop": material}, Path())
+    assert entries == [
         Directory("/etc/ssl/groundcrew", mode="0700"),
         Directory("/etc/ssl/groundcrew/shop.own", mode="0700"),
         File("/etc/ssl/groundcrew/shop.own/fullchain.pem", "CHAIN"),
@@ -146,12 +146,12 @@ def test_acme_leaves_the_link_alone_and_trusts_a_private_directory(tmp_path: Pat
     ca = certificate(new_key(), subject="CA")
     (tmp_path / "ca.pem").write_text(ca)
     acme = AcmeSettings(directory="https://ca.test/dir", ca_file="ca.pem", agree_tos=True)
-    found = builders.entries(acme, {"shop": app(ACME)}, {}, tmp_path)
-    assert not [entry for entry in found if isinstance(entry, Link)]
-    assert found[-1] == Purge(
+    entries = builders.entries(acme, {"shop": app(ACME)}, {}, tmp_path)
+    assert not [entry for entry in entries if isinstance(entry, Link)]
+    assert entries[-1] == Purge(
         "/etc/ssl/groundcrew", "*", keep=("shop", "shop.own", "shop.bootstrap")
     )
-    texts = {entry.path: entry.content for entry in found if isinstance(entry, File)}
+    texts = {entry.path: entry.content for entry in entries if isinstance(entry, File)}
     assert texts["/etc/ssl/groundcrew/acme-directory.ca"] == ca
     drop_in = texts["/etc/systemd/system/certbot.service.d/groundcrew.conf"]
     assert "REQUESTS_CA_BUNDLE=/etc/ssl/groundcrew/acme-directory.ca" in str(drop_in)

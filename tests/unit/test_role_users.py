@@ -19,8 +19,8 @@ def settings(**admins: object) -> UsersSettings:
     return UsersSettings.model_validate({"admins": admins})
 
 
-def by_path(found: list[Entry]) -> dict[str, File]:
-    return {entry.path: entry for entry in found if isinstance(entry, File)}
+def by_path(listed: list[Entry]) -> dict[str, File]:
+    return {entry.path: entry for entry in listed if isinstance(entry, File)}
 
 
 def test_each_admin_gets_own_keys_or_else_the_operators() -> None:
@@ -32,11 +32,11 @@ def test_each_admin_gets_own_keys_or_else_the_operators() -> None:
 
 
 def test_a_removed_admin_loses_sudo_and_keys() -> None:
-    found = settings(ann={"keys": [KEY]}, bob=None)
-    assert [user.name for user in users(found)] == ["ann"]
-    sudoers = by_path(entries(found, []))[SUDOERS]
+    configured = settings(ann={"keys": [KEY]}, bob=None)
+    assert [user.name for user in users(configured)] == ["ann"]
+    sudoers = by_path(entries(configured, []))[SUDOERS]
     assert "bob" not in str(sudoers.content)
-    assert Absent("/home/bob/.ssh/authorized_keys") in entries(found, [])
+    assert Absent("/home/bob/.ssh/authorized_keys") in entries(configured, [])
     assert (sudoers.mode, sudoers.validate) == ("0440", "visudo -cqf {}")
 
 
@@ -69,9 +69,9 @@ def test_the_operators_keys_come_from_the_run_the_agent_or_home(
     monkeypatch.setattr(keys, "agent_keys", lambda: ("ssh-ed25519 AGENT",))
     assert keys.operator_keys(None, tmp_path) == (("ssh-ed25519 AGENT",), "SSH agent")
     session_key = RSAKey.generate(2048)
-    found = keys.operator_keys(session_key, tmp_path)
-    assert found is not None
-    assert found.keys[0].startswith(f"ssh-rsa {session_key.get_base64()}")
+    operator = keys.operator_keys(session_key, tmp_path)
+    assert operator is not None
+    assert operator.keys[0].startswith(f"ssh-rsa {session_key.get_base64()}")
 
 
 def test_the_key_that_let_the_run_in_is_among_the_operators(
@@ -79,16 +79,16 @@ def test_the_key_that_let_the_run_in_is_among_the_operators(
 ) -> None:
     used = RSAKey.generate(2048)
     monkeypatch.setattr(keys, "agent_keys", lambda: ())
-    found = keys.operator_keys(None, tmp_path, used)
-    assert found is not None and found.keys == (keys.public_text(used),)
+    operator = keys.operator_keys(None, tmp_path, used)
+    assert operator is not None and operator.keys == (keys.public_text(used),)
     # Named by ~/.ssh/config only, beside the usual one.
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh/id_ed25519.pub").write_text(KEY)
-    found = keys.operator_keys(None, tmp_path, used)
-    assert found is not None and found.keys == (keys.public_text(used), KEY)
+    operator = keys.operator_keys(None, tmp_path, used)
+    assert operator is not None and operator.keys == (keys.public_text(used), KEY)
     (tmp_path / ".ssh/id_rsa.pub").write_text(f"ssh-rsa {used.get_base64()} me@desk")
-    found = keys.operator_keys(None, tmp_path, used)
-    assert found is not None and found.keys == (KEY, f"ssh-rsa {used.get_base64()} me@desk")
+    operator = keys.operator_keys(None, tmp_path, used)
+    assert operator is not None and operator.keys == (KEY, f"ssh-rsa {used.get_base64()} me@desk")
 
 
 @pytest.mark.parametrize(("bits", "least", "refused"), [(2048, 3072, True), (2048, 2048, False)])

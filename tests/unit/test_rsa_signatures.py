@@ -49,9 +49,9 @@ def server() -> Iterator[tuple[paramiko.Transport, dict[str, Any]]]:
     """A server, and the arguments that connect to it."""
     connections.install()
     here, there = socket.socketpair()
-    found = paramiko.Transport(there)
+    peer = paramiko.Transport(there)
     key = ServerKey(key=KEY.key)
-    found.add_server_key(key)
+    peer.add_server_key(key)
     arguments = {
         "_pyinfra_ssh_strict_host_key_checking": "no",
         "sock": here,
@@ -61,8 +61,8 @@ def server() -> Iterator[tuple[paramiko.Transport, dict[str, Any]]]:
         "timeout": 10,
         "auth_strategy": None,
     }
-    yield found, arguments
-    found.close()
+    yield peer, arguments
+    peer.close()
 
 
 def connect(server: paramiko.Transport, arguments: dict[str, Any]) -> str:

@@ -35,8 +35,8 @@ class Holder:
         assert self.process.stdin and self.process.stdout
         self.process.stdin.write(f"{line}\n")
         self.process.stdin.flush()
-        found: dict[str, str] = json.loads(self.process.stdout.readline())
-        return found
+        answer: dict[str, str] = json.loads(self.process.stdout.readline())
+        return answer
 
     def kill(self) -> None:
         self.process.kill()

@@ -68,8 +68,8 @@ class Release:
     def sbom(self, **metadata: str) -> dict[str, Any]:
         hashes = pinned_hashes(REQUIREMENTS)
         text = sbom({**METADATA, **metadata}, self.venv, hashes, self.front)
-        found: dict[str, Any] = json.loads(text)
-        return found
+        document: dict[str, Any] = json.loads(text)
+        return document
 
 
 @pytest.fixture
@@ -98,8 +98,8 @@ def needs(document: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def test_python_packages_have_licences_and_the_hashes_of_their_files(release: Release) -> None:
-    found = parts(release.sbom())
-    flask = found["pkg:pypi/flask@3.1.0"]
+    components = parts(release.sbom())
+    flask = components["pkg:pypi/flask@3.1.0"]
     assert (flask["name"], flask["version"], flask["purl"]) == (
         "flask",
         "3.1.0",
@@ -110,10 +110,10 @@ def test_python_packages_have_licences_and_the_hashes_of_their_files(release: Re
         {"alg": "SHA-256", "content": "aa"},
         {"alg": "SHA-512", "content": "bb"},
     ]
-    werkzeug = found["pkg:pypi/werkzeug@3.1.3"]
+    werkzeug = components["pkg:pypi/werkzeug@3.1.3"]
     assert werkzeug["licenses"] == [{"license": {"name": "BSD License"}}]
     assert werkzeug["externalReferences"][0]["hashes"] == [{"alg": "SHA-256", "content": "cc"}]
-    assert found["pkg:generic/cpython@3.11.2"]["version"] == "3.11.2"
+    assert components["pkg:generic/cpython@3.11.2"]["version"] == "3.11.2"
 
 
 def test_a_package_that_comes_from_no_index_has_no_address_in_one(release: Release) -> None:
@@ -125,11 +125,11 @@ def test_a_package_that_comes_from_no_index_has_no_address_in_one(release: Relea
 
 
 def test_what_needs_what(release: Release) -> None:
-    found = needs(release.sbom())
-    assert found["pkg:pypi/flask@3.1.0"] == ["pkg:pypi/werkzeug@3.1.3"]
-    assert found["pkg:npm/vite@5.4.0"] == ["pkg:npm/vue@3.0.0"]
-    assert found["pkg:npm/vue@3.5.0"] == ["pkg:npm/%40vue/shared@3.5.0"]
-    assert found["application"] == [
+    dependencies = needs(release.sbom())
+    assert dependencies["pkg:pypi/flask@3.1.0"] == ["pkg:pypi/werkzeug@3.1.3"]
+    assert dependencies["pkg:npm/vite@5.4.0"] == ["pkg:npm/vue@3.0.0"]
+    assert dependencies["pkg:npm/vue@3.5.0"] == ["pkg:npm/%40vue/shared@3.5.0"]
+    assert dependencies["application"] == [
         "pkg:generic/cpython@3.11.2",
         "pkg:npm/vite@5.4.0",
         "pkg:npm/vue@3.5.0",
@@ -139,8 +139,8 @@ def test_what_needs_what(release: Release) -> None:
 
 
 def test_a_front_end_is_what_its_lockfile_names(release: Release) -> None:
-    found = parts(release.sbom())
-    vue = found["pkg:npm/vue@3.5.0"]
+    components = parts(release.sbom())
+    vue = components["pkg:npm/vue@3.5.0"]
     assert vue["licenses"] == [{"expression": "MIT"}]
     assert vue["externalReferences"] == [
         {
@@ -149,13 +149,13 @@ def test_a_front_end_is_what_its_lockfile_names(release: Release) -> None:
             "hashes": [{"alg": "SHA-512", "content": "aabb"}],
         }
     ]
-    shared = found["pkg:npm/%40vue/shared@3.5.0"]
+    shared = components["pkg:npm/%40vue/shared@3.5.0"]
     assert shared["licenses"] == [{"license": {"name": "SEE LICENSE IN x"}}]
-    assert found["pkg:npm/vite@5.4.0"]["properties"] == [
+    assert components["pkg:npm/vite@5.4.0"]["properties"] == [
         {"name": "cdx:npm:package:development", "value": "true"}
     ]
-    assert found["pkg:npm/real@1.0.0"]["scope"] == "optional"
-    assert not [ref for ref in found if "local" in ref]
+    assert components["pkg:npm/real@1.0.0"]["scope"] == "optional"
+    assert not [ref for ref in components if "local" in ref]
 
 
 def test_the_same_content_makes_the_same_document(release: Release) -> None:

@@ -122,6 +122,6 @@ def test_secrets_of_builds_that_cannot_be(
     project: Project, more: str, key: str, message: str
 ) -> None:
     project.app(more=f"{more}\n")
-    layer, found, told = project.error()
-    assert (layer, found) == ("apps/shop.yml", f"app.shop.{key}")
+    layer, name, told = project.error()
+    assert (layer, name) == ("apps/shop.yml", f"app.shop.{key}")
     assert message in told

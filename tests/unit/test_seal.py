@@ -195,8 +195,8 @@ def test_an_earlier_tree_leads_nowhere_else(built: Path, tmp_path: Path) -> None
     (earlier / "app/pkg").symlink_to(outside)
     (earlier / "app/run.sh").symlink_to(outside / "code.py")
     seal(str(built), str(tmp_path / "later"), GROUP, earlier=[str(earlier)])
-    found = tmp_path / "later/app/pkg/code.py"
-    assert found.stat().st_ino != (outside / "code.py").stat().st_ino
+    path = tmp_path / "later/app/pkg/code.py"
+    assert path.stat().st_ino != (outside / "code.py").stat().st_ino
     assert (tmp_path / "later/app/run.sh").read_text() == "#!/bin/sh\n"
     # Nor is what somebody else owns ever linked.
     own(built)

@@ -57,30 +57,30 @@ def test_each_kind_has_its_role() -> None:
 
 def test_uvicorn_listens_on_the_releases_socket_and_trusts_it() -> None:
     text = unit({"type": "uvicorn", "workers": 4, "ws_max_size": 1024, "loop": "asyncio"})
-    found = command(text)
-    assert found[:2] == ["exec", "/srv/shop/releases/r1/venv/bin/uvicorn"]
-    assert found[-1] == "shop.main:app"
-    pairs = dict(pairwise(found))
+    words = command(text)
+    assert words[:2] == ["exec", "/srv/shop/releases/r1/venv/bin/uvicorn"]
+    assert words[-1] == "shop.main:app"
+    pairs = dict(pairwise(words))
     assert pairs["--uds"] == SOCKET
     assert pairs["--workers"] == "4"
     assert pairs["--forwarded-allow-ips"] == "*"
     assert pairs["--timeout-keep-alive"] == "75"
     assert pairs["--ws-max-size"] == "1024"
     assert pairs["--loop"] == "asyncio"
-    assert "--http" not in found
-    assert "--no-access-log" in found
+    assert "--http" not in words
+    assert "--no-access-log" in words
     assert f"ExecStartPre=/bin/rm -f {SOCKET}" in text
     assert "ExecReload=" in text
     assert "ExecReload=" not in unit({"type": "uvicorn", "workers": 1})
 
 
 def test_a_factory_and_a_socket_that_systemd_holds() -> None:
-    found = command(
+    words = command(
         unit({"type": "uvicorn"}, entry="shop:create()", release={"strategy": "restart"})
     )
-    assert found[-2:] == ["--factory", "shop:create"]
-    assert dict(pairwise(found))["--fd"] == "3"
-    assert "--uds" not in found
+    assert words[-2:] == ["--factory", "shop:create"]
+    assert dict(pairwise(words))["--fd"] == "3"
+    assert "--uds" not in words
 
 
 @pytest.mark.parametrize(("cpus", "workers"), [("1", "2"), ("2", "2"), ("8", "8")])

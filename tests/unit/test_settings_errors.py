@@ -217,8 +217,8 @@ def test_what_a_manifest_says_of_its_source(
 ) -> None:
     project.write("a.whl", "")
     project.app(text=f"entry: a:b\n{text}\n")
-    layer, found, told = project.error()
-    assert (layer, found) == (MANIFEST, f"app.shop.{key}")
+    layer, name, told = project.error()
+    assert (layer, name) == (MANIFEST, f"app.shop.{key}")
     assert told.startswith(message.replace("ROOT", str(project.root)))
 
 
@@ -494,8 +494,8 @@ def test_an_application_s_account_gets_no_rights(
 ) -> None:
     project.app()
     project.all = data
-    _, found, message = project.error()
-    assert found == key
+    _, name, message = project.error()
+    assert name == key
     assert message.startswith('"shop-web" is an account of the application "shop", which ')
     ends = ("choose another name for one of the two", "choose another name for the application")
     assert message.endswith(ends)
@@ -558,13 +558,13 @@ def test_names_of_parts_are_told_in_words(
     project: Project, more: str, key: str, message: str
 ) -> None:
     project.app(more=more + "\n")
-    _, found, text = project.error()
-    assert found == f"app.shop.{key}"
+    _, name, text = project.error()
+    assert name == f"app.shop.{key}"
     assert text.startswith(PART) and message in text
 
 
 def test_names_of_applications_are_told_in_words(project: Project) -> None:
     project.groups["web"] = {"apps": ["My_Shop", "2go"]}
-    found = {key: message for _, key, message in project.errors()}
+    problems = {key: message for _, key, message in project.errors()}
     text = "an application's name is 1-24 of a-z, 0-9 and -, starting with a letter"
-    assert found == {"app.My_Shop": f'{text}; did you mean "my-shop"?', "app.2go": text}
+    assert problems == {"app.My_Shop": f'{text}; did you mean "my-shop"?', "app.2go": text}

@@ -131,8 +131,8 @@ def test_each_layer_wins_over_the_one_before(project: Project) -> None:
     project.hosts = {"web1": (["db", "web"], {"app": server(*names[5:], value=105)})}
     project.data = {}
     loaded = project.load()["web1"]
-    found = loaded.settings.app["shop"].server
-    assert [getattr(found, name) for name in names] == ["auto", 101, 102, 103, 104, 105]
+    effective = loaded.settings.app["shop"].server
+    assert [getattr(effective, name) for name in names] == ["auto", 101, 102, 103, 104, 105]
     assert [loaded.merged.origin(("app", "shop", "server", name)) for name in names] == [
         "defaults",
         "apps/shop.yml",

@@ -34,8 +34,8 @@ from groundcrew.settings.yaml import WrittenError, YamlError, parse
     ],
 )
 def test_plain_values(text: str, value: object) -> None:
-    found = parse(f"key: {text}\n")["key"]
-    assert (found, type(found)) == (value, type(value))
+    parsed = parse(f"key: {text}\n")["key"]
+    assert (parsed, type(parsed)) == (value, type(value))
 
 
 def test_anchors_and_merge_keys() -> None:
@@ -77,9 +77,9 @@ def test_nothing_is_executed() -> None:
     ],
 )
 def test_a_variable_is_what_is_written(text: str, value: object) -> None:
-    found = parse(f"env: {{KEY: {text}}}\nother: {{KEY: 3.10}}\n", written="env")
-    assert (found["env"]["KEY"], type(found["env"]["KEY"])) == (value, type(value))
-    assert found["other"] == {"KEY": 3.1}
+    values = parse(f"env: {{KEY: {text}}}\nother: {{KEY: 3.10}}\n", written="env")
+    assert (values["env"]["KEY"], type(values["env"]["KEY"])) == (value, type(value))
+    assert values["other"] == {"KEY": 3.1}
 
 
 @pytest.mark.parametrize("text", ["[1, 3.10]", "{a: {b: [3.10]}}", "[&x 3.10, *x]"])

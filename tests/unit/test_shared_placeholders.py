@@ -43,9 +43,9 @@ def error(planner: Planner, **changes: Any) -> tuple[str, str]:
 def test_a_placeholder_is_no_content(planner: Planner, name: str, where: dict[str, Any]) -> None:
     write(planner, f"up/loads/{name}", "!.gitignore\n")
     write(planner, "up/.gitkeep")
-    found = names(planner.plan(**where).bundle)
-    assert f"up/loads/{name}" not in found
-    assert "up/.gitkeep" in found
+    members = names(planner.plan(**where).bundle)
+    assert f"up/loads/{name}" not in members
+    assert "up/.gitkeep" in members
 
 
 @pytest.mark.parametrize(
@@ -65,9 +65,9 @@ def test_content_is_refused_before_any_host_is_touched(
     planner: Planner, where: dict[str, Any], key: str, path: str, message: str
 ) -> None:
     write(planner, path)
-    found = error(planner, **where)
-    assert found[0] == f"app.shop.{key}"
-    assert message in found[1]
+    problem = error(planner, **where)
+    assert problem[0] == f"app.shop.{key}"
+    assert message in problem[1]
     planner.plan(source={"directory": "src", "exclude": ["/data"]}, **where)
 
 
@@ -105,8 +105,8 @@ def test_what_looks_like_a_file_is_refused(
     project: Project, more: str, key: str, written: str
 ) -> None:
     project.app(more=more)
-    layer, found, message = project.error()
-    assert (layer, found) == ("apps/shop.yml", f"app.shop.{key}")
+    layer, name, message = project.error()
+    assert (layer, name) == ("apps/shop.yml", f"app.shop.{key}")
     assert "looks like a file, and only directories outlive releases" in message
     assert written in message
 

@@ -62,8 +62,8 @@ def test_what_goes_together(project: Project, shop: str, blog: str) -> None:
 )
 def test_what_does_not(project: Project, shop: str, blog: str, key: str, message: str) -> None:
     both(project, shop, blog)
-    _, found, text = project.error()
-    assert (found, text) == (key, message)
+    _, name, text = project.error()
+    assert (name, text) == (key, message)
 
 
 def test_passwords_are_read_and_never_shown(

@@ -70,8 +70,8 @@ def test_more_than_one_program_gets_a_shell_that_hands_signals_on(command: str) 
 
 def words(line: str) -> list[str]:
     """systemd's own quotes taken off, as in tests of units."""
-    found = shlex.split(line)
-    return [word.replace("$$", "$").replace("%%", "%") for word in found]
+    parts = shlex.split(line)
+    return [word.replace("$$", "$").replace("%%", "%") for word in parts]
 
 
 class Running:
@@ -199,8 +199,8 @@ def test_what_no_shell_runs_is_refused(
     project: Project, key: str, written: str, message: str
 ) -> None:
     project.app(more=PLACES[key].format(written))
-    layer, found, told = project.error()
-    assert (layer, found) == ("apps/shop.yml", f"app.shop.{key}")
+    layer, name, told = project.error()
+    assert (layer, name) == ("apps/shop.yml", f"app.shop.{key}")
     assert message in told
 
 
@@ -226,7 +226,7 @@ def test_nothing_of_a_manifest_breaks_a_unit_files_lines(
     project: Project, more: str, key: str, message: str
 ) -> None:
     project.app(more=more)
-    layer, found, told = project.error()
+    layer, name, told = project.error()
     assert layer == "apps/shop.yml"
-    assert found.startswith(f"app.shop.{key}")
+    assert name.startswith(f"app.shop.{key}")
     assert message in told

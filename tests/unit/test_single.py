@@ -40,7 +40,7 @@ def plan(tmp_path: Path) -> ReleasePlan:
     return Planner(tmp_path).plan(**PARTS)
 
 
-def units(**found: tuple[str, str]) -> AppState:
+def units(**parts: tuple[str, str]) -> AppState:
     """Units by name with _ for the parts that differ: active, enabled."""
     names = {
         "index": "shop.index@R.1.service",
@@ -53,7 +53,7 @@ def units(**found: tuple[str, str]) -> AppState:
         names[key]: {
             "active": active, "sub": "", "enabled": enabled, "restarts": "0", "memory": ""
         }
-        for key, (active, enabled) in found.items()
+        for key, (active, enabled) in parts.items()
     }  # fmt: skip
     return {**state("R", {"R": (True, False)}), "units": all_units}
 
@@ -91,13 +91,13 @@ def test_other_hosts_have_no_unit_of_them_but_the_same_release(plan: ReleasePlan
 
 def test_one_that_is_single_waits_for_the_lock_of_its_name() -> None:
     app = AppSettings.model_validate({"source": {"directory": "x"}, "entry": "a:b", **PARTS})
-    found = {**worker_units(PATHS, "R", app), **timer_units(PATHS, "R", app)}
+    unit_files = {**worker_units(PATHS, "R", app), **timer_units(PATHS, "R", app)}
     assert (
         'sh -c "exec 9>>/run/groundcrew/apps/shop/index.lock && flock 9 && exec python index.py"'
-        in found["shop.index@R.1.service"]
+        in unit_files["shop.index@R.1.service"]
     )
-    assert "/run/groundcrew/apps/shop/clean.lock" in found["shop.clean@R.service"]
-    assert "flock" not in found["shop.mail@R.1.service"]
+    assert "/run/groundcrew/apps/shop/clean.lock" in unit_files["shop.clean@R.service"]
+    assert "flock" not in unit_files["shop.mail@R.1.service"]
 
 
 def test_what_another_host_runs_is_ended_here(plan: ReleasePlan) -> None:

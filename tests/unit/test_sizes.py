@@ -60,8 +60,8 @@ def test_uvicorn_counts_when_it_starts(cpus: int, most: int | None, workers: int
     server = UvicornServer.model_validate({"type": "uvicorn", "workers_max": most})
     [option, *_] = Uvicorn(server).options(app())
     shell = f"nproc() {{ echo {cpus}; }}; env() {{ nproc; }}; echo {option}"
-    found = subprocess.check_output(["sh", "-c", shell], text=True)
-    assert found == f"--workers {workers}\n"
+    output = subprocess.check_output(["sh", "-c", shell], text=True)
+    assert output == f"--workers {workers}\n"
 
 
 def test_what_is_said_stays() -> None:
@@ -111,9 +111,9 @@ def test_workers_by_cpus(
     server = GunicornServer.model_validate({"worker_class": worker_class, "workers_max": most})
     text = Gunicorn(server).files(AppPaths("shop"), "R")["gunicorn.conf.py"]
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cpus)))
-    found: dict[str, Any] = {}
-    exec(text, found)
-    assert found["workers"] == workers
+    values: dict[str, Any] = {}
+    exec(text, values)
+    assert values["workers"] == workers
 
 
 def test_without_a_size_nothing_of_it_is_in_the_configuration() -> None:

@@ -279,8 +279,8 @@ def test_a_projects_own_pin_of_the_server_is_kept(project: Project) -> None:
 
 def test_optional_dependencies(project: Project) -> None:
     project.write("backend/pyproject.toml", PYPROJECT)
-    found = project.own(requirements="backend/pyproject.toml", extras=["post-gres"])
-    assert found[-1] == "psycopg>=3"
+    requirements = project.own(requirements="backend/pyproject.toml", extras=["post-gres"])
+    assert requirements[-1] == "psycopg>=3"
     with pytest.raises(SourceError, match=r"no optional dependencies x \(known: Post_Gres\)"):
         project.own(requirements="backend/pyproject.toml", extras=["x"])
     project.write("requirements.txt", "flask\n")
@@ -295,9 +295,9 @@ def test_a_source_that_is_a_package(project: Project) -> None:
     assert project.requirements().install is None
     assert project.requirements(install=True).install == "."
     project.write("api/pyproject.toml", '[project]\nname = "api"\ndynamic = ["dependencies"]\n')
-    found = project.requirements(requirements="api/pyproject.toml", install=True, extras=())
-    assert found.install == "api"
-    assert found.text.startswith("./api\n")
+    requirements = project.requirements(requirements="api/pyproject.toml", install=True, extras=())
+    assert requirements.install == "api"
+    assert requirements.text.startswith("./api\n")
 
 
 @pytest.mark.parametrize(
@@ -328,11 +328,11 @@ def test_a_wheel_with_a_lock_of_ones_own(project: Project) -> None:
     wheel = project.root / "shop-1.0-py3-none-any.whl"
     wheel.write_bytes(b"PK")
     (project.root / "shop.lock").write_text("flask==3.1.0 --hash=sha256:aa\n")
-    found = project.requirements(
+    requirements = project.requirements(
         source={"file": wheel.name}, lock="shop.lock", extras=["pg", "redis"]
     )
-    assert found.hashed
-    assert found.text.splitlines()[:2] == [
+    assert requirements.hashed
+    assert requirements.text.splitlines()[:2] == [
         "flask==3.1.0 --hash=sha256:aa",
         f"./{wheel.name}[pg,redis] --hash=sha256:{checksum(wheel)}",
     ]

@@ -18,9 +18,9 @@ from tests.unit.sshd import Sshd
 def client(sshd: Sshd) -> Iterator[paramiko.SSHClient]:
     sshd.users = {"deploy"}
     spare_channel.install()
-    found = paramiko.SSHClient()
-    found.set_missing_host_key_policy(paramiko.AutoAddPolicy())
-    found.connect(
+    connected = paramiko.SSHClient()
+    connected.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+    connected.connect(
         "127.0.0.1",
         sshd.port,
         "deploy",
@@ -28,8 +28,8 @@ def client(sshd: Sshd) -> Iterator[paramiko.SSHClient]:
         allow_agent=False,
         look_for_keys=False,
     )
-    yield found
-    found.close()
+    yield connected
+    connected.close()
 
 
 def echo(client: paramiko.SSHClient, text: str) -> str:
@@ -38,14 +38,14 @@ def echo(client: paramiko.SSHClient, text: str) -> str:
 
 
 def transport(client: paramiko.SSHClient) -> Transport:
-    found = client.get_transport()
-    assert found is not None
-    return found
+    active = client.get_transport()
+    assert active is not None
+    return active
 
 
 def spare(client: paramiko.SSHClient) -> spare_channel.Spare:
-    found: spare_channel.Spare = getattr(transport(client), spare_channel.SPARE)
-    return found
+    attached: spare_channel.Spare = getattr(transport(client), spare_channel.SPARE)
+    return attached
 
 
 def opened(client: paramiko.SSHClient) -> paramiko.Channel | None:
@@ -106,7 +106,7 @@ def test_a_connection_that_is_gone_is_told_as_ever(client: paramiko.SSHClient, s
 
 
 def test_a_channel_that_is_only_about_to_be_opened_is_not_waited_for() -> None:
-    found: list[BaseException] = []
+    errors: list[BaseException] = []
     done = threading.Event()
 
     class Starting(spare_channel.Spare):
@@ -118,7 +118,7 @@ def test_a_channel_that_is_only_about_to_be_opened_is_not_waited_for() -> None:
                 try:
                     self.take()
                 except BaseException as error:
-                    found.append(error)
+                    errors.append(error)
 
     one = Starting()
     one.uses = spare_channel.FIRST_USES
@@ -129,4 +129,4 @@ def test_a_channel_that_is_only_about_to_be_opened_is_not_waited_for() -> None:
 
     one.begin(never)
     assert done.wait(5)
-    assert found == []
+    assert errors == []

@@ -142,8 +142,8 @@ def test_releases_newest_first_and_their_fate() -> None:
 def test_what_failed_is_red_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "format_text", lambda text, colour: f"{colour}: {text}")
 
-    def red(found: HostStatus) -> list[str]:
-        lines = [line.strip() for line in status_table("web1", found)]
+    def red(status: HostStatus) -> list[str]:
+        lines = [line.strip() for line in status_table("web1", status)]
         return [line.split()[1] for line in lines if line.startswith("red:")]
 
     assert red(report()) == [BAD, "2026-01-02"]
@@ -206,15 +206,15 @@ def test_nothing_there_yet() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "line"),
+    ("section", "line"),
     [
         (unit(), "nginx active (running)"),
         (None, "nginx not installed"),
         ({"error": "OSError: gone"}, "nginx: could not be read: OSError: gone"),
     ],
 )
-def test_what_a_role_shows(found: Any, line: str) -> None:
-    told = cast("HostStatus", {**report(), "nginx": found})
+def test_what_a_role_shows(section: Any, line: str) -> None:
+    told = cast("HostStatus", {**report(), "nginx": section})
     role = StatusLines("nginx", Reads("module", ("nginx",)), state)
     assert status_table("web1", told, None, [role])[2].strip() == line
 
@@ -255,18 +255,18 @@ def test_columns_that_find_no_room_are_below() -> None:
 
 def test_everything_fits_a_narrow_terminal() -> None:
     timer = unit(sub="waiting", next=NOW + 3600, triggered=NOW - 600, memory=None)
-    found = report(
+    status = report(
         maintenance={"operator": "bob", "since": "2026-01-01T00:00:00Z"},
         lock={"operator": "", "since": "", "held": False},
         current=OLD,
         units={f"shop@{LIVE}.service": unit(), f"shop.tidy@{LIVE}.timer": timer},
         variables=[f"VARIABLE_{number}" for number in range(20)],
     )
-    lines = status_table("web1", found, 76) + releases_table("web1", found, 76)
+    lines = status_table("web1", status, 76) + releases_table("web1", status, 76)
     assert max(len(unstyle(line)) for line in lines) <= 76
     # Nothing is lost.
-    wide = " ".join(" ".join(status_table("web1", found)).split())
-    narrow = unstyle(" ".join(" ".join(status_table("web1", found, 76)).split()))
+    wide = " ".join(" ".join(status_table("web1", status)).split())
+    narrow = unstyle(" ".join(" ".join(status_table("web1", status, 76)).split()))
     assert sorted(narrow.split()) == sorted(unstyle(wide).split())
 
 
@@ -303,16 +303,16 @@ def test_releases_with_what_happened_to_them(tmp_path: Path) -> None:
     history = {"taken_back": {OLD: {"time": "2026-11-22T06:00:00Z", "operator": "ops@desk"}}}
     (tmp_path / "history.json").write_text(json.dumps(history))
     log = [entry(LIVE, "live"), entry(OLD, "live"), entry(LIVE, "not healthy")]
-    found = app_status.releases(tmp_path, log)
-    assert found[LIVE]["source"] == "shop v2"
-    assert found[LIVE]["built"]
-    last, switched = found[LIVE]["last"], found[LIVE]["switched"]
+    releases = app_status.releases(tmp_path, log)
+    assert releases[LIVE]["source"] == "shop v2"
+    assert releases[LIVE]["built"]
+    last, switched = releases[LIVE]["last"], releases[LIVE]["switched"]
     assert last is not None
     assert last["result"] == "not healthy"
     assert switched is not None
     assert switched["result"] == "live"
-    assert found[OLD]["bad"]
-    assert found[OLD]["built"] is None
+    assert releases[OLD]["bad"]
+    assert releases[OLD]["built"] is None
     assert app_status.releases(tmp_path / "none", []) == {}
 
 

@@ -137,22 +137,22 @@ def test_its_reader_may_read_that_log_alone() -> None:
 
 
 def test_applications_with_the_same_targets_share_their_alerts() -> None:
-    found = list(rules({"a": app(), "b": app(), "c": app(slo={"success": 99.9, "errors": 1})}))
-    assert len(found) == 2 * len({rule.name for rule in found})
+    alerts = list(rules({"a": app(), "b": app(), "c": app(slo={"success": 99.9, "errors": 1})}))
+    assert len(alerts) == 2 * len({rule.name for rule in alerts})
     first, other = (
-        [rule for rule in found if rule.name == "ApplicationErrors" and names in rule.expression]
+        [rule for rule in alerts if rule.name == "ApplicationErrors" and names in rule.expression]
         for names in ('app=~"a|b"', 'app=~"c"')
     )
     assert "> 5 and" in first[0].expression
     assert "> 1 and" in other[0].expression
-    for rule in found:
+    for rule in alerts:
         selectors = re.findall(r"\{([^{}]*)\}", rule.expression)
         assert selectors
         assert all(HOSTS in item for item in selectors)
         assert "groundcrew_maintenance" in rule.expression
     [burning] = [
         rule
-        for rule in found
+        for rule in alerts
         if rule.name == "ErrorBudgetBurning" and 'app=~"c"' in rule.expression
     ]
     # 14.4 and 6 times 0.1 %.

@@ -184,9 +184,9 @@ def test_a_login_is_expected_to_take_what_it_took(sshd: Sshd, make_host: Any) ->
 
 def test_the_key_that_let_the_run_in_is_known(sshd: Sshd, make_host: Any) -> None:
     sshd.users = {"deploy"}
-    found = transport.session_key(connect(make_host()))
-    assert found is not None
-    assert found.get_base64() == KEY.get_base64()
+    key = transport.session_key(connect(make_host()))
+    assert key is not None
+    assert key.get_base64() == KEY.get_base64()
 
 
 def test_an_alias_of_the_ssh_configuration_is_followed(
@@ -201,9 +201,9 @@ def test_an_alias_of_the_ssh_configuration_is_followed(
     host = connect(make_host(ssh_config_file=str(config), **named))
     assert transport.address(host) == "127.0.0.1"
     transport.second_login(host, "deploy")
-    found = transport.session_key(host)
-    assert found is not None
-    assert found.get_base64() == KEY.get_base64()
+    key = transport.session_key(host)
+    assert key is not None
+    assert key.get_base64() == KEY.get_base64()
 
 
 def test_commands_are_counted(sshd: Sshd, make_host: Any) -> None:

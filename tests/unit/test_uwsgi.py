@@ -63,17 +63,17 @@ def unit(**values: Any) -> list[str]:
 def test_gunicorn_is_meant_where_no_type_is_given(project: Project) -> None:
     project.app(more="server: {workers: 2}\n")
     project.data = {"app.shop.server.workers": 4}
-    found = project.settings().app["shop"].server
-    assert isinstance(found, GunicornServer)
-    assert found.workers == 4
+    kind = project.settings().app["shop"].server
+    assert isinstance(kind, GunicornServer)
+    assert kind.workers == 4
 
 
 def test_the_type_chooses_the_server(project: Project) -> None:
     project.app(more="server: {type: uwsgi, processes: 4, threads: 2}\n")
     project.data = {"app.shop.server.processes": 8}
-    found = project.settings().app["shop"].server
-    assert found == server(processes=8, threads=2)
-    assert isinstance(releases.server_process(found), Uwsgi)
+    kind = project.settings().app["shop"].server
+    assert kind == server(processes=8, threads=2)
+    assert isinstance(releases.server_process(kind), Uwsgi)
 
 
 @pytest.mark.parametrize(
@@ -181,8 +181,8 @@ def test_an_application_that_brings_uwsgi_itself_keeps_it() -> None:
 
 
 def entries(**values: Any) -> dict[str, Entry]:
-    found = configuration(NginxSettings(), {"shop": app(**values)})
-    return {entry.path: entry for entry in found if isinstance(entry, (File, Link))}
+    configured = configuration(NginxSettings(), {"shop": app(**values)})
+    return {entry.path: entry for entry in configured if isinstance(entry, (File, Link))}
 
 
 def text(path: str, **values: Any) -> str:
@@ -288,12 +288,12 @@ def test_a_request_in_uwsgis_protocol() -> None:
         size = int.from_bytes(rest[:2], "little")
         texts.append(rest[2 : 2 + size].decode())
         rest = rest[2 + size :]
-    found = dict(zip(texts[::2], texts[1::2], strict=True))
-    assert found["PATH_INFO"] == "/a b"
-    assert found["REQUEST_URI"] == "/a%20b?c=%20"
-    assert found["QUERY_STRING"] == "c=%20"
-    assert found["HTTP_HOST"] == found["SERVER_NAME"] == "shop.test"
-    assert found["HTTP_X_KIND"] == "x"
+    variables = dict(zip(texts[::2], texts[1::2], strict=True))
+    assert variables["PATH_INFO"] == "/a b"
+    assert variables["REQUEST_URI"] == "/a%20b?c=%20"
+    assert variables["QUERY_STRING"] == "c=%20"
+    assert variables["HTTP_HOST"] == variables["SERVER_NAME"] == "shop.test"
+    assert variables["HTTP_X_KIND"] == "x"
 
 
 @pytest.mark.parametrize(("config", "start"), [("uwsgi.ini", b"\0"), ("gunicorn.conf.py", b"GET ")])

@@ -234,10 +234,10 @@ def test_a_sandbox_is_judged_by_what_the_manifest_opens(
     told = dict(seen.report)
     told["exposure"] = {**told["exposure"], "shop@r1.service": figure}
     told["exposure"]["shop.mail@r1.1.service"] = figure
-    found = [item for item in judged(replace(seen, expected=expected, report=told))
+    results = [item for item in judged(replace(seen, expected=expected, report=told))
              if item.name.startswith("shop: sandbox")]  # fmt: skip
-    assert [item.status is Status.OK for item in found] == [fine, fine]
-    for item in found:
+    assert [item.status is Status.OK for item in results] == [fine, fine]
+    for item in results:
         assert ("`network:" in item.detail) == (network != "local")
 
 
@@ -382,8 +382,8 @@ def test_unknown_name_that_nobody_could_ask_for_is_no_success() -> None:
 
 def reach(seen: Host, address: str, port: int, reached: bool) -> Host:
     assert isinstance(seen.view.reach, Fixed)
-    found = Fixed({**seen.view.reach.reached, (address, port): reached})
-    return replace(seen, view=replace(seen.view, reach=found))
+    fixed = Fixed({**seen.view.reach.reached, (address, port): reached})
+    return replace(seen, view=replace(seen.view, reach=fixed))
 
 
 def test_firewall_that_lets_something_through() -> None:
@@ -473,10 +473,10 @@ def test_names_that_something_took_out_of_etc_hosts() -> None:
 
 
 def test_units_of_an_application_that_was_taken_off_are_named() -> None:
-    found = result(good(report={**report(), "leftovers": ["old"]}), "leftovers")
-    assert found.status is Status.WARN
-    assert "units of old" in found.detail
-    assert "--data app=old" in found.detail
+    check = result(good(report={**report(), "leftovers": ["old"]}), "leftovers")
+    assert check.status is Status.WARN
+    assert "units of old" in check.detail
+    assert "--data app=old" in check.detail
 
 
 @pytest.mark.parametrize("name", ["time sync", "AppArmor"])
@@ -531,9 +531,9 @@ def test_units_that_roles_start_run() -> None:
     brought = Brought({"bans": Brings(services=[Service("fail2ban.service")])})
     for state, fine in (("active", True), ("failed", False)):
         told = {**report(), "services": {"fail2ban.service": {"ActiveState": state}}}
-        found = {item.name: item for item in run_checks(checks(brought), good(report=told))}
-        assert (found["services"].status is Status.OK) == fine
-        assert "fail2ban.service" in found["services"].detail
+        by_name = {item.name: item for item in run_checks(checks(brought), good(report=told))}
+        assert (by_name["services"].status is Status.OK) == fine
+        assert "fail2ban.service" in by_name["services"].detail
 
 
 def test_host_header_of_a_wildcard() -> None:
@@ -591,10 +591,10 @@ def test_table_is_aligned_and_counts() -> None:
 def test_workers_and_timers(unit: str, state: dict[str, Any], said: str | None) -> None:
     data = report()
     data["followers"]["shop"][unit] |= state
-    found = result(good(report=data), "shop: workers and timers")
+    check = result(good(report=data), "shop: workers and timers")
     if said is None:
-        assert found.status is Status.OK
-        assert found.detail == "1 workers running, 1 timers waiting"
+        assert check.status is Status.OK
+        assert check.detail == "1 workers running, 1 timers waiting"
     else:
-        assert found.status is Status.FAIL
-        assert said in found.detail
+        assert check.status is Status.FAIL
+        assert said in check.detail

@@ -47,10 +47,10 @@ def app(**values: Any) -> AppSettings:
 )
 def test_a_name_that_leads_to_another(status: int, location: str, right: bool) -> None:
     answer = Answer(status, CaseInsensitiveDict({"Location": [location]}))
-    found = problems(app(), "www.shop.test", answer)
-    assert (found == []) == right
+    reasons = problems(app(), "www.shop.test", answer)
+    assert (reasons == []) == right
     if not right:
-        assert f"expected 308 to http://shop.test{LED}" in found[0]
+        assert f"expected 308 to http://shop.test{LED}" in reasons[0]
 
 
 def test_behind_a_balancer_that_ends_tls_it_leads_to_https() -> None:

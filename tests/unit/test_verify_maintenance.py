@@ -50,19 +50,19 @@ def seen(
     )
 
 
-def statuses(found: SitesSeen) -> dict[str, Status]:
+def statuses(sites: SitesSeen) -> dict[str, Status]:
     checks = (maintenance.check, pages.check, headers.check, compression.check)
-    return {result.name: result.status for check in checks for result in check(found)}
+    return {result.name: result.status for check in checks for result in check(sites)}
 
 
 def test_what_visitors_cannot_see_is_not_judged() -> None:
-    found = statuses(seen(SHUT))
-    assert Status.FAIL not in found.values()
-    assert found["shop: maintenance"] is Status.NOT_APPLICABLE
-    assert found["shop: GET /"] is Status.NOT_APPLICABLE
-    assert found["shop: GET /health"] is Status.OK
-    assert found["shop: headers on page"] is Status.OK
-    assert found["shop: headers on missing page"] is Status.NOT_APPLICABLE
+    judged = statuses(seen(SHUT))
+    assert Status.FAIL not in judged.values()
+    assert judged["shop: maintenance"] is Status.NOT_APPLICABLE
+    assert judged["shop: GET /"] is Status.NOT_APPLICABLE
+    assert judged["shop: GET /health"] is Status.OK
+    assert judged["shop: headers on page"] is Status.OK
+    assert judged["shop: headers on missing page"] is Status.NOT_APPLICABLE
     [shown] = maintenance.check(seen(SHUT))
     assert shown.detail == "on since 2026-01-01T00:00:00Z by ann@desk; visitors get 503"
 

@@ -18,23 +18,24 @@ class Client:
     def close(self) -> None: ...
 
 
-def found(monkeypatch: pytest.MonkeyPatch, connections: Iterator[set[str]]) -> Any:
+def connections_used(monkeypatch: pytest.MonkeyPatch, connections: Iterator[set[str]]) -> Any:
     """What is reported of three requests a row, where these connections are there after each."""
     monkeypatch.setattr(on_host, "NginxConnection", Client)
     monkeypatch.setattr(on_host, "get", lambda *_: 200)
     monkeypatch.setattr(on_host, "connections", lambda _: next(connections))
-    return on_host.reuse({"apps": [APP], "reuse_requests": 3})["shop"]
+    request: Any = {"apps": [APP], "reuse_requests": 3}
+    return on_host.reuse(request)["shop"]
 
 
 def test_a_connection_that_reaches_its_age_is_followed_by_one_that_is_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     aged = iter([{"1"}, {"2"}, {"2"}])
-    assert found(monkeypatch, iter([*aged, *[{"2"}] * 3])) == {"new": 0, "kept": 1}
+    assert connections_used(monkeypatch, iter([*aged, *[{"2"}] * 3])) == {"new": 0, "kept": 1}
 
 
 def test_a_server_that_closes_every_connection_is_found_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     each = iter({str(number)} for number in range(9))
-    assert found(monkeypatch, each) == {"new": 2, "kept": 0}
+    assert connections_used(monkeypatch, each) == {"new": 2, "kept": 0}

@@ -19,10 +19,10 @@ FRESH = {"Cache_Control": "no-cache, no-store, must-revalidate"}
 
 
 def seen(files: dict[str, Answer], **values: Any) -> Host:
-    found = good()
-    expected = replace(found.expected, apps={"shop": app(**values)})
-    sites = {"shop": replace(found.sites["shop"], files=files)}
-    return replace(found, expected=expected, sites=sites)
+    host = good()
+    expected = replace(host.expected, apps={"shop": app(**values)})
+    sites = {"shop": replace(host.sites["shop"], files=files)}
+    return replace(host, expected=expected, sites=sites)
 
 
 def files(**changes: Answer) -> dict[str, Answer]:
@@ -56,27 +56,27 @@ def test_broken_promises(changes: dict[str, Answer], name: str, detail: str) -> 
 
 def test_rules_say_what_headers_are_expected() -> None:
     rules = {"/health": {"headers": {"X-Frame-Options": "SAMEORIGIN", "X-New": "1"}}}
-    found = seen({}, nginx={"locations": rules})
-    wanted = headers_on(found.expected, "shop", "/health")
+    host = seen({}, nginx={"locations": rules})
+    wanted = headers_on(host.expected, "shop", "/health")
     assert (wanted["X-Frame-Options"], wanted["X-New"]) == ("SAMEORIGIN", "1")
-    assert headers_on(found.expected, "shop", "/")["X-Frame-Options"] == "DENY"
-    assert "no X-New" in failures(found)["shop: headers on page"]
+    assert headers_on(host.expected, "shop", "/")["X-Frame-Options"] == "DENY"
+    assert "no X-New" in failures(host)["shop: headers on page"]
 
 
 def test_a_path_that_is_not_for_everybody() -> None:
     rules = {"= /health": {"allow": ["192.0.2.0/24"]}}
-    found = seen({}, nginx={"locations": rules})
-    pages = {**found.sites["shop"].pages, "/health": answer(403)}
-    refused = replace(found, sites={"shop": replace(found.sites["shop"], pages=pages)})
+    host = seen({}, nginx={"locations": rules})
+    pages = {**host.sites["shop"].pages, "/health": answer(403)}
+    refused = replace(host, sites={"shop": replace(host.sites["shop"], pages=pages)})
     assert health(refused).status is Status.NOT_APPLICABLE
-    assert health(found).status is Status.OK
+    assert health(host).status is Status.OK
     # Where no rule says so, it is a failure.
     open_to_all = replace(refused, expected=good().expected)
     assert health(open_to_all).status is Status.FAIL
 
 
-def health(found: Host) -> Check:
-    return result(found, "shop: GET /health")
+def health(host: Host) -> Check:
+    return result(host, "shop: GET /health")
 
 
 def test_below_a_prefix_everything_is_asked_for_there() -> None:
@@ -84,21 +84,21 @@ def test_below_a_prefix_everything_is_asked_for_there() -> None:
 
 
 def test_requests_refused_without_a_path_carry_the_headers_of_the_server() -> None:
-    found = good()
-    headers = {"shop": {**found.expected.security_headers["shop"], "X-Own": "1"}}
-    both = {**headers, "main": found.expected.security_headers["shop"]}
-    expected = replace(found.expected, security_headers=both, owners={"shop": "main"})
-    problems = failures(replace(found, expected=expected))
+    host = good()
+    headers = {"shop": {**host.expected.security_headers["shop"], "X-Own": "1"}}
+    both = {**headers, "main": host.expected.security_headers["shop"]}
+    expected = replace(host.expected, security_headers=both, owners={"shop": "main"})
+    problems = failures(replace(host, expected=expected))
     assert "shop: headers on page" in problems
     assert "shop: headers on bad request" not in problems
 
 
 def test_an_application_may_have_its_own_where_the_set_yields() -> None:
-    found = good()
+    host = good()
     own = answer(X_Frame_Options="SAMEORIGIN")
-    site = replace(found.sites["shop"], pages={**found.sites["shop"].pages, "/health": own})
-    found = replace(found, sites={"shop": site})
-    assert "shop: headers on page" in failures(found)
+    site = replace(host.sites["shop"], pages={**host.sites["shop"].pages, "/health": own})
+    host = replace(host, sites={"shop": site})
+    assert "shop: headers on page" in failures(host)
     yielding = {"shop": frozenset({"X-Frame-Options"})}
-    found = replace(found, expected=replace(found.expected, yielding=yielding))
-    assert "shop: headers on page" not in failures(found)
+    host = replace(host, expected=replace(host.expected, yielding=yielding))
+    assert "shop: headers on page" not in failures(host)

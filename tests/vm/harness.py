@@ -87,9 +87,9 @@ class Machine(LabHost):
         """What verify finds, by name; all of it is well."""
         path = folder / "verify.json"
         run = self.run({"verify.json": str(path)}, playbook="playbooks/verify.py")
-        found = json.loads(path.read_text())["hosts"][self.name]["checks"]
-        assert run.status == 0, [check for check in found if check["status"] == "fail"]
-        return {check["name"]: check for check in found}
+        results = json.loads(path.read_text())["hosts"][self.name]["checks"]
+        assert run.status == 0, [check for check in results if check["status"] == "fail"]
+        return {check["name"]: check for check in results}
 
     def is_well(self, folder: Path) -> None:
         """Everything runs, verify is content, and a run finds nothing to do."""

@@ -100,8 +100,8 @@ def _value(name: str, text: str, keys: Keys) -> str:
         if "No matching keys" in str(error):
             why = "".join(f"; {reason}" for reason in keys.unusable)
             raise EncryptedFileError(
-                f"{name} is not encrypted for a key of this machine: whoever can decrypt it adds "
-                f"the key to the recipients and runs `groundcrew secrets rekey`{why}"
+                f"{name} is not encrypted for a key of this machine: someone who can decrypt "
+                f"it must add the key to the recipients and run `groundcrew secrets rekey`{why}"
             ) from None
         raise EncryptedFileError(f"{name} is damaged: it cannot be decrypted") from None
     except (binascii.Error, ValueError):

@@ -49,16 +49,16 @@ def keys() -> Keys:
     if path := os.environ.get(PATH):
         file = Path(path).expanduser()
         return Keys(tuple(_read(_content(file), str(file))), ())
-    found: list[Identity] = []
+    identities: list[Identity] = []
     unusable = []
     for file in (default_file(), *(Path(name).expanduser() for name in SSH_KEYS)):
         if not file.exists():
             continue
         try:
-            found += _read(_content(file), str(file))
+            identities += _read(_content(file), str(file))
         except EncryptedFileError as error:
             unusable.append(str(error))
-    return Keys(tuple(found), tuple(unusable))
+    return Keys(tuple(identities), tuple(unusable))
 
 
 def public_key() -> str | None:
@@ -97,8 +97,8 @@ def _read(content: bytes, place: str) -> Iterator[Identity]:
         try:
             yield ssh.Identity.from_buffer(content)
         except IdentityError as error:
-            told = "has a passphrase" if "decrypted first" in str(error) else "cannot be used"
-            raise EncryptedFileError(f"the SSH key {place} {told}") from None
+            reason = "has a passphrase" if "decrypted first" in str(error) else "cannot be used"
+            raise EncryptedFileError(f"the SSH key {place} {reason}") from None
         return
     lines = [line.strip() for line in content.decode(errors="replace").splitlines()]
     given = [line for line in lines if line.startswith(MARK)]

@@ -68,5 +68,5 @@ def revealing(answer: Answer) -> list[str]:
     problems = [f"{name} is sent" for name in REVEALING if name in answer.headers]
     server = answer.value("Server") or ""
     if any(character.isdigit() for character in server):
-        problems.append(f'Server tells a version: "{server}"')
+        problems.append(f'Server names a version: "{server}"')
     return problems

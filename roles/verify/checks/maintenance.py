@@ -31,8 +31,8 @@ def check(seen: SitesSeen) -> Iterator[Check]:
 
 def check_stopped(seen: SitesSeen) -> Iterator[Check]:
     """Applications that an operator has stopped: nothing else about them is checked."""
-    for name, told in seen.expected.stopped.items():
-        yield not_applicable(f"{name}: stopped", told)
+    for name, reason in seen.expected.stopped.items():
+        yield not_applicable(f"{name}: stopped", reason)
 
 
 def author(text: str) -> str:

@@ -71,9 +71,9 @@ def allowed(seen: SitesSeen, name: str) -> tuple[float, str]:
         network = app.bound.networks
     if network == "local":
         return seen.settings.max_exposure, ""
-    told = "any" if network == "any" else "[...]"
+    shown = "any" if network == "any" else "[...]"
     opened = OPEN_NETWORK if network == "any" else LISTED_NETWORKS
-    return round(seen.settings.max_exposure + opened, 1), f", {opened} of it for `network: {told}`"
+    return round(seen.settings.max_exposure + opened, 1), f", {opened} of it for `network: {shown}`"
 
 
 def together(

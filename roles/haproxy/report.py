@@ -1,0 +1,32 @@
+"""What `on_host.py` reports."""
+
+from __future__ import annotations
+
+from typing import NotRequired, TypedDict
+
+
+class Server(TypedDict):
+    """A host of an application, as HAProxy sees it: requests in progress and in all, and seconds in
+    this state. `more` are the requests that it got while verify sent some."""
+
+    backend: str
+    server: str
+    status: str
+    check: str
+    weight: int
+    current: int
+    requests: int
+    since: int
+    more: NotRequired[int]
+
+
+class Balancer(TypedDict):
+    """Version, whether the processes have loaded the file on disk, seconds since their start, and
+    connections. `errors` are why requests that verify sent failed, by backend."""
+
+    version: str
+    loaded: bool
+    uptime: int
+    connections: int
+    servers: list[Server]
+    errors: NotRequired[dict[str, str]]
