@@ -42,7 +42,7 @@ def look(
     record.checks(current_host, "preflight", found)
     shown = found if every else [item for item in found if noteworthy(item)]
     if shown:
-        logger.info(table(f"Preflight {current_host.name}", shown, terminal.width()))
+        logger.info(table(f"Preflight {current_host.name}", shown, terminal.width(), found))
     if not json_report.passed(found):
         bad = (f"{item.name}: {item.detail}" for item in found if item.status is Status.FAIL)
         yield FunctionCommand(_fail_host, tuple(bad), {})
