@@ -29,7 +29,8 @@ def columns(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str
         folds[-1].append(index)
     return [
         f"\n{FOLD}".join(
-            "  ".join(padded(row[index], widths[index]) for index in fold).rstrip() for fold in folds
+            "  ".join(padded(row[index], widths[index]) for index in fold).rstrip()
+            for fold in folds
         ).rstrip()
         for row in rows
     ]

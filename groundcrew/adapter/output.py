@@ -110,5 +110,3 @@ def _without_colours() -> None:
     context: Any = click.get_current_context(silent=True)
     if context is not None:
         context.color = False
-
-

@@ -182,6 +182,6 @@ def untouched(told: Iterable[HostFacts], apps: Mapping[str, Iterable[str]]) -> l
             release = host.serving.get(app)
             if app in host.gone_live or (app in host.serving and release is None):
                 continue
-            reason = "still serves" if release else "no release was begun"
+            reason = "still live" if release else "no release was begun"
             kept.append(Untouched(host.name, app, release, reason))
     return kept

@@ -22,6 +22,7 @@ SECONDS = 8
 
 HOSTS_SHOWN = 5
 URLS_SHOWN = 20
+APPS_SHOWN = 10
 SLOWEST = 2
 """Roles of a host that the table names."""
 
@@ -75,13 +76,12 @@ def role_line(
     parts += _grouped(told, "changed", "would change" if dry else "changed")
     parts += _grouped(told, "failed", "failed")
     if len(told) > 1 and not dry:
-        parts.append(f"slowest: {slowest}")
+        parts[-1] += f" (slowest: {slowest})"
     failed = any(item.failed for item in told.values())
     changed = any(item.changed for item in told.values())
     colour = "red" if failed else "yellow" if changed else "green"
-    return _line(
-        role, None if dry else told[slowest].seconds, "; ".join(parts), width=width, colour=colour
-    )
+    spent = None if dry else told[slowest].seconds
+    return _line(role, spent, parts, width=width, colour=colour)
 
 
 def _grouped(told: Mapping[str, RoleTime], kind: str, word: str) -> list[str]:
@@ -91,8 +91,8 @@ def _grouped(told: Mapping[str, RoleTime], kind: str, word: str) -> list[str]:
         if steps := tuple(dict.fromkeys(getattr(item, kind))):
             same.setdefault(steps, []).append(host)
     if len(told) == 1 or (len(same) == 1 and len(*same.values()) == len(told)):
-        return [f"{word}: {', '.join(steps)}" for steps in same]
-    return [f"{word} on {names(hosts)}: {', '.join(steps)}" for steps, hosts in same.items()]
+        return [f"{word}: {'; '.join(steps)}" for steps in same]
+    return [f"{word} on {names(hosts)}: {'; '.join(steps)}" for steps, hosts in same.items()]
 
 
 def unchanged_line(told: Mapping[str, float], *, width: int, dry: bool = False) -> str:
@@ -103,18 +103,19 @@ def unchanged_line(told: Mapping[str, float], *, width: int, dry: bool = False) 
         for role, spent in told.items()
     )
     total = None if dry else sum(told.values())
-    return _line("unchanged", total, text, width=width).replace("\0", " ")
+    return _line("unchanged", total, [text], width=width).replace("\0", " ")
 
 
 def _line(
-    role: str, spent: float | None, text: str, *, width: int, colour: str | None = None
+    role: str, spent: float | None, parts: Sequence[str], *, width: int, colour: str | None = None
 ) -> str:
+    """A role's line; each part begins a new one."""
     time = "" if spent is None else seconds(spent)
     head = f"{INDENT}{padded(role, ROLE)}{padded(time, SECONDS + 1, right=True)}{INDENT}"
     if spent is None:
         head = f"{INDENT}{padded(role, ROLE)}{INDENT}"
     indent = cells(head)
-    body = folded(text.split(" "), width, indent)
+    body = f"\n{' ' * indent}".join(folded(part.split(" "), width, indent) for part in parts)
     return styled(head, colour) + body if body else styled(head.rstrip(), colour)
 
 
@@ -176,7 +177,8 @@ def last_line(told: Sequence[HostFacts], spent: float, *, dry: bool) -> str:
 
 
 def untouched_lines(told: Iterable[Untouched]) -> list[str]:
-    """One line for each host: what a failed run has left as it was."""
+    """What a failed run has left as it was, for each host."""
+    live: dict[str, list[str]] = {}
     hosts: dict[str, list[str]] = {}
     waiting: dict[str, list[str]] = {}
     for item in told:
@@ -184,9 +186,11 @@ def untouched_lines(told: Iterable[Untouched]) -> list[str]:
         if item.app is None:
             parts.append(item.reason)
         elif item.release:
-            parts.append(f"{item.app}: {item.release} is still live")
+            live.setdefault(item.host, []).append(f"{item.app} {item.release}")
         else:
             waiting.setdefault(item.host, []).append(item.app)
+    for host, releases in live.items():
+        hosts[host].append(f"still live: {names(releases, APPS_SHOWN)}")
     for host, apps in waiting.items():
-        hosts[host].append(f"{names(apps)}: no release was begun, what served goes on serving")
-    return [f"{host}: {'; '.join(parts)}" for host, parts in hosts.items()]
+        hosts[host].append(f"no release was begun: {names(apps, APPS_SHOWN)}")
+    return [f"{host}: {part}" for host, parts in hosts.items() for part in parts]

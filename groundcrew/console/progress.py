@@ -124,8 +124,11 @@ def show(role: str, hosts: list[facts.HostFacts]) -> None:
     if not done:
         return
     checks = summary(role, hosts)
-    if not checks and not any(item.changed or item.failed for item in done.values()):
-        SHOWN.unchanged[role] = max(item.seconds for item in done.values())
+    changes = any(item.changed or item.failed for item in done.values())
+    if not changes and (not checks or len(SHOWN.last) == 1):
+        # What only looks at something has printed what it sees.
+        if len(SHOWN.last) > 1 or SHOWN.dry:
+            SHOWN.unchanged[role] = max(item.seconds for item in done.values())
         return
     flush()
     _echo(lines.role_line(role, done, checks, width=terminal.line_width(), dry=SHOWN.dry))
@@ -164,6 +167,9 @@ def plan(state: State) -> None:
 
 def at_end(state: State) -> None:
     """Prints the table of hosts and the URLs, unless the run has only looked at something."""
+    if not profile.PROFILES:
+        # It connects to no host, such as playbooks/settings.py.
+        return
     hosts = told(state)
     roles = list(dict.fromkeys(item.role for host in hosts for item in host.roles))
     changed = any(host.changed for host in hosts)
@@ -180,7 +186,13 @@ def at_end(state: State) -> None:
     _echo("")
     for line in lines.table(hosts, width=width, dry=dry):
         _echo(line)
-    served = [] if dry or len(roles) < 2 else urls(_settings(state), hosts)
+    if SHOWN.mode is Mode.QUIET:
+        return
+    served = (
+        []
+        if dry or len(roles) < 2
+        else urls(_settings(state), [(item.name, item.serving) for item in hosts])
+    )
     if served:
         _echo("")
         for line in lines.url_lines(served, width=width):

@@ -95,10 +95,10 @@ def report(
         lines.append(f"  {_names(hosts)}: {step or 'the run'}")
         lines += [f"      {line}" for line in said]
     if untouched:
-        lines += ["", "  As it was:", *(f"      {line}" for line in untouched), ""]
+        lines += ["", "  As it was:", *(f"      {line}" for line in untouched)]
     # A connection error already includes advice.
     if any(step != "connecting" for step, _ in same):
-        lines += [f"  {line}" for line in _end(same)]
+        lines += [*([""] if untouched else []), *(f"  {line}" for line in _end(same))]
     return "\n".join(map(_wrapped, lines) if wrap else lines)
 
 

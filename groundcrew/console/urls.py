@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pyinfra.api import Host
 
 from groundcrew import transport
-from groundcrew.console.facts import HostFacts, Served
+from groundcrew.console.facts import Served
 
 PORTS = {"http": 80, "https": 443}
 
 
-def urls(hosts: Iterable[tuple[Host, Any]], told: Iterable[HostFacts]) -> list[Served]:
-    """All URLs with what answers them. `hosts` have the hosts' settings."""
-    serving = {item.name: item.serving for item in told}
+def urls(
+    hosts: Iterable[tuple[Host, Any]], live: Iterable[tuple[str, Mapping[str, str | None]]]
+) -> list[Served]:
+    """All URLs with what answers them. `hosts` have the hosts' settings, `live` the applications'
+    live releases by the hosts' names."""
+    serving = dict(live)
     names: dict[tuple[str, str], dict[str, str | None]] = {}
     for host, settings in hosts:
         for name, app in settings.app.items():
             for url in of_app(app, address(host)):
-                live = serving.get(host.name, {}).get(name)
-                names.setdefault((url, name), {})[host.name] = live
+                release = serving.get(host.name, {}).get(name)
+                names.setdefault((url, name), {})[host.name] = release
         for site in settings.role_sites.values():
             for domain in site.domains:
                 url = written("https", domain, site.tls.port, "/")
                 names.setdefault((url, site.key[0]), {})[host.name] = None
     return [
-        Served(url, name, tuple(live), tuple(sorted({item for item in live.values() if item})))
-        for (url, name), live in names.items()
+        Served(url, name, tuple(on), tuple(sorted({item for item in on.values() if item})))
+        for (url, name), on in names.items()
     ]
 
 

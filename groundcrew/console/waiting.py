@@ -29,7 +29,8 @@ WHEEL = "-/|\\"
 def show(
     stop_event: Any, progress_queue: Sequence[str], quiet: Callable[[], bool] = lambda: False
 ) -> None:
-    """Shows progress until `stop_event` is set, unless the run is quiet; pyinfra runs it in parallel."""
+    """Shows progress until `stop_event` is set, unless the run is quiet; pyinfra runs it in
+    parallel."""
     if os.environ.get("PYINFRA_PROGRESS") == "off" or quiet():
         return
     rewritten = sys.stdout.isatty() and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"

@@ -150,7 +150,7 @@ ON_A_HOST = [
         after="sed -i 's/debug/info/' apps/shop.yml",
         says="shop",
     ),
-    Step(f"{PROD} deploy.py -y --data prepare=yes", says="No changes"),
+    Step(f"{PROD} deploy.py -y --data prepare=yes", says="nothing to change"),
     # What is there.
     Step(STATUS, says="shop"),
     # Several options in one run take no longer than one.
