@@ -28,6 +28,7 @@ from pyinfra_cli import exceptions as cli
 from groundcrew.adapter import command_line
 from groundcrew.console import progress, waiting
 from groundcrew.console.failures import STORY, Collector, Listener
+from groundcrew.console.facts import Untouched, changed_nothing
 from groundcrew.console.lines import untouched_lines
 from groundcrew.console.mode import Mode
 from groundcrew.console.report import interrupted, report
@@ -76,14 +77,16 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 
 def _at_end() -> None:
     failures = STORY.complete()
-    kept = []
+    kept: list[Untouched] = []
     if STORY.state is not None and STORY.state.initialised:
         progress.at_end(STORY.state)
-        kept = untouched_lines(progress.untouched(STORY.state)) if failures else []
+        kept = progress.untouched(STORY.state) if failures else []
     if STORY.interrupted is not None:
         text = interrupted(STORY.interrupted)
     else:
-        text = report(failures, kept, wrap=sys.stderr.isatty())
+        nothing = changed_nothing(kept, progress.told(STORY.state)) if STORY.state else False
+        shown = [] if nothing else untouched_lines(kept)
+        text = report(failures, shown, nothing=nothing, wrap=sys.stderr.isatty())
     if text:
         click.echo(f"\n{progress.clean(text)}", err=True)
 

@@ -44,6 +44,10 @@ class HostFacts:
     gone_live: dict[str, str]
     """Application -> release of this run that serves now."""
 
+    unsure: bool = False
+    """Whether an operation may have made a part of its changes before it failed. Checks make
+    none."""
+
     @property
     def changed(self) -> int:
         """Number of operations that changed it, or would."""
@@ -114,10 +118,13 @@ def hosts(
             roles_of(state, host, profile.operations if profile else ()),
             *served_by(record.hosts.get(host.name), apart.failed(host)),
         )
+        told_by = record.hosts.get(host.name)
+        checks = told_by.checks if told_by else {}
+        item.unsure = any(role.failed and role.role not in checks for role in item.roles)
         if host.name in failed:
             item.outcome = "failed"
         elif host.name in (story.interrupted or ()):
-            item.outcome = "interrupted"
+            item.outcome, item.unsure = "interrupted", True
         told.append(item)
     return told
 
@@ -176,8 +183,9 @@ def untouched(told: Iterable[HostFacts], apps: Mapping[str, Iterable[str]]) -> l
         if host.outcome == "not reached":
             kept.append(Untouched(host.name, None, None, "not reached"))
             continue
-        if not host.changed and not host.gone_live:
+        if not host.changed and not host.gone_live and not host.unsure:
             kept.append(Untouched(host.name, None, None, "nothing was changed"))
+            continue
         for app in apps.get(host.name, ()):
             release = host.serving.get(app)
             if app in host.gone_live or (app in host.serving and release is None):
@@ -185,3 +193,9 @@ def untouched(told: Iterable[HostFacts], apps: Mapping[str, Iterable[str]]) -> l
             reason = "still live" if release else "no release was begun"
             kept.append(Untouched(host.name, app, release, reason))
     return kept
+
+
+def changed_nothing(kept: Iterable[Untouched], told: Iterable[HostFacts]) -> bool:
+    """Whether a failed run has left every host as it was."""
+    whole = {item.host for item in kept if item.app is None}
+    return all(host.name in whole for host in told)

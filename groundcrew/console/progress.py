@@ -40,6 +40,7 @@ class Shown:
     unchanged: dict[str, float] = field(default_factory=dict)
     """Roles that have changed nothing and are not printed yet -> seconds."""
 
+    lines: output.Lines | None = None
     hidden: set[str] | None = None
     """The operator's secrets; None until the settings are known."""
 
@@ -56,11 +57,12 @@ def install() -> None:
     record.RECORD.folded = not verbose
     chosen = output.Lines(LEAST[SHOWN.mode], clean, routine=verbose, colours=lines.colours())
     output.install(chosen, None if verbose else plan)
+    SHOWN.lines = chosen
 
 
 def attach(state: State) -> None:
     """Prints the roles of this run."""
-    if SHOWN.mode is Mode.NORMAL:
+    if SHOWN.mode is not Mode.VERBOSE:
         state.add_callback_handler(Roles())
 
 
@@ -92,13 +94,16 @@ class Roles(BaseStateCallback):
         SHOWN.last = last_operations(state)
         # What only looks at something prints all that it sees.
         record.RECORD.folded = len(SHOWN.last) > 1
-        click.echo(err=True)
+        if not record.RECORD.folded and SHOWN.lines:
+            SHOWN.lines.least = logging.INFO
+        if SHOWN.mode is Mode.NORMAL:
+            click.echo(err=True)
 
     @staticmethod
     def operation_end(state: State, op_hash: str) -> None:
         """An operation has ended on all hosts."""
         for role, last in SHOWN.last.items():
-            if last == op_hash:
+            if last == op_hash and SHOWN.mode is Mode.NORMAL:
                 show(role, told(state))
 
 

@@ -81,21 +81,26 @@ AGAIN = "When it is mended, run the same again: what is done is not done twice."
 
 
 def report(
-    failures: Sequence[Failure], untouched: Sequence[str] = (), *, wrap: bool = False
+    failures: Sequence[Failure],
+    untouched: Sequence[str] = (),
+    *,
+    nothing: bool = False,
+    wrap: bool = False,
 ) -> str:
-    """The report; empty if nothing failed. `untouched` says what is as it was. With `wrap`, on a
-    terminal, lines are wrapped between words; in a log, a search finds them whole."""
+    """The report; empty if nothing failed. `untouched` says what is as it was, `nothing` that it is
+    everything. With `wrap`, on a terminal, lines are wrapped between words; in a log, a search finds
+    them whole."""
     if not failures:
         return ""
     same: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for item in failures:
         same.setdefault((item.step, words(item.lines)), []).append(item.host)
-    lines = ["groundcrew: the run failed", ""]
+    lines = ["groundcrew: the run failed" + ("; nothing was changed" if nothing else ""), ""]
     for (step, said), hosts in same.items():
         lines.append(f"  {_names(hosts)}: {step or 'the run'}")
         lines += [f"      {line}" for line in said]
     if untouched:
-        lines += ["", "  As it was:", *(f"      {line}" for line in untouched)]
+        lines += ["", "  As before the run:", *(f"      {line}" for line in untouched)]
     # A connection error already includes advice.
     if any(step != "connecting" for step, _ in same):
         lines += [*([""] if untouched else []), *(f"  {line}" for line in _end(same))]
