@@ -34,8 +34,8 @@ from groundcrew.console.mode import Mode
 from groundcrew.console.report import interrupted, report
 from groundcrew.record import RECORD
 
-NO_HOSTS = "No hosts remaining!"
-"""pyinfra's error if all hosts have failed."""
+NO_HOSTS = ("No hosts remaining!", "Over 0% of hosts failed")
+"""How pyinfra's errors begin that only say that hosts have failed."""
 
 INTERRUPTED = 130
 """The exit status of a program interrupted by Ctrl-C (128 + SIGINT)."""
@@ -99,7 +99,7 @@ def _without_place(show: Callable[..., None]) -> Callable[..., None]:
         if STORY.complete():
             self.traceback = None
             # The end of the run says it better.
-            if progress.SHOWN.mode is not Mode.VERBOSE and str(self) == NO_HOSTS:
+            if progress.SHOWN.mode is not Mode.VERBOSE and str(self).startswith(NO_HOSTS):
                 return
         show(self, file)
 

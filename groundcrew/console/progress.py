@@ -193,11 +193,9 @@ def at_end(state: State) -> None:
         _echo(line)
     if SHOWN.mode is Mode.QUIET:
         return
-    served = (
-        []
-        if dry or len(roles) < 2
-        else urls(_settings(state), [(item.name, item.serving) for item in hosts])
-    )
+    serves = len(roles) > 1 or any(item.releasing for item in record.RECORD.hosts.values())
+    live = [(item.name, item.serving) for item in hosts]
+    served = urls(_settings(state), live) if serves and not dry else []
     if served:
         _echo("")
         for line in lines.url_lines(served, width=width):

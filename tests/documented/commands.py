@@ -188,6 +188,9 @@ ON_A_HOST = [
         after="cat out/run.json",
         says='"outcome": "succeeded"',
     ),
+    Step("--data output=quiet", to=f"{PROD} deploy.py -y", says="HOST +STATE +CHANGED"),
+    Step("--data output=verbose", to=f"{PROD} deploy.py -y", says="Grand total"),
+    Step("bin/groundcrew deploy -y -q", says="HOST +STATE +CHANGED"),
     Step(
         "--data report=out/run.html",
         to=f"{PROD} playbooks/verify.py -y",
