@@ -27,8 +27,8 @@ from pyinfra_cli import exceptions as cli
 
 from groundcrew.adapter import command_line
 from groundcrew.console import progress, waiting
-from groundcrew.console.failures import STORY, Collector, Listener
 from groundcrew.console.facts import Untouched, changed_nothing
+from groundcrew.console.failures import STORY, Collector, Listener
 from groundcrew.console.lines import untouched_lines
 from groundcrew.console.mode import Mode
 from groundcrew.console.report import interrupted, report

@@ -3,18 +3,10 @@ which colours, and without secrets."""
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
-import pty
 import re
-import select
-import struct
-import subprocess
 import sys
-import termios
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -29,6 +21,7 @@ from groundcrew.console.failures import Failure
 from groundcrew.console.mode import Mode
 from groundcrew.console.report import report
 from groundcrew.settings.errors import SettingsError
+from tests.terminal import printed
 from tests.unit.checkout import Checkout, Listener
 
 CHANGED = ["Debian packages", "configuration files", "system state", "kernel parameters"]
@@ -83,7 +76,7 @@ def test_a_role_has_its_seconds_and_what_it_has_changed(
 
 
 def test_roles_that_change_nothing_share_a_line() -> None:
-    told = {name: 0.5 for name in ("preflight", "base", "users", "ssh", "firewall", "nginx")}
+    told = dict.fromkeys(("preflight", "base", "users", "ssh", "firewall", "nginx"), 0.5)
     text = lines.unchanged_line(told, width=80)
     assert text == (
         "  unchanged      3.0 s  preflight 0.5 s, base 0.5 s, users 0.5 s, ssh 0.5 s,\n"
@@ -98,13 +91,13 @@ def test_nothing_is_wider_than_the_terminal(width: int) -> None:
     served = [Served(f"https://shop{number}.example.com/", "shop", ("web1",), (RELEASE,))
               for number in range(30)]  # fmt: skip
     steps = [f"{step} {number}" for number in range(20) for step in CHANGED]
-    printed = [
+    told = [
         lines.role_line("base", {"web1": role(1, *steps)}, width=width),
         *lines.table(hosts, width=width),
         *lines.url_lines(served, width=width),
     ]
-    assert max(terminal.cells(line) for text in printed for line in text.split("\n")) <= width
-    assert printed[-1] == "  and 10 more: --data report=PATH lists them"
+    assert max(terminal.cells(line) for text in told for line in text.split("\n")) <= width
+    assert told[-1] == "  and 10 more: --data report=PATH lists them"
 
 
 def test_the_table_of_hosts() -> None:
@@ -231,9 +224,7 @@ def test_hosts_words_have_no_secrets_and_no_control_characters(
     record.args = ("web1", "\x1b[31mkey s3cr3t\x1b[0m \x1b]0;title\x07\x1b[2J\r")
     chosen = output.Lines(logging.WARNING, progress.clean, routine=False, colours=True)
     assert chosen.filter(record)
-    assert record.getMessage() == (
-        "[web1] \x1b[31mkey ******\x1b[0m \\x1b]0;title\\x07\\x1b[2J\\r"
-    )
+    assert record.getMessage() == ("[web1] \x1b[31mkey ******\x1b[0m \\x1b]0;title\\x07\\x1b[2J\\r")
     chosen.colours = False
     assert chosen.filter(record) and "\x1b" not in record.getMessage()
     record.levelno = logging.INFO
@@ -304,27 +295,10 @@ def test_a_dry_run_names_what_would_change(checkout: Checkout) -> None:
 
 
 def on_a_terminal(checkout: Checkout, **environment: str) -> str:
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    given = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "NO_COLOR")}
-    run = subprocess.Popen(
-        [str(Path(sys.executable).with_name("pyinfra")), "@local", "play.py", "-y"],
-        cwd=checkout.root,
-        env={**given, "TERM": "xterm", **environment},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    )
-    os.close(theirs)
-    printed = b""
-    ended = False
-    while not ended:
-        ended = run.poll() is not None
-        with suppress(OSError):
-            while select.select([ours], [], [], 0.1)[0]:
-                printed += os.read(ours, 65536)
-    os.close(ours)
-    return printed.decode()
+    pyinfra = str(Path(sys.executable).with_name("pyinfra"))
+    status, text = printed([pyinfra, "@local", "play.py", "-y"], checkout.root, **environment)
+    assert status == 1, text
+    return text
 
 
 def test_a_terminal_has_colours_unless_no_color_is_set(checkout: Checkout) -> None:
