@@ -88,8 +88,8 @@ def report(
     wrap: bool = False,
 ) -> str:
     """The report; empty if nothing failed. `untouched` says what is as it was, `nothing` that it is
-    everything. With `wrap`, on a terminal, lines are wrapped between words; in a log, a search finds
-    them whole."""
+    everything. With `wrap`, on a terminal, lines are wrapped between words; in a log, a search
+    finds them whole."""
     if not failures:
         return ""
     same: dict[tuple[str, tuple[str, ...]], list[str]] = {}
