@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from groundcrew.terminal import cells, padded
+
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
@@ -16,7 +18,7 @@ def columns(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str
 
     Columns that do not fit into `width` are put on additional lines below.
     """
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    widths = [max(cells(cell) for cell in column) for column in zip(*rows, strict=True)]
     folds: list[list[int]] = [[]]
     taken = 0
     for index, needed in enumerate(widths):
@@ -27,7 +29,8 @@ def columns(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str
         folds[-1].append(index)
     return [
         f"\n{FOLD}".join(
-            "  ".join(f"{row[index]:{widths[index]}}" for index in fold).rstrip() for fold in folds
+            "  ".join(padded(row[index], widths[index]) for index in fold).rstrip()
+            for fold in folds
         ).rstrip()
         for row in rows
     ]

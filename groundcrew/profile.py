@@ -1,7 +1,7 @@
 """Profiles a run: seconds, SSH commands and file transfers of every operation.
 
-Enabled if the run writes a report, or if the environment variable GROUNDCREW_PROFILE names a file,
-which the run writes at its end; `benchmarks/converge` sets it.
+The output of a run and its report are made of it. If the environment variable GROUNDCREW_PROFILE
+names a file, the run writes it there at its end; `benchmarks/converge` sets it.
 """
 
 from __future__ import annotations
@@ -98,11 +98,10 @@ class Profiler(BaseStateCallback):
         profile.commands, profile.transfers = _counts(host)
 
 
-def attach(state: State, asked: bool = False) -> None:
-    """Profiles the run of `state` if that is asked for, or if the environment variable is set."""
+def attach(state: State) -> None:
+    """Profiles the run of `state`."""
+    state.add_callback_handler(Profiler())
     path = os.environ.get(VARIABLE)
-    if path or asked:
-        state.add_callback_handler(Profiler())
     if path:
         atexit.register(_write, Path(path), time.time())
 

@@ -49,6 +49,9 @@ class HostRecord:
     serving: dict[str, str | None] = field(default_factory=dict)
     """Application -> live release, as last seen."""
 
+    releasing: set[str] = field(default_factory=set)
+    """Applications that the run releases, and whose live releases it leaves alone until then."""
+
     told: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """Title -> lines, such as those of a drill."""
 
@@ -59,6 +62,9 @@ class Record:
 
     path: str | None = None
     """File that the report is written to; None if there is none."""
+
+    folded: bool = False
+    """Whether the run prints what changes and what fails, without details that are as expected."""
 
     error: str = ""
     """What ended the run without a host at fault."""
@@ -80,6 +86,12 @@ def change(host: Host, lines: Iterable[str]) -> None:
         _add(of(host).changes[host.executing_op_hash], lines)
 
 
+def detail(host: Host, text: str) -> None:
+    """Prints a line of a host, unless the run leaves out details."""
+    if not RECORD.folded:
+        host.log(text)
+
+
 def checks(host: Host, title: str, results: Sequence[Check]) -> None:
     """Records results of a host."""
     of(host).checks[title] = list(results)
@@ -88,6 +100,11 @@ def checks(host: Host, title: str, results: Sequence[Check]) -> None:
 def serving(host: Host, live: Mapping[str, str | None]) -> None:
     """Records which release of which application serves."""
     of(host).serving.update(live)
+
+
+def releasing(host: Host, apps: Iterable[str]) -> None:
+    """Records which applications the run releases, if all goes well."""
+    of(host).releasing.update(apps)
 
 
 def release(host: Host, app: str, before: str | None, after: str) -> Release:

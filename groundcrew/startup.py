@@ -15,7 +15,6 @@ from groundcrew.adapter import state as states
 from groundcrew.console import ending
 from groundcrew.project import PACKAGE
 from groundcrew.project import ROOT as PROJECT
-from groundcrew.record import RECORD
 from groundcrew.releases import apart, lock, once, rollout
 from groundcrew.report import asked as report
 from groundcrew.settings.host import HostBase
@@ -87,7 +86,7 @@ def install(
 
     def ready(state: State) -> None:
         ending.attach(state)
-        profile.attach(state, asked=RECORD.path is not None)
+        profile.attach(state)
         state.add_callback_handler(_Releases())
         offline.run(playbooks)
         # Not for playbooks without hosts, which have ended by now.

@@ -9,6 +9,7 @@ from pyinfra import host as current_host
 from pyinfra.api import OperationError
 from pyinfra.api.inventory import Inventory
 
+from groundcrew import record
 from groundcrew.facts.memory import Memory
 from groundcrew.manifest import development
 from groundcrew.manifest.command import CommandServer
@@ -58,6 +59,7 @@ def release_plans(names: Iterable[str], loaded: Loaded[HostSettings]) -> dict[st
     """The releases of those of `names` that the host runs, without those that are stopped."""
     off = stopping.stopped(loaded.settings.apps)
     here = [name for name in names if name in loaded.settings.app]
+    record.releasing(current_host, (name for name in here if name not in off))
     for name in here:
         if name in off:
             current_host.log(

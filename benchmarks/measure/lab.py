@@ -38,9 +38,9 @@ def address(name: str) -> str:
 
 
 def pyinfra(*arguments: str, **environment: str) -> str:
-    """The output of a pyinfra run on the host that groundcrew provisions."""
+    """All output of a pyinfra run on the host that groundcrew provisions."""
     command = ["pyinfra", "inventory/lab.py", *arguments, "-y", "--limit", GROUNDCREW]
-    done = run(command, environment=environment)
+    done = run(command, environment={"GROUNDCREW_OUTPUT": "verbose", **environment})
     return (done.stdout + done.stderr).decode()
 
 

@@ -14,6 +14,10 @@ from groundcrew.operator.playbooks import TASKS, Task, arguments, data
 from groundcrew.project import ROOT
 
 USAGE = 2
+OUTPUT = (
+    ("-q", "quiet", "print failures and the table of hosts"),
+    ("-v", "verbose", "print all that pyinfra prints"),
+)
 
 
 def add_inventory(top: argparse.ArgumentParser) -> None:
@@ -57,6 +61,11 @@ def parser(name: str, task: Task) -> argparse.ArgumentParser:
             top.add_argument(f"--{word.name}", dest=word.key, action="store_const", const="true")
         else:
             top.add_argument(f"--{word.name}", dest=word.key, metavar="KEY")
+    amount = top.add_mutually_exclusive_group()
+    for option, kind, about in OUTPUT:
+        amount.add_argument(
+            option, f"--{kind}", dest="output", action="store_const", const=kind, help=about
+        )
     top.add_argument("--report", metavar="PATH", help="write a report of the run: PATH.html")
     if task.json_key:
         top.add_argument("--json", metavar="PATH", help="write the result as JSON; `-` prints it")
@@ -79,6 +88,8 @@ def line(name: str, given: Sequence[str]) -> list[str]:
     for key in ("only", "skip") if task.roles else ():
         if (names := getattr(options, key)) is not None:
             words[key] = names
+    if options.output:
+        words["output"] = options.output
     if options.report:
         words["report"] = options.report
     values = data(task, words, options.data, getattr(options, "json", None))

@@ -5,6 +5,7 @@
   traceback.
 - A failed run ends with a report; pyinfra would end by saying that no hosts remain.
 - If something takes long, a line says what.
+- What is printed before, and in which detail, is said in `groundcrew.console.progress`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
@@ -25,10 +26,16 @@ from pyinfra.api.state import State
 from pyinfra_cli import exceptions as cli
 
 from groundcrew.adapter import command_line
-from groundcrew.console import waiting
+from groundcrew.console import progress, waiting
+from groundcrew.console.facts import Untouched, changed_nothing
 from groundcrew.console.failures import STORY, Collector, Listener
+from groundcrew.console.lines import untouched_lines
+from groundcrew.console.mode import Mode
 from groundcrew.console.report import interrupted, report
 from groundcrew.record import RECORD
+
+NO_HOSTS = ("No hosts remaining!", "Over 0% of hosts failed")
+"""How pyinfra's errors begin that only say that hosts have failed."""
 
 INTERRUPTED = 130
 """The exit status of a program interrupted by Ctrl-C (128 + SIGINT)."""
@@ -38,7 +45,8 @@ def install(project: Path) -> None:
     """Applies the changes, once. Raises UnexpectedPyinfraError if pyinfra is not as expected."""
     if command_line.installed():
         return
-    command_line.install(lambda show: _told(show, project), _without_place, waiting.show)
+    progress.install()
+    command_line.install(lambda show: _told(show, project), _without_place, _waiting)
     signal.signal(signal.SIGINT, _interrupt)
     logging.getLogger("pyinfra").addHandler(Listener())
     atexit.register(_at_end)
@@ -48,6 +56,11 @@ def attach(state: State) -> None:
     """Collects the failures of this run."""
     STORY.state = state
     state.add_callback_handler(Collector())
+    progress.attach(state)
+
+
+def _waiting(stop_event: Any, progress_queue: Sequence[str]) -> None:
+    waiting.show(stop_event, progress_queue, lambda: progress.SHOWN.mode is Mode.QUIET)
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
@@ -63,12 +76,19 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 
 
 def _at_end() -> None:
+    failures = STORY.complete()
+    kept: list[Untouched] = []
+    if STORY.state is not None and STORY.state.initialised:
+        progress.at_end(STORY.state)
+        kept = progress.untouched(STORY.state) if failures else []
     if STORY.interrupted is not None:
         text = interrupted(STORY.interrupted)
     else:
-        text = report(STORY.complete())
+        nothing = changed_nothing(kept, progress.told(STORY.state)) if STORY.state else False
+        shown = [] if nothing else untouched_lines(kept)
+        text = report(failures, shown, nothing=nothing, wrap=sys.stderr.isatty())
     if text:
-        click.echo(f"\n{text}", err=True)
+        click.echo(f"\n{progress.clean(text)}", err=True)
 
 
 def _without_place(show: Callable[..., None]) -> Callable[..., None]:
@@ -76,8 +96,11 @@ def _without_place(show: Callable[..., None]) -> Callable[..., None]:
 
     def told(self: cli.WrappedError, file: Any = None) -> None:
         RECORD.error = str(self)
-        if STORY.complete() and self.traceback is not None:
+        if STORY.complete():
             self.traceback = None
+            # The end of the run says it better.
+            if progress.SHOWN.mode is not Mode.VERBOSE and str(self).startswith(NO_HOSTS):
+                return
         show(self, file)
 
     return told

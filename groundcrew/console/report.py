@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from groundcrew.console.failures import Failure
+from groundcrew.terminal import folded, line_width
 
 SHOWN = 8
 """Maximum number of a host's own lines."""
@@ -79,22 +80,40 @@ HINTS: tuple[tuple[str, str], ...] = (
 AGAIN = "When it is mended, run the same again: what is done is not done twice."
 
 
-def report(failures: Sequence[Failure]) -> str:
-    """The report; empty if nothing failed. Lines are not wrapped, since the terminal does that: the
-    last three lines stay the last three, and a search in a log finds them whole."""
+def report(
+    failures: Sequence[Failure],
+    untouched: Sequence[str] = (),
+    *,
+    nothing: bool = False,
+    wrap: bool = False,
+) -> str:
+    """The report; empty if nothing failed. `untouched` says what is as it was, `nothing` that it is
+    everything. With `wrap`, on a terminal, lines are wrapped between words; in a log, a search
+    finds them whole."""
     if not failures:
         return ""
     same: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for item in failures:
         same.setdefault((item.step, words(item.lines)), []).append(item.host)
-    lines = ["groundcrew: the run failed", ""]
+    lines = ["groundcrew: the run failed" + ("; nothing was changed" if nothing else ""), ""]
     for (step, said), hosts in same.items():
         lines.append(f"  {_names(hosts)}: {step or 'the run'}")
         lines += [f"      {line}" for line in said]
+    if untouched:
+        lines += ["", "  As before the run:", *(f"      {line}" for line in untouched)]
     # A connection error already includes advice.
     if any(step != "connecting" for step, _ in same):
-        lines += [f"  {line}" for line in _end(same)]
-    return "\n".join(lines)
+        lines += [*([""] if untouched else []), *(f"  {line}" for line in _end(same))]
+    return "\n".join(map(_wrapped, lines) if wrap else lines)
+
+
+def _wrapped(line: str) -> str:
+    """A line that fits; what belongs to it is below, two columns further in."""
+    text = line.lstrip(" ")
+    indent = len(line) - len(text)
+    return line[:indent] + folded(text.split(" "), line_width() - indent, 2).replace(
+        "\n", f"\n{line[:indent]}"
+    )
 
 
 def _end(same: Mapping[tuple[str, tuple[str, ...]], list[str]]) -> list[str]:

@@ -10,9 +10,10 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from groundcrew import terminal
 from groundcrew.console.failures import STORY, Running
 
 TICK = 0.2
@@ -25,28 +26,31 @@ EVERY = 15.0
 WHEEL = "-/|\\"
 
 
-def show(stop_event: Any, progress_queue: Sequence[str]) -> None:
-    """Shows progress until `stop_event` is set; pyinfra runs it in parallel."""
-    if os.environ.get("PYINFRA_PROGRESS") == "off":
+def show(
+    stop_event: Any, progress_queue: Sequence[str], quiet: Callable[[], bool] = lambda: False
+) -> None:
+    """Shows progress until `stop_event` is set, unless the run is quiet; pyinfra runs it in
+    parallel."""
+    if os.environ.get("PYINFRA_PROGRESS") == "off" or quiet():
         return
-    terminal = sys.stdout.isatty() and sys.stderr.isatty()
+    rewritten = sys.stdout.isatty() and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     began = last = time.monotonic()
     turns = 0
     while not stop_event.is_set():
         now = time.monotonic()
         waited = progress_queue[-1] if progress_queue else ""
-        if terminal:
-            width = shutil.get_terminal_size().columns
+        if rewritten:
             turns += 1
             line = text(STORY.running, waited, began, now)
-            shown = f"    {WHEEL[turns % len(WHEEL)]} {line}"[: max(width - 1, 1)]
+            wheel = WHEEL[turns % len(WHEEL)]
+            shown = terminal.shortened(f"  {wheel} {line}", shutil.get_terminal_size().columns - 1)
             # The next output clears the line first.
             sys.stderr.write(f"{shown}\r")
             sys.stderr.flush()
             sys.stderr.write("\033[K")
         elif now - last >= EVERY:
             last = now
-            sys.stderr.write(f"    ... {text(STORY.running, waited, began, now)}\n")
+            sys.stderr.write(f"  ... {text(STORY.running, waited, began, now)}\n")
         stop_event.wait(timeout=TICK)
 
 

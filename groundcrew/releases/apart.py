@@ -173,9 +173,7 @@ def outcome() -> Commands:
 
 
 def _look_what_serves() -> None:
-    """Records which releases of the failed applications serve, for the run's report."""
-    if record.RECORD.path is None:
-        return
+    """Records which releases of the failed applications serve, which the end of the run tells."""
     names = tuple(failed(current_host))
     states = current_host.get_fact(Apps, apps=names, _ignore_errors=True) or {}
     record.serving(current_host, {name: state["live"] for name, state in states.items()})

@@ -10,7 +10,9 @@ from pyinfra.api import Host
 from pyinfra.api.state import State, StateStage
 
 from groundcrew import __version__
+from groundcrew.console import facts
 from groundcrew.console import report as console
+from groundcrew.console.facts import role_of, served_by
 from groundcrew.console.failures import Failure, Story
 from groundcrew.profile import HostProfile, Step
 from groundcrew.record import HostRecord, Record, Release
@@ -41,8 +43,10 @@ def build(
         failures = [_own(record.error)]
     result = _outcome(state, bool(failures), story, run.dry)
     bad = {item.host for item in failures}
+    told = facts.hosts(state, record, profiles, story, executes=not run.dry)
+    roles = {item.name: item.roles for item in told}
     hosts = [
-        _host(state, item, record.hosts[item.name], profiles.get(item.name))
+        _host(state, item, record.hosts[item.name], profiles.get(item.name), roles[item.name])
         for item in state.inventory
         if state.is_host_in_limit(item)
     ]
@@ -65,17 +69,13 @@ def build(
         hosts=hosts,
         timings=timings(hosts),
         slowest=slowest(hosts),
+        untouched=_untouched(record, told) if failures else [],
     )
 
 
 def moment(seconds: float) -> str:
     """A Unix time in ISO 8601."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def role_of(name: str) -> str:
-    """The role that an operation's time is counted for: `nginx | files`, `shop: roll back`."""
-    return name.partition(" | ")[0].partition(": ")[0]
 
 
 def timings(hosts: Iterable[model.Host]) -> list[model.Timing]:
@@ -130,7 +130,22 @@ def _own(error: str) -> model.Failure:
     )
 
 
-def _host(state: State, host: Host, told: HostRecord, profile: HostProfile | None) -> model.Host:
+def _untouched(record: Record, told: list[facts.HostFacts]) -> list[model.Untouched]:
+    apps = {name: sorted(item.releasing) for name, item in record.hosts.items()}
+    return [model.Untouched.model_validate(asdict(item)) for item in facts.untouched(told, apps)]
+
+
+def _role(item: facts.RoleTime) -> model.Role:
+    return model.Role.model_validate({**asdict(item), "seconds": round(item.seconds, 2)})
+
+
+def _host(
+    state: State,
+    host: Host,
+    told: HostRecord,
+    profile: HostProfile | None,
+    roles: Iterable[facts.RoleTime],
+) -> model.Host:
     operations = (
         [_operation(state, host, step, told) for step in profile.operations] if profile else []
     )
@@ -143,6 +158,7 @@ def _host(state: State, host: Host, told: HostRecord, profile: HostProfile | Non
         outcome=_progress(state, host, profile is not None),
         seconds=round(connecting + sum(item.seconds for item in operations), 2),
         connecting=round(connecting, 2),
+        roles=[_role(item) for item in roles],
         operations=operations,
         checks=[
             model.Checks(
@@ -153,7 +169,7 @@ def _host(state: State, host: Host, told: HostRecord, profile: HostProfile | Non
         releases=[_release(item, bad) for item in told.releases],
         serving=[
             model.Serving(app=app, release=release)
-            for app, release in sorted(_serving(told, bad).items())
+            for app, release in sorted(served_by(told, bad)[0].items())
         ],
         told=[model.Told(title=title, lines=lines) for title, lines in told.told.items()],
     )
@@ -208,9 +224,3 @@ def _release(item: Release, bad: Mapping[str, str]) -> model.Release:
         outcome="live" if item.live and item.app not in bad else "failed",
         packages=None if item.packages is None else model.Packages.model_validate(item.packages),
     )
-
-
-def _serving(told: HostRecord, bad: Mapping[str, str]) -> dict[str, str | None]:
-    """What serves: as last seen, or what has gone live since."""
-    gone_live = {item.app: item.after for item in told.releases if item.live}
-    return {**told.serving, **{app: name for app, name in gone_live.items() if app not in bad}}

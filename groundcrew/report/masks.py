@@ -39,17 +39,21 @@ def words_of(secret: str) -> set[str]:
     return {word for word in words if len(word) >= SHORTEST}
 
 
+def without(text: str, hidden: Collection[str]) -> str:
+    """The text with these words hidden."""
+    # The longest first: one may be part of another.
+    for word in sorted(hidden, key=len, reverse=True):
+        text = text.replace(word, HIDDEN)
+    return text
+
+
 def masked(value: Any, hidden: Collection[str]) -> Any:
     """The data without these words in any text, and without control characters; long texts are
     shortened."""
-    # The longest first: one may be part of another.
-    ordered = sorted(hidden, key=len, reverse=True)
 
     def clean(item: Any) -> Any:
         if isinstance(item, str):
-            for word in ordered:
-                item = item.replace(word, HIDDEN)
-            item = printable(item)
+            item = printable(without(item, hidden))
             return item if len(item) <= LONGEST else f"{item[:LONGEST]} ..."
         if isinstance(item, dict):
             return {key: part if key in WORDS else clean(part) for key, part in item.items()}

@@ -86,6 +86,44 @@ class Serving(Part):
     """null: nothing serves."""
 
 
+class Role(Part):
+    """What a role has done on a host."""
+
+    role: str
+    seconds: float
+    operations: int
+    changed: list[str]
+    """Operations that changed the host, or would change it."""
+
+    failed: list[str]
+    """Operations that failed."""
+
+
+class Url(Part):
+    """A URL that the hosts of the run serve, if all goes well."""
+
+    url: str
+    name: str
+    """The application, or the role whose site it is."""
+
+    hosts: list[str]
+    releases: list[str]
+    """Live releases, as last seen in the run."""
+
+
+class Untouched(Part):
+    """What a failed run has left as it was."""
+
+    host: str
+    app: str | None
+    """null: the whole host."""
+
+    release: str | None
+    """Release that is still live; null if the run has not looked."""
+
+    reason: Literal["not reached", "nothing was changed", "still live", "no release was begun"]
+
+
 class Told(Part):
     """Lines of a drill, a backup and the like."""
 
@@ -104,6 +142,9 @@ class Host(Part):
     """Seconds of its connection and operations."""
 
     connecting: float
+    roles: list[Role] = []
+    """In the order of the run."""
+
     operations: list[Operation]
     checks: list[Checks]
     releases: list[Release]
@@ -206,5 +247,9 @@ class Report(Part):
     """The slowest role first."""
 
     slowest: list[Slow]
+    urls: list[Url] = []
+    untouched: list[Untouched] = []
+    """Empty unless the run has failed."""
+
     audit: Audit | None = None
     load_tests: list[LoadTest] = []

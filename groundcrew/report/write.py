@@ -7,6 +7,7 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from pyinfra.api.state import State
 
 from groundcrew import profile
 from groundcrew.console.failures import STORY
+from groundcrew.console.urls import urls
 from groundcrew.project import ROOT
 from groundcrew.record import RECORD
-from groundcrew.report import build, earlier, masks, paths
+from groundcrew.report import build, earlier, masks, model, paths
 from groundcrew.report.junit import junit
 from groundcrew.report.model import Report
 from groundcrew.report.page import page
@@ -48,6 +50,13 @@ def report_of(state: State, given: Mapping[str, Any], started: float) -> Report:
     report = build.build(state, RECORD, profile.PROFILES, STORY, run)
     hosts = [host for host in state.inventory if state.is_host_in_limit(host)]
     loaded = [settings_for(host) for host in hosts]
+    report.urls = [
+        model.Url.model_validate(asdict(item))
+        for item in urls(
+            [(host, settings_for(host).settings) for host in hosts],
+            [(item.name, {one.app: one.release for one in item.serving}) for item in report.hosts],
+        )
+    ]
     apps = {name for item in loaded for name in item.settings.app}
     report.load_tests = earlier.load_tests(ROOT, apps)
     report.audit = earlier.last_audit(ROOT, apps | {host.name for host in hosts})

@@ -21,9 +21,15 @@ LAST_RESORT = 24
 """Characters that a detail has beside the names at least; else it is below."""
 
 
-def table(title: str, results: Sequence[Check], width: int = terminal.WIDEST) -> str:
+def table(
+    title: str,
+    results: Sequence[Check],
+    width: int = terminal.WIDEST,
+    every: Sequence[Check] | None = None,
+) -> str:
     """An aligned table of one host's results below a title, and their sum below it, in `width`
-    characters; indented like pyinfra's own lines, whose first the logger indents."""
+    characters; indented like pyinfra's own lines, whose first the logger indents. If `results` are
+    only some of them, `every` has all that the sum counts."""
     column = max((len(result.name) for result in results), default=0)
     indent = " " * (column + 10)
     lines = [title]
@@ -47,15 +53,15 @@ def table(title: str, results: Sequence[Check], width: int = terminal.WIDEST) ->
             )
         lines.append(f"  {result.name:<{column}}  {status}  {first}".rstrip())
         lines += more
-    lines.append(summary(results))
+    lines.append(f"  {counts(results if every is None else every)}")
     return "\n    ".join(lines)
 
 
-def summary(results: Sequence[Check]) -> str:
+def counts(results: Sequence[Check]) -> str:
     """How many results of each kind."""
-    counts = {status: sum(result.status is status for result in results) for status in Status}
-    warnings = f"{counts[Status.WARN]} warnings, " if counts[Status.WARN] else ""
+    counted = {status: sum(result.status is status for result in results) for status in Status}
+    warnings = f"{counted[Status.WARN]} warnings, " if counted[Status.WARN] else ""
     return (
-        f"  {counts[Status.OK]} ok, {warnings}{counts[Status.FAIL]} failed, "
-        f"{counts[Status.NOT_APPLICABLE]} not applicable"
+        f"{counted[Status.OK]} ok, {warnings}{counted[Status.FAIL]} failed, "
+        f"{counted[Status.NOT_APPLICABLE]} not applicable"
     )

@@ -118,6 +118,11 @@ class RunSettings(Settings):
     """Directory on the operator's machine into which bills of materials are written (`--data
     sbom=sboms`)."""
 
+    output: Literal["quiet", "normal", "verbose"] | None = None
+    """How much a run prints (`--data output=quiet`): warnings, failures and the table of hosts;
+    roles and what they change; or all that pyinfra prints. It counts on the command line only.
+    null: what the environment variable GROUNDCREW_OUTPUT says, or normal."""
+
     report: str | None = None
     """File on the operator's machine into which the run's report is written (`--data
     report=out/run.html`): a page, with JSON and JUnit XML of the same name beside it."""

@@ -27,6 +27,7 @@ _ASKED = (
     "lines",
     "since",
     "sbom",
+    "output",
     "report",
     "purge",
     "restore",

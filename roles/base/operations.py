@@ -7,6 +7,7 @@ from collections.abc import Generator, Sequence
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
+from groundcrew import record
 from groundcrew.facts.base import Base
 from groundcrew.read_first import reading_first
 from groundcrew.roles.base import hardening_files as hardening
@@ -47,7 +48,7 @@ def system(
     host_plan = base_plan(settings, state, services)
     if host.state.is_executing:
         for reason in host_plan.not_applicable:
-            host.log(f"not applicable: {reason}")
+            record.detail(host, f"not applicable: {reason}")
     if host_plan.commands:
         yield StringCommand("\n".join(["set -e", *host_plan.commands]))
     else:

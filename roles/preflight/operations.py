@@ -44,7 +44,7 @@ def look(
     record.checks(current_host, "preflight", checks)
     shown = checks if every else [item for item in checks if noteworthy(item)]
     if shown:
-        logger.info(table(f"Preflight {current_host.name}", shown, terminal.width()))
+        logger.info(table(f"Preflight {current_host.name}", shown, terminal.width(), checks))
     if not json_report.passed(checks):
         bad = (f"{item.name}: {item.detail}" for item in checks if item.status is Status.FAIL)
         yield FunctionCommand(_fail_host, tuple(bad), {})

@@ -8,7 +8,7 @@ from pyinfra import host
 from pyinfra.api import OperationError, deploy
 from pyinfra.connectors.ssh import SSHConnector
 
-from groundcrew import transport
+from groundcrew import record, transport
 from groundcrew.operations import accounts
 from groundcrew.roles.users import builders
 from groundcrew.roles.users.keys import operator_keys
@@ -61,5 +61,5 @@ def find_operator_keys(names: list[str], rsa_size: int) -> tuple[str, ...]:
             f"{host.name}: your key {next(iter(weak.values()))} ({keys.origin}): sshd would not "
             f"let you in any more; {ANOTHER_KEY}. Nothing was changed."
         )
-    host.log(f"{', '.join(names)}: authorized keys from {keys.origin}")
+    record.detail(host, f"{', '.join(names)}: authorized keys from {keys.origin}")
     return keys.keys

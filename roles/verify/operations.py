@@ -28,6 +28,9 @@ from groundcrew.verify.facts import HostReport, of_every_host
 from groundcrew.verify.runner import run_checks
 from groundcrew.verify.seen import View
 
+TELLING = (Status.FAIL, Status.WARN)
+"""Results that a run prints which does more than to check."""
+
 LISTENING = "listening sockets"
 Judge = Callable[[SitesSeen], Iterable[Check]]
 Commands = Generator[FunctionCommand, None, None]
@@ -150,7 +153,10 @@ def tell(kind: str, results: list[Check], json_path: str | None) -> Commands:
         except OSError as error:
             results.append(fail(f"{kind}.json", f"cannot be written: {error}"))
     record.checks(current_host, kind, results)
-    logger.info(table(f"{kind.capitalize()} {current_host.name}", results, terminal.width()))
+    shown = [item for item in results if not record.RECORD.folded or item.status in TELLING]
+    if shown:
+        title = f"{kind.capitalize()} {current_host.name}"
+        logger.info(table(title, shown, terminal.width(), results))
     if not json_report.passed(results):
         bad = (f"{item.name}: {item.detail}" for item in results if item.status is Status.FAIL)
         yield FunctionCommand(fail_host, tuple(bad), {})

@@ -150,7 +150,7 @@ ON_A_HOST = [
         after="sed -i 's/debug/info/' apps/shop.yml",
         says="shop",
     ),
-    Step(f"{PROD} deploy.py -y --data prepare=yes", says="No changes"),
+    Step(f"{PROD} deploy.py -y --data prepare=yes", says="nothing to change"),
     # What is there.
     Step(STATUS, says="shop"),
     # Several options in one run take no longer than one.
@@ -188,6 +188,9 @@ ON_A_HOST = [
         after="cat out/run.json",
         says='"outcome": "succeeded"',
     ),
+    Step("--data output=quiet", to=f"{PROD} deploy.py -y", says="HOST +STATE +CHANGED"),
+    Step("--data output=verbose", to=f"{PROD} playbooks/status.py -y", says="Grand total"),
+    Step("bin/groundcrew deploy -y -q", says="HOST +STATE +CHANGED"),
     Step(
         "--data report=out/run.html",
         to=f"{PROD} playbooks/verify.py -y",

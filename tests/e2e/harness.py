@@ -35,6 +35,9 @@ WATCHED: dict[str, Any] = {f"app.{name}.release.check_window": 1 for name in ("h
 """Releases of the examples are watched for a second, where a test says nothing else. Hundreds of
 them would wait for five."""
 
+ALL = {"GROUNDCREW_OUTPUT": "verbose"}
+"""Tests look for single operations and results, which a run prints only then."""
+
 RUNS: list[Run] = []
 """The runs of this test session. The report of a failed test shows the last one."""
 
@@ -120,7 +123,7 @@ def pyinfra(
             *_arguments(limit, data, playbook, options, [*program, str(name)]),
         ],
         cwd=project or ROOT,
-        env={**os.environ, **(env or {})},
+        env={**os.environ, **ALL, **(env or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -140,6 +143,7 @@ def start_pyinfra(
     return subprocess.Popen(
         _arguments(limit, {**WATCHED, **(data or {})}, playbook, ("-y",)),
         cwd=ROOT,
+        env={**os.environ, **ALL},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 
-from tests.e2e.harness import LabHost, pyinfra
+from groundcrew.terminal import cells
+from tests.e2e.harness import PYINFRA, ROOT, LabHost, pyinfra
+from tests.terminal import printed
 
 
 def test_the_first_run_makes_a_bare_host_serve(converged: LabHost) -> None:
@@ -21,6 +27,47 @@ def test_the_second_run_changes_nothing(converged: LabHost) -> None:
     assert run.status == 0, run.stderr
     assert run.changed == []
     assert run.json["results"]["totals"]["no_change"] > 20
+
+
+def test_what_a_terminal_shows(bookworm: LabHost) -> None:
+    command = [*PYINFRA, "inventory/lab.py", "deploy.py", "-y", "--limit", bookworm.name]
+    status, text = printed(command, ROOT, GROUNDCREW_OUTPUT="normal")
+    assert status == 0, text
+    # Without the running line, which the next output overwrites.
+    shown = re.sub(r"\x1b\[[0-9;]*[mK]", "", re.sub(r"[^\r\n]*\r(?!\n)", "", text))
+    assert max(cells(line.rstrip("\r")) for line in shown.split("\n")) <= 80, shown
+    assert re.search(r"\n  unchanged +[\d.]+ s  base [\d.]+ s, ", shown), shown
+    assert re.search(r"\n  verify +[\d.]+ s  \d+ ok, 0 failed, ", shown), shown
+    assert re.search(rf"\n  {bookworm.name}  ok     0        \d", shown), shown
+    live = bookworm.live("hello")
+    assert re.search(rf"\n  http://hello.test/ +hello +{live}  {bookworm.name}", shown), shown
+    assert "groundcrew: nothing to change on 1 host" in shown
+
+
+def test_the_end_of_a_failed_release(bookworm: LabHost, tmp_path: Path) -> None:
+    live = bookworm.live("hello")
+    run = pyinfra(
+        bookworm.name,
+        playbook="playbooks/release.py",
+        data={
+            "app": "hello",
+            "app.hello.env.OTHER": "1",
+            "app.hello.health": {"path": "/missing", "timeout": 1},
+            "report": str(tmp_path / "run.html"),
+        },
+        env={"GROUNDCREW_OUTPUT": "normal"},
+    )
+    assert run.status == 1
+    assert f"\n  {bookworm.name}  failed  " in run.stderr
+    _, _, end = run.stderr.partition("groundcrew: the run failed")
+    assert f"As before the run:\n      {bookworm.name}: still live: hello {live}\n" in end
+    assert "/missing gave status 404\n" in end and "`health.path` in apps/hello.yml" in end
+    told = json.loads((tmp_path / "run.json").read_text())
+    [kept] = told["untouched"]
+    assert (kept["app"], kept["release"], kept["reason"]) == ("hello", live, "still live")
+    [site, *_] = told["urls"]
+    assert site["url"] == "http://hello.test/" and site["releases"] == [live]
+    assert told["hosts"][0]["roles"][0]["failed"]
 
 
 def test_a_dry_run_plans_nothing(converged: LabHost) -> None:

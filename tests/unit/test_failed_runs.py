@@ -50,7 +50,7 @@ def told(checkout: Checkout, *arguments: str, **environment: str) -> str:
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     assert not (checkout.root / "pyinfra-debug.log").exists()
-    _, marker, text = done.stderr.partition("groundcrew: the run failed\n")
+    _, marker, text = done.stderr.partition("groundcrew: the run failed; nothing was changed\n")
     assert marker, done.stderr
     assert text.splitlines()[1] == "  web1: connecting"
     return " ".join(text.split())

@@ -9,6 +9,7 @@ import pytest
 from pyinfra.api import Host
 
 from groundcrew import record
+from groundcrew.console import facts
 from groundcrew.releases import apart, bills
 from groundcrew.report import build
 from groundcrew.results.result import ok
@@ -58,12 +59,12 @@ def test_a_restart_of_the_live_release_is_no_release(host: Host) -> None:
 def test_a_release_that_went_live_serves_unless_its_application_failed(host: Host) -> None:
     record.serving(host, {"shop": "1", "blog": None})
     item = record.release(host, "shop", "1", "2")
-    assert build._serving(told(host), {}) == {"shop": "1", "blog": None}
+    assert facts.served_by(told(host), {})[0] == {"shop": "1", "blog": None}
     item.live = True
-    assert build._serving(told(host), {}) == {"shop": "2", "blog": None}
+    assert facts.served_by(told(host), {})[0] == {"shop": "2", "blog": None}
     assert build._release(item, {}).outcome == "live"
     # It went back: what serves was looked at.
-    assert build._serving(told(host), {"shop": "check window"})["shop"] == "1"
+    assert facts.served_by(told(host), {"shop": "check window"})[0]["shop"] == "1"
     assert build._release(item, {"shop": "check window"}).outcome == "failed"
 
 
@@ -71,10 +72,6 @@ def test_after_a_failure_the_host_is_asked_what_serves(host: Host) -> None:
     apart.fail(host, "shop", "start, probe and switch")
     apart._look_what_serves()
     assert told(host).serving == {"shop": "1"}
-    record.RECORD.path = None
-    told(host).serving.clear()
-    apart._look_what_serves()
-    assert told(host).serving == {}
 
 
 def test_bills_are_read_only_for_a_report_and_only_of_what_went_live(

@@ -13,6 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from docs.generate import DOCS
+from groundcrew.console import facts
 from groundcrew.console.failures import Failure, Story
 from groundcrew.report import build, earlier, masks, model, paths
 from groundcrew.report.junit import junit
@@ -189,7 +190,7 @@ def test_time_is_told_by_role_and_operation() -> None:
         ("web1", "base | packages"),
         ("web2", "base | packages"),
     ]
-    assert build.role_of("shop: roll back") == "shop" and build.role_of("status") == "status"
+    assert facts.role_of("shop: roll back") == "shop" and facts.role_of("status") == "status"
 
 
 def test_a_failure_has_its_cause_and_advice() -> None:
