@@ -64,7 +64,10 @@ def build(plans: Sequence[ReleasePlan]) -> Commands:
         states = app_states([plan.paths.name for plan in to_build])
     jobs = [job for plan in to_build if (job := _begin_build(plan, states[plan.paths.name]))]
     if host.state.is_executing:
-        yield from _build_or_receive(plans, jobs)
+        try:
+            yield from _build_or_receive(plans, jobs)
+        finally:
+            building_once.give_up(jobs, host)
     elif jobs:
         payloads = [build_payload(job.plan, job.release, None) for job in jobs]
         yield apart.each("build_release", payloads, connector_arguments(host))

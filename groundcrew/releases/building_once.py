@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from gevent.pool import Pool  # type: ignore[import-untyped]
 from pyinfra import logger
@@ -24,6 +25,7 @@ from groundcrew.releases.plan import ReleasePlan
 from groundcrew.releases.shipping import ShippingError, bring, run_json
 from groundcrew.releases.steps.build import parts_payload
 from groundcrew.releases.target import Run
+from groundcrew.releases.undo import connector_arguments
 
 AT_ONCE = 10
 """Hosts that are asked at the same time."""
@@ -112,7 +114,7 @@ def shares(jobs: Sequence[Job], host: Host) -> dict[str, Share]:
     try:
         states: Mapping[str, PartsState] = run_json(
             host,
-            host,
+            connector_arguments(host),
             "inspect_parts",
             [parts_payload(job.plan, job.run, here=True) for job in common],
         )
@@ -133,10 +135,12 @@ def from_any(jobs: Sequence[Job], shared: Mapping[str, Share], host: Host) -> di
     """Brings parts to the host whose turn it is to build, from hosts that have them. Those that
     nobody has are built."""
     others = {other.name: other for job in jobs for other in peers(job.plan, host)}
+    # Greenlets of the pool know no current operation.
+    arguments = connector_arguments(host)
     answers = dict(
         zip(
             others,
-            Pool(AT_ONCE).map(lambda other: _ask(other, jobs, host), others.values()),
+            Pool(AT_ONCE).map(lambda other: _ask(other, jobs, arguments), others.values()),
             strict=True,
         )
     )
@@ -160,14 +164,20 @@ def from_any(jobs: Sequence[Job], shared: Mapping[str, Share], host: Host) -> di
     return received
 
 
-def _ask(other: Host, jobs: Sequence[Job], host: Host) -> Mapping[str, PartsState]:
+def _ask(other: Host, jobs: Sequence[Job], arguments: dict[str, Any]) -> Mapping[str, PartsState]:
     """What another host has of the parts of these jobs; nothing if it does not answer."""
     payload = [parts_payload(job.plan, None, here=False) for job in jobs]
     try:
-        states: Mapping[str, PartsState] = run_json(other, host, "inspect_parts", payload)
+        states: Mapping[str, PartsState] = run_json(other, arguments, "inspect_parts", payload)
     except ShippingError:
         return {}
     return states
+
+
+def give_up(jobs: Sequence[Job], host: Host) -> None:
+    """Ends the turns that the host has not ended, as failed: others must not wait for it."""
+    for job in jobs:
+        once.failed(host.name, job.name)
 
 
 def end(jobs: Sequence[Job], shared: Mapping[str, Share], bad: Sequence[str], host: Host) -> None:

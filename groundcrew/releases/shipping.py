@@ -56,21 +56,22 @@ _at_work: dict[tuple[str, str, tuple[str, ...]], RLock] = {}
 _folders: list[Path] = []
 
 
-def arguments_for(other: Host, host: Host) -> dict[str, Any]:
-    """The connector arguments for commands of root on another host than the current one."""
-    arguments = connector_arguments(host)
+def arguments_for(other: Host, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The connector arguments for commands of root on another host, from those of the current
+    operation."""
     user = connected_user(other)
     if user is None or "_su_user" in arguments or "_doas" in arguments:
         return arguments
     return {**arguments, "_sudo": user != "root"}
 
 
-def run_json(other: Host, host: Host, program: str, payload: Any) -> Any:
-    """What a program of groundcrew/remote prints on a host. Raises ShippingError."""
+def run_json(other: Host, arguments: dict[str, Any], program: str, payload: Any) -> Any:
+    """What a program of groundcrew/remote prints on a host. `arguments` are the current operation's
+    connector arguments. Raises ShippingError."""
     command = remote.command(program, payload=payload)
     try:
         good, output = other.run_shell_command(
-            command, **{**arguments_for(other, host), **command.connector_arguments}
+            command, **{**arguments_for(other, arguments), **command.connector_arguments}
         )
     except (*LOST, PyinfraError) as error:
         raise ShippingError(f"{other.name}: {str(error) or type(error).__name__}") from None
@@ -113,7 +114,7 @@ def _fetch(source: Host, host: Host, app: str, parts: tuple[str, ...]) -> Fetche
         raise ShippingError(f"{source.name}: {error}") from None
     try:
         payload = {"name": app, "parts": list(parts), "directory": directory}
-        packed: Packed = run_json(source, host, "pack_parts", payload)
+        packed: Packed = run_json(source, connector_arguments(host), "pack_parts", payload)
         source.log(f"{app}: {size(packed['size'])} of {len(parts)} parts are fetched for others")
         target = _room(packed["size"]) / f"{len(_fetched)}-{app}.tar.gz"
         if not source.get_file(packed["path"], str(target)):

@@ -61,15 +61,23 @@ def unpack(
     RunIsGoneError and OSError.
     """
     require_digest(received["archive"], received["sha256"])
-    place.mkdir(mode=0o711)
+    _passage(place, owner[1])
     folders = {}
     for name in received["parts"]:
         if not is_part(name):
             raise ReceivedError(f"{name[:80]!r} is no name of a part")
         folders[name] = place / name
         # Only the part's own directory is the build user's: no other one can become a link.
-        folders[name].parent.mkdir(mode=0o711, exist_ok=True)
+        if not folders[name].parent.exists():
+            _passage(folders[name].parent, owner[1])
         folders[name].mkdir(mode=0o700)
         os.chown(folders[name], *owner)
     unit.steps(list(TAR), {}, binds={str(place): INSIDE}, shown={received["archive"]: ARCHIVE})
     return folders
+
+
+def _passage(path: Path, group: int) -> None:
+    """Creates a directory that the group can read, and only root can change."""
+    path.mkdir(mode=0o700)
+    os.chown(path, 0, group)
+    path.chmod(0o750)
