@@ -169,7 +169,8 @@ def _ask(other: Host, jobs: Sequence[Job], arguments: dict[str, Any]) -> Mapping
     payload = [parts_payload(job.plan, None, here=False) for job in jobs]
     try:
         states: Mapping[str, PartsState] = run_json(other, arguments, "inspect_parts", payload)
-    except ShippingError:
+    except ShippingError as error:
+        logger.warning(f"    {error}: nothing is taken from there")
         return {}
     return states
 
