@@ -34,6 +34,8 @@ from groundcrew.remote.printable import printable
 from groundcrew.transport import LOST, connected_user
 
 FOLDER = ROOT / ".groundcrew" / "shipped"
+LINES = 2
+"""Last lines of an error that are shown."""
 LEFTOVER = 86400
 """Seconds after which archives are removed that a killed run has left."""
 
@@ -60,7 +62,7 @@ def arguments_for(other: Host, arguments: dict[str, Any]) -> dict[str, Any]:
     """The connector arguments for commands of root on another host, from those of the current
     operation."""
     user = connected_user(other)
-    if user is None or "_su_user" in arguments or "_doas" in arguments:
+    if user is None or arguments.get("_su_user") or arguments.get("_doas"):
         return arguments
     return {**arguments, "_sudo": user != "root"}
 
@@ -80,7 +82,8 @@ def run_json(other: Host, arguments: dict[str, Any], program: str, payload: Any)
             return json.loads(output.stdout_lines[-1])
     except (ValueError, IndexError):
         pass
-    reason = printable(output.stderr.strip()) or "no answer"
+    lines = output.stderr.strip().splitlines()
+    reason = printable("; ".join(lines[-LINES:])) or "no answer"
     raise ShippingError(f"{other.name}: {reason}")
 
 

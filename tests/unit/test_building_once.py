@@ -282,6 +282,8 @@ def test_an_archive_is_fetched_once_for_all_and_compared(
     [
         ("root", {"_sudo": True}, {"_sudo": False}),
         ("ops", {"_sudo": False}, {"_sudo": True}),
+        ("ops", {"_sudo": False, "_su_user": None}, {"_sudo": True, "_su_user": None}),
+        ("ops", {"_sudo": False, "_su_user": "root"}, {"_sudo": False, "_su_user": "root"}),
         (None, {"_sudo": True}, {"_sudo": True}),
     ],
 )
