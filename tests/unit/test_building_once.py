@@ -272,7 +272,7 @@ def test_an_archive_is_fetched_once_for_all_and_compared(
     source.told = "0" * 64
     with pytest.raises(ShippingError, match=f"fetched from web0 has the SHA-256 {good}"):
         shipping.bring(source, hosts[0], "shop", [ENVIRONMENT])
-    monkeypatch.setattr(shipping.shutil, "disk_usage", lambda _: SimpleNamespace(free=4))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=4))
     with pytest.raises(ShippingError, match=r"5 B are to be sent.*rollout\.build: each"):
         shipping.bring(source, hosts[0], "shop", [ENVIRONMENT, CODE])
 

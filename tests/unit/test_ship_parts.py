@@ -61,9 +61,8 @@ def srv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (built / text).chmod(0o755)
         (built / text.partition("/")[0] / "link").symlink_to("/etc/shadow")
         (built / "left").write_text("not of the part")
-        for folder, folders, names in os.walk(built):
-            for name in ["", *folders, *names]:
-                os.chown(Path(folder) / name, BUILDER, BUILDER, follow_symlinks=False)
+        for path in (built, *built.rglob("*")):
+            os.chown(path, BUILDER, BUILDER, follow_symlinks=False)
         (tmp_path / "shop" / part).parent.mkdir(parents=True, exist_ok=True)
         seal(str(built), str(tmp_path / "shop" / part), BUILDER)
         mark(tmp_path / "shop" / part)
