@@ -31,7 +31,7 @@ from groundcrew.releases.archives import checked
 from groundcrew.releases.tree import SourceError
 from groundcrew.releases.undo import connector_arguments
 from groundcrew.remote.printable import printable
-from groundcrew.transport import LOST, connected_user
+from groundcrew.transport import LOST, connected_user, fetch_file
 
 FOLDER = ROOT / ".groundcrew" / "shipped"
 LINES = 2
@@ -120,7 +120,7 @@ def _fetch(source: Host, host: Host, app: str, parts: tuple[str, ...]) -> Fetche
         packed: Packed = run_json(source, connector_arguments(host), "pack_parts", payload)
         source.log(f"{app}: {size(packed['size'])} of {len(parts)} parts are fetched for others")
         target = _room(packed["size"]) / f"{len(_fetched)}-{app}.tar.gz"
-        if not source.get_file(packed["path"], str(target)):
+        if not fetch_file(source, packed["path"], target):
             raise ShippingError(f"{source.name}: the archive could not be fetched")
         checked(target, packed["sha256"], f"what was fetched from {source.name}")
     except SourceError as error:

@@ -226,12 +226,14 @@ def test_what_a_host_is_told_that_builds_nothing(world: World) -> None:
 
 
 class Source:
-    """A host that has packed an archive of this content."""
+    """A host that is not reached over SSH and that has packed an archive of this content."""
 
     def __init__(self, content: bytes, told: str) -> None:
         self.name, self.content, self.told = "web0", content, told
         self.fetches = 0
         self.commands: list[str] = []
+
+    connector = None
 
     def log(self, text: str) -> None:
         pass
