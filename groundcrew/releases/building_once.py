@@ -32,6 +32,7 @@ AT_ONCE = 10
 
 _plans: dict[str, dict[str, ReleasePlan]] = {}
 _told: set[tuple[str, str]] = set()
+_origins: dict[str, dict[str, str]] = {}
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,9 @@ class Share:
     turn: Turn
     missing: list[str]
     system: str
+    origin: dict[str, str]
+    """Where the host whose turn it is has its parts from, if it has not built them: the same for
+    all that share the turn."""
 
 
 def register(host: Host, plans: Sequence[ReleasePlan]) -> None:
@@ -127,7 +131,8 @@ def shares(jobs: Sequence[Job], host: Host) -> dict[str, Share]:
         if state["system"] and state["missing"]:
             key = f"{inputs(job.plan)} {state['system']}"
             mine = turn("build", job.name, key, host.name)
-            shared[job.name] = Share(mine, state["missing"], state["system"])
+            origin = _origins.setdefault(f"{job.name} {key}", {})
+            shared[job.name] = Share(mine, state["missing"], state["system"], origin)
     return shared
 
 
@@ -158,6 +163,7 @@ def from_any(jobs: Sequence[Job], shared: Mapping[str, Share], host: Host) -> di
         for _, other, parts in sorted(having, key=lambda item: -item[0]):
             try:
                 received[job.name] = bring(other, host, job.name, parts)
+                share.origin.update(dict.fromkeys(parts, other.name))
                 break
             except ShippingError as error:
                 host.log(f"{job.name}: not from there: {error}", log_func=logger.warning)
@@ -196,5 +202,7 @@ def from_builder(job: Job, share: Share, host: Host) -> Received:
     share.turn.over.wait()
     if not share.turn.good:
         raise ShippingError(f"{builder} builds it for this host, and failed")
-    source = host.state.inventory.get_host(builder)
+    # What was not built in this run comes from where the builder has it from: it is packed already.
+    origins = {share.origin.get(part, builder) for part in share.missing}
+    source = host.state.inventory.get_host(origins.pop() if len(origins) == 1 else builder)
     return bring(source, host, job.name, share.missing)

@@ -33,7 +33,7 @@ class World:
         self.brought: list[tuple[str, str, tuple[str, ...]]] = []
         self.broken: set[str] = set()
         self.plan = plan
-        for name in ("_plans", "_told"):
+        for name in ("_plans", "_told", "_origins"):
             monkeypatch.setattr(building_once, name, type(getattr(building_once, name))())
         monkeypatch.setattr(once, "_turns", {})
         monkeypatch.setattr(building_once, "run_json", self.run_json)
@@ -158,6 +158,22 @@ def test_a_host_added_later_gets_it_from_one_that_has_it(world: World) -> None:
     assert received["shop"]["parts"] == [ENVIRONMENT, CODE]
     assert world.brought == [("web0", "web1", (ENVIRONMENT, CODE))]
     assert ("web0", False) in world.asked, "it must not fetch an interpreter for others"
+
+
+def test_several_hosts_added_later_get_the_same_archive(world: World) -> None:
+    world.add("web0", ENVIRONMENT, CODE)
+    late = [world.add("web1"), world.add("web2"), world.add("web3", CODE)]
+    shares = [world.shares(host) for host in late]
+    job = world.job()
+    building_once.from_any([job], {"shop": shares[0]}, late[0])
+    building_once.end([job], {"shop": shares[0]}, [], late[0])
+    for share, host in zip(shares[1:], late[1:], strict=True):
+        building_once.from_builder(job, share, host)
+    assert [(source, parts) for source, _, parts in world.brought] == [
+        ("web0", (ENVIRONMENT, CODE)),
+        ("web0", (ENVIRONMENT, CODE)),
+        ("web0", (ENVIRONMENT,)),
+    ]
 
 
 def test_what_nobody_has_is_built_though_the_rest_is_brought(world: World) -> None:
