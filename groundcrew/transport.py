@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 
-from paramiko import AuthenticationException, PKey, SSHException
+from paramiko import AuthenticationException, PKey, SFTPClient, SSHException
 from pyinfra.api import Host
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.connectors.ssh import SSHConnector
@@ -23,6 +24,8 @@ LOGIN_PATIENCE = 5.0
 # Duration of a login with sudo, as a multiple of the shortest command.
 COMMANDS_PER_LOGIN = 4
 RECENT = 3
+PREFETCHED = 64
+"""Blocks of 32 KiB that are requested before the first has arrived."""
 SESSION = "groundcrew_session"
 SESSION_KEY = "groundcrew_key"
 
@@ -89,6 +92,18 @@ def login_seconds(host: Host) -> float:
     # Fewer commands may all have been slow ones.
     quickest = min(recent) if len(recent) == RECENT else 0.0
     return max(first, COMMANDS_PER_LOGIN * quickest)
+
+
+def fetch_file(host: Host, remote: str, local: Path) -> bool:
+    """Fetches a file of any size that the connected user can read; returns whether that worked."""
+    connection = getattr(host.connector, "get_file_transfer_connection", lambda: None)()
+    if not isinstance(connection, SFTPClient):
+        return bool(host.get_file(remote, str(local)))
+    host.connector_data[TRANSFERS] = files_transferred(host) + 1
+    with local.open("wb") as file:
+        # Otherwise all of the file may be in memory if the disk is slower than the network.
+        connection.getfo(remote, file, max_concurrent_prefetch_requests=PREFETCHED)
+    return True
 
 
 LOST = (SSHException, OSError, EOFError)

@@ -26,6 +26,12 @@ class Rollout(Settings):
     one switches. With false only the canary must: the others switch batch after batch, each probed,
     and are watched together for one window."""
 
+    build: Literal["once", "each"] = "once"
+    """`once`: hosts of the same system (Debian release, processor, Python) and with the same
+    settings of the build have one builder among them, and the others get what it has built. `each`:
+    every host builds for itself, which a build needs whose result depends on the host, such as code
+    compiled for its own processor."""
+
     go_back: bool = True
     """Whether hosts that have switched in this run go back to their previous release when another
     host fails."""

@@ -6,7 +6,7 @@ at any point. The live release is not touched.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from pyinfra import host, logger
@@ -14,10 +14,12 @@ from pyinfra.api import FunctionCommand, operation
 
 from groundcrew.entries import Entry
 from groundcrew.facts.apps import AppState
+from groundcrew.facts.parts import Received
 from groundcrew.operations.upload import stage
 from groundcrew.read_first import reading_first
-from groundcrew.releases import apart, resolved
+from groundcrew.releases import apart, building_once, resolved
 from groundcrew.releases.apart import Commands
+from groundcrew.releases.building_once import Job, Share
 from groundcrew.releases.plan import ReleasePlan
 from groundcrew.releases.rollout import rollout
 from groundcrew.releases.run_state import (
@@ -32,6 +34,7 @@ from groundcrew.releases.run_state import (
     shell,
     take_lock,
 )
+from groundcrew.releases.shipping import ShippingError
 from groundcrew.releases.steps.build import build_payload
 from groundcrew.releases.steps.units import start_units
 from groundcrew.releases.target import is_active, is_built, lacks_single, misplaced, settled
@@ -52,7 +55,6 @@ def build(plans: Sequence[ReleasePlan]) -> Commands:
     states = app_states(names) if names else {}
     if host.state.is_executing:
         apart.begin(host, names)
-    payloads: list[dict[str, Any]] = []
     to_build = []
     for plan in plans:
         if not _has_work(plan, states[plan.paths.name]):
@@ -62,13 +64,73 @@ def build(plans: Sequence[ReleasePlan]) -> Commands:
     if to_build and host.state.is_executing:
         # Before the locks were taken, another run may have changed the state.
         states = app_states([plan.paths.name for plan in to_build])
-    for plan in to_build:
-        yield from _begin_build(plan, states[plan.paths.name], payloads)
+    jobs = [job for plan in to_build if (job := _begin_build(plan, states[plan.paths.name]))]
+    if host.state.is_executing:
+        try:
+            yield from _build_or_receive(plans, jobs)
+        finally:
+            building_once.give_up(jobs, host)
+    elif jobs:
+        payloads = [build_payload(job.plan, job.release, None) for job in jobs]
+        yield apart.each("build_release", payloads, connector_arguments(host))
+    yield from apart.end(host)
+
+
+def _build_or_receive(plans: Sequence[ReleasePlan], jobs: Sequence[Job]) -> Commands:
+    """Builds what it is this host's turn to build, and then receives what others have built. No
+    host waits for another one's build before its own have ended."""
+    shared = building_once.shares(jobs, host)
+    own = [job for job in jobs if _is_own(shared.get(job.name))]
+    received = building_once.from_any([job for job in own if job.name in shared], shared, host)
+    payloads = []
+    for job in own:
+        brought = received.get(job.name)
+        if brought and brought["parts"] == shared[job.name].missing:
+            payloads.append(_received(job, brought))
+        else:
+            payloads.append((yield from _payload(job, brought)))
     if payloads:
         yield apart.each("build_release", payloads, connector_arguments(host))
     bad = apart.blamed(host)
     resolved.end([plan for plan in plans if plan.paths.name not in bad], host)
-    yield from apart.end(host)
+    building_once.end(own, shared, bad, host)
+    payloads = []
+    for job in jobs:
+        if job not in own:
+            try:
+                brought = building_once.from_builder(job, shared[job.name], host)
+            except ShippingError as error:
+                host.log_styled(f"{job.name}: not built: {error}", log_func=logger.error, fg="red")
+            else:
+                payloads.append(_received(job, brought))
+    if payloads:
+        yield apart.each("build_release", payloads, connector_arguments(host))
+
+
+def _is_own(share: Share | None) -> bool:
+    """Whether the current host itself builds."""
+    return share is None or share.turn.host == host.name
+
+
+def _received(job: Job, received: Received) -> dict[str, Any]:
+    """What a host is told that builds nothing."""
+    return build_payload(job.plan, job.release, None, run=job.run, received=received, builds=False)
+
+
+def _payload(
+    job: Job, received: Received | None
+) -> Generator[FunctionCommand, None, dict[str, Any]]:
+    """What a host is told that builds; its source is uploaded first."""
+    # A release that is built is only checked: its files may have been damaged since.
+    staged: list[str] = []
+    if job.plan.bundle.archive and not job.whole:
+        archive = job.plan.bundle.archive
+        prefix = f"groundcrew-{job.name}"
+        yield FunctionCommand(lambda: staged.append(stage(host, archive, prefix)), (), {})
+    pins = resolved.from_another_host(job.plan, host)
+    return build_payload(
+        job.plan, job.release, staged[0] if staged else None, pins, job.run, received=received
+    )
 
 
 def _has_work(plan: ReleasePlan, state: AppState) -> bool:
@@ -94,7 +156,8 @@ def _take(plan: ReleasePlan) -> bool:
     return take_lock(plan.target)
 
 
-def _begin_build(plan: ReleasePlan, state: AppState, payloads: list[dict[str, Any]]) -> Commands:
+def _begin_build(plan: ReleasePlan, state: AppState) -> Job | None:
+    """What there is to build of a release; records what the run needs to know."""
     name = plan.paths.name
     release = plan.release_id(state)
     if host.state.is_executing:
@@ -111,20 +174,14 @@ def _begin_build(plan: ReleasePlan, state: AppState, payloads: list[dict[str, An
     if not plan.is_of(release):
         host.noop(f"{name}: {release} is rolled back to, not built")
         apart.good(host, name)
-        return
-    if not host.state.is_executing and is_built(state, release):
-        host.noop(f"{name}: release {release} is built")
-        return
-    # A release that is built is only checked: its files may have been damaged since.
-    staged: list[str] = []
-    if plan.bundle.archive and not (is_built(state, release) and not state["damaged"]):
-        archive = plan.bundle.archive
-        prefix = f"groundcrew-{name}"
-        yield FunctionCommand(lambda: staged.append(stage(host, archive, prefix)), (), {})
-    pins = resolved.from_another_host(plan, host) if host.state.is_executing else None
-    payloads.append(
-        build_payload(plan, release, staged[0] if staged else None, pins, run_of(plan.target))
-    )
+        return None
+    whole = is_built(state, release)
+    if not host.state.is_executing:
+        if whole:
+            host.noop(f"{name}: release {release} is built")
+            return None
+        building_once.tell(plan, release, host)
+    return Job(plan, release, whole and not state["damaged"], run_of(plan.target))
 
 
 def _tell_taken_back(plan: ReleasePlan, state: AppState) -> None:

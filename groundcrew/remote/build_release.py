@@ -12,7 +12,9 @@ in groundcrew/releases/requirements.py, "frontend": as in groundcrew/releases/fr
 "hook_variables": {...}, "hook_timeout": seconds, "shared": [relative paths], "set_aside": {relative
 path of them: where its files go}, "directories": [relative paths], "metadata": {...},
 "frontend_lock": directory of a front end's lockfile or null, "resolved": what another host has made
-of the requirements or null, "limits": {directive: value}, "steps": text of build_steps.py, "run":
+of the requirements or null, "received": parts that another host has built, {"archive": path,
+"sha256", "parts": [as in groundcrew/remote/parts.py]} or null, "builds": whether this host builds
+what is missing, "limits": {directive: value}, "steps": text of build_steps.py, "run":
 as in groundcrew/remote/run_lock.py, "on_failure": shell command}, ...]
 
 Foreign code runs as the build user, in /srv/NAME/build, in a unit that sees nothing else of /srv.
@@ -38,10 +40,12 @@ from typing import Any
 
 from groundcrew.remote.build_packages import PackagesError, build_packages
 from groundcrew.remote.build_unit import StepsFailedError, Unit, end
+from groundcrew.remote.build_variables import capture, variables
 from groundcrew.remote.discard import discard
 from groundcrew.remote.interpreter import InterpreterError, find_interpreter
 from groundcrew.remote.node import NodeError, install_node
-from groundcrew.remote.parts import PART, DamagedError, check, folders, mark
+from groundcrew.remote.parts import CONTENT, PART, DamagedError, check, folders, mark, part_names
+from groundcrew.remote.receive_parts import ReceivedError, unpack
 from groundcrew.remote.requirements import pinned_hashes
 from groundcrew.remote.run_lock import RunIsGoneError, step
 from groundcrew.remote.sbom import SBOM, sbom
@@ -50,7 +54,6 @@ from groundcrew.remote.several import several
 
 RESOLVED = "requirements.lock"
 """File with the resolved versions of unpinned requirements, with hashes."""
-CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 COMPARED = 2
 """Number of earlier parts to compare with a new one: identical files are hard links."""
 TEXT_LIMIT = 32 << 20
@@ -88,21 +91,8 @@ class Build:
         self.uid, self.gid = account.pw_uid, account.pw_gid
 
     def variables(self) -> dict[str, str]:
-        """The environment of builds: no secrets, no variables of root."""
-        return {
-            "HOME": str(self.cache),
-            "LANG": "C.UTF-8",
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "UV_CACHE_DIR": str(self.cache / "uv"),
-            "UV_NO_CONFIG": "1",
-            "UV_NO_PROGRESS": "1",
-            "UV_PYTHON_DOWNLOADS": "never",
-            "SSL_CERT_FILE": CERTIFICATES,
-            "NODE_EXTRA_CA_CERTS": CERTIFICATES,
-            # Bytecode of the same files is then the same, regardless of when it was compiled.
-            "PYC_INVALIDATION_MODE": "UNCHECKED_HASH",
-            **self.payload["variables"],
-        }
+        """The environment of builds."""
+        return variables(self.cache, self.payload["variables"])
 
     def steps(
         self,
@@ -191,12 +181,6 @@ class Build:
             raise BuildError(str(error)) from None
         self.node = str(node)
 
-    def part(self, kind: str, key: str) -> Path:
-        """The path of a part; there is one for each version of Python."""
-        version = ".".join(str(self.payload["metadata"]["python"]).split(".")[:2])
-        place: Path = self.root / kind / f"{key}.{version}"
-        return place
-
     def usable(self, part: Path) -> bool:
         """Whether a part exists and is intact; a damaged one is rebuilt."""
         try:
@@ -238,17 +222,10 @@ class Build:
         """Builds the release; nothing of it remains if a step fails."""
         self.clear()
         self.find_interpreter()
-        keys = self.payload["keys"]
-        base = self.part("environments", keys["environment"])
-        environment = (
-            self.part("environments", f"{keys['environment']}-{keys['source']}")
-            if (keys["source"])
-            else base
-        )
-        code = self.part("code", keys["code"])
+        names = part_names(self.payload["keys"], str(self.payload["metadata"]["python"]))
+        base, environment, code = (self.root / name for name in names)
         have = {path: self.usable(path) for path in dict.fromkeys((base, environment, code))}
-        if have[environment]:
-            have[base] = True
+        have[base] = have[base] or have[environment]
         self.work.mkdir(mode=0o711)
         try:
             results = [str(path) for path in have]
@@ -257,6 +234,9 @@ class Build:
             if have[environment] and (have[code] or not compiles):
                 packages = {**packages, "packages": []}
             with build_packages(packages):
+                self.receive(have)
+                have[base] = have[base] or have[environment]
+                self.require(have)
                 self.make_parts(base, environment, code, have)
             self.assemble(base, environment, code)
         finally:
@@ -265,6 +245,24 @@ class Build:
             if not self.payload["keep_cache"]:
                 for item in self.cache.iterdir():
                     discard(item)
+
+    def receive(self, have: dict[Path, bool]) -> None:
+        """Makes parts of what another host has built."""
+        received = self.payload["received"]
+        if received:
+            print(f"--> {self.name}: unpack what was received", flush=True)
+            place, owner = self.work / "received", (self.uid, self.gid)
+            for name, folder in unpack(self.unit, received, place, owner).items():
+                part = self.root / name
+                if have.get(part) is False:
+                    self.keep(folder, part, CONTENT[part.parent.name][0])
+                    have[part] = True
+
+    def require(self, have: dict[Path, bool]) -> None:
+        """Raises ReceivedError if parts are missing that this host must not build."""
+        lacking = [path.name for path, there in have.items() if not there]
+        if lacking and not self.payload["builds"]:
+            raise ReceivedError(f"what has arrived lacks {', '.join(lacking)}; run again")
 
     def make_parts(self, base: Path, environment: Path, code: Path, have: dict[Path, bool]) -> None:
         """Builds the parts that do not exist yet."""
@@ -433,20 +431,6 @@ def readable(path: str) -> None:
         os.close(descriptor)
 
 
-def capture(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Runs a command as root in a controlled environment, and captures its output."""
-    return subprocess.run(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        umask=0o022,
-        check=False,
-    )
-
-
 def build(payload: dict[str, Any]) -> int:
     """Builds one release; returns the exit status."""
     name = payload["name"]
@@ -460,14 +444,20 @@ def build(payload: dict[str, Any]) -> int:
         # The steps have printed the reason.
         subprocess.run(["sh", "-c", payload["on_failure"]], check=False)
         return 1
+    except ReceivedError as error:
+        subprocess.run(["sh", "-c", payload["on_failure"]], check=False)
+        print(f"{name}: refused: {error}", file=sys.stderr)
+        return 1
     except (BuildError, PackagesError, OSError) as error:
         subprocess.run(["sh", "-c", payload["on_failure"]], check=False)
         where = "build failed" if isinstance(error, OSError) else "build failed at"
         print(f"{name}: {where}: {error}", file=sys.stderr)
         return 1
     finally:
-        if payload["archive"]:
-            discard(os.path.dirname(payload["archive"]))
+        received = payload["received"] or {}
+        for archive in (payload["archive"], received.get("archive")):
+            if archive:
+                discard(os.path.dirname(archive))
     return 0
 
 

@@ -24,10 +24,15 @@ class InterpreterError(Exception):
 
 
 def find_interpreter(
-    asked: dict[str, Any], uv: str, environment: dict[str, str], capture: Capture
+    asked: dict[str, Any],
+    uv: str,
+    environment: dict[str, str],
+    capture: Capture,
+    *,
+    fetch: bool = True,
 ) -> tuple[str, str | None]:
     """Path and version of the interpreter for an application: the host's default if it is suitable,
-    else another one on the host, else one that uv downloads.
+    else another one on the host, else one that uv downloads, unless `fetch` is false.
 
     `asked`: {"interpreter": the host's default, "wanted", "requires", "mirror"}; `capture` runs a
     command as root. Raises InterpreterError.
@@ -35,7 +40,7 @@ def find_interpreter(
     path, wanted = asked["interpreter"], asked["wanted"]
     version = _version(path, capture)
     if wanted and interpreter_problem(wanted, None, version):
-        path = _other(wanted, asked["mirror"], uv, environment, capture)
+        path = _other(wanted, asked["mirror"], uv, environment, capture, fetch=fetch)
         version = _version(path, capture)
     problem = interpreter_problem(wanted, asked["requires"], version)
     if problem:
@@ -44,7 +49,13 @@ def find_interpreter(
 
 
 def _other(
-    wanted: str, mirror: str | None, uv: str, environment: dict[str, str], capture: Capture
+    wanted: str,
+    mirror: str | None,
+    uv: str,
+    environment: dict[str, str],
+    capture: Capture,
+    *,
+    fetch: bool,
 ) -> str:
     own = {
         **{
@@ -60,9 +71,11 @@ def _other(
     find = [uv, "python", "find", "--no-project", "--no-cache", wanted]
     result = capture(find, own)
     if result.returncode != 0:
-        fetch = [uv, "python", "install", "--no-bin", "--no-cache", wanted]
-        fetch += ["--mirror", mirror] if mirror else []
-        fetched = capture(fetch, {**own, "UV_PYTHON_DOWNLOADS": "manual"})
+        if not fetch:
+            raise InterpreterError(f"needs Python {wanted} (`python`): the host has none")
+        install = [uv, "python", "install", "--no-bin", "--no-cache", wanted]
+        install += ["--mirror", mirror] if mirror else []
+        fetched = capture(install, {**own, "UV_PYTHON_DOWNLOADS": "manual"})
         if fetched.returncode != 0:
             reason = " ".join(fetched.stderr.split()) or f"exit status {fetched.returncode}"
             raise InterpreterError(

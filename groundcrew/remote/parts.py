@@ -11,13 +11,50 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from groundcrew.remote.seal import fingerprint
 
 PART = re.compile(r"[0-9a-f]{16}(-[0-9a-f]{16})?\.[0-9]+\.[0-9]+")
 """Pattern of the names of parts: digests of their inputs, and the version of Python."""
 NOTE = "part.json"
+CONTENT = {
+    "environments": ("venv", "requirements.txt", "requirements.lock"),
+    "code": ("app",),
+}
+"""What the parts of each kind contain. The first one is a directory that must be there."""
+
+
+class PartNames(NamedTuple):
+    """The parts of a release, relative to the application's directory. `environment` is `base`
+    unless the source is installed into it."""
+
+    base: str
+    environment: str
+    code: str
+
+    @property
+    def every(self) -> list[str]:
+        """All of them, each once, in the order in which they are made."""
+        return list(dict.fromkeys(self))
+
+
+def part_names(keys: dict[str, Any], python: str) -> PartNames:
+    """The parts with these keys, as in groundcrew/remote/build_release.py. Each version of Python
+    has its own."""
+    version = ".".join(python.split(".")[:2])
+    base = f"environments/{keys['environment']}"
+    return PartNames(
+        f"{base}.{version}",
+        f"{base}-{keys['source']}.{version}" if keys["source"] else f"{base}.{version}",
+        f"code/{keys['code']}.{version}",
+    )
+
+
+def is_part(name: str) -> bool:
+    """Whether this is the name of a part, relative to the application's directory."""
+    kind, _, rest = name.partition("/")
+    return kind in CONTENT and bool(PART.fullmatch(rest))
 
 
 class DamagedError(Exception):

@@ -11,7 +11,7 @@ from groundcrew.manifest import maintenance_page
 from groundcrew.manifest.model import AppSettings
 from groundcrew.manifest.paths import AppPaths
 from groundcrew.operations import accounts, files
-from groundcrew.releases import apart, building, finishing, switching
+from groundcrew.releases import apart, building, building_once, finishing, switching
 from groundcrew.releases.plan import ReleasePlan
 from groundcrew.roles.app import builders
 
@@ -47,6 +47,7 @@ def prepare(apps: Mapping[str, AppSettings], pages: Mapping[str, bytes]) -> None
 @deploy("app")
 def build(plans: Sequence[ReleasePlan]) -> None:
     """Builds the releases of all applications of a host side by side, apart from the live ones."""
+    building_once.register(host, plans)
     building.build(name="build releases", plans=plans, _ignore_errors=True)
     files.manage(
         name="environments, server configurations and units",

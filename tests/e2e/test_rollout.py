@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import re
+import subprocess
+import tarfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +33,15 @@ BEGAN = time.monotonic()
 def unwell():
     if Path("/etc/unwell-here").exists() and time.monotonic() - BEGAN > 3:
         return "unwell", 500
+"""
+
+
+MARK = "cat /proc/sys/kernel/random/uuid > mark"
+"""A build hook whose result is another one in every build."""
+
+HOSTILE_TAR = """#!/bin/sh
+case " $* " in (*" --create "*) exec cat /etc/hostile.tar;; esac
+exec /usr/bin/tar.real "$@"
 """
 
 
@@ -59,6 +72,7 @@ def release(
         "app.hello.health.timeout": 15,
         "app.hello.release.drain": 3,
         "app.hello.release.check_window": window,
+        "app.hello.hooks.build": [MARK],
         **{f"app.hello.rollout.{key}": value for key, value in more.items()},
     }
     return pyinfra(names(hosts), *options, data=data, playbook="playbooks/release.py")
@@ -75,6 +89,96 @@ def test_all_hosts_get_the_release(three: list[LabHost], source: Path) -> None:
     after = live(three)
     assert len(set(after.values())) == 1
     assert set(after.values()).isdisjoint(before.values())
+    # One host has built, and the others have the same files with the same modes and times.
+    assert len({host.out("cat /srv/hello/current/app/mark") for host in three}) == 1
+    assert len(set(parts(three).values())) == 1
+    assert len(re.findall(r"hello: .* of \d parts are fetched for others", run.stderr)) == 1
+    assert len(re.findall(r"hello: .* sent in", run.stderr)) == 2
+
+
+def parts(hosts: list[LabHost]) -> dict[str, str]:
+    """The fingerprints of what the hosts' releases consist of."""
+    script = (
+        "import json; root = '/srv/hello/'; "
+        "known = json.load(open(root + 'current/release.json')); "
+        "places = ['environments/' + item for item in known['environments']]; "
+        "places.append('code/' + known['code']); "
+        "print([open(root + item + '/part.json').read() for item in places])"
+    )
+    return {host.name: host.out(f'python3 -c "{script}"') for host in hosts}
+
+
+def test_a_host_that_lost_its_releases_gets_them_from_another(
+    three: list[LabHost], source: Path
+) -> None:
+    """As one that is added later."""
+    release(three, source, "good", batch=1)
+    mark = three[0].out("cat /srv/hello/current/app/mark")
+    late = three[1]
+    late.out("rm -rf /srv/hello/code/* /srv/hello/environments/* /srv/hello/releases/*")
+    run = release(three, source, "good", batch=1)
+    assert run.status == 0, run.stderr
+    assert late.out("cat /srv/hello/current/app/mark") == mark
+    assert len(set(parts(three).values())) == 1
+    assert release(three, source, "good", batch=1).changed == []
+
+
+@contextmanager
+def hostile_builders(hosts: list[LabHost], members: dict[str, dict[str, Any]]) -> Iterator[None]:
+    """Hosts whose root sends an archive with these members in place of what was built."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as target:
+        for name, values in members.items():
+            item = tarfile.TarInfo(name)
+            for key, value in values.items():
+                setattr(item, key, value)
+            data = b"evil\n" if item.isreg() else b""
+            item.size = len(data)
+            target.addfile(item, io.BytesIO(data))
+    for host in hosts:
+        for path, data in (
+            ("/etc/hostile.tar", content.getvalue()),
+            ("/etc/tar", HOSTILE_TAR.encode()),
+        ):
+            command = ["docker", "exec", "-i", host.container, "sh", "-c", f"cat > {path}"]
+            subprocess.run(command, input=data, check=True)
+        host.out("mv /usr/bin/tar /usr/bin/tar.real; install -m755 /etc/tar /usr/bin/tar")
+    try:
+        yield
+    finally:
+        for host in hosts:
+            host.out("mv /usr/bin/tar.real /usr/bin/tar")
+
+
+def test_an_archive_made_to_harm_harms_nobody(three: list[LabHost], source: Path) -> None:
+    """Its digest is right: the builder's root itself has made it."""
+    before = live(three)
+    members: dict[str, dict[str, Any]] = {
+        "su": {"mode": 0o6755},
+        "/etc/cron.d/evil": {},
+        "code/../../../../../../etc/evil": {},
+        "lead": {"type": tarfile.SYMTYPE, "linkname": "/etc"},
+        "lead/evil": {},
+        "disk": {"type": tarfile.BLKTYPE, "devmajor": 8},
+        "shadow": {"type": tarfile.LNKTYPE, "linkname": "/etc/shadow"},
+    }
+    with hostile_builders(three, members):
+        run = release(three, source, "hostile", batch=2)
+    assert run.status == 1
+    assert live(three) == before
+    assert "/usr/bin/tar" in run.stderr
+    assert len(re.findall(r"not released: hello", run.stderr)) >= 2
+    for host in three:
+        assert host.out("ls -d /etc/evil /etc/cron.d/evil 2>&1 | grep -c 'No such'") == "2"
+        assert host.out("find /srv/hello '(' -perm /6000 -type f -o -type b ')' | wc -l") == "0"
+        assert host.out("ls /srv/hello/build | wc -l") == "0"
+        assert host.get("/", "hello.test").status_code == 200
+    run = release(three, source, "hostile", batch=2)
+    assert run.status == 0, run.stderr
+    # The builder kept its release from the first run; the digest is that of all.
+    assert len({name.rpartition("-")[2] for name in live(three).values()}) == 1
+    assert set(live(three).values()).isdisjoint(before.values())
+    assert len({host.out("cat /srv/hello/current/app/mark") for host in three}) == 1
 
 
 def test_a_broken_batch_takes_the_others_back(three: list[LabHost], source: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from groundcrew import remote
 from groundcrew.facts.apt import STAMP
+from groundcrew.facts.parts import Received
 from groundcrew.manifest import seeds, unit
 from groundcrew.operations import apt
 from groundcrew.releases.plan import ReleasePlan
@@ -24,29 +25,24 @@ def build_payload(
     archive: str | None,
     resolved: str | None = None,
     run: Run = None,
+    *,
+    received: Received | None = None,
+    builds: bool = True,
 ) -> dict[str, Any]:
     """Payload of `groundcrew/remote/build_release.py`. `resolved` are the requirements as another
-    host resolved them."""
+    host resolved them, `received` parts that another host has built; with `builds` this host builds
+    those that are missing."""
     return {
         "name": plan.paths.name,
         "release": release,
         "archive": archive,
         "user": plan.paths.build_user,
-        "uv": plan.toolchain.uv,
-        "keys": {
-            "environment": plan.environment_key,
-            "source": plan.source_key,
-            "code": plan.code_key,
-        },
+        **_place(plan),
         "needs_source": plan.needs_source,
-        "python": {
-            "interpreter": plan.toolchain.python,
-            "wanted": plan.app.python,
-            "requires": plan.requires_python,
-            "mirror": plan.toolchain.python_mirror,
-        },
         "requirements": asdict(plan.requirements),
         "resolved": resolved,
+        "received": received,
+        "builds": builds,
         "exclude_newer": _exclude_newer(plan),
         "apt": {
             "packages": list(plan.app.build_apt),
@@ -63,7 +59,6 @@ def build_payload(
         "frontend_lock": plan.app.frontend.directory if plan.app.frontend else None,
         "keep_cache": plan.toolchain.keep_cache,
         "compile": plan.toolchain.compile,
-        "variables": dict(plan.toolchain.environment),
         "secrets": dict(plan.build_secrets),
         "app_dir": plan.app.app_dir,
         "environment_hooks": list(plan.app.hooks.environment),
@@ -85,6 +80,31 @@ def build_payload(
         "steps": remote.source("build_steps"),
         "run": run,
         "on_failure": log_entry(plan.target, "release", release, "build failed"),
+    }
+
+
+def parts_payload(plan: ReleasePlan, run: Run, *, here: bool) -> dict[str, Any]:
+    """Payload of `groundcrew/remote/inspect_parts.py` for one application. `here`: on the host that
+    needs the parts, not on one that may have them."""
+    return {"name": plan.paths.name, **_place(plan), "fetch": here, "check": here, "run": run}
+
+
+def _place(plan: ReleasePlan) -> dict[str, Any]:
+    """What determines the names of a release's parts on a host."""
+    return {
+        "uv": plan.toolchain.uv,
+        "keys": {
+            "environment": plan.environment_key,
+            "source": plan.source_key,
+            "code": plan.code_key,
+        },
+        "python": {
+            "interpreter": plan.toolchain.python,
+            "wanted": plan.app.python,
+            "requires": plan.requires_python,
+            "mirror": plan.toolchain.python_mirror,
+        },
+        "variables": dict(plan.toolchain.environment),
     }
 
 
