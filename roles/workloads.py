@@ -310,7 +310,30 @@ def _web(name: str, app: AppSettings, settings: HostSettings) -> model.Web:
         keepalive_time=settings.nginx.upstream_keepalive_time,
         keepalive_timeout=settings.nginx.upstream_keepalive_timeout,
         connect_timeout=app.nginx.proxy_connect_timeout,
+        tuning=_tuning(settings.nginx),
     )
+
+
+def _tuning(settings: nginx.NginxSettings) -> dict[str, str]:
+    compressed = {
+        "gzip": "on",
+        "gzip_comp_level": str(settings.gzip_level),
+        "gzip_min_length": str(settings.gzip_min_length),
+        "gzip_proxied": "any",
+        "gzip_vary": "on",
+        "gzip_types": " ".join(settings.gzip_types),
+    }
+    return {
+        **(compressed if settings.gzip else {}),
+        "client_header_timeout": f"{settings.client_header_timeout}s",
+        "client_body_timeout": f"{settings.client_body_timeout}s",
+        "send_timeout": f"{settings.send_timeout}s",
+        "large_client_header_buffers": settings.large_client_header_buffers,
+        "proxy_buffer_size": settings.proxy_buffer_size,
+        "proxy_buffers": settings.proxy_buffers,
+        "uwsgi_buffer_size": settings.proxy_buffer_size,
+        "uwsgi_buffers": settings.proxy_buffers,
+    }
 
 
 def _routes(app: AppSettings, paths: AppPaths, settings: HostSettings) -> Iterator[model.Route]:
@@ -334,7 +357,7 @@ def _routes(app: AppSettings, paths: AppPaths, settings: HostSettings) -> Iterat
             guard=rules.basic_auth is not None or rules.auth_request is not None,
             answer=_answer(app, rules),
             immutable=app.static.immutable if app.static and kind == "static" else (),
-            headers=_headers(app, settings, rules),
+            headers=_headers(app, settings, rules, kind),
         )
 
 
@@ -368,15 +391,22 @@ def _answer(app: AppSettings, rules: Location) -> tuple[int, str, str] | None:
     )
 
 
-def _headers(app: AppSettings, settings: HostSettings, rules: Location) -> tuple[model.Header, ...]:
+def _headers(
+    app: AppSettings, settings: HostSettings, rules: Location, kind: str
+) -> tuple[model.Header, ...]:
     site = site_headers(settings.nginx, app)
     values: dict[str, tuple[str, str, bool]] = {
-        name.lower(): (name, value, name in site.yielding) for name, value in site.values.items()
+        # The application's own headers belong to an answer that nginx discards.
+        name.lower(): (name, value, name in site.yielding and kind != "private")
+        for name, value in site.values.items()
     }
     for name, value in rules.headers.items():
         values.pop(name.lower(), None)
         if value is not None:
             values[name.lower()] = (name, value, False)
+    if kind == "media":
+        # Uploads have a policy of their own.
+        values.pop("content-security-policy", None)
     return tuple(model.Header(*item) for _, item in sorted(values.items()))
 
 

@@ -244,6 +244,8 @@ class Web:
     keepalive_time: int
     keepalive_timeout: int
     connect_timeout: int
+    tuning: Mapping[str, str]
+    """Other directives of nginx, as the host has them: name -> value."""
 
 
 @dataclass(frozen=True)

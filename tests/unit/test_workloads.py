@@ -3,39 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 from pydantic import TypeAdapter
 
 from groundcrew.manifest.paths import AppPaths
 from groundcrew.orchestrators.workload import Workload
 from groundcrew.roles.releases import server_process
-from groundcrew.roles.settings import HostSettings
-from groundcrew.roles.workloads import NotExportedError, size_in_bytes, workload
-from groundcrew.settings.load import load_host
-from groundcrew.settings.merge import Layer
-
-ROOT = Path(__file__).resolve().parents[2]
-FIVE = ["ragflow-like", "opendify-like", "agentchat-like", "legacypi-like", "ragagent-like"]
-
-
-def settings(project: Path, name: str = "shop", **host: Any) -> HostSettings:
-    loaded, problems = load_host(
-        [Layer("test", {"apps": [name], **host})], HostSettings, project, frozenset()
-    )
-    assert loaded, problems
-    return loaded.settings
-
-
-def made(tmp_path: Path, *, beside_proxy: bool = True, **changes: Any) -> Workload:
-    (tmp_path / "apps").mkdir()
-    (tmp_path / "src").mkdir()
-    manifest = {"source": {"directory": "src"}, "entry": "shop:app", "requirements": False}
-    text = yaml.safe_dump({**manifest, **changes})
-    (tmp_path / "apps/shop.yml").write_text(text)
-    return workload("shop", settings(tmp_path), tmp_path, beside_proxy=beside_proxy)
+from groundcrew.roles.workloads import NotExportedError, size_in_bytes
+from tests.unit.workload_examples import FIVE, example, made, settings
 
 
 def dropped(item: Workload) -> dict[str, str]:
@@ -45,13 +21,12 @@ def dropped(item: Workload) -> dict[str, str]:
 @pytest.mark.parametrize("name", FIVE)
 @pytest.mark.parametrize("beside_proxy", [True, False])
 def test_the_examples_can_be_read_back_from_json(name: str, beside_proxy: bool) -> None:
-    item = workload(name, settings(ROOT, name), ROOT, beside_proxy=beside_proxy)
+    item = example(name, beside_proxy=beside_proxy)
     adapter = TypeAdapter(Workload)
     assert adapter.validate_json(adapter.dump_json(item)) == item
 
 
 def test_the_server_has_the_command_of_its_unit(tmp_path: Path) -> None:
-    (tmp_path / "one").mkdir()
     gunicorn = made(tmp_path / "one", server={"workers": 3, "graceful_timeout": 50})
     venv = "/srv/shop/current/venv/bin"
     assert gunicorn.server.command == (
@@ -60,7 +35,6 @@ def test_the_server_has_the_command_of_its_unit(tmp_path: Path) -> None:
     )
     assert 'bind = "unix:/run/groundcrew/app/app.sock"' in gunicorn.server.files["gunicorn.conf.py"]
     assert gunicorn.server.stop_timeout == 60
-    (tmp_path / "two").mkdir()
     other = made(tmp_path / "two", beside_proxy=False, server={"type": "uvicorn", "workers": 2})
     app = settings(tmp_path / "two").app["shop"]
     unit = server_process(app.server).unit(AppPaths("shop"), "ID", app, 1)
@@ -72,12 +46,10 @@ def test_the_server_has_the_command_of_its_unit(tmp_path: Path) -> None:
 
 def test_a_command_on_a_socket_needs_its_proxy_beside_it(tmp_path: Path) -> None:
     server = {"type": "command", "command": "hypercorn --bind unix:{socket} shop:app"}
-    (tmp_path / "one").mkdir()
     beside = made(tmp_path / "one", entry=None, server=server)
     assert beside.server.command[-1] == (
         "exec hypercorn --bind unix:/run/groundcrew/app/app.sock shop:app"
     )
-    (tmp_path / "two").mkdir()
     with pytest.raises(NotExportedError, match="`listen: port`"):
         made(tmp_path / "two", beside_proxy=False, entry=None, server=server)
 
@@ -103,8 +75,7 @@ def test_passwords_are_no_plain_variables(tmp_path: Path) -> None:
 
 
 def test_configuration_files_have_names_in_the_place_of_secrets() -> None:
-    name = "agentchat-like"
-    [file] = workload(name, settings(ROOT, name), ROOT, beside_proxy=True).files
+    [file] = example("agentchat-like", beside_proxy=True).files
     assert "database.password" in file.secrets
     assert "<database.password>" in file.text
 
@@ -136,9 +107,7 @@ def test_what_cannot_be_carried_over_is_told(tmp_path: Path) -> None:
 
 def test_the_drain_is_that_of_a_host(tmp_path: Path) -> None:
     # upstream_keepalive_time 5 + upstream_keepalive_timeout 5 + 2
-    (tmp_path / "one").mkdir()
     assert made(tmp_path / "one").drain == 12
-    (tmp_path / "two").mkdir()
     assert made(tmp_path / "two", release={"drain": 40}).drain == 40
 
 
