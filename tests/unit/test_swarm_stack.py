@@ -166,7 +166,7 @@ def test_a_stopped_container_serves_until_it_is_forgotten() -> None:
         1,
         "sh",
         "-c",
-        "trap 'echo end; exit 7' TERM; echo up; for i in 1 2 3 4 5 6 7 8 9; do sleep 0.5; done",
+        "trap 'echo end; exit 7' TERM; echo up; for i in $(seq 60); do sleep 0.5; done",
     )
     assert process.stdout
     assert process.stdout.readline() == "up\n"
