@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from groundcrew.orchestrators.workload import Header, Route, Workload
-from groundcrew.templates import environment
+from groundcrew.templates import environment, render
 
 SITE = "/srv/site"
 """Directory of files of the image in the proxy's container, at the paths of their URLs."""
@@ -34,6 +34,7 @@ CONNECTION = (
 LEFTOVERS = r"~$|#$|\.(?:bak|old|orig|rej|save|sw[op])$"
 """Backup files of editors and patches, which may expose source code or old versions."""
 
+MEDIA_TYPES = "media-types.conf"
 MEDIA_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 
@@ -118,6 +119,7 @@ def files(
             connection=CONNECTION,
             private=any(route.kind == "private" for route in routes),
         ),
+        **({MEDIA_TYPES: render("nginx/media-types.conf.j2")} if kept(workload) else {}),
         **{
             name: _headers(headers, yielding, workload.web.hidden) for headers, name in sets.items()
         },
@@ -213,7 +215,7 @@ def _served(route: Route) -> list[str]:
             *(["internal"] if route.kind == "private" else []),
             f"alias {route.directory}/{rest}",
             f"disable_symlinks on from={route.directory}",
-            "default_type application/octet-stream",
+            f"include {FILES}/{MEDIA_TYPES}",
         ]
         if route.kind == "media":
             lines += [

@@ -33,7 +33,9 @@ def write(directory: Path, files: Mapping[str, str], *, force: bool = False) -> 
     _refuse_links(directory, [*files, *noted])
     if not force:
         _refuse_others(directory, files, noted)
-    new, changed, removed = [], [], []
+    new: list[str] = []
+    changed: list[str] = []
+    removed: list[str] = []
     for path, text in sorted(files.items()):
         target = directory / path
         before = target.read_text(encoding="utf-8") if target.exists() else None
