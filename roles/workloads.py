@@ -55,13 +55,14 @@ def workload(
     size: SizeName = "small",
     processors: int = 2,
     uid: int = model.UID,
+    gid: int | None = None,
 ) -> Workload:
     """The workload of an application of a host.
 
     `beside_proxy`: whether the proxy shares a directory and the loopback address with the server,
     as in a pod of Kubernetes; otherwise the server listens on a port at all addresses. `size`
     replaces `size: auto`, and `processors` is the number of CPUs for `workers: auto` without a
-    `cpu_quota`.
+    `cpu_quota`. `gid` is the number of the processes' group; null: that of the user.
     Raises NotExportedError.
     """
     app = settings.app[name]
@@ -158,6 +159,7 @@ def workload(
         else app.release.drain,
         one_at_a_time=app.release.strategy == "restart",
         uid=uid,
+        gid=uid if gid is None else gid,
         port=model.PORT,
         dropped=tuple(_dropped(app, settings, server, counted)),
     )

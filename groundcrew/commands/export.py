@@ -78,6 +78,7 @@ def _common(one: argparse.ArgumentParser, proxy_image: str) -> None:
     one.add_argument(
         "--uid", type=_count, default=UID, help="user of all processes; default: %(default)s"
     )
+    one.add_argument("--gid", type=_count, help="group of all processes; default: as --uid")
 
 
 def _kubernetes(one: argparse.ArgumentParser) -> None:
@@ -192,6 +193,7 @@ def described(options: argparse.Namespace) -> Workload:
         "size": options.size,
         "processors": options.cpus,
         "uid": options.uid,
+        "gid": options.gid,
     }
     if options.no_inventory:
         # No certificate is obtained here: nobody has to agree to anything.

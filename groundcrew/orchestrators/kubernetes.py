@@ -366,8 +366,8 @@ class _Objects:
             "securityContext": {
                 "runAsNonRoot": True,
                 "runAsUser": workload.uid,
-                "runAsGroup": workload.uid,
-                "fsGroup": workload.uid,
+                "runAsGroup": workload.gid,
+                "fsGroup": workload.gid,
                 "fsGroupChangePolicy": "OnRootMismatch",
                 "seccompProfile": {"type": "RuntimeDefault"},
             },

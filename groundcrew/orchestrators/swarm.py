@@ -242,7 +242,7 @@ class _Builder:
             if not file.secrets
         ]
         mounts = [*configs, *files]
-        user = f"{workload.uid}:{workload.uid}"
+        user = f"{workload.uid}:{workload.gid}"
         told = _told_limits(limits)
         made: dict[str, Any] = {
             "image": self.image,
@@ -312,7 +312,7 @@ class _Builder:
         made: dict[str, Any] = {
             "image": image,
             "entrypoint": list(proxy.COMMAND),
-            "user": f"{workload.uid}:{workload.uid}",
+            "user": f"{workload.uid}:{workload.gid}",
             "init": True,
             "read_only": True,
             "cap_drop": ["ALL"],
@@ -386,8 +386,8 @@ class _Builder:
         stem = f"{self.workload.name}-{key}"[: 63 - len(digest)]
         # Configs cannot be changed: another text is another config.
         self.configs[key] = (f"{stem}-{digest}", f"configs/{key}", body)
-        uid = str(self.workload.uid)
-        return {"source": key, "target": target, "uid": uid, "gid": uid, "mode": 0o440}
+        owner = {"uid": str(self.workload.uid), "gid": str(self.workload.gid)}
+        return {"source": key, "target": target, **owner, "mode": 0o440}
 
     def _secrets(self) -> list[dict[str, Any]]:
         workload = self.workload
@@ -415,8 +415,8 @@ class _Builder:
     ) -> dict[str, Any]:
         name = self.names.get(asked or key, f"{self.workload.name}-{key}")
         self.secrets[key] = (name, told)
-        uid = str(self.workload.uid)
-        return {"source": key, "target": target or key, "uid": uid, "gid": uid, "mode": 0o400}
+        owner = {"uid": str(self.workload.uid), "gid": str(self.workload.gid)}
+        return {"source": key, "target": target or key, **owner, "mode": 0o400}
 
 
 def hooks_command(workload: Workload) -> tuple[str, ...]:

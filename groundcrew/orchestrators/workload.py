@@ -316,7 +316,10 @@ class Workload:
     """Whether the old process stops before the new one starts."""
 
     uid: int
-    """User and group of all processes in containers."""
+    """User of all processes in containers."""
+
+    gid: int
+    """Group of all processes in containers."""
 
     port: int
     """Port of the server, where it listens on one."""

@@ -55,6 +55,45 @@ def test_values_of_secrets_are_not_written(tmp_path: Path) -> None:
     assert "not-for-the-public" not in str([content(tmp_path)])
 
 
+CLUSTER = """\
+#!/bin/sh
+echo "$(basename "$0") $*" >> "$LOG"
+case "$*" in
+    "config inspect"* | "network inspect"*) exit 1 ;;
+    "service ps"* | "get "*) echo "$STATE" ;;
+esac
+"""
+"""Stands for docker or kubectl, neither of which has a cluster here."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "script", "good", "bad", "last"),
+    [
+        ("swarm", "deploy.sh", "Complete 1 second ago", "Failed 1 second ago", "stack deploy"),
+        ("kubernetes", "apply.sh", "SuccessCriteriaMet Complete", "Failed", "rollout status"),
+    ],
+)
+def test_nothing_is_replaced_unless_the_hooks_succeed(
+    kind: str, script: str, good: str, bad: str, last: str, tmp_path: Path
+) -> None:
+    assert export(kind, "legacypi-like", tmp_path / "out") == 0
+    (tmp_path / "bin").mkdir()
+    for name in ("docker", "kubectl"):
+        (tmp_path / "bin" / name).write_text(CLUSTER)
+        (tmp_path / "bin" / name).chmod(0o755)
+    for state, status in ((good, 0), (bad, 1)):
+        log = tmp_path / f"{status}.log"
+        environment = {
+            **os.environ,
+            "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+            "LOG": str(log),
+            "STATE": state,
+        }
+        done = subprocess.run([tmp_path / "out" / script], env=environment, check=False)
+        assert done.returncode == status
+        assert (last in log.read_text()) == (status == 0)
+
+
 def test_files_of_others_are_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     assert export("swarm", "opendify-like", tmp_path) == 1

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from groundcrew.manifest.paths import AppPaths
 from groundcrew.orchestrators.workload import Workload
 from groundcrew.roles.releases import server_process
-from groundcrew.roles.workloads import NotExportedError, size_in_bytes
+from groundcrew.roles.workloads import NotExportedError, size_in_bytes, workload
 from tests.unit.workload_examples import FIVE, example, made, settings
 
 
@@ -109,6 +109,12 @@ def test_the_drain_is_that_of_a_host(tmp_path: Path) -> None:
     # upstream_keepalive_time 5 + upstream_keepalive_timeout 5 + 2
     assert made(tmp_path / "one").drain == 12
     assert made(tmp_path / "two", release={"drain": 40}).drain == 40
+
+
+def test_a_group_of_its_own(tmp_path: Path) -> None:
+    assert (made(tmp_path).uid, made(tmp_path / "two").gid) == (10001, 10001)
+    item = workload("shop", settings(tmp_path), tmp_path, beside_proxy=True, uid=990, gid=991)
+    assert (item.uid, item.gid) == (990, 991)
 
 
 def test_development_mode_is_refused(tmp_path: Path) -> None:
