@@ -169,7 +169,7 @@ def _job(workload: Workload, job: str, service: Mapping[str, Any], made: Stack) 
         *(f"--mount type=tmpfs,destination={item}" for item in service["tmpfs"]),
         *(
             f"--mount type=volume,source={workload.name}_{item['source']},"
-            f"destination={item['target']}"
+            f"destination={item['target']}{_driver(made, item['source'])}"
             for item in service.get("volumes", ())
         ),
         *(
@@ -235,6 +235,11 @@ def _job(workload: Workload, job: str, service: Mapping[str, Any], made: Stack) 
         "",
     ]
     return SCRIPT.format(name=workload.name) + "\n".join(lines)
+
+
+def _driver(made: Stack, volume: str) -> str:
+    driver = made.content["volumes"][volume].get("driver")
+    return f",volume-driver={driver}" if driver else ""
 
 
 def _job_limits(service: Mapping[str, Any]) -> Iterable[str]:

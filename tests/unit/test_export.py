@@ -67,21 +67,21 @@ esac
 
 
 @pytest.mark.parametrize(
-    ("kind", "script", "good", "bad", "last"),
+    ("kind", "script", "states", "last"),
     [
-        ("swarm", "deploy.sh", "Complete 1 second ago", "Failed 1 second ago", "stack deploy"),
-        ("kubernetes", "apply.sh", "SuccessCriteriaMet Complete", "Failed", "rollout status"),
+        ("swarm", "deploy.sh", ["Complete 1 second ago", "Failed 1 second ago"], "stack deploy"),
+        ("kubernetes", "apply.sh", ["SuccessCriteriaMet Complete", "Failed"], "rollout status"),
     ],
 )
 def test_nothing_is_replaced_unless_the_hooks_succeed(
-    kind: str, script: str, good: str, bad: str, last: str, tmp_path: Path
+    kind: str, script: str, states: list[str], last: str, tmp_path: Path
 ) -> None:
     assert export(kind, "legacypi-like", tmp_path / "out") == 0
     (tmp_path / "bin").mkdir()
     for name in ("docker", "kubectl"):
         (tmp_path / "bin" / name).write_text(CLUSTER)
         (tmp_path / "bin" / name).chmod(0o755)
-    for state, status in ((good, 0), (bad, 1)):
+    for status, state in enumerate(states):
         log = tmp_path / f"{status}.log"
         environment = {
             **os.environ,
