@@ -22,7 +22,11 @@ from groundcrew.settings.load import load_all
 from groundcrew.settings.needs import Need, of_run
 from groundcrew.settings.selection import check_data_arguments
 
-LISTS = (PACKAGE / "loadtest" / "targets.py", PACKAGE / "operator" / "hosts.py")
+LISTS = (
+    PACKAGE / "loadtest" / "targets.py",
+    PACKAGE / "operator" / "hosts.py",
+    PACKAGE / "commands" / "workload_of_hosts.py",
+)
 """What `groundcrew` commands run to read an inventory, without hosts and secrets."""
 
 

@@ -36,6 +36,7 @@ MENU = {
         "docs/backups",
         "docs/monitoring",
         "docs/fleet",
+        "docs/outgrowing",
         "docs/reports",
         "docs/loadtests",
     ],

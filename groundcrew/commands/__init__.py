@@ -9,7 +9,16 @@ import tomllib
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from groundcrew.commands import completion, everyday, init, loadtest, on_hosts, schema, secrets
+from groundcrew.commands import (
+    completion,
+    everyday,
+    export,
+    init,
+    loadtest,
+    on_hosts,
+    schema,
+    secrets,
+)
 from groundcrew.lab import cli as lab
 from groundcrew.newapp import __main__ as new_app
 from groundcrew.operator.playbooks import TASKS
@@ -31,6 +40,7 @@ OTHERS: dict[str, tuple[Command, str]] = {
     "new-app": (new_app.main, "write apps/NAME.yml for an application by looking at its source"),
     "lab": (lab.main, "bare Debian hosts with systemd and sshd, to try things on"),
     "secrets": (secrets.main, "secrets in an encrypted file of the project: edit, show"),
+    "export": (export.main, "files of Kubernetes or Docker Swarm for an application"),
     "audit": (audit.main, "look for known vulnerabilities in packages"),
     "loadtest": (loadtest.main, "send load to an application, and judge its answers"),
     "completion": (completion.main, "complete commands and names in bash, zsh or fish"),

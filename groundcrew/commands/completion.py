@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import shtab
 
-from groundcrew.commands import everyday, init, loadtest, on_hosts, secrets
+from groundcrew.commands import everyday, export, init, loadtest, on_hosts, secrets
 from groundcrew.lab import cli as lab
 from groundcrew.newapp import __main__ as new_app
 from groundcrew.operator import inventory
@@ -28,6 +28,7 @@ OTHERS: Mapping[str, Callable[[], argparse.ArgumentParser]] = {
     "init": init.parser,
     "new-app": new_app.parser,
     "lab": lab.parser,
+    "export": export.parser,
     "audit": audit.parser,
     "loadtest": loadtest.parser,
 }
@@ -91,6 +92,9 @@ def complete(one: argparse.ArgumentParser) -> None:
     """Says what the arguments of a parser are."""
     ask = "groundcrew completion {} 2>/dev/null"
     for action in one._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for nested in action.choices.values():
+                complete(nested)
         words = {action.dest, *action.option_strings}
         if words & {"app", "--app"}:
             action.complete = shtab.cmd(ask.format("apps"))  # type: ignore[attr-defined]
@@ -98,5 +102,5 @@ def complete(one: argparse.ArgumentParser) -> None:
             action.complete = shtab.cmd(ask.format("hosts"))  # type: ignore[attr-defined]
         elif words & {"--only", "--skip"}:
             action.complete = shtab.cmd(ask.format("roles"))  # type: ignore[attr-defined]
-        elif words & {"--inventory", "--json", "--report", "--file", "directory"}:
+        elif words & {"--inventory", "--json", "--output", "--report", "--file", "directory"}:
             action.complete = shtab.FILE  # type: ignore[attr-defined]

@@ -345,6 +345,7 @@ FOLLOWED = f"{OPERATOR}::test_logs_are_followed_over_a_release_and_a_rotation"
 LOADED_RESTART = "tests/e2e/test_loadtest.py::test_a_restart_under_load"
 STOPPED = f"{OPERATOR}::test_a_stopped_application_stays_stopped"
 PARTS = f"{OPERATOR}::test_a_run_that_leaves_out_roles"
+EXPORTED = "tests/unit/test_export.py::test_the_examples_are_written_and_a_second_time_not"
 AS_JSON = "tests/unit/test_operator.py::test_a_command_is_a_short_form_of_pyinfras_line"
 COMPLETED = "tests/unit/test_completion.py::test_bash_completes"
 FLEET = "tests/e2e/test_fleet.py::test_hosts_restart_one_after_the_other"
@@ -360,6 +361,12 @@ NOT_RUN = {
     "--data reboot=yes": Not("an option of playbooks/upgrade.py", UPGRADED),
     UPGRADE: Not("what Debian has upgraded differs every day", UPGRADED),
     f"{UPGRADE} [--limit HOST] [--data reboot=yes]": Not("the same", UPGRADED),
+    **{
+        f"bin/groundcrew export {kind} shop --image registry.example.com/shop:1": Not(
+            "it writes files and works on no host", EXPORTED
+        )
+        for kind in ("kubernetes", "swarm")
+    },
     "bin/groundcrew NAME --json PATH": Not("status has it with a name", AS_JSON),
     "--data NAME.json=PATH": Not("the same", AS_JSON),
     **{

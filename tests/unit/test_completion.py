@@ -53,6 +53,8 @@ def test_every_command_is_completed() -> None:
         ("groundcrew deploy --sk", "--skip"),
         ("groundcrew secrets ''", "init edit show rekey"),
         ("groundcrew completion ''", "bash zsh fish"),
+        ("groundcrew export ''", "kubernetes swarm"),
+        ("groundcrew export swarm hel", "hello hello-asgi"),
     ],
 )
 def test_bash_completes(

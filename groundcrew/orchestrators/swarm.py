@@ -1,0 +1,536 @@
+"""An application as a stack of Docker Swarm, computed from its workload."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from groundcrew import remote
+from groundcrew.orchestrators import proxy
+from groundcrew.orchestrators.workload import Dropped, Limits, Restart, Workload
+
+PROXY_IMAGE = "nginx:1.28"
+VERSION = "3.8"
+HEALTH = "/etc/groundcrew/health.py"
+PROXY_PORT, PROXY_TLS_PORT = 8080, 8443
+INTERVAL, RETRIES = 10, 6
+"""Of the health check, without `health.poll`: seconds, and failures after which a task is
+replaced."""
+
+PROXY_STOP = 30
+DRAINED = (
+    "p=; trap 'sleep {drain}; [ \"$p\" ] || exit 143; kill -TERM $p' TERM; "
+    '"$@" & p=$!; wait $p; c=$?; '
+    "while [ $c -gt 128 ] && kill -0 $p 2>/dev/null; do wait $p; c=$?; done; exit $c"
+)
+"""Starts a command. On SIGTERM it waits until the proxies have forgotten the task's address, and
+only then stops the command."""
+
+CONFIG_ERROR = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+class NotInSwarmError(Exception):
+    """A workload cannot run in Swarm; the message says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack: what `docker stack deploy` gets, and what belongs to it."""
+
+    content: dict[str, Any]
+    """The Compose file, version 3. A `$` is what it is: `text` escapes it."""
+
+    files: Mapping[str, str]
+    """Texts of its configs, by their paths beside the file."""
+
+    jobs: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    """Services that run once, in the same form: `release`, and timers by name."""
+
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """Secrets that must exist: name -> what to put in."""
+
+    dropped: tuple[Dropped, ...] = ()
+    """Settings that it does not carry."""
+
+
+def stack(
+    workload: Workload,
+    image: str,
+    *,
+    proxy_image: str = PROXY_IMAGE,
+    http_port: int = 80,
+    https_port: int = 443,
+    replicas: int | None = None,
+    secret_names: Mapping[str, str] | None = None,
+    volume: Mapping[str, Any] | None = None,
+    constraints: Sequence[str] = (),
+    proxy_constraints: Sequence[str] = (),
+) -> Stack:
+    """The stack of a workload whose server listens on a port.
+
+    `image` contains the release at the paths of `Workload`, and `proxy_image` nginx and the files
+    of `proxy.copies`. The proxy publishes `http_port` and, with TLS, `https_port` of its nodes.
+    `replicas` replaces the manifest's number of instances. `secret_names` replaces names of Swarm's
+    secrets, by variable or path. `volume` is how volumes are made (`{"driver": ...}`); without,
+    they are of one node, which gets the label that `data_label` names. `constraints` say on which
+    nodes the containers run. Raises NotInSwarmError.
+    """
+    if workload.server.listen.startswith("unix:"):
+        raise NotInSwarmError(
+            "the server listens on a Unix socket, which no other container reaches"
+        )
+    count = workload.instances if replicas is None else replicas
+    if workload.sqlite and count > 1:
+        raise NotInSwarmError(
+            f"env.{workload.sqlite[0]} names an SQLite database, which {count} containers would "
+            "damage: use PostgreSQL or MariaDB, or one instance"
+        )
+    chosen = dict(secret_names or {})
+    build = _Builder(workload, image, chosen, bool(volume), tuple(constraints))
+    services = {workload.name: build.server(count)}
+    services |= {
+        f"{workload.name}-{worker.name}": build.service(
+            worker.command,
+            limits=worker.limits,
+            stop=worker.stop_timeout,
+            environment={"WORKER_INSTANCE": "{{.Task.Slot}}"},
+            deploy=_deploy(worker.instances, worker.restart, first=False),
+        )
+        for worker in workload.workers
+    }
+    services["proxy"] = build.proxy(proxy_image, http_port, https_port, tuple(proxy_constraints))
+    jobs = build.jobs()
+    content: dict[str, Any] = {
+        "version": VERSION,
+        "services": services,
+        "networks": {
+            "app": {"driver": "overlay", **({"internal": True} if build.closed else {})},
+            "edge": {"driver": "overlay"},
+        },
+    }
+    if build.configs:
+        content["configs"] = {
+            key: {"name": name, "file": f"./{path}"}
+            for key, (name, path, _) in sorted(build.configs.items())
+        }
+    if build.secrets:
+        content["secrets"] = {
+            key: {"external": True, "name": name}
+            for key, (name, _) in sorted(build.secrets.items())
+        }
+    if workload.kept:
+        content["volumes"] = {_volume(item): dict(volume or {}) for item in workload.kept}
+    return Stack(
+        content=content,
+        files={path: text for _, path, text in build.configs.values()},
+        jobs=jobs,
+        secrets=dict(build.secrets.values()),
+        dropped=(*workload.dropped, *_dropped(workload, count, build, proxy_image)),
+    )
+
+
+def data_label(name: str) -> str:
+    """Label of the node that has an application's volumes: `docker node update --label-add
+    LABEL=true NODE`."""
+    return f"groundcrew.{name}.data"
+
+
+def text(value: Any) -> Any:
+    """Data for a Compose file, in which `$$` stands for `$`."""
+    if isinstance(value, str):
+        return value.replace("$", "$$")
+    if isinstance(value, Mapping):
+        return {key: text(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [text(item) for item in value]
+    return value
+
+
+class _Builder:
+    """Collects configs and secrets while services are made."""
+
+    def __init__(
+        self,
+        workload: Workload,
+        image: str,
+        names: Mapping[str, str],
+        shared: bool,
+        constraints: tuple[str, ...],
+    ) -> None:
+        self.workload, self.image, self.names = workload, image, names
+        self.constraints = constraints
+        if workload.kept and not shared:
+            self.constraints += (f"node.labels.{data_label(workload.name)} == true",)
+        self.configs: dict[str, tuple[str, str, str]] = {}
+        """Key -> name in Swarm, path beside the stack, text."""
+
+        self.secrets: dict[str, tuple[str, str]] = {}
+        """Key -> name in Swarm, what to put in."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether the containers may reach nothing outside of the stack."""
+        network = self.workload.network
+        return not network.all and not network.allowed and not self.workload.needs
+
+    def server(self, count: int) -> dict[str, Any]:
+        """The service that answers requests."""
+        workload = self.workload
+        health = workload.health
+        poll = health.poll
+        command = (
+            *(f"{workload.root}/current/venv/bin/python", HEALTH, workload.server.protocol),
+            *(str(workload.port), proxy.health_host(workload)),
+            *("https" if workload.web.https else "http", health.path, str(health.status)),
+            str(health.request_timeout),
+        )
+        mounted = [
+            self._config(f"{workload.server_files}/{name}", body)
+            for name, body in sorted(workload.server.files.items())
+        ]
+        mounted.append(self._config(HEALTH, remote.source("container_health")))
+        first = not workload.one_at_a_time and not workload.sqlite
+        return self.service(
+            workload.server.command,
+            limits=workload.limits,
+            stop=workload.server.stop_timeout,
+            drain=workload.drain,
+            environment={
+                **workload.server.variables,
+                **({"INSTANCE": "{{.Task.Slot}}"} if count > 1 else {}),
+            },
+            configs=mounted,
+            deploy={
+                **_deploy(count, workload.restart, first=first),
+                # The proxy finds every task by the service's name.
+                "endpoint_mode": "dnsrr",
+            },
+            healthcheck={
+                "test": ["CMD", *command],
+                "interval": f"{poll.interval if poll else INTERVAL}s",
+                "timeout": f"{(poll.timeout if poll else health.request_timeout) + 5}s",
+                "retries": poll.retries if poll else RETRIES,
+                "start_period": f"{health.timeout}s",
+            },
+        )
+
+    def service(
+        self,
+        command: Sequence[str],
+        *,
+        limits: Limits,
+        stop: int,
+        deploy: Mapping[str, Any],
+        drain: int = 0,
+        environment: Mapping[str, str] | None = None,
+        configs: Iterable[dict[str, Any]] = (),
+        seeds: bool = True,
+        healthcheck: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """A service of the application's image."""
+        workload = self.workload
+        variables = {**workload.variables, **(environment or {})}
+        secrets = self._secrets()
+        files = [
+            self._config(f"{workload.directory}/{file.path}", file.text)
+            for file in workload.files
+            if not file.secrets
+        ]
+        mounts = [*configs, *files]
+        user = f"{workload.uid}:{workload.gid}"
+        told = _told_limits(limits)
+        made: dict[str, Any] = {
+            "image": self.image,
+            "entrypoint": self._entry(command, drain, seeds=seeds),
+            "environment": {
+                # Swarm expands templates in variables.
+                key: value if value == "{{.Task.Slot}}" else value.replace("{{", '{{"{{"}}')
+                for key, value in sorted(variables.items())
+            },
+            "user": user,
+            "working_dir": workload.work_directory,
+            "init": True,
+            "tmpfs": ["/tmp", workload.home],  # noqa: S108 - of the container
+            "networks": ["app"],
+            "stop_grace_period": f"{drain + stop}s",
+            "deploy": {
+                **deploy,
+                **({"resources": told} if told else {}),
+                **({"placement": {"constraints": list(self.constraints)}}
+                   if self.constraints else {}),
+            },
+        }  # fmt: skip
+        sandbox = workload.sandbox
+        if sandbox.read_only:
+            made["read_only"] = True
+        made["cap_drop"] = ["ALL"]
+        if sandbox.capabilities:
+            made["cap_add"] = list(sandbox.capabilities)
+        if limits.open_files:
+            made["ulimits"] = {"nofile": limits.open_files}
+        if mounts:
+            made["configs"] = mounts
+        if secrets:
+            made["secrets"] = secrets
+        if workload.kept:
+            made["volumes"] = [_mount(workload, item) for item in workload.kept]
+        if healthcheck:
+            made["healthcheck"] = dict(healthcheck)
+        return made
+
+    def proxy(
+        self, image: str, http_port: int, https_port: int, constraints: tuple[str, ...]
+    ) -> dict[str, Any]:
+        """nginx, which publishes the ports of its nodes."""
+        workload = self.workload
+        tls = None
+        secrets: list[dict[str, Any]] = []
+        ports = [_port(PROXY_PORT, http_port)]
+        if workload.web.certificate:
+            parts = {
+                "tls-chain": "the certificate in PEM, then the intermediate ones",
+                "tls-key": "the certificate's private key in PEM, without a passphrase",
+            }
+            secrets = [self._secret(key, told) for key, told in parts.items()]
+            tls = proxy.Tls(PROXY_TLS_PORT, "/run/secrets/tls-chain", "/run/secrets/tls-key")
+            ports.append(_port(PROXY_TLS_PORT, https_port))
+        files = proxy.files(
+            workload,
+            upstream=f"{workload.name}:{workload.port}",
+            port=PROXY_PORT,
+            resolver="127.0.0.11",
+            clients_known=True,
+            tls=tls,
+        )
+        if proxy.kept(workload):
+            constraints += tuple(item for item in self.constraints if item not in constraints)
+        made: dict[str, Any] = {
+            "image": image,
+            "entrypoint": list(proxy.COMMAND),
+            "user": f"{workload.uid}:{workload.gid}",
+            "init": True,
+            "read_only": True,
+            "cap_drop": ["ALL"],
+            "tmpfs": ["/tmp"],  # noqa: S108 - of the container
+            "networks": ["app", "edge"],
+            "ports": ports,
+            "stop_signal": "SIGQUIT",
+            "stop_grace_period": f"{PROXY_STOP}s",
+            "configs": [
+                self._config(f"{proxy.FILES}/{name}", body) for name, body in sorted(files.items())
+            ],
+            "deploy": {
+                # A port of a node has one owner: the old proxy stops before the new one starts.
+                "mode": "global",
+                "restart_policy": {"condition": "any", "delay": "2s"},
+                "update_config": {
+                    "parallelism": 1,
+                    "order": "stop-first",
+                    "failure_action": "rollback",
+                    "monitor": "15s",
+                },
+                "rollback_config": {"parallelism": 1, "order": "stop-first", "monitor": "15s"},
+                **({"placement": {"constraints": list(constraints)}} if constraints else {}),
+            },
+        }
+        if secrets:
+            made["secrets"] = secrets
+        if proxy.kept(workload):
+            made["volumes"] = [
+                _mount(workload, item, read_only=True) for item in proxy.kept(workload)
+            ]
+        return made
+
+    def jobs(self) -> dict[str, dict[str, Any]]:
+        """Services that run once: release hooks together, and each timer's command."""
+        workload = self.workload
+        jobs = {}
+        if workload.hooks:
+            jobs["release"] = self.service(
+                hooks_command(workload),
+                limits=workload.limits,
+                stop=30,
+                deploy={},
+            )
+        for timer in workload.timers:
+            seconds = str(timer.timeout)
+            jobs[timer.name] = self.service(
+                ("timeout", seconds, *timer.command), limits=timer.limits, stop=30, deploy={}
+            )
+        return jobs
+
+    def _entry(self, command: Sequence[str], drain: int, *, seeds: bool) -> list[str]:
+        """The command, after what must happen before it: secrets become variables, and kept
+        directories are filled."""
+        lines = [
+            f'{secret.name}="$(cat /run/secrets/{secret.name})"; export {secret.name}'
+            for secret in self.workload.secrets
+        ]
+        if seeds:
+            lines += [f"sh -c {shlex.quote(script)}" for script in self.workload.seeds]
+        if not lines and not drain:
+            return list(command)
+        last = DRAINED.format(drain=drain) if drain else 'exec "$@"'
+        start = "set -e\n" if lines else ""
+        end = f"set +e\n{last}" if lines else last
+        return ["/bin/sh", "-c", start + "\n".join([*lines, end]), "sh", *command]
+
+    def _config(self, target: str, body: str) -> dict[str, Any]:
+        key = _key(PurePosixPath(target).name, self.configs, body)
+        digest = hashlib.sha256(body.encode()).hexdigest()[:12]
+        stem = f"{self.workload.name}-{key}"[: 63 - len(digest)]
+        # Configs cannot be changed: another text is another config.
+        self.configs[key] = (f"{stem}-{digest}", f"configs/{key}", body)
+        owner = {"uid": str(self.workload.uid), "gid": str(self.workload.gid)}
+        return {"source": key, "target": target, **owner, "mode": 0o440}
+
+    def _secrets(self) -> list[dict[str, Any]]:
+        workload = self.workload
+        mounts = [self._secret(item.name, item.told) for item in workload.secrets]
+        files = {
+            file.path: f"the file of this name beside the stack, with {', '.join(file.secrets)} "
+            "filled in"
+            for file in workload.files
+            if file.secrets
+        }
+        files |= {item.name: item.told for item in workload.secret_files}
+        for path, told in files.items():
+            mounts.append(
+                self._secret(
+                    f"file-{CONFIG_ERROR.sub('-', path)}",
+                    told,
+                    f"{workload.directory}/{path}",
+                    path,
+                )
+            )
+        return mounts
+
+    def _secret(
+        self, key: str, told: str, target: str | None = None, asked: str | None = None
+    ) -> dict[str, Any]:
+        name = self.names.get(asked or key, f"{self.workload.name}-{key}")
+        self.secrets[key] = (name, told)
+        owner = {"uid": str(self.workload.uid), "gid": str(self.workload.gid)}
+        return {"source": key, "target": target or key, **owner, "mode": 0o400}
+
+
+def hooks_command(workload: Workload) -> tuple[str, ...]:
+    """One command that runs the release hooks in their order, and stops at the first that fails."""
+    lines = [
+        f"echo {shlex.quote('--> hook: ' + ' '.join(hook.split()))}\n"
+        f"timeout {workload.hooks_timeout} sh -c {shlex.quote(hook)}"
+        for hook in workload.hooks
+    ]
+    return ("/bin/sh", "-ec", "\n".join(lines))
+
+
+def _deploy(replicas: int, restart: Restart, *, first: bool) -> dict[str, Any]:
+    policy: dict[str, Any] = {"condition": "any", "delay": f"{restart.seconds}s"}
+    if restart.burst:
+        policy |= {"max_attempts": restart.burst, "window": f"{restart.interval}s"}
+    order = "start-first" if first else "stop-first"
+    return {
+        "replicas": replicas,
+        "restart_policy": policy,
+        "update_config": {
+            "parallelism": 1,
+            "order": order,
+            "failure_action": "rollback",
+            "monitor": "15s",
+        },
+        "rollback_config": {"parallelism": 1, "order": order, "monitor": "15s"},
+    }
+
+
+def _told_limits(limits: Limits) -> dict[str, Any]:
+    most: dict[str, Any] = {}
+    if limits.processors:
+        most["cpus"] = f"{limits.processors:g}"
+    if limits.memory:
+        most["memory"] = f"{limits.memory}b"
+    told: dict[str, Any] = {"limits": most} if most else {}
+    if limits.memory_kept:
+        told["reservations"] = {"memory": f"{limits.memory_kept}b"}
+    return told
+
+
+def _mount(workload: Workload, item: str, *, read_only: bool = False) -> dict[str, Any]:
+    return {
+        "type": "volume",
+        "source": _volume(item),
+        "target": f"{workload.shared}/{item}",
+        **({"read_only": True} if read_only else {}),
+    }
+
+
+def _volume(item: str) -> str:
+    return f"shared-{CONFIG_ERROR.sub('-', item).strip('.-') or 'all'}"
+
+
+def _port(target: int, published: int) -> dict[str, Any]:
+    return {"target": target, "published": published, "protocol": "tcp", "mode": "host"}
+
+
+def _key(name: str, taken: Mapping[str, tuple[str, str, str]], body: str) -> str:
+    """A name for a config that no other text has."""
+    key, number = name, 1
+    while key in taken and taken[key][2] != body:
+        number += 1
+        key = f"{number}-{name}"
+    return key
+
+
+def _dropped(
+    workload: Workload, count: int, build: _Builder, proxy_image: str
+) -> Iterable[Dropped]:
+    if workload.served and proxy_image == PROXY_IMAGE:
+        yield Dropped(
+            "static" if not any(item.kind == "page" for item in workload.served) else "frontend",
+            "the proxy's image must contain the files: build it with proxy/Dockerfile, and name it "
+            "with --proxy-image",
+        )
+    for timer in workload.timers:
+        yield Dropped(
+            f"timers.{timer.name}",
+            f"Swarm has no schedules: let a timer of a manager run jobs/{timer.name}.sh "
+            f"(OnCalendar={timer.schedule})",
+        )
+    if workload.limits.processes:
+        yield Dropped("limits.tasks_max", "a stack cannot say it")
+    if not workload.sandbox.new_privileges:
+        yield Dropped(
+            "sandbox.NoNewPrivileges",
+            'a stack cannot say it: set "no-new-privileges": true in /etc/docker/daemon.json',
+        )
+    if not workload.network.all and not build.closed:
+        yield Dropped(
+            "network",
+            "an overlay network is open to the outside or closed, and no list of addresses: let "
+            "the nodes' packet filter (chain DOCKER-USER) hold it",
+        )
+    if workload.network.all:
+        yield Dropped(
+            "network",
+            "the metadata services of clouds can be reached: let the nodes' packet filter refuse "
+            "them (chain DOCKER-USER)",
+        )
+    if not workload.health.poll:
+        yield Dropped(
+            "health.poll",
+            f"Swarm asks in any case, and replaces what does not answer {RETRIES} times",
+        )
+    if workload.web.certificate == "acme":
+        yield Dropped("tls.certificate.acme", "nobody renews it: replace the secret in time")
+    if workload.kept and any(item.startswith("node.labels.") for item in build.constraints):
+        yield Dropped(
+            "shared",
+            f"volumes are of one node: label it with {data_label(workload.name)}=true. All "
+            "containers run there, and with it the application fails",
+        )
+    if count > 1 and workload.one_at_a_time:
+        yield Dropped("release.strategy", "restart replaces one container after the other")
