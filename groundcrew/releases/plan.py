@@ -17,6 +17,7 @@ from groundcrew.facts.apps import AppState
 from groundcrew.manifest import generated, unit
 from groundcrew.manifest.model import AppSettings
 from groundcrew.manifest.paths import AppPaths
+from groundcrew.manifest.serving import Place, Serving
 from groundcrew.releases import environment
 from groundcrew.releases.bundle import Bundle
 from groundcrew.releases.frontend import FrontendBuild
@@ -53,6 +54,9 @@ class ServerProcess(Protocol):
 
     def unit(self, paths: AppPaths, release: str, app: AppSettings, instance: int) -> str:
         """Text of the systemd unit of one instance of the release."""
+
+    def container(self, app: AppSettings, place: Place) -> Serving:
+        """The same process in a container. Raises NotInContainersError."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,13 @@ from groundcrew import remote
 from groundcrew.manifest.command import CommandServer
 from groundcrew.manifest.model import AppSettings
 from groundcrew.manifest.paths import AppPaths
+from groundcrew.manifest.serving import (
+    NotInContainersError,
+    Place,
+    Serving,
+    over_old_socket,
+    words,
+)
 from groundcrew.manifest.unit import program, service_unit
 
 STOP_MARGIN = 10
@@ -56,6 +63,34 @@ class Command:
             kind="exec",
             stop_timeout=self.settings.stop_timeout + STOP_MARGIN,
             reload=False,
+        )
+
+    def container(self, app: AppSettings, place: Place) -> Serving:  # noqa: ARG002
+        """The same process in a container. Raises NotInContainersError if it listens on a socket
+        that nothing outside of the container can reach."""
+        server = self.settings
+        stop_timeout = server.stop_timeout + STOP_MARGIN
+        if server.listen == "port":
+            # On the proxy's side of a shared network, the loopback address is the same.
+            host = "127.0.0.1" if place.socket else "0.0.0.0"  # noqa: S104 - in a container
+            command = server.command.replace("{port}", "$PORT")
+            return Serving(
+                command=words(command),
+                variables={"PORT": str(place.port)},
+                listen=f"{host}:{place.port}",
+                stop_timeout=stop_timeout,
+            )
+        if not place.socket:
+            raise NotInContainersError(
+                "the command listens on a Unix socket, which another container cannot reach: give "
+                "it `listen: port`, and let it listen on 0.0.0.0 and $PORT"
+            )
+        started = words(server.command.replace("{socket}", place.socket))
+        return Serving(
+            command=over_old_socket(started, place.socket),
+            variables={"SOCKET": place.socket},
+            listen=f"unix:{place.socket}",
+            stop_timeout=stop_timeout,
         )
 
     def _command(self, paths: AppPaths, release: str, socket: str) -> str:

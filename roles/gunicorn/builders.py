@@ -9,6 +9,7 @@ from pathlib import Path
 from groundcrew.manifest.model import AppSettings
 from groundcrew.manifest.paths import AppPaths
 from groundcrew.manifest.server import GunicornServer
+from groundcrew.manifest.serving import Place, Serving
 from groundcrew.manifest.unit import service_unit
 from groundcrew.templates import render
 
@@ -17,6 +18,7 @@ WORKER_CLASSES = {
     "gthread": "gthread",
     "uvicorn": "uvicorn_worker.UvicornWorker",
 }
+CONFIG = "gunicorn.conf.py"
 STOP_MARGIN = 10
 """Seconds that systemd waits beyond gunicorn's `graceful_timeout` before it kills the process."""
 
@@ -55,18 +57,37 @@ class Gunicorn:
 
     def files(self, paths: AppPaths, release: str) -> Mapping[str, str]:
         """The configuration file."""
-        text = render(
+        return {CONFIG: self._config(f"unix:{paths.socket(release)}", paths.name)}
+
+    def container(self, app: AppSettings, place: Place) -> Serving:
+        """The same process in a container."""
+        listen = f"unix:{place.socket}" if place.socket else f"0.0.0.0:{place.port}"
+        return Serving(
+            command=(
+                f"{place.venv}/bin/gunicorn",
+                "--config",
+                f"{place.files}/{CONFIG}",
+                # The proxy in front is the only one that can connect, as on a host.
+                *(() if place.socket else ("--forwarded-allow-ips", "*")),
+                str(app.entry),
+            ),
+            files={CONFIG: self._config(listen, place.name)},
+            listen=listen,
+            stop_timeout=self.settings.graceful_timeout + STOP_MARGIN,
+        )
+
+    def _config(self, bind: str, name: str) -> str:
+        return render(
             "gunicorn/gunicorn.conf.py.j2",
             server=self.settings,
             options=repr(self.settings.options),
             max_requests=self.max_requests,
             reload=self.reload,
             worker_class=WORKER_CLASSES[self.settings.worker_class],
-            socket=paths.socket(release),
-            name=paths.name,
+            bind=bind,
+            name=name,
             prefix=self.prefix,
         )
-        return {"gunicorn.conf.py": text}
 
     def unit(self, paths: AppPaths, release: str, app: AppSettings, instance: int = 1) -> str:
         """The systemd unit of one instance of a release."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from groundcrew.manifest.model import AppSettings
 from groundcrew.manifest.paths import AppPaths
+from groundcrew.manifest.serving import Place, Serving, over_old_socket, words
 from groundcrew.manifest.unit import program, service_unit
 from groundcrew.manifest.uvicorn import UvicornServer
 from groundcrew.templates import render
@@ -62,6 +63,23 @@ class Uvicorn:
     def files(self, paths: AppPaths, release: str) -> Mapping[str, str]:  # noqa: ARG002
         """With a prefix, a module that tells the application its root path. uvicorn has no
         configuration file."""
+        return self._files()
+
+    def container(self, app: AppSettings, place: Place) -> Serving:
+        """The same process in a container."""
+        listen = f"unix:{place.socket}" if place.socket else f"0.0.0.0:{place.port}"
+        where = f"--uds {place.socket}" if place.socket else f"--host 0.0.0.0 --port {place.port}"
+        if self.prefix:
+            where += f" --app-dir {place.files}"
+        command = " ".join([f"{place.venv}/bin/uvicorn", where, *self.options(app)])
+        return Serving(
+            command=over_old_socket(words(command), place.socket),
+            files=self._files(),
+            listen=listen,
+            stop_timeout=self.settings.timeout_graceful_shutdown + STOP_MARGIN,
+        )
+
+    def _files(self) -> Mapping[str, str]:
         if not self.prefix:
             return {}
         text = render(

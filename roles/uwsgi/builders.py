@@ -9,9 +9,11 @@ from pathlib import Path, PurePosixPath
 from groundcrew.manifest.model import AppSettings
 from groundcrew.manifest.paths import AppPaths
 from groundcrew.manifest.server import UwsgiServer
+from groundcrew.manifest.serving import Place, Serving
 from groundcrew.manifest.unit import service_unit
 from groundcrew.templates import render
 
+CONFIG = "uwsgi.ini"
 STOP_MARGIN = 10
 """Seconds that systemd waits beyond uWSGI's own mercy before it kills the process."""
 
@@ -49,14 +51,34 @@ class Uwsgi:
     def files(self, paths: AppPaths, release: str) -> Mapping[str, str]:
         """The configuration file."""
         venv = f"{paths.release(release)}/venv"
-        text = render(
+        return {PurePosixPath(paths.uwsgi_config(release)).name: self._config(venv)}
+
+    def container(self, app: AppSettings, place: Place) -> Serving:
+        """The same process in a container, with uWSGI's own protocol."""
+        listen = place.socket or f"0.0.0.0:{place.port}"
+        module = (
+            ("--manage-script-name", "--mount", f"{app.root}={app.entry}")
+            if app.root
+            else ("--module", str(app.entry))
+        )
+        config = f"{place.files}/{CONFIG}"
+        mercy = max(self.settings.reload_mercy, self.settings.worker_reload_mercy)
+        return Serving(
+            command=(f"{place.venv}/bin/uwsgi", "--ini", config, *module, "--socket", listen),
+            files={CONFIG: self._config(place.venv)},
+            listen=f"unix:{place.socket}" if place.socket else listen,
+            protocol="uwsgi",
+            stop_timeout=mercy + STOP_MARGIN,
+        )
+
+    def _config(self, venv: str) -> str:
+        return render(
             "uwsgi/uwsgi.ini.j2",
             server=self.settings,
             venv=venv,
             reload=self.reload,
             options=self.options,
         )
-        return {PurePosixPath(paths.uwsgi_config(release)).name: text}
 
     def unit(self, paths: AppPaths, release: str, app: AppSettings, instance: int = 1) -> str:
         """The systemd unit of one instance of a release."""

@@ -1,0 +1,1 @@
+"""Applications in containers: one model of what runs, and the files of orchestrators made of it."""
