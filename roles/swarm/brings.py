@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os.path
 from functools import partial
 from typing import Any
 
@@ -12,13 +13,15 @@ from groundcrew.entries import Directory, Entry, File
 from groundcrew.roles.swarm.checks import engine, status
 from groundcrew.roles.swarm.settings import MANAGERS, WORKERS, SwarmSettings, members
 from groundcrew.services import Service
+from groundcrew.templates import render
 
 ON_HOST = "groundcrew.roles.swarm.on_host"
 CONFIGURATION = "/etc/docker/daemon.json"
 UNIT = "docker.service"
-EXPOSURE = 9.8
-"""Docker Engine makes namespaces, mounts and packet filter rules for others: a sandbox would keep it
-from its work. What it runs is confined instead: no capabilities, no new privileges, read-only."""
+DROP_IN = f"/etc/systemd/system/{UNIT}.d/groundcrew.conf"
+EXPOSURE = 9.4
+"""Docker Engine makes mounts, namespaces and packet filter rules that others must see: a sandbox with
+mounts of its own would keep it from its work. What it runs is confined instead."""
 
 
 def brings(settings: SwarmSettings, host: HostView) -> Brings:
@@ -46,9 +49,9 @@ def brings(settings: SwarmSettings, host: HostView) -> Brings:
     return Brings(
         packages=(*settings.packages, "iptables", *tools),
         first_files=files(settings),
-        services=[Service(UNIT, (CONFIGURATION,))],
+        services=[Service(UNIT, (CONFIGURATION, DROP_IN))],
         ports=ports,
-        units=[Unit(UNIT, exposure=EXPOSURE), Unit("containerd.service", exposure=EXPOSURE)],
+        units=[Unit(UNIT, exposure=EXPOSURE)],
         reads=[reads],
         checks={"swarm": partial(engine, settings)},
         status=[StatusLines("swarm", reads, status)],
@@ -60,7 +63,12 @@ def brings(settings: SwarmSettings, host: HostView) -> Brings:
 def files(settings: SwarmSettings) -> list[Entry]:
     """The configuration. It is there before the package starts the engine."""
     text = json.dumps(configuration(settings), indent=2, sort_keys=True)
-    return [Directory("/etc/docker"), File(CONFIGURATION, f"{text}\n")]
+    return [
+        Directory("/etc/docker"),
+        File(CONFIGURATION, f"{text}\n"),
+        Directory(os.path.dirname(DROP_IN)),
+        File(DROP_IN, render("swarm/docker.conf.j2")),
+    ]
 
 
 def configuration(settings: SwarmSettings) -> dict[str, Any]:

@@ -96,21 +96,15 @@ def built(request: Data, release: str, base: Data, folder: Path) -> Data:
 
 def dockerfile(request: Data, release: str, base: str) -> str:
     """What the image is made of. JSON makes each value one word."""
-    folder = f"/srv/{request['name']}/releases/{release}"
-
-    def placed(value: Any) -> str:
-        return json.dumps(value).replace("{folder}", folder)
-
     lines = [
         f"FROM {base}",
         "ADD release.tar /",
         f"USER {request['name']}",
-        f"WORKDIR {request['directory'].replace('{folder}', folder)}",
-        *(f"ENV {key}={placed(value)}" for key, value in sorted(request["environment"].items())),
+        f"WORKDIR {request['directory']}",
         f"LABEL groundcrew.app={request['name']} groundcrew.release={release} "
         f"groundcrew.recipe={request['recipe']}",
-        f"ENTRYPOINT {placed(['/usr/bin/python3', '-ISs', f'{PROGRAMS}/enter.py'])}",
-        f"CMD {placed(request['command'])}",
+        f"ENTRYPOINT {json.dumps(['/usr/bin/python3', '-ISs', f'{PROGRAMS}/enter.py'])}",
+        f"CMD {json.dumps(request['command'])}",
     ]
     return "\n".join(lines) + "\n"
 
@@ -134,8 +128,9 @@ def pack(request: Data, release: str, accounts: Data, target: Path) -> str:
     folder = f"/srv/{name}/releases/{release}"
     left_out = {f"{folder}/{path}" for path in request["left_out"]}
     with tarfile.open(target, "w", format=tarfile.GNU_FORMAT) as archive:
-        for part in ("app", "venv", *request["files"]):
+        for part in ("app", "venv", "sbom.cdx.json"):
             add(archive, f"{folder}/{part}", left_out)
+        link(archive, f"/srv/{name}/current", f"releases/{release}")
         environment = os.path.realpath(f"{folder}/venv")
         if not environment.startswith(f"/srv/{name}/environments/"):
             raise ImageError(f"{folder}/venv leads to {environment}: release the application again")
@@ -148,7 +143,7 @@ def pack(request: Data, release: str, accounts: Data, target: Path) -> str:
             own(archive, f"/srv/{name}/shared/{path}", user.pw_uid, user.pw_gid)
         own(archive, user.pw_dir, user.pw_uid, user.pw_gid)
         for path, text in (
-            *((f"{PROGRAMS}/{key}", text) for key, text in sorted(request["programs"].items())),
+            *sorted(request["files"].items()),
             *with_accounts(name, accounts),
         ):
             write(archive, path, text)
@@ -198,6 +193,13 @@ def own(archive: tarfile.TarFile, path: str, uid: int, gid: int) -> None:
     """Adds an empty directory of the application's user."""
     entry = tarfile.TarInfo(path.lstrip("/"))
     entry.type, entry.mode, entry.uid, entry.gid = tarfile.DIRTYPE, 0o750, uid, gid
+    archive.addfile(entry)
+
+
+def link(archive: tarfile.TarFile, path: str, target: str) -> None:
+    """Adds a link."""
+    entry = tarfile.TarInfo(path.lstrip("/"))
+    entry.type, entry.linkname, entry.mode = tarfile.SYMTYPE, target, 0o777
     archive.addfile(entry)
 
 

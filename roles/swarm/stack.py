@@ -9,18 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from groundcrew.manifest.model import AppSettings
+from groundcrew.orchestrators.workload import PORT, Limits, Workload
 from groundcrew.roles.swarm.settings import SwarmApp
 from groundcrew.templates import render
-
-PORT = 8000
-"""Port of the application in its containers."""
 
 BALANCER_PORT = 8080
 PYTHON = ("/usr/bin/python3", "-ISs")
 PROGRAMS = "/usr/local/lib/groundcrew"
 VARIABLES = "/run/groundcrew/variables"
-STOP_MARGIN = 10
-
 
 @dataclass(frozen=True)
 class Secret:
@@ -47,10 +43,6 @@ def obstacles(app: AppSettings, chosen: SwarmApp) -> Iterator[tuple[str, str]]:
         yield "timers", "a swarm has no schedule: keep the application on hosts"
     if app.kept and chosen.shared is None:
         yield "shared", "say where it lives in the swarm: swarm.apps.NAME.shared"
-    if app.server.type not in ("gunicorn", "uvicorn"):
-        yield "server.type", f"{app.server.type} does not run in the swarm yet"
-    if app.mode == "development":
-        yield "mode", "development is for hosts"
     for path, rules in app.nginx.locations.items():
         if rules.basic_auth or rules.auth_request or rules.return_:
             reason = "the swarm's balancer knows only allow and deny: keep the application on hosts"
@@ -103,7 +95,7 @@ def versioned(name: str, value: str) -> str:
     return f"{name[:50]}_{slow.hex()}"
 
 
-def balancer(name: str, app: AppSettings, replicas: int) -> str:
+def balancer(name: str, app: AppSettings, chosen: SwarmApp) -> str:
     """The balancer's configuration."""
     rules = [
         {
@@ -122,22 +114,13 @@ def balancer(name: str, app: AppSettings, replicas: int) -> str:
         service=f"{name}_app",
         port=PORT,
         # Twice as many during an update, and room to scale by hand.
-        slots=max(10, 3 * replicas),
+        slots=max(10, 3 * replicas(app, chosen)),
         domains=app.domains,
         scheme=app.scheme,
         rules=rules,
         timeout=app.nginx.proxy_read_timeout,
         health={"path": app.root + app.health.path, "status": app.health.status, "host": host},
     )
-
-
-def stop_seconds(app: AppSettings) -> int:
-    """Seconds that a container may take to end its requests."""
-    server = app.server
-    given = getattr(server, "graceful_timeout", None) or getattr(
-        server, "timeout_graceful_shutdown", None
-    )
-    return int(given or 30) + STOP_MARGIN
 
 
 def health(app: AppSettings) -> dict[str, Any]:
@@ -157,35 +140,46 @@ def health(app: AppSettings) -> dict[str, Any]:
     }
 
 
-def limits(app: AppSettings) -> dict[str, Any]:
+def resources(limits: Limits) -> dict[str, Any]:
     """CPU, memory and processes of a container."""
     told: dict[str, Any] = {}
-    if app.limits.memory_max:
-        told["memory"] = app.limits.memory_max
-    if app.limits.cpu_quota:
-        told["cpus"] = f"{int(app.limits.cpu_quota.rstrip('%')) / 100:.2f}"
-    if app.limits.tasks_max:
-        told["pids"] = app.limits.tasks_max
-    return {"limits": told} if told else {}
+    if limits.memory:
+        told["memory"] = str(limits.memory)
+    if limits.processors:
+        told["cpus"] = f"{limits.processors:.2f}"
+    if limits.processes:
+        told["pids"] = limits.processes
+    kept = {"reservations": {"memory": str(limits.memory_kept)}} if limits.memory_kept else {}
+    return {"resources": {"limits": told, **kept}} if told or kept else {}
 
 
 def services(
-    name: str,
     app: AppSettings,
+    work: Workload,
     chosen: SwarmApp,
     *,
     image: str,
     balancer_image: str,
     release: str,
-    variables: Mapping[str, str],
+    user: tuple[int, int],
     given: Sequence[Secret],
 ) -> dict[str, dict[str, Any]]:
     """The services of the stack: the server, the workers and the balancer."""
+    name, (uid, gid) = work.name, user
     common = {
         "image": image,
-        "environment": {key: value.replace("$", "$$") for key, value in sorted(variables.items())},
+        # The stack file has variables of its own, which begin with a dollar.
+        "environment": {
+            key: value.replace("$", "$$") for key, value in sorted(work.variables.items())
+        },
         "secrets": [
-            {"source": item.name, "target": item.target, "uid": "UID", "gid": "GID", "mode": 0o400}
+            {
+                "source": item.name,
+                "target": item.target,
+                "uid": str(uid),
+                "gid": str(gid),
+                "mode": 0o400,
+            }
             for item in given
         ],
         "networks": ["inside"],
@@ -193,32 +187,37 @@ def services(
         "read_only": True,
         "cap_drop": ["ALL"],
         "tmpfs": ["/tmp"],  # noqa: S108 - the container's own
-        "volumes": [
-            f"{path.replace('/', '-')}:/srv/{name}/shared/{path}" for path in app.kept
-        ],
-    }  # fmt: skip
-    replicas = chosen.replicas or app.instances
+        "volumes": [f"{volume(path)}:{work.shared}/{path}" for path in work.kept],
+    }
     server = {
         **common,
         "healthcheck": health(app),
-        "stop_grace_period": f"{stop_seconds(app)}s",
-        "deploy": deployed(name, release, replicas, chosen, limits(app), app.health.timeout),
+        "stop_grace_period": f"{work.server.stop_timeout}s",
+        "deploy": {
+            **deployed(name, release, replicas(app, chosen), chosen, work.health.timeout),
+            **resources(work.limits),
+        },
     }
     workers = {
-        f"worker-{key}": {
+        f"worker-{item.name}": {
             **common,
-            "command": ["/bin/sh", "-c", f"exec {worker.command}" if worker.single else
-                        worker.command],
+            "command": [word.replace("$", "$$") for word in item.command],
             "healthcheck": {"disable": True},
-            "stop_grace_period": f"{worker.stop_timeout}s",
-            "deploy": deployed(
-                name, release, worker.instances, chosen,
-                limits(app.model_copy(update={"limits": worker.limits})), 0,
-                order="stop-first" if worker.single else "start-first",
-            ),
+            "stop_grace_period": f"{item.stop_timeout}s",
+            "deploy": {
+                **deployed(
+                    name,
+                    release,
+                    item.instances,
+                    chosen,
+                    0,
+                    order="stop-first" if item.single else "start-first",
+                ),
+                **resources(item.limits),
+            },
         }
-        for key, worker in app.workers.items()
-    }  # fmt: skip
+        for item in work.workers
+    }
     front = {
         "image": balancer_image,
         "user": "haproxy",
@@ -242,12 +241,21 @@ def services(
     return {"app": server, **workers, "balancer": front}
 
 
+def replicas(app: AppSettings, chosen: SwarmApp) -> int:
+    """Number of containers of the server."""
+    return chosen.replicas or app.instances
+
+
+def volume(path: str) -> str:
+    """Name of the volume of a directory that outlives releases."""
+    return path.replace("/", "-").lstrip(".")
+
+
 def deployed(
     name: str,
     release: str,
-    replicas: int,
+    number: int,
     chosen: SwarmApp,
-    resources: Mapping[str, Any],
     start: int,
     order: str = "start-first",
 ) -> dict[str, Any]:
@@ -256,20 +264,18 @@ def deployed(
     step = {"parallelism": 1, "order": order, "monitor": f"{chosen.monitor + start}s"}
     return {
         "mode": "replicated",
-        "replicas": replicas,
+        "replicas": number,
         "endpoint_mode": "dnsrr",
         "update_config": {**step, "failure_action": "rollback", "max_failure_ratio": 0},
         "rollback_config": {**step, "monitor": f"{chosen.monitor}s"},
         "restart_policy": {"condition": "any", "delay": "1s"},
         "labels": {"groundcrew.app": name, "groundcrew.release": release},
-        **({"resources": dict(resources)} if resources else {}),
     }
 
 
 def stack(
     every: Mapping[str, dict[str, Any]],
-    name: str,
-    app: AppSettings,
+    work: Workload,
     given: Sequence[Secret],
     configuration: str,
 ) -> dict[str, Any]:
@@ -282,8 +288,8 @@ def stack(
     return {
         "version": "3.9",
         "services": dict(every),
-        "networks": {"inside": {"external": True, "name": f"{name}_inside"}},
+        "networks": {"inside": {"external": True, "name": f"{work.name}_inside"}},
         "secrets": {item.name: {"external": True, "name": item.name} for item in given},
         "configs": {"balancer": {"external": True, "name": configuration}},
-        "volumes": {path.replace("/", "-"): {} for path in app.kept},
+        "volumes": {volume(path): {} for path in work.kept},
     }
