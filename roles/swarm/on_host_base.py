@@ -47,18 +47,30 @@ def codename() -> str:
     return values["VERSION_CODENAME"].strip('"')
 
 
-def made_base(request: Data) -> Data:
-    """The base with the packages of `request`, made unless it is there: its tag, and its accounts.
-    Raises ImageError."""
+def named(request: Data) -> tuple[str, str, list[str], str]:
+    """The tag of a base, the image that it is made of, its packages, and the release of Debian."""
     suite = codename()
     image, packages = request["image"] or f"debian:{suite}-slim", sorted(request["packages"])
     key = hashlib.sha256(json.dumps([image, packages, suite]).encode()).hexdigest()[:12]
-    tag = f"groundcrew-base:{suite}-{key}"
+    return f"groundcrew-base:{suite}-{key}", image, packages, suite
+
+
+def base_of(request: Data) -> Data | None:
+    """Tag and ID of a base; None if it is not there."""
+    tag = named(request)[0]
     try:
-        ask("GET", f"/images/{tag}/json")
+        return {"tag": tag, "id": ask("GET", f"/images/{tag}/json")["Id"]}
     except EngineError as error:
         if error.status != 404:
             raise
+        return None
+
+
+def made_base(request: Data) -> Data:
+    """The base with the packages of `request`, made unless it is there: its tag, and its accounts.
+    Raises ImageError."""
+    tag, image, packages, suite = named(request)
+    if base_of(request) is None:
         if image == "packages":
             of_packages(tag, suite, packages)
         else:
@@ -69,7 +81,8 @@ def made_base(request: Data) -> Data:
         "-c", "cat /etc/passwd; echo =; cat /etc/group",
     )  # fmt: skip
     passwd, _, group = told.partition("\n=\n")
-    return {"tag": tag, "accounts": {"passwd": f"{passwd}\n", "group": f"{group}\n"}}
+    accounts = {"passwd": f"{passwd}\n", "group": f"{group}\n"}
+    return {"tag": tag, "id": ask("GET", f"/images/{tag}/json")["Id"], "accounts": accounts}
 
 
 def of_image(tag: str, image: str, packages: list[str]) -> None:

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from groundcrew.roles.swarm.on_host_base import ImageError, docker, made_base
+from groundcrew.roles.swarm.on_host_base import ImageError, base_of, docker, made_base
 from groundcrew.roles.swarm.on_host_engine import EngineError, ask, filters
 
 Data = dict[str, Any]
@@ -36,7 +36,18 @@ PROGRAMS = "/usr/local/lib/groundcrew"
 def state(request: Data) -> Data:
     """The live release, and its image; null for what is not there."""
     release = live(request["name"])
-    return {"release": release, "image": image_of(request, release) if release else None}
+    return {
+        "release": release,
+        "image": image_of(request, release) if release else None,
+        "balancer": base_of(request["balancer"]),
+        "user": ids(request["name"]),
+    }
+
+
+def ids(name: str) -> list[int]:
+    """User and group of the application."""
+    user = pwd.getpwnam(name)
+    return [user.pw_uid, user.pw_gid]
 
 
 def live(name: str) -> str | None:
@@ -76,7 +87,13 @@ def make(request: Data) -> Data:
         base = made_base(request["base"])
         with tempfile.TemporaryDirectory(prefix="image-", dir=WORK) as folder:
             known = built(request, release, base, Path(folder))
-    return {"release": release, "image": known}
+    balancer = made_base(request["balancer"])
+    return {
+        "release": release,
+        "image": known,
+        "balancer": {"tag": balancer["tag"], "id": balancer["id"]},
+        "user": ids(request["name"]),
+    }
 
 
 def built(request: Data, release: str, base: Data, folder: Path) -> Data:
@@ -270,11 +287,12 @@ def save(request: Data) -> Data:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
-        with subprocess.Popen(
-            ["docker", "save", request["tag"]], stdout=subprocess.PIPE
-        ) as saving, subprocess.Popen(
-            ["gzip", "-1", "--no-name"], stdin=saving.stdout, stdout=file
-        ) as packing:
+        with (
+            subprocess.Popen(["docker", "save", request["tag"]], stdout=subprocess.PIPE) as saving,
+            subprocess.Popen(
+                ["gzip", "-1", "--no-name"], stdin=saving.stdout, stdout=file
+            ) as packing,
+        ):
             if saving.stdout:
                 saving.stdout.close()
         if saving.returncode or packing.returncode:

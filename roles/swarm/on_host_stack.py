@@ -34,7 +34,9 @@ def mine(name: str) -> str:
 
 def names(kind: str, request: Data) -> dict[str, str]:
     """The application's secrets or configurations: name -> ID."""
-    return {item["Spec"]["Name"]: item["ID"] for item in ask("GET", f"/{kind}?{mine(request['app'])}")}
+    return {
+        item["Spec"]["Name"]: item["ID"] for item in ask("GET", f"/{kind}?{mine(request['app'])}")
+    }
 
 
 def differences(request: Data) -> list[str]:
@@ -69,7 +71,6 @@ def begin(request: Data) -> Data:
                 create(kind, request["app"], item)
     if request["hooks"] and not hooks_done(request):
         run_hooks(request)
-    before = {item["name"]: item["version"] for item in services(mine(request["app"]))}
     options = ["--resolve-image", "never"] if request["local"] else ["--with-registry-auth"]
     done = subprocess.run(
         ["docker", "stack", "deploy", "--prune", *options, "--compose-file", "-", request["app"]],
@@ -81,13 +82,15 @@ def begin(request: Data) -> Data:
     )
     if done.returncode:
         raise StackError((done.stderr or done.stdout).strip())
-    return {"before": before}
+    return {}
 
 
 def make_network(request: Data) -> None:
     """Creates the network that the application's containers share."""
     name = f"{request['app']}_inside"
-    if not [item for item in ask("GET", f"/networks?{filters(name=[name])}") if item["Name"] == name]:
+    if not [
+        item for item in ask("GET", f"/networks?{filters(name=[name])}") if item["Name"] == name
+    ]:
         ask(
             "POST",
             "/networks/create",

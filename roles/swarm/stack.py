@@ -18,6 +18,7 @@ PYTHON = ("/usr/bin/python3", "-ISs")
 PROGRAMS = "/usr/local/lib/groundcrew"
 VARIABLES = "/run/groundcrew/variables"
 
+
 @dataclass(frozen=True)
 class Secret:
     """A secret of the swarm. Its name contains a digest of its value, as Docker's cannot change."""
@@ -51,9 +52,7 @@ def obstacles(app: AppSettings, chosen: SwarmApp) -> Iterator[tuple[str, str]]:
 
 def ignored(app: AppSettings) -> list[str]:
     """Keys of the manifest that are nginx's work, and have no effect in the swarm."""
-    names = [
-        f"nginx.{key}" for key in sorted(app.nginx.model_fields_set) if key != "locations"
-    ]
+    names = [f"nginx.{key}" for key in sorted(app.nginx.model_fields_set) if key != "locations"]
     for path, rules in app.nginx.locations.items():
         left = rules.model_fields_set - {"allow", "deny"}
         names += [f"nginx.locations.{path}.{key}" for key in sorted(left)]

@@ -1,0 +1,322 @@
+"""Operations of the swarm: its hosts, the images, and the applications."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pyinfra import host, logger
+from pyinfra.api import FunctionCommand, Host, OperationError, State, operation
+
+from groundcrew import record
+from groundcrew.bindings.address import numeric
+from groundcrew.operations.upload import STAGING, stage
+from groundcrew.releases.apart import Commands
+from groundcrew.releases.undo import connector_arguments
+from groundcrew.roles.swarm.facts import Told, command
+from groundcrew.roles.swarm.progress import ended, line
+from groundcrew.roles.swarm.settings import MANAGERS, SwarmSettings, managers, members
+
+STATE = "groundcrew_swarm"
+IMAGES = "groundcrew_swarm_images"
+POLL = 2.0
+"""Seconds between two looks at an update."""
+
+Request = Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+def _call(on: Host, arguments: Mapping[str, Any], *words: Any) -> Any:
+    """What a function tells on a host; nothing of it is printed."""
+    program = command(*words)
+    good, output = on.run_shell_command(program, **{**arguments, **program.connector_arguments})
+    if not good:
+        raise OperationError(f"{on.name}: {output.stderr.strip() or 'failed'}")
+    return json.loads(output.stdout_lines[-1])
+
+
+def _host(name: str) -> Host:
+    return host.state.inventory.get_host(name)
+
+
+@operation()
+def look() -> Commands:
+    """Reads the host's part of the swarm."""
+    host.connector_data[STATE] = host.get_fact(
+        Told, module="on_host_members", function="state", request={}
+    )
+    host.noop(f"the swarm is {host.connector_data[STATE]['state']} here")
+    yield from ()
+
+
+@operation()
+def made(settings: SwarmSettings, place: Any) -> Commands:
+    """Makes the swarm on the first manager, unless one of the managers has it.
+
+    + settings: the role's
+    + place: the host's place
+    """
+    mine, first = host.connector_data.get(STATE) or {}, managers(place)[0]
+    if host.name != first.name or mine.get("state") == "active" or _leader(place):
+        host.noop("there is a swarm, or another host makes it")
+        return
+    record.change(host, ["a new swarm"])
+    request = {"address": numeric(first.address), "data_port": settings.data_port}
+    yield command("on_host_members", "make", request)
+    if host.state.is_executing:
+        host.connector_data[STATE] = {"state": "active", "manager": True}
+
+
+def _leader(place: Any) -> str | None:
+    """A manager that is part of the swarm; None if it is not known."""
+    for item in managers(place):
+        other = _host(item.name)
+        told = other.connector_data.get(STATE) or {}
+        if other.connected and told.get("state") == "active" and told.get("manager"):
+            return item.name
+    return None
+
+
+@operation()
+def joined(place: Any) -> Commands:
+    """Joins the host to the swarm. The token goes through this process alone.
+
+    + place: the host's place
+    """
+    mine = host.connector_data.get(STATE) or {}
+    if mine.get("state") == "active":
+        host.noop("the host is in a swarm")
+        return
+    record.change(host, ["joins the swarm"])
+    yield FunctionCommand(_join, (place, connector_arguments(host)), {})
+
+
+def _join(state: State, on: Host, place: Any, arguments: Mapping[str, Any]) -> bool:  # noqa: ARG001
+    leader = _leader(place)
+    if leader is None:
+        on.log_styled(
+            "no manager of the swarm is part of this run", log_func=logger.error, fg="red"
+        )
+        return False
+    kind = "manager" if MANAGERS in place.groups else "worker"
+    token = _call(_host(leader), arguments, "on_host_members", "tokens", {})[kind]
+    mine = next(item for item in members(place) if item.name == on.name)
+    others = {item.name: numeric(item.address) for item in managers(place)}
+    request = {
+        "address": numeric(mine.address),
+        "managers": [f"{others[leader]}:2377"],
+        "token": token,
+    }
+    _call(on, arguments, "on_host_members", "join", request)
+    return True
+
+
+@operation()
+def image(app: str, request: Mapping[str, Any], builder: str) -> Commands:
+    """Makes the image of the application's live release on the first manager.
+
+    + app: the application
+    + request: that of `on_host_image.py`
+    + builder: name of the first manager
+    """
+    if host.name != builder:
+        host.noop(f"{builder} makes the images")
+        return
+    told = host.get_fact(Told, module="on_host_image", function="state", request=request)
+    _known()[app] = told
+    if told["release"] is None or not told["release"].endswith(f"-{request['digest']}"):
+        raise OperationError(
+            f"{app}: the live release on {builder} is {told['release'] or 'missing'}, not what this "
+            f"machine has now: groundcrew release {app}"
+        )
+    if told["image"] and told["balancer"]:
+        host.noop(f"{app}: image {told['image']['tag']} is there")
+        return
+    record.change(host, [f"image of {app} {told['release']}"])
+    yield FunctionCommand(_make, (app, dict(request), connector_arguments(host)), {})
+
+
+def _known() -> dict[str, Any]:
+    known: dict[str, Any] = host.connector_data.setdefault(IMAGES, {})
+    return known
+
+
+def _make(
+    state: State,  # noqa: ARG001 - pyinfra's signature
+    on: Host,
+    name: str,
+    request: dict[str, Any],
+    arguments: Mapping[str, Any],
+) -> bool:
+    began = time.monotonic()
+    told = _call(on, arguments, "on_host_image", "make", request)
+    on.connector_data[IMAGES][name] = told
+    on.log(f"{told['image']['tag']} in {time.monotonic() - began:.0f} s")
+    return True
+
+
+@operation()
+def shipped(app: str, builder: str, registry: str | None) -> Commands:
+    """Brings the image to the host: from the registry by the swarm itself, or by way of this machine,
+    where its digest is checked.
+
+    + app: the application
+    + builder: name of the first manager
+    + registry: the registry; None for this machine
+    """
+    told = _host(builder).connector_data.get(IMAGES, {}).get(app) or {}
+    wanted = [told[key] for key in ("image", "balancer") if told.get(key)]
+    if host.name == builder or registry or not wanted:
+        host.noop("nothing to bring")
+        return
+    missing = [
+        item
+        for item in wanted
+        if not host.get_fact(Told, module="on_host_image", function="present", request=item)
+    ]
+    if not missing:
+        host.noop(f"{app}: the images are here")
+        return
+    record.change(host, [f"image {item['tag']}" for item in missing])
+    yield FunctionCommand(_ship, (builder, missing, connector_arguments(host)), {})
+
+
+def _ship(
+    state: State,  # noqa: ARG001 - pyinfra's signature
+    on: Host,
+    builder: str,
+    missing: Sequence[Mapping[str, str]],
+    arguments: Mapping[str, Any],
+) -> bool:
+    source = _host(builder)
+    for item in missing:
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="groundcrew-image-") as folder:
+            file = Path(folder) / "image.tar.gz"
+            digest = _fetch(source, item["tag"], file, arguments)
+            path = stage(on, file, "groundcrew-image")
+            size = file.stat().st_size >> 20
+        request = {**item, "path": path, "digest": digest}
+        _call(on, arguments, "on_host_image", "load", request)
+        on.log(f"{item['tag']}: {size} MiB in {time.monotonic() - began:.0f} s")
+    return True
+
+
+def _fetch(source: Host, tag: str, file: Path, arguments: Mapping[str, Any]) -> str:
+    """Brings an image to this machine; returns its digest."""
+    done, output = source.run_shell_command(f"mktemp -d {STAGING}/groundcrew-image-XXXXXXXXXX")
+    if not done:
+        raise OperationError(f"no staging directory on {source.name}: {output.output}")
+    folder = output.stdout_lines[-1]
+    try:
+        request = {"tag": tag, "path": f"{folder}/image.tar.gz"}
+        told = _call(source, arguments, "on_host_image", "save", request)
+        if not source.get_file(request["path"], str(file)):
+            raise OperationError(f"{tag} cannot be fetched from {source.name}")
+    finally:
+        source.run_shell_command(f"rm -rf {folder}")
+    return str(told["digest"])
+
+
+@operation()
+def running(
+    app: str,
+    request: Request,
+    builder: str,
+    registry: str | None,
+    everyone: Sequence[str],
+    keep: int,
+) -> Commands:
+    """Brings the application in the swarm to its wanted state, and waits until it is there.
+
+    + app: the application
+    + request: from the images to the request to `on_host_stack.py`
+    + builder: name of the first manager
+    + registry: registry that the images are pushed to
+    + everyone: names of the swarm's hosts
+    + keep: number of images that are kept
+    """
+    if host.name != builder:
+        host.noop(f"{builder} tells the swarm")
+        return
+    told = _host(builder).connector_data.get(IMAGES, {}).get(app)
+    if not told or not told["image"] or not told["balancer"]:
+        if host.state.is_executing:
+            raise OperationError(f"{app}: there is no image")
+        yield FunctionCommand(lambda: None, (), {})
+        return
+    wanted = request(_pushed(told, registry))
+    hidden = {**wanted, "secrets": [{**item, "value": None} for item in wanted["secrets"]]}
+    lines = host.get_fact(Told, module="on_host_stack", function="differences", request=hidden)
+    if not lines:
+        host.noop(f"{app}: the swarm runs {told['release']}")
+        return
+    record.change(host, lines)
+    for text in lines if host.state.config.DIFF else ():
+        host.log(text)
+    more = (app, told, wanted, registry, list(everyone), keep, connector_arguments(host))
+    yield FunctionCommand(_run, more, {})
+
+
+def _pushed(told: Mapping[str, Any], registry: str | None) -> dict[str, Any]:
+    """The images with the names that the swarm knows them by."""
+    if registry is None:
+        return dict(told)
+    named = {key: {**told[key], "tag": f"{registry}/{told[key]['tag']}"}
+             for key in ("image", "balancer")}  # fmt: skip
+    return {**told, **named}
+
+
+def _run(
+    state: State,
+    on: Host,
+    name: str,
+    told: Mapping[str, Any],
+    wanted: dict[str, Any],
+    registry: str | None,
+    everyone: Sequence[str],
+    keep: int,
+    arguments: Mapping[str, Any],
+) -> bool:
+    for item in (told["image"], told["balancer"]) if registry else ():
+        _call(on, arguments, "on_host_image", "push", {**item, "registry": registry})
+    _call(on, arguments, "on_host_stack", "begin", wanted)
+    problem = _wait(on, name, wanted, arguments)
+    if problem:
+        on.log_styled(f"{name}: {problem}", log_func=logger.error, fg="red")
+        return False
+    hidden = {**wanted, "secrets": [{**item, "value": None} for item in wanted["secrets"]]}
+    _call(on, arguments, "on_host_stack", "clean", hidden)
+    for other in everyone:
+        member = state.inventory.get_host(other)
+        if member.connected:
+            request = {"name": name, "keep": keep, "image": told["image"]["id"]}
+            _call(member, arguments, "on_host_image", "prune", request)
+    return True
+
+
+def _wait(
+    on: Host,
+    name: str,
+    wanted: Mapping[str, Any],
+    arguments: Mapping[str, Any],
+) -> str | None:
+    """Tells the progress of an update until it has ended; returns why it failed, None if it has
+    not."""
+    deadline = time.monotonic() + wanted["timeout"]
+    last = ""
+    while True:
+        told = _call(on, arguments, "on_host_progress", "progress", {"app": name})
+        text = line(told)
+        if text != last:
+            on.log(f"{name}: {text}")
+            last = text
+        done, problem = ended(told, wanted["digests"])
+        if done:
+            return problem
+        if time.monotonic() > deadline:
+            return f"not done after {wanted['timeout']} s: {text}"
+        time.sleep(POLL)
