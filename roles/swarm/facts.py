@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pyinfra.api import FactBase, StringCommand
+from pyinfra.api import FactBase, QuoteString, StringCommand
 
 from groundcrew import remote
 
@@ -27,8 +27,14 @@ class Told(FactBase[Any]):
         return None
 
     def command(self, module: str, function: str, request: Mapping[str, Any]) -> StringCommand:
-        """The command that calls it."""
-        return command(module, function, request)
+        """The command that calls it. Facts have no standard input, so the request, which has no
+        secret, is in the command."""
+        name = f"groundcrew.roles.swarm.{module}"
+        wanted = {"module": name, "function": function, "request": dict(request)}
+        program = QuoteString(remote.script("call", name))
+        return StringCommand(
+            "printf", "%s", QuoteString(json.dumps(wanted)), "|", "python3", "-ISc", program
+        )
 
     def process(self, output: list[str]) -> Any:
         """Parses its line of JSON."""

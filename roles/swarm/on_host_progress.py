@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import Any
 
 from groundcrew.roles.swarm.on_host_engine import ask, filters
@@ -34,6 +35,21 @@ def service(item: Data) -> Data:
     }
 
 
+def failures(name: str) -> int:
+    """Number of containers of a service that have failed, of those that the swarm remembers."""
+    tasks = ask("GET", f"/tasks?{filters(service=[name])}")
+    return sum(task["Status"]["State"] in FAILED for task in tasks)
+
+
+def output(name: str) -> str:
+    """The last lines of a service's output."""
+    done = subprocess.run(
+        ["docker", "service", "logs", "--raw", "--tail", "20", name],
+        check=False, capture_output=True, text=True, errors="replace", timeout=20,
+    )  # fmt: skip
+    return "\n".join((done.stdout + done.stderr).strip().splitlines()[-20:])
+
+
 def reasons(name: str) -> list[str]:
     """Why the last containers of a service ended, newest first."""
     tasks = ask("GET", f"/tasks?{filters(service=[name])}")
@@ -53,4 +69,10 @@ def progress(request: Data) -> Data:
     every = services(filters(label=[f"groundcrew.app={request['app']}"]))
     late = [item["name"] for item in every if item["running"] < item["wanted"]
             or item["update"].startswith("rollback") or item["update"] == "paused"]  # fmt: skip
-    return {"services": every, "reasons": {name: reasons(name) for name in late}}
+    counts = {name: failures(name) for name in late}
+    return {
+        "services": every,
+        "reasons": {name: reasons(name) for name in late},
+        "failures": counts,
+        "output": {name: output(name) for name in late if counts[name] >= request["most"]},
+    }

@@ -16,7 +16,7 @@ import time
 from typing import Any
 
 from groundcrew.roles.swarm.on_host_engine import EngineError, ask, filters
-from groundcrew.roles.swarm.on_host_progress import reasons, services
+from groundcrew.roles.swarm.on_host_progress import output, reasons, services
 
 Data = dict[str, Any]
 CHARACTERS = {"alphanumeric": string.ascii_letters + string.digits, "hex": "0123456789abcdef"}
@@ -63,6 +63,7 @@ def differences(request: Data) -> list[str]:
 def begin(request: Data) -> Data:
     """Creates what the services need, runs the release hooks once, and tells the swarm the services.
     It goes on by itself from there. Raises StackError."""
+    check_balancer(request)
     make_network(request)
     for kind in ("secrets", "configs"):
         here = names(kind, request)
@@ -83,6 +84,26 @@ def begin(request: Data) -> Data:
     if done.returncode:
         raise StackError((done.stderr or done.stdout).strip())
     return {}
+
+
+def check_balancer(request: Data) -> None:
+    """Lets the balancer read a new configuration before the swarm gets it. Raises StackError."""
+    here = names("configs", request)
+    image = request["stack"]["services"]["balancer"]["image"]
+    for item in request["configs"]:
+        if item["name"] in here:
+            continue
+        done = subprocess.run(
+            [
+                "docker", "run", "--rm", "--interactive", "--network", "none", "--read-only",
+                "--cap-drop", "ALL", "--user", "haproxy", "--tmpfs", "/tmp", image,
+                "sh", "-c", "cat > /tmp/balancer && exec haproxy -c -q -f /tmp/balancer",
+            ],
+            input=item["value"], check=False, capture_output=True, text=True,
+            errors="replace", timeout=300,
+        )  # fmt: skip
+        if done.returncode:
+            raise StackError(f"the balancer refuses its configuration: {done.stderr.strip()}")
 
 
 def make_network(request: Data) -> None:
@@ -193,15 +214,6 @@ def volumes(request: Data) -> list[Data]:
         {"Type": "volume", "Source": f"{request['app']}_{source}", "Target": target}
         for source, target in pairs
     ]
-
-
-def output(name: str) -> str:
-    """The last lines of a service's output."""
-    done = subprocess.run(
-        ["docker", "service", "logs", "--raw", "--tail", "20", name],
-        check=False, capture_output=True, text=True, errors="replace", timeout=20,
-    )  # fmt: skip
-    return (done.stdout + done.stderr).strip()
 
 
 def remove_service(name: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gevent.lock import BoundedSemaphore  # type: ignore[import-untyped]
 from pyinfra import host, logger
 from pyinfra.api import FunctionCommand, Host, OperationError, State, operation
 
@@ -18,13 +19,17 @@ from groundcrew.operations.upload import STAGING, stage
 from groundcrew.releases.apart import Commands
 from groundcrew.releases.undo import connector_arguments
 from groundcrew.roles.swarm.facts import Told, command
-from groundcrew.roles.swarm.progress import ended, line
+from groundcrew.roles.swarm.progress import MOST, ended, line
 from groundcrew.roles.swarm.settings import MANAGERS, SwarmSettings, managers, members
 
 STATE = "groundcrew_swarm"
 IMAGES = "groundcrew_swarm_images"
 POLL = 2.0
 """Seconds between two looks at an update."""
+
+_FETCHING = BoundedSemaphore()
+_FETCHED: dict[str, tuple[tempfile.TemporaryDirectory[str], Path, str]] = {}
+"""Tag -> its directory, which ends with the process, its file and digest."""
 
 Request = Callable[[Mapping[str, Any]], dict[str, Any]]
 
@@ -94,23 +99,23 @@ def joined(place: Any) -> Commands:
     yield FunctionCommand(_join, (place, connector_arguments(host)), {})
 
 
-def _join(state: State, on: Host, place: Any, arguments: Mapping[str, Any]) -> bool:  # noqa: ARG001
+def _join(state: State, host: Host, place: Any, arguments: Mapping[str, Any]) -> bool:  # noqa: ARG001
     leader = _leader(place)
     if leader is None:
-        on.log_styled(
+        host.log_styled(
             "no manager of the swarm is part of this run", log_func=logger.error, fg="red"
         )
         return False
     kind = "manager" if MANAGERS in place.groups else "worker"
     token = _call(_host(leader), arguments, "on_host_members", "tokens", {})[kind]
-    mine = next(item for item in members(place) if item.name == on.name)
+    mine = next(item for item in members(place) if item.name == host.name)
     others = {item.name: numeric(item.address) for item in managers(place)}
     request = {
         "address": numeric(mine.address),
         "managers": [f"{others[leader]}:2377"],
         "token": token,
     }
-    _call(on, arguments, "on_host_members", "join", request)
+    _call(host, arguments, "on_host_members", "join", request)
     return True
 
 
@@ -125,7 +130,8 @@ def image(app: str, request: Mapping[str, Any], builder: str) -> Commands:
     if host.name != builder:
         host.noop(f"{builder} makes the images")
         return
-    told = host.get_fact(Told, module="on_host_image", function="state", request=request)
+    brief = {key: request[key] for key in ("name", "recipe", "balancer")}
+    told = host.get_fact(Told, module="on_host_image", function="state", request=brief)
     _known()[app] = told
     if told["release"] is None or not told["release"].endswith(f"-{request['digest']}"):
         raise OperationError(
@@ -146,15 +152,15 @@ def _known() -> dict[str, Any]:
 
 def _make(
     state: State,  # noqa: ARG001 - pyinfra's signature
-    on: Host,
+    host: Host,
     name: str,
     request: dict[str, Any],
     arguments: Mapping[str, Any],
 ) -> bool:
     began = time.monotonic()
-    told = _call(on, arguments, "on_host_image", "make", request)
-    on.connector_data[IMAGES][name] = told
-    on.log(f"{told['image']['tag']} in {time.monotonic() - began:.0f} s")
+    told = _call(host, arguments, "on_host_image", "make", request)
+    host.connector_data[IMAGES][name] = told
+    host.log(f"{told['image']['tag']} in {time.monotonic() - began:.0f} s")
     return True
 
 
@@ -186,7 +192,7 @@ def shipped(app: str, builder: str, registry: str | None) -> Commands:
 
 def _ship(
     state: State,  # noqa: ARG001 - pyinfra's signature
-    on: Host,
+    host: Host,
     builder: str,
     missing: Sequence[Mapping[str, str]],
     arguments: Mapping[str, Any],
@@ -194,15 +200,25 @@ def _ship(
     source = _host(builder)
     for item in missing:
         began = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="groundcrew-image-") as folder:
-            file = Path(folder) / "image.tar.gz"
-            digest = _fetch(source, item["tag"], file, arguments)
-            path = stage(on, file, "groundcrew-image")
-            size = file.stat().st_size >> 20
+        file, digest = _fetched(source, item["tag"], arguments)
+        path = stage(host, file, "groundcrew-image")
+        size = file.stat().st_size >> 20
         request = {**item, "path": path, "digest": digest}
-        _call(on, arguments, "on_host_image", "load", request)
-        on.log(f"{item['tag']}: {size} MiB in {time.monotonic() - began:.0f} s")
+        _call(host, arguments, "on_host_image", "load", request)
+        host.log(f"{item['tag']}: {size} MiB in {time.monotonic() - began:.0f} s")
     return True
+
+
+def _fetched(source: Host, tag: str, arguments: Mapping[str, Any]) -> tuple[Path, str]:
+    """The file of an image on this machine, and its digest: fetched once for all hosts, as a host's
+    connection cannot serve two at the same time."""
+    with _FETCHING:
+        if tag not in _FETCHED:
+            folder = tempfile.TemporaryDirectory(prefix="groundcrew-image-")
+            file = Path(folder.name) / "image.tar.gz"
+            _FETCHED[tag] = (folder, file, _fetch(source, tag, file, arguments))
+        _, file, digest = _FETCHED[tag]
+        return file, digest
 
 
 def _fetch(source: Host, tag: str, file: Path, arguments: Mapping[str, Any]) -> str:
@@ -249,8 +265,9 @@ def running(
         yield FunctionCommand(lambda: None, (), {})
         return
     wanted = request(_pushed(told, registry))
-    hidden = {**wanted, "secrets": [{**item, "value": None} for item in wanted["secrets"]]}
-    lines = host.get_fact(Told, module="on_host_stack", function="differences", request=hidden)
+    lines = host.get_fact(
+        Told, module="on_host_stack", function="differences", request=_names(wanted)
+    )
     if not lines:
         host.noop(f"{app}: the swarm runs {told['release']}")
         return
@@ -259,6 +276,18 @@ def running(
         host.log(text)
     more = (app, told, wanted, registry, list(everyone), keep, connector_arguments(host))
     yield FunctionCommand(_run, more, {})
+
+
+def _names(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of the request that compares: names, and no secret."""
+    kept = {key: wanted[key] for key in ("app", "digests", "hooks", "hooks_note")}
+    return {
+        **kept,
+        **{
+            kind: [{"name": item["name"]} for item in wanted[kind]]
+            for kind in ("secrets", "configs")
+        },
+    }
 
 
 def _pushed(told: Mapping[str, Any], registry: str | None) -> dict[str, Any]:
@@ -272,7 +301,7 @@ def _pushed(told: Mapping[str, Any], registry: str | None) -> dict[str, Any]:
 
 def _run(
     state: State,
-    on: Host,
+    host: Host,
     name: str,
     told: Mapping[str, Any],
     wanted: dict[str, Any],
@@ -282,14 +311,13 @@ def _run(
     arguments: Mapping[str, Any],
 ) -> bool:
     for item in (told["image"], told["balancer"]) if registry else ():
-        _call(on, arguments, "on_host_image", "push", {**item, "registry": registry})
-    _call(on, arguments, "on_host_stack", "begin", wanted)
-    problem = _wait(on, name, wanted, arguments)
+        _call(host, arguments, "on_host_image", "push", {**item, "registry": registry})
+    _call(host, arguments, "on_host_stack", "begin", wanted)
+    problem = _wait(host, name, wanted, arguments)
     if problem:
-        on.log_styled(f"{name}: {problem}", log_func=logger.error, fg="red")
+        host.log_styled(f"{name}: {problem}", log_func=logger.error, fg="red")
         return False
-    hidden = {**wanted, "secrets": [{**item, "value": None} for item in wanted["secrets"]]}
-    _call(on, arguments, "on_host_stack", "clean", hidden)
+    _call(host, arguments, "on_host_stack", "clean", _names(wanted))
     for other in everyone:
         member = state.inventory.get_host(other)
         if member.connected:
@@ -309,7 +337,7 @@ def _wait(
     deadline = time.monotonic() + wanted["timeout"]
     last = ""
     while True:
-        told = _call(on, arguments, "on_host_progress", "progress", {"app": name})
+        told = _call(on, arguments, "on_host_progress", "progress", {"app": name, "most": MOST})
         text = line(told)
         if text != last:
             on.log(f"{name}: {text}")

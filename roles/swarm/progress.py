@@ -8,6 +8,9 @@ from typing import Any
 GOING_BACK = ("rollback_started",)
 WENT_BACK = ("rollback_completed", "rollback_paused", "paused")
 
+MOST = 3
+"""Containers of a new service that may fail before the run gives up."""
+
 
 def line(told: Mapping[str, Any]) -> str:
     """One line about all services."""
@@ -22,6 +25,12 @@ def _of(item: Mapping[str, Any]) -> str:
     return f"{short} {item['running']} of {item['wanted']}{update}"
 
 
+def _why(told: Mapping[str, Any], name: str) -> str:
+    reasons = "; ".join(told["reasons"].get(name, ())) or "no reason is told"
+    output = told["output"].get(name, "")
+    return f"{reasons}\n{output}" if output else reasons
+
+
 def ended(told: Mapping[str, Any], digests: Mapping[str, str]) -> tuple[bool, str | None]:
     """Whether the update has ended; and why it has failed, if it has."""
     services = {item["name"]: item for item in told["services"]}
@@ -30,10 +39,13 @@ def ended(told: Mapping[str, Any], digests: Mapping[str, str]) -> tuple[bool, st
         if item is None:
             continue
         if item["update"] in WENT_BACK:
-            why = "; ".join(told["reasons"].get(name, ())) or item["message"] or "no reason is told"
-            return True, f"{name} went back to what ran before: {why}"
+            return True, f"{name} went back to what ran before: {_why(told, name)}"
         if item["update"] in GOING_BACK:
             return False, None
+        # A new service has nothing to go back to: the swarm would try for ever.
+        new = item["update"] == "" and item["digest"] == digests[name]
+        if new and told["failures"].get(name, 0) >= MOST:
+            return True, f"{name} does not start: {_why(told, name)}"
     done = all(
         name in services
         and services[name]["digest"] == digest
