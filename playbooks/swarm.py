@@ -1,10 +1,12 @@
-"""Runs applications on Docker Swarm: makes the swarm, images of their live releases, and the stacks.
+"""Runs applications on Docker Swarm: the swarm, images of their live releases, and the stacks.
 
 pyinfra inventory/prod.py playbooks/swarm.py -y [--data app=NAME]
 
 The hosts are in the groups `swarm_managers` and `swarm_workers` and have been deployed. An update
 that fails goes back by itself, and the run fails with the reason.
 """
+
+from functools import partial
 
 from pyinfra import host, inventory
 
@@ -33,9 +35,11 @@ if host.name in everyone:
         swarm.running(
             name=f"{name}: stack",
             app=name,
-            request=lambda told, item=item: images.request(item, told, registry is None),
-            builder=builder,
-            registry=registry,
-            everyone=everyone,
-            keep=leader.settings.swarm.keep,
+            update=swarm.Update(
+                request=partial(images.request, item, registry is None),
+                builder=builder,
+                registry=registry,
+                everyone=everyone,
+                keep=leader.settings.swarm.keep,
+            ),
         )

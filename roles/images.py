@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,7 +138,7 @@ def hook_commands(item: Wanted) -> list[list[str]]:
     return commands
 
 
-def request(item: Wanted, images: dict[str, Any], local: bool) -> dict[str, Any]:
+def request(item: Wanted, local: bool, images: Mapping[str, Any]) -> dict[str, Any]:
     """The request to `roles/swarm/on_host_stack.py`. It contains values of secrets."""
     release = str(images["release"])
     folder = f"{item.work.root}/releases/{release}"
@@ -151,7 +152,7 @@ def request(item: Wanted, images: dict[str, Any], local: bool) -> dict[str, Any]
         image=images["image"]["tag"],
         balancer_image=images["balancer"]["tag"],
         release=release,
-        user=tuple(images["user"]),
+        user=(images["user"][0], images["user"][1]),
         given=given,
     )
     hooks = hook_commands(item)

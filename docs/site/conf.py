@@ -36,6 +36,7 @@ MENU = {
         "docs/backups",
         "docs/monitoring",
         "docs/fleet",
+        "docs/swarm",
         "docs/reports",
         "docs/loadtests",
     ],

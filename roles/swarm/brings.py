@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os.path
 from functools import partial
 from typing import Any
 
@@ -20,8 +19,8 @@ CONFIGURATION = "/etc/docker/daemon.json"
 UNIT = "docker.service"
 DROP_IN = f"/etc/systemd/system/{UNIT}.d/groundcrew.conf"
 EXPOSURE = 9.4
-"""Docker Engine makes mounts, namespaces and packet filter rules that others must see: a sandbox with
-mounts of its own would keep it from its work. What it runs is confined instead."""
+"""Docker Engine makes mounts, namespaces and packet filter rules that others must see: a sandbox
+with mounts of its own would keep it from its work. What it runs is confined instead."""
 
 
 def brings(settings: SwarmSettings, host: HostView) -> Brings:
@@ -66,7 +65,7 @@ def files(settings: SwarmSettings) -> list[Entry]:
     return [
         Directory("/etc/docker"),
         File(CONFIGURATION, f"{text}\n"),
-        Directory(os.path.dirname(DROP_IN)),
+        Directory(f"/etc/systemd/system/{UNIT}.d"),
         File(DROP_IN, render("swarm/docker.conf.j2")),
     ]
 

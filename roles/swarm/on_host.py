@@ -46,5 +46,5 @@ def swarm(request: Data) -> Data:
 
 
 def has_rules() -> bool:
-    """Whether the packet filter has Docker Engine's rules, without which no container is reached."""
+    """Whether the packet filter has Docker Engine's rules: without them no container is reached."""
     return run("iptables", "-S", "DOCKER-USER").returncode == 0

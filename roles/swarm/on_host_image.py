@@ -9,12 +9,12 @@ The request is that of `roles/images.py`. Standard library only, Python 3.9 or l
 
 from __future__ import annotations
 
+import grp
 import hashlib
 import json
 import os
 import pwd
 import re
-import grp
 import shutil
 import stat
 import subprocess
@@ -307,9 +307,9 @@ def load(request: Data) -> Data:
         with tempfile.TemporaryDirectory(prefix="image-", dir=WORK) as folder:
             mine = Path(folder) / "image"
             # The copy is root's, so that what was checked is what is loaded.
-            with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as source:
-                with mine.open("wb") as copy:
-                    shutil.copyfileobj(source, copy, 1 << 20)
+            source = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+            with open(source, "rb") as original, mine.open("wb") as copy:
+                shutil.copyfileobj(original, copy, 1 << 20)
             if file_digest(mine) != request["digest"]:
                 raise ImageError(f"{request['tag']} has changed on its way")
             docker("load", "--quiet", "--input", str(mine))

@@ -1,5 +1,5 @@
-"""Makes the swarm, and joins hosts to it. Runs on the host as root. Tokens come and go over standard
-input and output, and over the engine's socket: they are in no argument list.
+"""Makes the swarm, and joins hosts to it. Runs on the host as root. Tokens come and go over
+standard input and output, and over the engine's socket: they are in no argument list.
 
 Standard library only, Python 3.9 or later.
 """

@@ -1,8 +1,8 @@
 """Brings an application in the swarm to its wanted state. Runs on a manager as root.
 
 The request is that of `roles/images.py`: the stack file, secrets and configurations by their
-versioned names, and the release hooks. Values of secrets come over standard input and go to the engine
-over its socket. Standard library only, Python 3.9 or later.
+versioned names, and the release hooks. Values of secrets come over standard input and go to the
+engine over its socket. Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def differences(request: Data) -> list[str]:
 
 
 def begin(request: Data) -> Data:
-    """Creates what the services need, runs the release hooks once, and tells the swarm the services.
-    It goes on by itself from there. Raises StackError."""
+    """Creates what the services need, runs the release hooks once, and tells the swarm the
+    services. It goes on by itself from there. Raises StackError."""
     check_balancer(request)
     make_network(request)
     for kind in ("secrets", "configs"):
@@ -96,8 +96,8 @@ def check_balancer(request: Data) -> None:
         done = subprocess.run(
             [
                 "docker", "run", "--rm", "--interactive", "--network", "none", "--read-only",
-                "--cap-drop", "ALL", "--user", "haproxy", "--tmpfs", "/tmp", image,
-                "sh", "-c", "cat > /tmp/balancer && exec haproxy -c -q -f /tmp/balancer",
+                "--cap-drop", "ALL", "--user", "haproxy", "--tmpfs", "/run", image,
+                "sh", "-c", "cat > /dev/shm/balancer && exec haproxy -c -q -f /dev/shm/balancer",
             ],
             input=item["value"], check=False, capture_output=True, text=True,
             errors="replace", timeout=300,
@@ -141,7 +141,8 @@ def hooks_done(request: Data) -> bool:
 
 
 def run_hooks(request: Data) -> None:
-    """Runs the hooks one after the other, each in a container like the server's. Raises StackError."""
+    """Runs the hooks one after the other, each in a container like the server's. Raises
+    StackError."""
     for number, hook in enumerate(request["hooks"], 1):
         run_hook(request, f"{request['app']}_hook-{number}", hook)
     create("configs", request["app"], {"name": request["hooks_note"], "value": "done"})
@@ -198,7 +199,8 @@ def run_hook(request: Data, name: str, command: list[str]) -> None:
                 return
             if states & {"failed", "rejected"}:
                 raise StackError(
-                    f"release hook failed: {command[-1]}: {'; '.join(reasons(name))}\n{output(name)}"
+                    f"release hook failed: {command[-1]}: {'; '.join(reasons(name))}\n"
+                    f"{output(name)}"
                 )
             if time.monotonic() > deadline:
                 raise StackError(f"release hook took too long: {command[-1]}\n{output(name)}")

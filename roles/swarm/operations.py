@@ -6,6 +6,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,6 @@ POLL = 2.0
 _FETCHING = BoundedSemaphore()
 _FETCHED: dict[str, tuple[tempfile.TemporaryDirectory[str], Path, str]] = {}
 """Tag -> its directory, which ends with the process, its file and digest."""
-
-Request = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
 def _call(on: Host, arguments: Mapping[str, Any], *words: Any) -> Any:
@@ -135,8 +134,8 @@ def image(app: str, request: Mapping[str, Any], builder: str) -> Commands:
     _known()[app] = told
     if told["release"] is None or not told["release"].endswith(f"-{request['digest']}"):
         raise OperationError(
-            f"{app}: the live release on {builder} is {told['release'] or 'missing'}, not what this "
-            f"machine has now: groundcrew release {app}"
+            f"{app}: the live release on {builder} is {told['release'] or 'missing'}, not what "
+            f"this machine has now: groundcrew release {app}"
         )
     if told["image"] and told["balancer"]:
         host.noop(f"{app}: image {told['image']['tag']} is there")
@@ -166,8 +165,8 @@ def _make(
 
 @operation()
 def shipped(app: str, builder: str, registry: str | None) -> Commands:
-    """Brings the image to the host: from the registry by the swarm itself, or by way of this machine,
-    where its digest is checked.
+    """Brings the image to the host by way of this machine; its digest is checked. The swarm itself
+    pulls from a registry.
 
     + app: the application
     + builder: name of the first manager
@@ -237,34 +236,47 @@ def _fetch(source: Host, tag: str, file: Path, arguments: Mapping[str, Any]) -> 
     return str(told["digest"])
 
 
+@dataclass(frozen=True)
+class Update:
+    """How an application in the swarm is brought to its wanted state."""
+
+    request: Callable[[Mapping[str, Any]], dict[str, Any]]
+    """From the images to the request to `on_host_stack.py`, which contains values of secrets."""
+
+    builder: str
+    """Name of the first manager."""
+
+    registry: str | None
+    """Registry that the images are pushed to."""
+
+    everyone: Sequence[str]
+    """Names of the swarm's hosts."""
+
+    keep: int
+    """Number of images that are kept."""
+
+    def __repr__(self) -> str:
+        """Omits what could contain secrets."""
+        return f"Update({self.builder!r})"
+
+
 @operation()
-def running(
-    app: str,
-    request: Request,
-    builder: str,
-    registry: str | None,
-    everyone: Sequence[str],
-    keep: int,
-) -> Commands:
+def running(app: str, update: Update) -> Commands:
     """Brings the application in the swarm to its wanted state, and waits until it is there.
 
     + app: the application
-    + request: from the images to the request to `on_host_stack.py`
-    + builder: name of the first manager
-    + registry: registry that the images are pushed to
-    + everyone: names of the swarm's hosts
-    + keep: number of images that are kept
+    + update: how
     """
-    if host.name != builder:
-        host.noop(f"{builder} tells the swarm")
+    if host.name != update.builder:
+        host.noop(f"{update.builder} tells the swarm")
         return
-    told = _host(builder).connector_data.get(IMAGES, {}).get(app)
+    told = _known().get(app)
     if not told or not told["image"] or not told["balancer"]:
         if host.state.is_executing:
             raise OperationError(f"{app}: there is no image")
         yield FunctionCommand(lambda: None, (), {})
         return
-    wanted = request(_pushed(told, registry))
+    wanted = update.request(_pushed(told, update.registry))
     lines = host.get_fact(
         Told, module="on_host_stack", function="differences", request=_names(wanted)
     )
@@ -274,77 +286,79 @@ def running(
     record.change(host, lines)
     for text in lines if host.state.config.DIFF else ():
         host.log(text)
-    more = (app, told, wanted, registry, list(everyone), keep, connector_arguments(host))
-    yield FunctionCommand(_run, more, {})
-
-
-def _names(wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of the request that compares: names, and no secret."""
-    kept = {key: wanted[key] for key in ("app", "digests", "hooks", "hooks_note")}
-    return {
-        **kept,
-        **{
-            kind: [{"name": item["name"]} for item in wanted[kind]]
-            for kind in ("secrets", "configs")
-        },
-    }
+    work = _Work(host, app, told, wanted, update, connector_arguments(host))
+    yield FunctionCommand(work.run, (), {})
 
 
 def _pushed(told: Mapping[str, Any], registry: str | None) -> dict[str, Any]:
     """The images with the names that the swarm knows them by."""
     if registry is None:
         return dict(told)
-    named = {key: {**told[key], "tag": f"{registry}/{told[key]['tag']}"}
-             for key in ("image", "balancer")}  # fmt: skip
+    named = {
+        key: {**told[key], "tag": f"{registry}/{told[key]['tag']}"} for key in ("image", "balancer")
+    }
     return {**told, **named}
 
 
-def _run(
-    state: State,
-    host: Host,
-    name: str,
-    told: Mapping[str, Any],
-    wanted: dict[str, Any],
-    registry: str | None,
-    everyone: Sequence[str],
-    keep: int,
-    arguments: Mapping[str, Any],
-) -> bool:
-    for item in (told["image"], told["balancer"]) if registry else ():
-        _call(host, arguments, "on_host_image", "push", {**item, "registry": registry})
-    _call(host, arguments, "on_host_stack", "begin", wanted)
-    problem = _wait(host, name, wanted, arguments)
-    if problem:
-        host.log_styled(f"{name}: {problem}", log_func=logger.error, fg="red")
-        return False
-    _call(host, arguments, "on_host_stack", "clean", _names(wanted))
-    for other in everyone:
-        member = state.inventory.get_host(other)
-        if member.connected:
-            request = {"name": name, "keep": keep, "image": told["image"]["id"]}
-            _call(member, arguments, "on_host_image", "prune", request)
-    return True
+def _names(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of the request that compares: names, and no secret."""
+    kept = {key: wanted[key] for key in ("app", "digests", "hooks", "hooks_note")}
+    named = {
+        kind: [{"name": item["name"]} for item in wanted[kind]] for kind in ("secrets", "configs")
+    }
+    return {**kept, **named}
 
 
-def _wait(
-    on: Host,
-    name: str,
-    wanted: Mapping[str, Any],
-    arguments: Mapping[str, Any],
-) -> str | None:
-    """Tells the progress of an update until it has ended; returns why it failed, None if it has
-    not."""
-    deadline = time.monotonic() + wanted["timeout"]
-    last = ""
-    while True:
-        told = _call(on, arguments, "on_host_progress", "progress", {"app": name, "most": MOST})
-        text = line(told)
-        if text != last:
-            on.log(f"{name}: {text}")
-            last = text
-        done, problem = ended(told, wanted["digests"])
-        if done:
-            return problem
-        if time.monotonic() > deadline:
-            return f"not done after {wanted['timeout']} s: {text}"
-        time.sleep(POLL)
+@dataclass(frozen=True)
+class _Work:
+    """An update that is made."""
+
+    host: Host
+    app: str
+    told: Mapping[str, Any]
+    wanted: Mapping[str, Any]
+    update: Update
+    arguments: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return f"_Work({self.app!r})"
+
+    def call(self, *words: Any, on: Host | None = None) -> Any:
+        """What a function tells."""
+        return _call(on or self.host, self.arguments, *words)
+
+    def run(self) -> None:
+        """Makes the update. Raises OperationError with the reason if it fails."""
+        if self.update.registry:
+            for key in ("image", "balancer"):
+                request = {**self.told[key], "registry": self.update.registry}
+                self.call("on_host_image", "push", request)
+        self.call("on_host_stack", "begin", dict(self.wanted))
+        problem = self.wait()
+        if problem:
+            raise OperationError(f"{self.app}: {problem}")
+        self.call("on_host_stack", "clean", _names(self.wanted))
+        for name in self.update.everyone:
+            member = self.host.state.inventory.get_host(name)
+            if member.connected:
+                kept = {"keep": self.update.keep, "image": self.told["image"]["id"]}
+                self.call("on_host_image", "prune", {"name": self.app, **kept}, on=member)
+
+    def wait(self) -> str | None:
+        """Tells the progress until the update has ended; returns why it failed, None if it has
+        not."""
+        deadline = time.monotonic() + self.wanted["timeout"]
+        last = ""
+        while True:
+            request = {"app": self.app, "most": MOST}
+            told = self.call("on_host_progress", "progress", request)
+            text = line(told)
+            if text != last:
+                self.host.log(f"{self.app}: {text}")
+                last = text
+            done, problem = ended(told, self.wanted["digests"])
+            if done:
+                return problem
+            if time.monotonic() > deadline:
+                return f"not done after {self.wanted['timeout']} s: {text}"
+            time.sleep(POLL)

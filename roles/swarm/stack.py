@@ -250,7 +250,7 @@ def volume(path: str) -> str:
     return path.replace("/", "-").lstrip(".")
 
 
-def deployed(
+def deployed(  # noqa: PLR0917 - all are plain values
     name: str,
     release: str,
     number: int,

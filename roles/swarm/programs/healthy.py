@@ -9,7 +9,7 @@ import http.client
 import sys
 
 
-def problem(port: int, path: str, status: int, host: str, scheme: str, seconds: float) -> str:
+def problem(port: int, path: str, status: int, host: str, scheme: str, seconds: float) -> str:  # noqa: PLR0917
     """Why it is not healthy; empty if it is."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
     try:
