@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from groundcrew.bindings import Binding, Endpoint, Location, Login, Place, Replication
 from groundcrew.dashboards import Panel
@@ -30,7 +30,7 @@ from groundcrew.verify.seen import Seen
 
 @dataclass(frozen=True)
 class Port:
-    """A TCP port that a program of the role listens on."""
+    """A port that a program of the role listens on."""
 
     number: int
     units: tuple[str, ...] = ()
@@ -55,6 +55,10 @@ class Port:
     users: tuple[str, ...] | None = None
     """Users of the host that may connect on loopback, as far as there is a packet filter; None:
     all."""
+
+    protocol: Literal["tcp", "udp"] = "tcp"
+    """Transport protocol. Only TCP ports are judged: whether another program holds them, and
+    whether they answer."""
 
 
 @dataclass(frozen=True)
@@ -322,14 +326,14 @@ class Brought:
     @property
     def answering_ports(self) -> set[int]:
         """Ports that must answer the operator's machine."""
-        return {port.number for port in self.ports if port.answers}
+        return {port.number for port in self.ports if port.answers and port.protocol == "tcp"}
 
     @property
     def bound_ports(self) -> dict[int, tuple[str, ...]]:
         """Port -> units that may hold it."""
         owners: dict[int, tuple[str, ...]] = {}
         for port in self.ports:
-            if port.units:
+            if port.units and port.protocol == "tcp":
                 units = (*owners.get(port.number, ()), *port.units)
                 owners[port.number] = tuple(dict.fromkeys(units))
         return owners
@@ -425,11 +429,13 @@ class Brought:
         yield from self._names_of_two()
 
     def _ports_of_two(self) -> Iterator[tuple[tuple[str, ...], str]]:
-        owners: dict[int, tuple[str, set[str]]] = {}
+        owners: dict[tuple[int, str], tuple[str, set[str]]] = {}
         for name, item in self.roles.items():
-            bound = {port.number: set(port.units) for port in item.ports if port.units}
-            for number, units in sorted(bound.items()):
-                first, holders = owners.setdefault(number, (name, units))
+            bound = {
+                (port.number, port.protocol): set(port.units) for port in item.ports if port.units
+            }
+            for (number, protocol), units in sorted(bound.items()):
+                first, holders = owners.setdefault((number, protocol), (name, units))
                 # One program may serve several roles at a port.
                 if first != name and holders != units:
                     yield (name,), f"port {number} is {first}'s too: give one of them another"
@@ -541,9 +547,10 @@ class RoleSettings(Settings):
 
 class GroupSettings(RoleSettings):
     """Settings of a role for the hosts of a group of the inventory: the one that is called like the
-    role, or `group`."""
+    role, or `group`, or those in `groups`."""
 
     group: ClassVar[str] = ""
+    groups: ClassVar[tuple[str, ...]] = ()
 
 
 class ProviderSettings(GroupSettings):

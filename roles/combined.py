@@ -58,9 +58,11 @@ def firewall(settings: HostSettings) -> FirewallSettings:
     allowed already, and for each that is reserved for some users."""
     allowed = allowed_ports(settings.firewall)
     opened: dict[str, RuleSettings | None] = {
-        port.rule: RuleSettings.model_validate({"ports": (port.number,), "from": port.opened})
+        port.rule: RuleSettings.model_validate(
+            {"ports": (port.number,), "from": port.opened, "protocol": port.protocol}
+        )
         for port in settings.brought.ports
-        if port.opened is not None and port.number not in allowed
+        if port.opened is not None and (port.number not in allowed or port.protocol == "udp")
     }
     allow = {**opened, **_behind_balancers(settings)}
     reserved = {port.number: port.users for port in settings.brought.ports if port.users}

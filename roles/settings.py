@@ -31,6 +31,7 @@ from groundcrew.roles.redis.settings import RedisSettings
 from groundcrew.roles.renewal.settings import RenewalSettings
 from groundcrew.roles.ssh.settings import SshSettings
 from groundcrew.roles.strict import STRICT
+from groundcrew.roles.swarm.settings import SwarmSettings
 from groundcrew.roles.tls.settings import TlsSettings
 from groundcrew.roles.users.settings import UsersSettings, weak_keys
 from groundcrew.roles.verify.settings import VerifySettings
@@ -81,6 +82,9 @@ class HostSettings(HostBase):
 
     haproxy: HaproxySettings = HaproxySettings()
     """The balancer in front of several hosts."""
+
+    swarm: SwarmSettings = SwarmSettings()
+    """Docker Engine and Swarm."""
 
     logrotate: LogrotateSettings = LogrotateSettings()
     """Log rotation."""

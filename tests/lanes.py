@@ -45,6 +45,7 @@ SECOND = {
     "renew",
     "replication",
     "restore_examples",
+    "swarm",
     "takeover",
     "tls",
     "used_host",

@@ -37,6 +37,7 @@ MENU = {
         "docs/monitoring",
         "docs/fleet",
         "docs/outgrowing",
+        "docs/swarm",
         "docs/reports",
         "docs/loadtests",
     ],

@@ -51,6 +51,8 @@ TASKS: dict[str, Task] = {
         (APP, Word("RELEASE", "release", required=False)),
     ),
     "restart": Task("playbooks/restart.py", "restart without refusing requests", (ANY_APP,)),
+    "image": Task("playbooks/image.py", "make images of live releases", (ANY_APP,)),
+    "swarm": Task("playbooks/swarm.py", "run applications on Docker Swarm", (ANY_APP,)),
     "maintenance": Task(
         "playbooks/maintenance.py", "switch an application's maintenance page", (APP, SWITCH)
     ),

@@ -250,8 +250,10 @@ class HostBase(Settings):
     def role_groups(cls) -> frozenset[str]:
         """Names of the groups of the inventory whose hosts have a role."""
         return frozenset(
-            getattr(cls.model_fields[name].annotation, "group", "") or name
+            group
             for name in cls._roles(GroupSettings)
+            for group in getattr(cls.model_fields[name].annotation, "groups", ())
+            or (getattr(cls.model_fields[name].annotation, "group", "") or name,)
         )
 
     @classmethod

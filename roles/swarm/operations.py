@@ -1,0 +1,364 @@
+"""Operations of the swarm: its hosts, the images, and the applications."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gevent.lock import BoundedSemaphore  # type: ignore[import-untyped]
+from pyinfra import host, logger
+from pyinfra.api import FunctionCommand, Host, OperationError, State, operation
+
+from groundcrew import record
+from groundcrew.bindings.address import numeric
+from groundcrew.operations.upload import STAGING, stage
+from groundcrew.releases.apart import Commands
+from groundcrew.releases.undo import connector_arguments
+from groundcrew.roles.swarm.facts import Told, command
+from groundcrew.roles.swarm.progress import MOST, ended, line
+from groundcrew.roles.swarm.settings import MANAGERS, SwarmSettings, managers, members
+
+STATE = "groundcrew_swarm"
+IMAGES = "groundcrew_swarm_images"
+POLL = 2.0
+"""Seconds between two looks at an update."""
+
+_FETCHING = BoundedSemaphore()
+_FETCHED: dict[str, tuple[tempfile.TemporaryDirectory[str], Path, str]] = {}
+"""Tag -> its directory, which ends with the process, its file and digest."""
+
+
+def _call(on: Host, arguments: Mapping[str, Any], *words: Any) -> Any:
+    """What a function tells on a host; nothing of it is printed."""
+    program = command(*words)
+    good, output = on.run_shell_command(program, **{**arguments, **program.connector_arguments})
+    if not good:
+        raise OperationError(f"{on.name}: {output.stderr.strip() or 'failed'}")
+    return json.loads(output.stdout_lines[-1])
+
+
+def _host(name: str) -> Host:
+    return host.state.inventory.get_host(name)
+
+
+@operation()
+def look() -> Commands:
+    """Reads the host's part of the swarm."""
+    host.connector_data[STATE] = host.get_fact(
+        Told, module="on_host_members", function="state", request={}
+    )
+    host.noop(f"the swarm is {host.connector_data[STATE]['state']} here")
+    yield from ()
+
+
+@operation()
+def made(settings: SwarmSettings, place: Any) -> Commands:
+    """Makes the swarm on the first manager, unless one of the managers has it.
+
+    + settings: the role's
+    + place: the host's place
+    """
+    mine, first = host.connector_data.get(STATE) or {}, managers(place)[0]
+    if host.name != first.name or mine.get("state") == "active" or _leader(place):
+        host.noop("there is a swarm, or another host makes it")
+        return
+    record.change(host, ["a new swarm"])
+    request = {"address": numeric(first.address), "data_port": settings.data_port}
+    yield command("on_host_members", "make", request)
+    if host.state.is_executing:
+        host.connector_data[STATE] = {"state": "active", "manager": True}
+
+
+def _leader(place: Any) -> str | None:
+    """A manager that is part of the swarm; None if it is not known."""
+    for item in managers(place):
+        other = _host(item.name)
+        told = other.connector_data.get(STATE) or {}
+        if other.connected and told.get("state") == "active" and told.get("manager"):
+            return item.name
+    return None
+
+
+@operation()
+def joined(place: Any) -> Commands:
+    """Joins the host to the swarm. The token goes through this process alone.
+
+    + place: the host's place
+    """
+    mine = host.connector_data.get(STATE) or {}
+    if mine.get("state") == "active":
+        host.noop("the host is in a swarm")
+        return
+    record.change(host, ["joins the swarm"])
+    yield FunctionCommand(_join, (place, connector_arguments(host)), {})
+
+
+def _join(state: State, host: Host, place: Any, arguments: Mapping[str, Any]) -> bool:  # noqa: ARG001
+    leader = _leader(place)
+    if leader is None:
+        host.log_styled(
+            "no manager of the swarm is part of this run", log_func=logger.error, fg="red"
+        )
+        return False
+    kind = "manager" if MANAGERS in place.groups else "worker"
+    token = _call(_host(leader), arguments, "on_host_members", "tokens", {})[kind]
+    mine = next(item for item in members(place) if item.name == host.name)
+    others = {item.name: numeric(item.address) for item in managers(place)}
+    request = {
+        "address": numeric(mine.address),
+        "managers": [f"{others[leader]}:2377"],
+        "token": token,
+    }
+    _call(host, arguments, "on_host_members", "join", request)
+    return True
+
+
+@operation()
+def image(app: str, request: Mapping[str, Any], builder: str) -> Commands:
+    """Makes the image of the application's live release on the first manager.
+
+    + app: the application
+    + request: that of `on_host_image.py`
+    + builder: name of the first manager
+    """
+    if host.name != builder:
+        host.noop(f"{builder} makes the images")
+        return
+    brief = {key: request[key] for key in ("name", "recipe", "balancer")}
+    told = host.get_fact(Told, module="on_host_image", function="state", request=brief)
+    _known()[app] = told
+    if told["release"] is None or not told["release"].endswith(f"-{request['digest']}"):
+        raise OperationError(
+            f"{app}: the live release on {builder} is {told['release'] or 'missing'}, not what "
+            f"this machine has now: groundcrew release {app}"
+        )
+    if told["image"] and told["balancer"]:
+        host.noop(f"{app}: image {told['image']['tag']} is there")
+        return
+    record.change(host, [f"image of {app} {told['release']}"])
+    yield FunctionCommand(_make, (app, dict(request), connector_arguments(host)), {})
+
+
+def _known() -> dict[str, Any]:
+    known: dict[str, Any] = host.connector_data.setdefault(IMAGES, {})
+    return known
+
+
+def _make(
+    state: State,  # noqa: ARG001 - pyinfra's signature
+    host: Host,
+    name: str,
+    request: dict[str, Any],
+    arguments: Mapping[str, Any],
+) -> bool:
+    began = time.monotonic()
+    told = _call(host, arguments, "on_host_image", "make", request)
+    host.connector_data[IMAGES][name] = told
+    host.log(f"{told['image']['tag']} in {time.monotonic() - began:.0f} s")
+    return True
+
+
+@operation()
+def shipped(app: str, builder: str, registry: str | None) -> Commands:
+    """Brings the image to the host by way of this machine; its digest is checked. The swarm itself
+    pulls from a registry.
+
+    + app: the application
+    + builder: name of the first manager
+    + registry: the registry; None for this machine
+    """
+    told = _host(builder).connector_data.get(IMAGES, {}).get(app) or {}
+    wanted = [told[key] for key in ("image", "balancer") if told.get(key)]
+    if host.name == builder or registry or not wanted:
+        host.noop("nothing to bring")
+        return
+    missing = [
+        item
+        for item in wanted
+        if not host.get_fact(Told, module="on_host_image", function="present", request=item)
+    ]
+    if not missing:
+        host.noop(f"{app}: the images are here")
+        return
+    record.change(host, [f"image {item['tag']}" for item in missing])
+    yield FunctionCommand(_ship, (builder, missing, connector_arguments(host)), {})
+
+
+def _ship(
+    state: State,  # noqa: ARG001 - pyinfra's signature
+    host: Host,
+    builder: str,
+    missing: Sequence[Mapping[str, str]],
+    arguments: Mapping[str, Any],
+) -> bool:
+    source = _host(builder)
+    for item in missing:
+        began = time.monotonic()
+        file, digest = _fetched(source, item["tag"], arguments)
+        path = stage(host, file, "groundcrew-image")
+        size = file.stat().st_size >> 20
+        request = {**item, "path": path, "digest": digest}
+        _call(host, arguments, "on_host_image", "load", request)
+        host.log(f"{item['tag']}: {size} MiB in {time.monotonic() - began:.0f} s")
+    return True
+
+
+def _fetched(source: Host, tag: str, arguments: Mapping[str, Any]) -> tuple[Path, str]:
+    """The file of an image on this machine, and its digest: fetched once for all hosts, as a host's
+    connection cannot serve two at the same time."""
+    with _FETCHING:
+        if tag not in _FETCHED:
+            folder = tempfile.TemporaryDirectory(prefix="groundcrew-image-")
+            file = Path(folder.name) / "image.tar.gz"
+            _FETCHED[tag] = (folder, file, _fetch(source, tag, file, arguments))
+        _, file, digest = _FETCHED[tag]
+        return file, digest
+
+
+def _fetch(source: Host, tag: str, file: Path, arguments: Mapping[str, Any]) -> str:
+    """Brings an image to this machine; returns its digest."""
+    done, output = source.run_shell_command(f"mktemp -d {STAGING}/groundcrew-image-XXXXXXXXXX")
+    if not done:
+        raise OperationError(f"no staging directory on {source.name}: {output.output}")
+    folder = output.stdout_lines[-1]
+    try:
+        request = {"tag": tag, "path": f"{folder}/image.tar.gz"}
+        told = _call(source, arguments, "on_host_image", "save", request)
+        if not source.get_file(request["path"], str(file)):
+            raise OperationError(f"{tag} cannot be fetched from {source.name}")
+    finally:
+        source.run_shell_command(f"rm -rf {folder}")
+    return str(told["digest"])
+
+
+@dataclass(frozen=True)
+class Update:
+    """How an application in the swarm is brought to its wanted state."""
+
+    request: Callable[[Mapping[str, Any]], dict[str, Any]]
+    """From the images to the request to `on_host_stack.py`, which contains values of secrets."""
+
+    builder: str
+    """Name of the first manager."""
+
+    registry: str | None
+    """Registry that the images are pushed to."""
+
+    everyone: Sequence[str]
+    """Names of the swarm's hosts."""
+
+    keep: int
+    """Number of images that are kept."""
+
+    def __repr__(self) -> str:
+        """Omits what could contain secrets."""
+        return f"Update({self.builder!r})"
+
+
+@operation()
+def running(app: str, update: Update) -> Commands:
+    """Brings the application in the swarm to its wanted state, and waits until it is there.
+
+    + app: the application
+    + update: how
+    """
+    if host.name != update.builder:
+        host.noop(f"{update.builder} tells the swarm")
+        return
+    told = _known().get(app)
+    if not told or not told["image"] or not told["balancer"]:
+        if host.state.is_executing:
+            raise OperationError(f"{app}: there is no image")
+        yield FunctionCommand(lambda: None, (), {})
+        return
+    wanted = update.request(_pushed(told, update.registry))
+    lines = host.get_fact(
+        Told, module="on_host_stack", function="differences", request=_names(wanted)
+    )
+    if not lines:
+        host.noop(f"{app}: the swarm runs {told['release']}")
+        return
+    record.change(host, lines)
+    for text in lines if host.state.config.DIFF else ():
+        host.log(text)
+    work = _Work(host, app, told, wanted, update, connector_arguments(host))
+    yield FunctionCommand(work.run, (), {})
+
+
+def _pushed(told: Mapping[str, Any], registry: str | None) -> dict[str, Any]:
+    """The images with the names that the swarm knows them by."""
+    if registry is None:
+        return dict(told)
+    named = {
+        key: {**told[key], "tag": f"{registry}/{told[key]['tag']}"} for key in ("image", "balancer")
+    }
+    return {**told, **named}
+
+
+def _names(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of the request that compares: names, and no secret."""
+    kept = {key: wanted[key] for key in ("app", "digests", "hooks", "hooks_note")}
+    named = {
+        kind: [{"name": item["name"]} for item in wanted[kind]] for kind in ("secrets", "configs")
+    }
+    return {**kept, **named}
+
+
+@dataclass(frozen=True)
+class _Work:
+    """An update that is made."""
+
+    host: Host
+    app: str
+    told: Mapping[str, Any]
+    wanted: Mapping[str, Any]
+    update: Update
+    arguments: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return f"_Work({self.app!r})"
+
+    def call(self, *words: Any, on: Host | None = None) -> Any:
+        """What a function tells."""
+        return _call(on or self.host, self.arguments, *words)
+
+    def run(self) -> None:
+        """Makes the update. Raises OperationError with the reason if it fails."""
+        if self.update.registry:
+            for key in ("image", "balancer"):
+                request = {**self.told[key], "registry": self.update.registry}
+                self.call("on_host_image", "push", request)
+        self.call("on_host_stack", "begin", dict(self.wanted))
+        problem = self.wait()
+        if problem:
+            raise OperationError(f"{self.app}: {problem}")
+        self.call("on_host_stack", "clean", _names(self.wanted))
+        for name in self.update.everyone:
+            member = self.host.state.inventory.get_host(name)
+            if member.connected:
+                kept = {"keep": self.update.keep, "image": self.told["image"]["id"]}
+                self.call("on_host_image", "prune", {"name": self.app, **kept}, on=member)
+
+    def wait(self) -> str | None:
+        """Tells the progress until the update has ended; returns why it failed, None if it has
+        not."""
+        deadline = time.monotonic() + self.wanted["timeout"]
+        last = ""
+        while True:
+            request = {"app": self.app, "most": MOST}
+            told = self.call("on_host_progress", "progress", request)
+            text = line(told)
+            if text != last:
+                self.host.log(f"{self.app}: {text}")
+                last = text
+            done, problem = ended(told, self.wanted["digests"])
+            if done:
+                return problem
+            if time.monotonic() > deadline:
+                return f"not done after {self.wanted['timeout']} s: {text}"
+            time.sleep(POLL)

@@ -1,0 +1,1 @@
+"""Programs that run in the containers, as the application's user. Standard library only."""

@@ -1,0 +1,57 @@
+"""How an update of the swarm goes, and how it has ended. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+GOING_BACK = ("rollback_started",)
+WENT_BACK = ("rollback_completed", "rollback_paused", "paused")
+
+MOST = 3
+"""Containers of a new service that may fail before the run gives up."""
+
+
+def line(told: Mapping[str, Any]) -> str:
+    """One line about all services."""
+    return ", ".join(_of(item) for item in sorted(told["services"], key=lambda item: item["name"]))
+
+
+def _of(item: Mapping[str, Any]) -> str:
+    short = item["name"].rpartition("_")[2]
+    update = {"": "", "completed": "", "updating": ", updating"}.get(
+        item["update"], f", {item['update'].replace('_', ' ')}"
+    )
+    return f"{short} {item['running']} of {item['wanted']}{update}"
+
+
+def _why(told: Mapping[str, Any], name: str) -> str:
+    reasons = "; ".join(told["reasons"].get(name, ())) or "no reason is told"
+    output = told["output"].get(name, "")
+    return f"{reasons}\n{output}" if output else reasons
+
+
+def ended(told: Mapping[str, Any], digests: Mapping[str, str]) -> tuple[bool, str | None]:
+    """Whether the update has ended; and why it has failed, if it has."""
+    services = {item["name"]: item for item in told["services"]}
+    for name in digests:
+        item = services.get(name)
+        if item is None:
+            continue
+        if item["update"] in WENT_BACK:
+            return True, f"{name} went back to what ran before: {_why(told, name)}"
+        if item["update"] in GOING_BACK:
+            return False, None
+        # A new service has nothing to go back to: the swarm would try for ever.
+        new = item["update"] == "" and item["digest"] == digests[name]
+        if new and told["failures"].get(name, 0) >= MOST:
+            return True, f"{name} does not start: {_why(told, name)}"
+    done = all(
+        name in services
+        and services[name]["digest"] == digest
+        and services[name]["update"] in ("", "completed")
+        and services[name]["running"] >= services[name]["wanted"]
+        and services[name]["wanted"] > 0
+        for name, digest in digests.items()
+    )
+    return done, None
