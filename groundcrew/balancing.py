@@ -18,6 +18,9 @@ class Server:
     port: int
     """Port on which its nginx listens for the balancer, without TLS."""
 
+    leaving: bool = False
+    """Whether it gets requests only while no other host is healthy."""
+
 
 @dataclass(frozen=True)
 class Balanced:

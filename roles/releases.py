@@ -8,6 +8,7 @@ from typing import Any
 from pyinfra import host as current_host
 from pyinfra.api import OperationError
 from pyinfra.api.inventory import Inventory
+from pyinfra.api.state import State
 
 from groundcrew.facts.memory import Memory
 from groundcrew.manifest import development
@@ -25,6 +26,8 @@ from groundcrew.roles import app, command, gunicorn, nginx, python, uvicorn, uws
 from groundcrew.roles.settings import HostSettings
 from groundcrew.settings import (
     Loaded,
+    Problem,
+    SettingsError,
     settings_for,
 )
 from groundcrew.sizes import size_for, sized
@@ -59,11 +62,72 @@ def release_plans(names: Iterable[str], loaded: Loaded[HostSettings]) -> dict[st
     off = stopping.stopped(loaded.settings.apps)
     here = [name for name in names if name in loaded.settings.app]
     for name in here:
-        if name in off:
+        if name in off and name in loaded.settings.left:
+            current_host.log(f"{name} leaves {current_host.name}, and is stopped")
+        elif name in off:
             current_host.log(
                 f"{stopping.told(name, off[name])}: it is not released (groundcrew start {name})"
             )
     return {name: release_plan(name, loaded) for name in here if name not in off}
+
+
+def moved(
+    names: Iterable[str], loaded: Loaded[HostSettings], inventory: Inventory
+) -> list[Target] | None:
+    """Those of `names` of which one host runs workers or timers for all, and that the current host
+    does not have: they may have moved away from it. None if there are no such applications."""
+    every = [settings_for(host).settings.app for host in inventory]
+    single = {
+        name: item
+        for name in names
+        if (item := next(apps[name] for apps in every if name in apps)).single_parts
+    }
+    if not single:
+        return None
+    return [
+        Target(AppPaths(name), item, drain=0, on_other_hosts=item.single_parts)
+        for name, item in single.items()
+        if name not in loaded.settings.app
+    ]
+
+
+def any_leaves(inventory: Inventory) -> bool:
+    """Whether an application leaves a host of the inventory."""
+    return any(settings_for(host).settings.left for host in inventory)
+
+
+def require_leaving(inventory: Inventory, state: State) -> None:
+    """Raises SettingsError if an application leaves a host of the run, and the balancers that
+    send it requests are not part of it; or if what only one host runs would be started on another
+    one although the host that it leaves is not part of the run."""
+    hosts = {host.name: settings_for(host).settings for host in inventory}
+    run = {host.name for host in inventory if state.is_host_in_limit(host)}
+    for host in inventory:
+        if host.name in run:
+            settings = hosts[host.name]
+            balancers = {item.name for item in settings.place.balancers} - run
+            if balancers and settings.left & settings.place.behind.keys():
+                text = (
+                    f"{', '.join(sorted(balancers))} must be part of the run: applications leave "
+                    f"{host.name}, which may stop when balancers send it no more requests"
+                )
+                raise SettingsError([Problem("limit", "--limit", text)])
+            continue
+        for name in sorted(hosts[host.name].left):
+            taking = sorted(
+                other.name
+                for other in inventory
+                if other.name in run
+                and name in settings_for(other).first
+                and hosts[other.name].app[name].single_parts
+            )
+            if taking:
+                text = (
+                    f"{host.name}, which {name} leaves, must be part of the run: it stops what "
+                    f"{taking[0]} then runs for all. If {host.name} is gone, take it out of the "
+                    "inventory"
+                )
+                raise SettingsError([Problem("limit", "--limit", text)])
 
 
 def require_started(names: Iterable[str], loaded: Loaded[HostSettings]) -> None:

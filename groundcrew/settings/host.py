@@ -194,6 +194,11 @@ class HostBase(Settings):
     """Names of applications that groups list but that this host, or all hosts of another group,
     must not have."""
 
+    leaving: bool | tuple[str, ...] = False
+    """Names of those of `apps` that leave this host, or true for all of them. Other hosts of the
+    inventory have them too. The next run of deploy.py moves what only one host runs, lets balancers
+    send requests to the others, and stops the applications here. Their data stays."""
+
     app: dict[str, AppSettings] = Field(default_factory=dict)
     """The applications' settings: the manifests, with what other layers change."""
 
@@ -224,6 +229,13 @@ class HostBase(Settings):
     name."""
 
     _place: Place = PrivateAttr(default_factory=Place)
+
+    @property
+    def left(self) -> frozenset[str]:
+        """The applications that leave this host."""
+        if isinstance(self.leaving, bool):
+            return frozenset(self.app if self.leaving else ())
+        return frozenset(self.leaving)
 
     @property
     def place(self) -> Place:

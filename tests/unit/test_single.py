@@ -113,8 +113,10 @@ def test_what_another_host_runs_is_ended_here(plan: ReleasePlan) -> None:
     assert misplaced(target, here) == gone
     assert misplaced(plan.target, here) == []
     assert misplaced(target, units(index=("inactive", ""))) == []
-    shell = remove_followers(gone)
-    assert shell.index("systemctl stop shop.clean") < shell.index("rm -f /etc/systemd/system/shop.")
+    shell = remove_followers(gone, 60)
+    assert shell.index("systemctl stop shop.clean@R.timer shop.index") < shell.index(
+        "rm -f /etc/systemd/system/shop."
+    )
 
 
 def test_a_host_that_becomes_the_first_notices(plan: ReleasePlan) -> None:
