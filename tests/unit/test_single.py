@@ -17,7 +17,8 @@ from groundcrew.releases.plan import ReleasePlan
 from groundcrew.releases.steps.followers import remove_followers, swap_followers
 from groundcrew.releases.target import lacks_single, misplaced
 from groundcrew.roles import releases
-from tests.unit.project import Project
+from groundcrew.settings import SettingsError
+from tests.unit.project import SHOP, Project
 from tests.unit.test_release_plan import Planner, state
 
 PARTS: dict[str, Any] = {
@@ -67,6 +68,90 @@ def test_the_first_host_of_the_inventory_runs_them(project: Project) -> None:
     assert releases.on_other_hosts("shop", loaded["c"]) == {"index"}
 
 
+def test_what_runs_once_leaves_with_the_application(project: Project) -> None:
+    project.app(more="workers: {index: {command: x, single: true}}\n")
+    project.hosts = {
+        "a": (["web"], {"leaving": True}),
+        "b": (["web"], {"leaving": ["shop"]}),
+        "c": (["web"], {}),
+    }
+    loaded = project.load()
+    assert releases.on_other_hosts("shop", loaded["a"]) == {"index"}
+    assert releases.on_other_hosts("shop", loaded["b"]) == {"index"}
+    assert releases.on_other_hosts("shop", loaded["c"]) == frozenset()
+
+
+def test_a_host_that_does_not_have_it_any_more_gives_it_up(project: Project) -> None:
+    project.app(more="workers: {index: {command: x, single: true}}\n")
+    project.app("other", text=SHOP.replace("shop.test", "other.test"))
+    project.hosts = {"a": (["web"], {"apps": ["other"]}), "b": (["web"], {"apps": ["shop"]})}
+    loaded = project.load()
+    inventory = project.inventory()
+    names = ["other", "shop"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(releases, "settings_for", lambda host: loaded[host.name])
+        there = releases.moved(names, loaded["a"], inventory)
+        assert there is not None
+        [target] = there
+        assert (target.paths.name, target.on_other_hosts) == ("shop", {"index"})
+        assert releases.moved(names, loaded["b"], inventory) == []
+        assert releases.moved(["other"], loaded["b"], inventory) is None
+
+
+@pytest.mark.parametrize(
+    ("hosts", "told"),
+    [
+        ({"a": {"leaving": ["shpo"]}, "b": {}}, '"shpo" is not among `apps` of a; did you mean'),
+        ({"a": {"leaving": True}, "b": {"leaving": True}}, "shop leaves every host that has it"),
+    ],
+)
+def test_an_application_leaves_for_another_host(
+    project: Project, hosts: dict[str, Any], told: str
+) -> None:
+    project.app()
+    project.hosts = {name: (["web"], data) for name, data in hosts.items()}
+    errors = project.errors()
+    assert {key for _, key, _ in errors} == {"leaving"}
+    assert told in errors[0][2]
+
+
+class Limit:
+    """A run on some hosts."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def is_host_in_limit(self, host: Any) -> bool:
+        return host.name in self.names
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (("lb1", "a", "b"), None),
+        (("lb1", "b"), "a, which shop leaves, must be part of the run"),
+        (("a", "b"), "lb1 must be part of the run"),
+    ],
+)
+def test_a_run_has_all_hosts_that_an_application_moves_between(
+    project: Project, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], told: str | None
+) -> None:
+    project.app(more="workers: {index: {command: x, single: true}}\n")
+    project.hosts = {
+        "lb1": (["lb"], {"ssh_hostname": "10.0.0.1"}),
+        "a": (["web"], {"ssh_hostname": "10.0.0.2", "leaving": True}),
+        "b": (["web"], {"ssh_hostname": "10.0.0.3"}),
+    }
+    loaded = project.load()
+    monkeypatch.setattr(releases, "settings_for", lambda host: loaded[host.name])
+    run: Any = Limit(*names)
+    if told is None:
+        releases.require_leaving(project.inventory(), run)
+        return
+    with pytest.raises(SettingsError, match=told):
+        releases.require_leaving(project.inventory(), run)
+
+
 def test_several_instances_are_not_single(project: Project) -> None:
     project.app(more="workers: {index: {command: x, single: true, instances: 2}}\n")
     _, key, message = project.error()
@@ -113,9 +198,14 @@ def test_what_another_host_runs_is_ended_here(plan: ReleasePlan) -> None:
     assert misplaced(target, here) == gone
     assert misplaced(plan.target, here) == []
     assert misplaced(target, units(index=("inactive", ""))) == []
-    shell = remove_followers(gone, 60)
-    assert shell.index("systemctl stop shop.clean@R.timer shop.index") < shell.index(
-        "rm -f /etc/systemd/system/shop."
+    lines = remove_followers(gone, 60).splitlines()
+    # The timer and the worker end at once, and what the timer has started may finish.
+    assert lines[1] == "systemctl stop shop.clean@R.timer shop.index@R.1.service"
+    assert "seq 120" in lines[2]
+    assert lines[3] == "systemctl stop shop.clean@R.service"
+    # What still runs keeps its files, and the step fails.
+    assert lines.index(next(line for line in lines if "exit 1" in line)) < lines.index(
+        next(line for line in lines if line.startswith("rm -f /etc/systemd/system/shop."))
     )
 
 
