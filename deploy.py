@@ -28,7 +28,7 @@ from groundcrew.roles import (
 from groundcrew.roles.promises import verify_arguments, wanted
 from groundcrew.settings import settings_for
 
-releases.require_leaving(inventory, state)
+releases.require_all_hosts(inventory, state)
 loaded = combined.sized(settings_for(host))
 settings = loaded.settings
 brought = settings.brought
@@ -144,14 +144,14 @@ if settings.place.balanced:
         )
     if "tls" in parts:
         tls.finish(settings=settings.tls, sites=sites, front=combined.BALANCER)
-# Applications that leave hosts, when others serve and balancers have no more requests for these.
+# Applications that are idle here, when others serve and balancers have no more requests for these.
 # Every host takes the first step, so that nothing stops before it has ended.
 handing_over = "app" in parts and "haproxy" in parts and not settings.run.prepare
-if handing_over and releases.any_leaves(inventory):
+if handing_over and releases.any_idle(inventory):
     haproxy.hand_over(settings=settings.haproxy, place=settings.place)
-    for name in host.loop(sorted(settings.left)):
+    for name in host.loop(sorted(settings.idle_apps)):
         stopping.stop(
-            name=f"{name}: stop, as it leaves",
+            name=f"{name}: stop, as it is idle here",
             target=releases.target(name, loaded),
             page=combined.maintenance_pages(settings)[name],
             site=nginx.maintenance_files(

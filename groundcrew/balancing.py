@@ -18,8 +18,8 @@ class Server:
     port: int
     """Port on which its nginx listens for the balancer, without TLS."""
 
-    leaving: bool = False
-    """Whether it gets requests only while no other host is healthy."""
+    idle: bool = False
+    """Whether the application is idle there: it gets requests only while no other host is healthy."""
 
 
 @dataclass(frozen=True)

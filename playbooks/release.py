@@ -14,7 +14,7 @@ if loaded.settings.run.prepare:
     raise OperationError("prepare=yes is for deploy.py: this file does nothing but release")
 
 plans = releases.release_plans(arguments.asked_apps(inventory), loaded)
-releases.require_leaving(inventory, state)
+releases.require_all_hosts(inventory, state)
 app.build(plans=list(plans.values()))
 for names in host.loop(releases.together(arguments.asked_apps(inventory))):
     app.release(

@@ -89,7 +89,7 @@ def _balanced(name: str, hosts: Hosts) -> Iterator[Balanced]:
                 item,
                 _address(balancer, item),
                 hosts[item].app[app].port,
-                leaving=app in hosts[item].left,
+                idle=app in hosts[item].idle_apps,
             )
             for item in running
         )

@@ -48,9 +48,9 @@ def verify_arguments(loaded: Loaded[HostSettings], parts: Parts | None = None) -
     settings = loaded.settings
     notes = stopping.stopped(settings.apps)
     away = {
-        name: stopping.told(name, notes[name]) if name in notes else f"{name} leaves this host"
+        name: stopping.told(name, notes[name]) if name in notes else f"{name} is idle here"
         for name in settings.apps
-        if name in notes or name in settings.left
+        if name in notes or name in settings.idle_apps
     }
     apps = {name: app for name, app in settings.app.items() if name not in away}
     sites = {name: site_headers(settings.nginx, app) for name, app in settings.app.items()}

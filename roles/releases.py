@@ -62,8 +62,8 @@ def release_plans(names: Iterable[str], loaded: Loaded[HostSettings]) -> dict[st
     off = stopping.stopped(loaded.settings.apps)
     here = [name for name in names if name in loaded.settings.app]
     for name in here:
-        if name in off and name in loaded.settings.left:
-            current_host.log(f"{name} leaves {current_host.name}, and is stopped")
+        if name in off and name in loaded.settings.idle_apps:
+            current_host.log(f"{name} is idle here, and stopped")
         elif name in off:
             current_host.log(
                 f"{stopping.told(name, off[name])}: it is not released (groundcrew start {name})"
@@ -91,29 +91,29 @@ def moved(
     ]
 
 
-def any_leaves(inventory: Inventory) -> bool:
-    """Whether an application leaves a host of the inventory."""
-    return any(settings_for(host).settings.left for host in inventory)
+def any_idle(inventory: Inventory) -> bool:
+    """Whether an application is idle on a host of the inventory."""
+    return any(settings_for(host).settings.idle_apps for host in inventory)
 
 
-def require_leaving(inventory: Inventory, state: State) -> None:
-    """Raises SettingsError if an application leaves a host of the run, and the balancers that
+def require_all_hosts(inventory: Inventory, state: State) -> None:
+    """Raises SettingsError if an application is idle on a host of the run, and the balancers that
     send it requests are not part of it; or if what only one host runs would be started on another
-    one although the host that it leaves is not part of the run."""
+    one although the host where it becomes idle is not part of the run."""
     hosts = {host.name: settings_for(host).settings for host in inventory}
     run = {host.name for host in inventory if state.is_host_in_limit(host)}
     for host in inventory:
         if host.name in run:
             settings = hosts[host.name]
             balancers = {item.name for item in settings.place.balancers} - run
-            if balancers and settings.left & settings.place.behind.keys():
+            if balancers and settings.idle_apps & settings.place.behind.keys():
                 text = (
-                    f"{', '.join(sorted(balancers))} must be part of the run: applications leave "
-                    f"{host.name}, which may stop when balancers send it no more requests"
+                    f"{', '.join(sorted(balancers))} must be part of the run: applications are "
+                    f"idle on {host.name}, and stop when balancers send it no more requests"
                 )
                 raise SettingsError([Problem("limit", "--limit", text)])
             continue
-        for name in sorted(hosts[host.name].left):
+        for name in sorted(hosts[host.name].idle_apps):
             taking = sorted(
                 other.name
                 for other in inventory
@@ -123,7 +123,7 @@ def require_leaving(inventory: Inventory, state: State) -> None:
             )
             if taking:
                 text = (
-                    f"{host.name}, which {name} leaves, must be part of the run: it stops what "
+                    f"{host.name}, where {name} is idle, must be part of the run: it stops what "
                     f"{taking[0]} then runs for all. If {host.name} is gone, take it out of the "
                     "inventory"
                 )

@@ -66,7 +66,7 @@ class Loaded(Generic[Model]):
     """URLs of services outside of the inventory, by application and need."""
 
     first: frozenset[str] = frozenset()
-    """Applications that no earlier host in the inventory has, without those that leave."""
+    """Applications that no earlier host in the inventory has, where they are not idle."""
 
     @property
     def secrets(self) -> dict[str, dict[str, SecretStr]]:
@@ -156,7 +156,7 @@ def load_all(
     problems += _nowhere(result)
     seen: set[str] = set()
     for name, item in result.items():
-        own = item.settings.app.keys() - item.settings.left
+        own = item.settings.app.keys() - item.settings.idle_apps
         result[name] = replace(item, first=frozenset(own - seen))
         seen |= own
     if not problems:
@@ -336,7 +336,7 @@ def _one_value_for_all(loaded: Mapping[str, Loaded[Any]]) -> list[Problem]:
     hosts_of: dict[tuple[str, str], list[str]] = {}
     for host, item in loaded.items():
         for name, app in item.settings.app.items():
-            if name in item.settings.left:
+            if name in item.settings.idle_apps:
                 continue
             for key, source in app.secrets.items():
                 if source.generate and not source.generate.per_host:
@@ -358,22 +358,22 @@ def _one_value_for_all(loaded: Mapping[str, Loaded[Any]]) -> list[Problem]:
 
 
 def _nowhere(loaded: Mapping[str, Loaded[Any]]) -> list[Problem]:
-    """Problems for applications that leave a host which does not have them, or all of their
-    hosts."""
+    """Problems for applications that are idle on a host which does not have them, or on all of
+    their hosts."""
     every = [item.settings for item in loaded.values()]
-    staying = {app for item in every for app in item.app.keys() - item.left}
+    at_work = {app for item in every for app in item.app.keys() - item.idle_apps}
     problems = []
     for host, item in loaded.items():
-        layer = item.merged.nearest_origin(("leaving",))
-        for app in sorted(item.settings.left - item.settings.app.keys()):
+        layer = item.merged.nearest_origin(("idle",))
+        for app in sorted(item.settings.idle_apps - item.settings.app.keys()):
             text = f'"{app}" is not among `apps` of {host}{nearest(app, item.settings.app)}'
-            problems.append(Problem("leaving", layer, text, (host,)))
-        for app in sorted(item.settings.left & item.settings.app.keys() - staying):
+            problems.append(Problem("idle", layer, text, (host,)))
+        for app in sorted(item.settings.idle_apps & item.settings.app.keys() - at_work):
             text = (
-                f"{app} leaves every host that has it: add it to `apps` of another host, or stop "
+                f"{app} is idle on every host that has it: add it to `apps` of another host, or stop "
                 f"it (groundcrew stop {app})"
             )
-            problems.append(Problem("leaving", layer, text, (host,)))
+            problems.append(Problem("idle", layer, text, (host,)))
     return problems
 
 

@@ -1,7 +1,7 @@
 """The balancer in front of several hosts."""
 
 from groundcrew.roles.haproxy.deploy import apply
-from groundcrew.roles.haproxy.leaving import hand_over
+from groundcrew.roles.haproxy.handing_over import hand_over
 from groundcrew.roles.haproxy.rolling import roll
 from groundcrew.roles.haproxy.settings import HaproxySettings
 

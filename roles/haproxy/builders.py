@@ -69,7 +69,7 @@ class Upstream:
 
     name: str
     place: str
-    leaving: bool = False
+    idle: bool = False
     """Whether it gets requests only while no other host is up."""
 
 
@@ -339,10 +339,10 @@ def backend(item: Balanced) -> Backend:
             f"http-check expect status {app.health.status}",
             f"timeout server {longest + ANSWER}s",
             f"timeout tunnel {longest + ANSWER}s",
-            *(["option allbackups"] if any(server.leaving for server in item.servers) else []),
+            *(["option allbackups"] if any(server.idle for server in item.servers) else []),
         ],
         [
-            Upstream(server.name, f"{bracketed(server.address)}:{server.port}", server.leaving)
+            Upstream(server.name, f"{bracketed(server.address)}:{server.port}", server.idle)
             for server in item.servers
         ],
     )
@@ -362,10 +362,10 @@ def request(settings: HaproxySettings, place: Place) -> dict[str, Any]:
             backend_name(item.app): [server.name for server in item.servers]
             for item in place.balanced
         },
-        "leaving": {
+        "idle": {
             backend_name(item.app): names
             for item in place.balanced
-            if (names := [server.name for server in item.servers if server.leaving])
+            if (names := [server.name for server in item.servers if server.idle])
         },
         "sites": [
             {

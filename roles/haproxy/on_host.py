@@ -106,7 +106,7 @@ def settle(request: Data) -> None:
             (backend, name)
             for backend, names in request["servers"].items()
             for name in names
-            if not leaves(request, backend, name)
+            if not is_idle(request, backend, name)
         ]
         # What is drained, or not there at all, does not come up by itself.
         if all(item not in states or not states[item]["status"].startswith("DOWN")
@@ -190,7 +190,7 @@ def release(request: Data) -> None:
         if stay and not others and item["status"].startswith("UP"):
             raise BalancerError(
                 f"{item['backend'][4:]} would have no healthy host: put {item['server']} into the "
-                "inventory again, with `leaving: true`, until the others have answered"
+                "inventory again, with `idle: true`, until the others have answered"
             )
     for item in leaving:
         talk(path, f"set server {item['backend']}/{item['server']} state drain")
@@ -200,23 +200,23 @@ def release(request: Data) -> None:
         time.sleep(WAIT)
 
 
-def leaves(request: Data, backend: str, name: str) -> bool:
-    """Whether an application leaves a host."""
-    return name in request.get("leaving", {}).get(backend, ())
+def is_idle(request: Data, backend: str, name: str) -> bool:
+    """Whether an application is idle on a host."""
+    return name in request.get("idle", {}).get(backend, ())
 
 
 def handed_over(request: Data) -> str | None:
-    """Waits until no request is in progress on hosts that applications leave, `drain` seconds at
+    """Waits until no request is in progress on hosts where applications are idle, `drain` seconds at
     most. Why these may not stop; None if they may: others are healthy."""
-    path, leaving = request["socket"], request["leaving"]
+    path, idle = request["socket"], request["idle"]
     settle(request)
     every = servers(path)
-    for backend in leaving:
+    for backend in idle:
         if not any(item["backend"] == backend and item["status"].startswith("UP")
-                   and not leaves(request, backend, item["server"]) for item in every):  # fmt: skip
-            told = ", ".join(leaving[backend])
+                   and not is_idle(request, backend, item["server"]) for item in every):  # fmt: skip
+            told = ", ".join(idle[backend])
             return f"{backend[4:]} goes on on {told}: no other host is healthy"
-    names = {(backend, name) for backend, hosts in leaving.items() for name in hosts}
+    names = {(backend, name) for backend, hosts in idle.items() for name in hosts}
     deadline = time.monotonic() + request["drain"]
     while busy(path, names) and time.monotonic() < deadline:
         time.sleep(WAIT)
@@ -286,7 +286,7 @@ def drain(request: Data) -> list[str]:
     for backend in sorted({item["backend"] for item in every if item["server"] in hosts}):
         others = [item for item in every if item["backend"] == backend
                   and item["server"] not in hosts and item["status"].startswith("UP")
-                  and not leaves(request, backend, item["server"])]  # fmt: skip
+                  and not is_idle(request, backend, item["server"])]  # fmt: skip
         if not others:
             raise BalancerError(f"{backend[4:]} would have no healthy host left")
     mine = [item for item in every if item["server"] in hosts]
@@ -310,7 +310,7 @@ def down(request: Data) -> list[str]:
         for item in servers(request["socket"])
         if item["server"] not in request["hosts"]
         and not item["status"].startswith("UP")
-        and not leaves(request, item["backend"], item["server"])
+        and not is_idle(request, item["backend"], item["server"])
     ]
 
 
@@ -328,7 +328,7 @@ def ready(request: Data) -> list[str]:
             for item in servers(path)
             if item["server"] in hosts
             and not item["status"].startswith("UP")
-            and not leaves(request, item["backend"], item["server"])
+            and not is_idle(request, item["backend"], item["server"])
         ]
         if not late or time.monotonic() > deadline:
             return late
@@ -343,7 +343,7 @@ def healthy(request: Data) -> list[str]:
         (site, name, place)
         for site in request["sites"]
         for name, place in site["hosts"].items()
-        if name in request["hosts"] and not leaves(request, site["backend"], name)
+        if name in request["hosts"] and not is_idle(request, site["backend"], name)
     ]
     for site, name, place in wanted:
         good, why = 0, "no answer"

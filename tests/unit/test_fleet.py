@@ -319,14 +319,14 @@ def test_a_host_does_not_leave_before_another_one_has_answered(
     on_host.release({**request(), "servers": {"app-shop": ["web3"]}})
 
 
-def test_a_host_that_leaves_stands_in_until_others_answer(project: Project) -> None:
-    project.hosts["web1"][1]["leaving"] = True
+def test_an_idle_host_stands_in_until_others_answer(project: Project) -> None:
+    project.hosts["web1"][1]["idle"] = True
     loaded = load(project)
     place = loaded["lb1"].place
     text = builders.configuration(loaded["lb1"].haproxy, place, "intermediate")
     assert "server web1 10.0.0.2:80 check backup\n" in text
     assert "server web2 10.0.0.3:80 check\n" in text
-    assert builders.request(loaded["lb1"].haproxy, place)["leaving"] == {"app-shop": ["web1"]}
+    assert builders.request(loaded["lb1"].haproxy, place)["idle"] == {"app-shop": ["web1"]}
     report = {"version": "3", "loaded": True, "connections": 1, "errors": {}}
     seen = Seen(
         View("10.0.0.1"),
@@ -336,10 +336,10 @@ def test_a_host_that_leaves_stands_in_until_others_answer(project: Project) -> N
     assert (result.status, result.detail) == (Status.OK, "web2: all up, all get requests")
 
 
-def test_a_host_that_leaves_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_idle_host_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
     talk = Talk()
     monkeypatch.setattr(on_host, "talk", talk)
-    asked = {**request("web2"), "leaving": {"app-shop": ["web1"]}, "patience": 0}
+    asked = {**request("web2"), "idle": {"app-shop": ["web1"]}, "patience": 0}
     assert on_host.handed_over(asked) is None
     with pytest.raises(on_host.BalancerError, match="no healthy host left"):
         on_host.drain(asked)

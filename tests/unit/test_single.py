@@ -68,11 +68,11 @@ def test_the_first_host_of_the_inventory_runs_them(project: Project) -> None:
     assert releases.on_other_hosts("shop", loaded["c"]) == {"index"}
 
 
-def test_what_runs_once_leaves_with_the_application(project: Project) -> None:
+def test_what_runs_once_is_not_for_an_idle_host(project: Project) -> None:
     project.app(more="workers: {index: {command: x, single: true}}\n")
     project.hosts = {
-        "a": (["web"], {"leaving": True}),
-        "b": (["web"], {"leaving": ["shop"]}),
+        "a": (["web"], {"idle": True}),
+        "b": (["web"], {"idle": ["shop"]}),
         "c": (["web"], {}),
     }
     loaded = project.load()
@@ -101,17 +101,17 @@ def test_a_host_that_does_not_have_it_any_more_gives_it_up(project: Project) -> 
 @pytest.mark.parametrize(
     ("hosts", "told"),
     [
-        ({"a": {"leaving": ["shpo"]}, "b": {}}, '"shpo" is not among `apps` of a; did you mean'),
-        ({"a": {"leaving": True}, "b": {"leaving": True}}, "shop leaves every host that has it"),
+        ({"a": {"idle": ["shpo"]}, "b": {}}, '"shpo" is not among `apps` of a; did you mean'),
+        ({"a": {"idle": True}, "b": {"idle": True}}, "shop is idle on every host that has it"),
     ],
 )
-def test_an_application_leaves_for_another_host(
+def test_an_application_is_idle_where_another_host_has_it(
     project: Project, hosts: dict[str, Any], told: str
 ) -> None:
     project.app()
     project.hosts = {name: (["web"], data) for name, data in hosts.items()}
     errors = project.errors()
-    assert {key for _, key, _ in errors} == {"leaving"}
+    assert {key for _, key, _ in errors} == {"idle"}
     assert told in errors[0][2]
 
 
@@ -129,7 +129,7 @@ class Limit:
     ("names", "told"),
     [
         (("lb1", "a", "b"), None),
-        (("lb1", "b"), "a, which shop leaves, must be part of the run"),
+        (("lb1", "b"), "a, where shop is idle, must be part of the run"),
         (("a", "b"), "lb1 must be part of the run"),
     ],
 )
@@ -139,7 +139,7 @@ def test_a_run_has_all_hosts_that_an_application_moves_between(
     project.app(more="workers: {index: {command: x, single: true}}\n")
     project.hosts = {
         "lb1": (["lb"], {"ssh_hostname": "10.0.0.1"}),
-        "a": (["web"], {"ssh_hostname": "10.0.0.2", "leaving": True}),
+        "a": (["web"], {"ssh_hostname": "10.0.0.2", "idle": True}),
         "b": (["web"], {"ssh_hostname": "10.0.0.3"}),
     }
     loaded = project.load()

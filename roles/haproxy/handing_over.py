@@ -1,4 +1,4 @@
-"""Applications that leave hosts: balancers hand them over to the others."""
+"""Applications that are idle on hosts: balancers hand them over to the others."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from groundcrew.roles.haproxy.settings import HaproxySettings
 
 @deploy("balancer")
 def hand_over(settings: HaproxySettings, place: Place) -> None:
-    """Returns when hosts that applications leave have no more requests in progress. Fails on a
+    """Returns when hosts where applications are idle have no more requests in progress. Fails on a
     balancer that has no other healthy host of an application."""
     request = builders.request(settings, place) if place.balanced else {}
-    wait(name="hosts that applications leave", request=request)
+    wait(name="idle hosts have no more requests", request=request)
 
 
 @operation()
@@ -32,8 +32,8 @@ def wait(request: Mapping[str, Any]) -> Generator[FunctionCommand, None, None]:
 
     + request: as `handed_over` in `roles/haproxy/on_host.py` takes it; empty: this is no balancer
     """
-    if not request.get("leaving") or not host.state.is_executing:
-        host.noop("no application leaves a host behind this one")
+    if not request.get("idle") or not host.state.is_executing:
+        host.noop("no application is idle behind this host")
         return
     payload = {"module": ON_HOST, "function": "handed_over", "request": dict(request)}
     command = remote.command("call", payload=payload, modules=(ON_HOST,))
