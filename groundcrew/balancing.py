@@ -19,7 +19,8 @@ class Server:
     """Port on which its nginx listens for the balancer, without TLS."""
 
     idle: bool = False
-    """Whether the application is idle there: it gets requests only while no other host is healthy."""
+    """Whether the application is idle there: it gets requests only while no other host is
+    healthy."""
 
 
 @dataclass(frozen=True)

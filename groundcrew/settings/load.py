@@ -370,8 +370,8 @@ def _nowhere(loaded: Mapping[str, Loaded[Any]]) -> list[Problem]:
             problems.append(Problem("idle", layer, text, (host,)))
         for app in sorted(item.settings.idle_apps & item.settings.app.keys() - at_work):
             text = (
-                f"{app} is idle on every host that has it: add it to `apps` of another host, or stop "
-                f"it (groundcrew stop {app})"
+                f"{app} is idle on every host that has it: add it to `apps` of another host, or "
+                f"stop it (groundcrew stop {app})"
             )
             problems.append(Problem("idle", layer, text, (host,)))
     return problems

@@ -206,14 +206,15 @@ def is_idle(request: Data, backend: str, name: str) -> bool:
 
 
 def handed_over(request: Data) -> str | None:
-    """Waits until no request is in progress on hosts where applications are idle, `drain` seconds at
-    most. Why these may not stop; None if they may: others are healthy."""
+    """Waits until no request is in progress on hosts where applications are idle, `drain` seconds
+    at most. Why these may not stop; None if they may: others are healthy."""
     path, idle = request["socket"], request["idle"]
     settle(request)
     every = servers(path)
     for backend in idle:
-        if not any(item["backend"] == backend and item["status"].startswith("UP")
-                   and not is_idle(request, backend, item["server"]) for item in every):  # fmt: skip
+        others = (item for item in every if item["backend"] == backend
+                  and not is_idle(request, backend, item["server"]))  # fmt: skip
+        if not any(item["status"].startswith("UP") for item in others):
             told = ", ".join(idle[backend])
             return f"{backend[4:]} goes on on {told}: no other host is healthy"
     names = {(backend, name) for backend, hosts in idle.items() for name in hosts}

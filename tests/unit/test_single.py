@@ -146,10 +146,10 @@ def test_a_run_has_all_hosts_that_an_application_moves_between(
     monkeypatch.setattr(releases, "settings_for", lambda host: loaded[host.name])
     run: Any = Limit(*names)
     if told is None:
-        releases.require_leaving(project.inventory(), run)
+        releases.require_all_hosts(project.inventory(), run)
         return
     with pytest.raises(SettingsError, match=told):
-        releases.require_leaving(project.inventory(), run)
+        releases.require_all_hosts(project.inventory(), run)
 
 
 def test_several_instances_are_not_single(project: Project) -> None:
