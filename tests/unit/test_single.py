@@ -93,7 +93,8 @@ def test_a_host_that_does_not_have_it_any_more_gives_it_up(project: Project) -> 
         there = releases.moved(names, loaded["a"], inventory)
         assert there is not None
         [target] = there
-        assert (target.paths.name, target.on_other_hosts) == ("shop", {"index"})
+        assert target.paths.name == "shop"
+        assert target.on_other_hosts == {"index"}
         assert releases.moved(names, loaded["b"], inventory) == []
         assert releases.moved(["other"], loaded["b"], inventory) is None
 
