@@ -645,7 +645,7 @@ def test_an_application_moves_with_its_data(
         run("start", new.name, app=APP)
         assert answers()
         seconds = time.monotonic() - began
-        print(f"visitors saw the maintenance page for {seconds:.0f} s at most")  # noqa: T201
+        print(f"visitors saw the maintenance page for {seconds:.0f} s at most")
         assert seconds < 120
         assert conversations(new) == conversations(host)
         assert "after the rehearsal" in conversations(new)
