@@ -217,9 +217,8 @@ def test_an_idle_host_hands_over_and_comes_back(fleet: Fleet) -> None:
     assert beats(fleet) == [SECOND]
     assert fleet.run().changed == []
     fleet.hosts[FIRST].reboot()
-    assert "inactive" in inside(
-        fleet.hosts[FIRST], "systemctl is-active 'hello@*' || echo inactive"
-    )
+    active = "systemctl list-units --plain --no-legend --state=active,activating 'hello@*.service'"
+    assert inside(fleet.hosts[FIRST], active) == ""
     assert beats(fleet) == [SECOND]
     refused = fleet.attempt(limit=f"{LB},{SECOND}")
     assert refused.status == 1
