@@ -336,6 +336,23 @@ def ready(request: Data) -> list[str]:
         time.sleep(WAIT)
 
 
+def serving(request: Data) -> list[str]:
+    """Waits until HAProxy runs and knows a healthy host of each application, `seconds` at most.
+    Returns what is missing. For a balancer that has restarted."""
+    deadline = time.monotonic() + request["seconds"]
+    while True:
+        try:
+            up = {item["backend"] for item in servers(request["socket"])
+                  if item["status"].startswith("UP")}  # fmt: skip
+            missing = [f"{name[4:]} has no healthy host" for name in request["servers"]
+                       if name not in up]  # fmt: skip
+        except OSError as error:
+            missing = [f"HAProxy does not answer: {error}"]
+        if not missing or time.monotonic() > deadline:
+            return missing
+        time.sleep(WAIT)
+
+
 def healthy(request: Data) -> list[str]:
     """Asks the hosts `hosts` for the health path of each application themselves, until they have
     answered `rise` times in a row, `seconds` at most. Returns why some have not."""

@@ -351,6 +351,20 @@ def test_an_idle_host_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert on_host.ready({**asked, "hosts": ["web1"]}) == []
 
 
+def test_a_balancer_serves_when_it_knows_a_healthy_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = Talk("DOWN")
+    monkeypatch.setattr(on_host, "talk", talk)
+    assert on_host.serving(request()) == []
+    talk.states["web1"] = "DOWN"
+    assert on_host.serving({**request(), "seconds": 0}) == ["shop has no healthy host"]
+
+    def nobody(path: str, command: str) -> str:
+        raise ConnectionRefusedError("refused")
+
+    monkeypatch.setattr(on_host, "talk", nobody)
+    assert on_host.serving({**request(), "seconds": 0}) == ["HAProxy does not answer: refused"]
+
+
 def test_the_first_host_goes_alone_and_balancers_last() -> None:
     plan = rolling.Plan("reboot", ["a", "b", "c", "d"], ["db1", "lb1"], {}, 2, 0, 60)
     assert plan.batches == [("a",), ("b", "c"), ("d",), ("db1",), ("lb1",)]
