@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from groundcrew.facts.apps import AppState, UnitState
 from groundcrew.manifest.model import AppSettings
 from groundcrew.manifest.paths import AppPaths
 from groundcrew.manifest.unit import timer_units, worker_units
+from groundcrew.releases import finishing, rollout
 from groundcrew.releases.plan import ReleasePlan
 from groundcrew.releases.steps.followers import remove_followers, swap_followers
 from groundcrew.releases.target import lacks_single, misplaced
@@ -216,6 +218,33 @@ def test_a_host_that_becomes_the_first_notices(plan: ReleasePlan) -> None:
     assert not lacks_single(plan.target, both, "R")
     moved = replace(plan.target, on_other_hosts=plan.app.single_parts)
     assert not lacks_single(moved, units(mail=("active", "enabled")), "R")
+
+
+def test_it_starts_nowhere_while_it_may_still_run_on_another_host(
+    plan: ReleasePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rollouts = rollout.Rollout()
+    here = SimpleNamespace(name="a", state=SimpleNamespace(is_executing=True))
+    monkeypatch.setattr(finishing, "rollout", lambda app: rollouts)
+    monkeypatch.setattr(finishing, "host", here)
+    monkeypatch.setattr(finishing, "locked", lambda target: iter(()))
+    monkeypatch.setattr(finishing, "shell", lambda target, text: text)
+    monkeypatch.setattr(finishing, "refuse", lambda why: f"refused: {why}")
+    monkeypatch.setattr(finishing, "known", lambda kind: {})
+    old = replace(plan.target, on_other_hosts=plan.app.single_parts)
+    steps: Any = finishing._remove_misplaced(old, units(index=("active", "enabled")))
+    assert "systemctl stop shop.index@R.1.service" in next(steps)
+    # It has not ended there yet, or never will in this run.
+    new: Any = finishing.replace_followers
+    waiting = units(index=("inactive", "disabled"), mail=("active", "enabled"))
+    monkeypatch.setattr(finishing, "app_state", lambda target: waiting)
+    start = new._inner.__wrapped__
+    [refused] = start(plan.target, lambda state: "R")
+    assert refused == (
+        "refused: index of shop may still run on a, where it could not be stopped: not started here"
+    )
+    assert list(steps) == []
+    assert "systemctl restart shop.index@R.1.service" in next(start(plan.target, lambda _: "R"))
 
 
 def test_only_the_old_single_one_is_waited_for() -> None:
