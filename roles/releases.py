@@ -102,7 +102,8 @@ def require_all_hosts(inventory: Inventory, state: State) -> None:
     one although the host where it becomes idle is not part of the run."""
     hosts = {host.name: settings_for(host).settings for host in inventory}
     run = {host.name for host in inventory if state.is_host_in_limit(host)}
-    for host in inventory:
+    names = [host.name for host in inventory]
+    for place, host in enumerate(inventory):
         if host.name in run:
             settings = hosts[host.name]
             balancers = {item.name for item in settings.place.balancers} - run
@@ -117,7 +118,9 @@ def require_all_hosts(inventory: Inventory, state: State) -> None:
             taking = sorted(
                 other.name
                 for other in inventory
+                # An idle host that comes later has never been the first one.
                 if other.name in run
+                and names.index(other.name) > place
                 and name in settings_for(other).first
                 and hosts[other.name].app[name].single_parts
             )

@@ -150,6 +150,12 @@ def test_a_run_has_all_hosts_that_an_application_moves_between(
     run: Any = Limit(*names)
     if told is None:
         releases.require_all_hosts(project.inventory(), run)
+        # One that comes later has run nothing for all.
+        project.hosts["b"][1]["idle"] = not project.hosts["a"][1].pop("idle")
+        project.hosts["c"] = (["web"], {"ssh_hostname": "10.0.0.4", "idle": True})
+        loaded.update(project.load())
+        one: Any = Limit("lb1", "a", "b")
+        releases.require_all_hosts(project.inventory(), one)
         return
     with pytest.raises(SettingsError, match=told):
         releases.require_all_hosts(project.inventory(), run)
