@@ -151,7 +151,7 @@ def test_a_run_has_all_hosts_that_an_application_moves_between(
     if told is None:
         releases.require_all_hosts(project.inventory(), run)
         # One that comes later has run nothing for all.
-        project.hosts["b"][1]["idle"] = not project.hosts["a"][1].pop("idle")
+        del project.hosts["a"][1]["idle"]
         project.hosts["c"] = (["web"], {"ssh_hostname": "10.0.0.4", "idle": True})
         loaded.update(project.load())
         one: Any = Limit("lb1", "a", "b")
