@@ -1,10 +1,11 @@
 """The whole run, top to bottom: `pyinfra inventory/prod.py deploy.py`."""
 
-from pyinfra import host, inventory
+from pyinfra import host, inventory, state
 
 from groundcrew import partial
 from groundcrew.bindings import Link
 from groundcrew.bindings import operations as servers
+from groundcrew.releases import stopping
 from groundcrew.roles import (
     app,
     backup,
@@ -27,6 +28,7 @@ from groundcrew.roles import (
 from groundcrew.roles.promises import verify_arguments, wanted
 from groundcrew.settings import settings_for
 
+releases.require_all_hosts(inventory, state)
 loaded = combined.sized(settings_for(host))
 settings = loaded.settings
 brought = settings.brought
@@ -110,7 +112,10 @@ if "web" in host.groups:
         app.build(plans=list(plans.values()))
         for names in host.loop(releases.together(releases.app_names(inventory))):
             app.release(
-                names=names, plans=plans, batch_sizes=releases.batch_sizes(names, inventory)
+                names=names,
+                plans=plans,
+                batch_sizes=releases.batch_sizes(names, inventory),
+                moved=releases.moved(names, loaded, inventory),
             )
 if ("web" in host.groups or settings.role_sites) and "tls" in parts:
     tls.finish(settings=settings.tls, sites=sites)
@@ -139,6 +144,24 @@ if settings.place.balanced:
         )
     if "tls" in parts:
         tls.finish(settings=settings.tls, sites=sites, front=combined.BALANCER)
+# Applications that are idle here, when others serve and balancers have no more requests for these.
+# Every host takes the first step, so that nothing stops before it has ended.
+handing_over = "app" in parts and "haproxy" in parts and not settings.run.prepare
+if handing_over and releases.any_idle(inventory):
+    haproxy.hand_over(settings=settings.haproxy, place=settings.place)
+    for name in host.loop(sorted(settings.idle_apps)):
+        stopping.stop(
+            name=f"{name}: stop, as it is idle here",
+            target=releases.target(name, loaded),
+            page=combined.maintenance_pages(settings)[name],
+            site=nginx.maintenance_files(
+                settings.nginx,
+                name,
+                settings.app[name],
+                nginx.prefixes_below(settings.app, name),
+            ),
+            activate=nginx.activate_command(),
+        )
 if "monitoring" in host.groups and "monitoring" in parts:
     if "web" not in host.groups and not settings.role_sites:
         nginx.withdraw(settings=settings.nginx)

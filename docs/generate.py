@@ -90,7 +90,7 @@ def settings_document() -> str:
     blocks = {key: value for key, value in schema["properties"].items() if "properties" in value}
     plain = {
         "description": "Which applications a host runs.",
-        "properties": {key: schema["properties"][key] for key in ("apps", "apps_without")},
+        "properties": {key: schema["properties"][key] for key in ("apps", "apps_without", "idle")},
     }
     application = {**app_schema(), "description": APPLICATION.strip()}
     sections = [

@@ -18,6 +18,10 @@ class Server:
     port: int
     """Port on which its nginx listens for the balancer, without TLS."""
 
+    idle: bool = False
+    """Whether the application is idle there: it gets requests only while no other host is
+    healthy."""
+
 
 @dataclass(frozen=True)
 class Balanced:

@@ -12,7 +12,8 @@ from groundcrew.settings import settings_for
 loaded = settings_for(host)
 
 if loaded.settings.run.app:
-    releases.require_started(arguments.asked_apps(inventory), loaded)
+    asked = set(arguments.asked_apps(inventory)) - loaded.settings.idle_apps
+    releases.require_started(sorted(asked), loaded)
 off = stopping.stopped(loaded.settings.apps)
 
 for name in host.loop(arguments.asked_apps(inventory)):

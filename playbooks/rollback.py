@@ -11,9 +11,11 @@ from groundcrew.settings import settings_for
 
 loaded = settings_for(host)
 
-releases.require_started(arguments.one_app(inventory), loaded)
+# Where it is idle, the next run of deploy.py after that releases what is to serve then.
+mine = loaded.settings.app.keys() - loaded.settings.idle_apps
+releases.require_started(sorted(mine & set(arguments.one_app(inventory))), loaded)
 for name in host.loop(arguments.one_app(inventory)):
-    if name in loaded.settings.app:
+    if name in mine:
         target = releases.target(name, loaded)
         rollback.rollback(
             name=f"{name}: roll back", target=target, asked=loaded.settings.run.release

@@ -222,7 +222,7 @@ def rolling(what: Literal["reboot", "upgrade"], inventory: Inventory, state: Sta
     first, in the order of the inventory, and balancers last."""
     names = [host.name for host in inventory if state.is_host_in_limit(host)]
     known: dict[str, HostSettings] = {host.name: settings_for(host).settings for host in inventory}
-    behind = [name for name in names if known[name].place.behind]
+    behind = [name for name in names if known[name].place.behind.keys() - known[name].idle_apps]
     others = [name for name in names if name not in behind]
     run = known[names[0]].run
     return rolls.Plan(

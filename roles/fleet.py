@@ -85,7 +85,13 @@ def _balanced(name: str, hosts: Hosts) -> Iterator[Balanced]:
     for app in selected(balancer, hosts):
         running = _running(app, hosts)
         servers = tuple(
-            Server(item, _address(balancer, item), hosts[item].app[app].port) for item in running
+            Server(
+                item,
+                _address(balancer, item),
+                hosts[item].app[app].port,
+                idle=app in hosts[item].idle_apps,
+            )
+            for item in running
         )
         yield Balanced(app, _seen(hosts[running[0]].app[app], balancer), servers)
 

@@ -47,12 +47,17 @@ def verify_arguments(loaded: Loaded[HostSettings], parts: Parts | None = None) -
     checks. `parts` are the roles of the run; None: all."""
     settings = loaded.settings
     notes = stopping.stopped(settings.apps)
-    apps = {name: app for name, app in settings.app.items() if name not in notes}
+    away = {
+        name: stopping.told(name, notes[name]) if name in notes else f"{name} is idle here"
+        for name in settings.apps
+        if name in notes or name in settings.idle_apps
+    }
+    apps = {name: app for name, app in settings.app.items() if name not in away}
     sites = {name: site_headers(settings.nginx, app) for name, app in settings.app.items()}
     behind = settings.place.behind
     expected = Expected(
-        apps={**apps, **{name: app for name, app in behind.items() if name not in notes}},
-        stopped={name: stopping.told(name, note) for name, note in notes.items()},
+        apps={**apps, **{name: app for name, app in behind.items() if name not in away}},
+        stopped=away,
         inside={name: app for name, app in apps.items() if name in behind},
         entrance=settings.place.entrance,
         security_headers={name: dict(site.values) for name, site in sites.items()},
@@ -64,7 +69,7 @@ def verify_arguments(loaded: Loaded[HostSettings], parts: Parts | None = None) -
         roots={
             name: root(settings.tls, loaded.roots, name)
             for name, app in {**apps, **behind}.items()
-            if app.tls and name not in notes
+            if app.tls and name not in away
         },
     )
     return {

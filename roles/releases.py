@@ -8,6 +8,7 @@ from typing import Any
 from pyinfra import host as current_host
 from pyinfra.api import OperationError
 from pyinfra.api.inventory import Inventory
+from pyinfra.api.state import State
 
 from groundcrew import record
 from groundcrew.facts.memory import Memory
@@ -26,6 +27,8 @@ from groundcrew.roles import app, command, gunicorn, nginx, python, uvicorn, uws
 from groundcrew.roles.settings import HostSettings
 from groundcrew.settings import (
     Loaded,
+    Problem,
+    SettingsError,
     settings_for,
 )
 from groundcrew.sizes import size_for, sized
@@ -61,11 +64,75 @@ def release_plans(names: Iterable[str], loaded: Loaded[HostSettings]) -> dict[st
     here = [name for name in names if name in loaded.settings.app]
     record.releasing(current_host, (name for name in here if name not in off))
     for name in here:
-        if name in off:
+        if name in off and name in loaded.settings.idle_apps:
+            current_host.log(f"{name} is idle here, and stopped")
+        elif name in off:
             current_host.log(
                 f"{stopping.told(name, off[name])}: it is not released (groundcrew start {name})"
             )
     return {name: release_plan(name, loaded) for name in here if name not in off}
+
+
+def moved(
+    names: Iterable[str], loaded: Loaded[HostSettings], inventory: Inventory
+) -> list[Target] | None:
+    """Those of `names` of which one host runs workers or timers for all, and that the current host
+    does not have: they may have moved away from it. None if there are no such applications."""
+    every = [settings_for(host).settings.app for host in inventory]
+    single = {
+        name: item
+        for name in names
+        if (item := next(apps[name] for apps in every if name in apps)).single_parts
+    }
+    if not single:
+        return None
+    return [
+        Target(AppPaths(name), item, drain=0, on_other_hosts=item.single_parts)
+        for name, item in single.items()
+        if name not in loaded.settings.app
+    ]
+
+
+def any_idle(inventory: Inventory) -> bool:
+    """Whether an application is idle on a host of the inventory."""
+    return any(settings_for(host).settings.idle_apps for host in inventory)
+
+
+def require_all_hosts(inventory: Inventory, state: State) -> None:
+    """Raises SettingsError if an application is idle on a host of the run, and the balancers that
+    send it requests are not part of it; or if what only one host runs would be started on another
+    one although the host where it becomes idle is not part of the run."""
+    hosts = {host.name: settings_for(host).settings for host in inventory}
+    run = {host.name for host in inventory if state.is_host_in_limit(host)}
+    names = [host.name for host in inventory]
+    for place, host in enumerate(inventory):
+        if host.name in run:
+            settings = hosts[host.name]
+            balancers = {item.name for item in settings.place.balancers} - run
+            if balancers and settings.idle_apps & settings.place.behind.keys():
+                text = (
+                    f"{', '.join(sorted(balancers))} must be part of the run: applications are "
+                    f"idle on {host.name}, and stop when balancers send it no more requests"
+                )
+                raise SettingsError([Problem("limit", "--limit", text)])
+            continue
+        for name in sorted(hosts[host.name].idle_apps):
+            taking = sorted(
+                other.name
+                for other in inventory
+                # An idle host that comes later has never been the first one.
+                if other.name in run
+                and names.index(other.name) > place
+                and name in settings_for(other).first
+                and hosts[other.name].app[name].single_parts
+            )
+            if taking:
+                text = (
+                    f"{host.name}, where {name} is idle, must be part of the run: it stops what "
+                    f"{taking[0]} then runs for all. If {host.name} is gone, take it out of the "
+                    "inventory"
+                )
+                raise SettingsError([Problem("limit", "--limit", text)])
 
 
 def require_started(names: Iterable[str], loaded: Loaded[HostSettings]) -> None:

@@ -27,6 +27,8 @@ MENU = {
     ],
     "How-tos": [
         "docs/operations",
+        "docs/howto/add-and-remove-a-host",
+        "docs/howto/move-an-application",
         "docs/secrets",
         "docs/sources",
         "docs/sites",

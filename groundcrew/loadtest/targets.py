@@ -16,6 +16,8 @@ for host in hosts:
     place = settings.place
     # Those behind balancers are reached through these alone.
     for name, app in {**settings.app, **place.behind}.items():
+        if name in settings.idle_apps:
+            continue
         through = place.entrance.address if name in place.behind else address(host)
         targets.append(target(name, app, host.name, through))
 print(json.dumps({"targets": targets, "hosts": {host.name: address(host) for host in hosts}}))

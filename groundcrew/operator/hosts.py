@@ -13,6 +13,7 @@ print(
         {
             host.name: {
                 "apps": sorted(settings_for(host).settings.app),
+                "idle": sorted(settings_for(host).settings.idle_apps),
                 "connection": {
                     key: str(value) for key in CONNECTION if (value := host.data.get(key))
                 },

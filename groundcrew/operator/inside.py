@@ -15,8 +15,10 @@ from groundcrew.ssh_command import ssh_command
 
 
 def with_app(hosts: Mapping[str, Known], app: str) -> list[Known]:
-    """The hosts that have an application. Raises InventoryError if none has."""
+    """The hosts that have an application, those at the end where it is idle. Raises InventoryError
+    if none has."""
     chosen = [host for host in hosts.values() if app in host.apps]
+    chosen.sort(key=lambda host: app in host.idle)
     if not chosen:
         known = {name for host in hosts.values() for name in host.apps}
         raise InventoryError(f'no host has an application "{app}"{nearest(app, known)}')

@@ -32,6 +32,9 @@ class Known:
     connection: Mapping[str, Any]
     """Data of the host that says how to connect to it."""
 
+    idle: tuple[str, ...] = ()
+    """Those of `apps` that are idle there."""
+
 
 def chosen(given: str | None) -> str:
     """The inventory: the one that was given, else that of GROUNDCREW_INVENTORY, else
@@ -55,7 +58,7 @@ def pyinfra(inventory: str, words: Iterable[str]) -> list[str]:
 def hosts(inventory: str, data: Iterable[str]) -> dict[str, Known]:
     """The hosts of an inventory by name, with their applications. Raises InventoryError."""
     return {
-        name: Known(name, tuple(item["apps"]), item["connection"])
+        name: Known(name, tuple(item["apps"]), item["connection"], tuple(item["idle"]))
         for name, item in listed(inventory, HOSTS, data).items()
     }
 

@@ -10,6 +10,7 @@ from pyinfra import host
 from pyinfra.api import operation
 
 from groundcrew.facts.apps import AppState
+from groundcrew.operations.guard import refuse
 from groundcrew.releases import apart, bills, lock, undo
 from groundcrew.releases.apart import Commands
 from groundcrew.releases.rollout import rollout
@@ -17,6 +18,7 @@ from groundcrew.releases.run_state import (
     FOLLOWED,
     STARTED,
     app_state,
+    app_states,
     known,
     locked,
     run_of,
@@ -47,10 +49,40 @@ def remove_misplaced(target: Target) -> Commands:
 
     + target: the application
     """
-    units = misplaced(target, app_state(target))
-    if units:
-        yield from locked(target)
-        yield shell(target, remove_followers(units))
+    yield from _remove_misplaced(target, app_state(target))
+
+
+@operation()
+def remove_moved(targets: Sequence[Target]) -> Commands:
+    """The same for applications that this host does not have, or not any more.
+
+    + targets: those applications
+    """
+    names = [target.paths.name for target in targets]
+    if host.state.is_executing:
+        apart.begin(host, names)
+    states = app_states(names) if names else {}
+    for target in targets:
+        name = target.paths.name
+        yield from _remove_misplaced(target, states[name])
+        if host.state.is_executing:
+            apart.good(host, name)
+            lock.release(host, name)
+
+
+def _remove_misplaced(target: Target, state: AppState) -> Commands:
+    """Stops and removes the units. While that has not succeeded, no other host of the run starts
+    them."""
+    units = misplaced(target, state)
+    if not units:
+        return
+    held = rollout(target.paths.name).held
+    if host.state.is_executing:
+        held.add(host.name)
+    yield from locked(target)
+    timeouts = [timer.timeout for timer in target.app.timers.values() if timer.single]
+    yield shell(target, remove_followers(units, max(timeouts, default=0)))
+    held.discard(host.name)
 
 
 @operation()
@@ -74,6 +106,14 @@ def replace_followers(target: Target, release_of: ReleaseOf) -> Commands:
         for name in others(state, target, release)
         if is_active(state, name) or is_enabled(state, name)
     ]
+    mine = sorted({target.paths.part(name) for name in idle} & target.app.single_parts)
+    held = sorted(rollout(target.paths.name).held)
+    if mine and held and host.state.is_executing:
+        yield refuse(
+            f"{', '.join(mine)} of {target.paths.name} may still run on {', '.join(held)}, where "
+            "it could not be stopped: not started here"
+        )
+        return
     if idle or old:
         yield from locked(target)
         if host.state.is_executing:

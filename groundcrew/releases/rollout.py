@@ -24,6 +24,9 @@ class Rollout:
     candidates: set[str] = field(default_factory=set)
     """Hosts that have a release to switch to."""
 
+    held: set[str] = field(default_factory=set)
+    """Hosts that have not ended yet what another one shall run for all."""
+
     def is_canary(self, host: str, inventory: Iterable[str]) -> bool:
         """Whether this host goes first. The canary is the first candidate in the order of the
         inventory.

@@ -199,6 +199,12 @@ class HostBase(Settings):
     """Names of applications that groups list but that this host, or all hosts of another group,
     must not have."""
 
+    idle: bool | tuple[str, ...] = False
+    """Names of those of `apps` that are idle on this host, or true for all of them: they leave it,
+    or have not come yet. Other hosts of the inventory have them too. A run of deploy.py moves what
+    only one host runs to one of those, lets balancers send them the requests, and then stops the
+    applications here. Their data stays."""
+
     app: dict[str, AppSettings] = Field(default_factory=dict)
     """The applications' settings: the manifests, with what other layers change."""
 
@@ -229,6 +235,13 @@ class HostBase(Settings):
     name."""
 
     _place: Place = PrivateAttr(default_factory=Place)
+
+    @property
+    def idle_apps(self) -> frozenset[str]:
+        """The applications that are idle on this host."""
+        if isinstance(self.idle, bool):
+            return frozenset(self.app if self.idle else ())
+        return frozenset(self.idle)
 
     @property
     def place(self) -> Place:

@@ -66,7 +66,7 @@ class Loaded(Generic[Model]):
     """URLs of services outside of the inventory, by application and need."""
 
     first: frozenset[str] = frozenset()
-    """Applications that no earlier host in the inventory has."""
+    """Applications that no earlier host in the inventory has, where they are not idle."""
 
     @property
     def secrets(self) -> dict[str, dict[str, SecretStr]]:
@@ -153,9 +153,10 @@ def load_all(
             result[host.name] = loaded
     problems += _one_value_for_all(result)
     problems += _all_roles(result)
+    problems += _nowhere(result)
     seen: set[str] = set()
     for name, item in result.items():
-        own = set(item.settings.app)
+        own = item.settings.app.keys() - item.settings.idle_apps
         result[name] = replace(item, first=frozenset(own - seen))
         seen |= own
     if not problems:
@@ -335,6 +336,8 @@ def _one_value_for_all(loaded: Mapping[str, Loaded[Any]]) -> list[Problem]:
     hosts_of: dict[tuple[str, str], list[str]] = {}
     for host, item in loaded.items():
         for name, app in item.settings.app.items():
+            if name in item.settings.idle_apps:
+                continue
             for key, source in app.secrets.items():
                 if source.generate and not source.generate.per_host:
                     hosts_of.setdefault((name, key), []).append(host)
@@ -352,6 +355,26 @@ def _one_value_for_all(loaded: Mapping[str, Loaded[Any]]) -> list[Problem]:
         for (name, key), hosts in hosts_of.items()
         if len(hosts) > 1
     ]
+
+
+def _nowhere(loaded: Mapping[str, Loaded[Any]]) -> list[Problem]:
+    """Problems for applications that are idle on a host which does not have them, or on all of
+    their hosts."""
+    every = [item.settings for item in loaded.values()]
+    at_work = {app for item in every for app in item.app.keys() - item.idle_apps}
+    problems = []
+    for host, item in loaded.items():
+        layer = item.merged.nearest_origin(("idle",))
+        for app in sorted(item.settings.idle_apps - item.settings.app.keys()):
+            text = f'"{app}" is not among `apps` of {host}{nearest(app, item.settings.app)}'
+            problems.append(Problem("idle", layer, text, (host,)))
+        for app in sorted(item.settings.idle_apps & item.settings.app.keys() - at_work):
+            text = (
+                f"{app} is idle on every host that has it: add it to `apps` of another host, or "
+                f"stop it (groundcrew stop {app})"
+            )
+            problems.append(Problem("idle", layer, text, (host,)))
+    return problems
 
 
 def _all_roles(loaded: Mapping[str, Loaded[Any]]) -> list[Problem]:

@@ -13,6 +13,7 @@ from groundcrew.manifest.paths import AppPaths
 from groundcrew.operations import accounts, files
 from groundcrew.releases import apart, building, building_once, finishing, switching
 from groundcrew.releases.plan import ReleasePlan
+from groundcrew.releases.target import Target
 from groundcrew.roles.app import builders
 
 
@@ -58,7 +59,10 @@ def build(plans: Sequence[ReleasePlan]) -> None:
 
 @deploy("app")
 def release(
-    names: Sequence[str], plans: Mapping[str, ReleasePlan], batch_sizes: Mapping[str, int]
+    names: Sequence[str],
+    plans: Mapping[str, ReleasePlan],
+    batch_sizes: Mapping[str, int],
+    moved: Sequence[Target] | None = None,
 ) -> None:
     """Starts, probes and switches to what `build` has built, and drains what that replaces.
 
@@ -66,6 +70,9 @@ def release(
     all hosts, are released together: each switches on its own, then all are watched and drained at
     the same time. One host switches first; after it, at most `batch_sizes[name]` hosts switch at
     the same time. A failed application does not stop the others (see `finish`).
+
+    `moved` are those of which another host runs workers or timers for all, and that this host does
+    not have, or not any more; None if there are no such applications.
     """
     here = [plans[name] for name in names if name in plans]
     for name in host.loop(names):
@@ -82,6 +89,10 @@ def release(
             )
     group = ", ".join(names)
     switching.watch(name=f"check window of {group}", plans=here, _ignore_errors=True)
+    if moved is not None:
+        finishing.remove_moved(
+            name=f"workers of {group} that moved away", targets=moved, _ignore_errors=True
+        )
     for name in host.loop(names):
         if name in plans:
             target, release_of = plans[name].target, plans[name].release_id

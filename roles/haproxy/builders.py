@@ -69,6 +69,8 @@ class Upstream:
 
     name: str
     place: str
+    idle: bool = False
+    """Whether it gets requests only while no other host is up."""
 
 
 @dataclass(frozen=True)
@@ -337,9 +339,10 @@ def backend(item: Balanced) -> Backend:
             f"http-check expect status {app.health.status}",
             f"timeout server {longest + ANSWER}s",
             f"timeout tunnel {longest + ANSWER}s",
+            *(["option allbackups"] if any(server.idle for server in item.servers) else []),
         ],
         [
-            Upstream(server.name, f"{bracketed(server.address)}:{server.port}")
+            Upstream(server.name, f"{bracketed(server.address)}:{server.port}", server.idle)
             for server in item.servers
         ],
     )
@@ -358,6 +361,11 @@ def request(settings: HaproxySettings, place: Place) -> dict[str, Any]:
         "servers": {
             backend_name(item.app): [server.name for server in item.servers]
             for item in place.balanced
+        },
+        "idle": {
+            backend_name(item.app): names
+            for item in place.balanced
+            if (names := [server.name for server in item.servers if server.idle])
         },
         "sites": [
             {

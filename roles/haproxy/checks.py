@@ -24,10 +24,12 @@ def balancer(balanced: Sequence[Balanced], seen: Seen) -> Iterator[Check]:
             for server in report["servers"]
             if server["backend"] == backend_name(item.app)
         }
-        wanted = [server.name for server in item.servers]
+        wanted = [server.name for server in item.servers if not server.idle]
+        idle = {server.name for server in item.servers if server.idle}
         problems = [text for name in wanted if (text := problem(name, known.get(name)))]
         problems += [
-            f"{name} is no host of this application" for name in sorted(known.keys() - set(wanted))
+            f"{name} is no host of this application"
+            for name in sorted(known.keys() - idle - set(wanted))
         ]
         if error := report.get("errors", {}).get(backend_name(item.app)):
             problems.append(f"a request from the balancer itself failed: {error}")

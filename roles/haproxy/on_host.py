@@ -106,7 +106,12 @@ def settle(request: Data) -> None:
     deadline = time.monotonic() + request["patience"]
     while time.monotonic() < deadline:
         states = {(item["backend"], item["server"]): item for item in servers(request["socket"])}
-        every = [(backend, name) for backend, names in request["servers"].items() for name in names]
+        every = [
+            (backend, name)
+            for backend, names in request["servers"].items()
+            for name in names
+            if not is_idle(request, backend, name)
+        ]
         # What is drained, or not there at all, does not come up by itself.
         if all(item not in states or not states[item]["status"].startswith("DOWN")
                for item in every):  # fmt: skip
@@ -175,19 +180,52 @@ def activate(request: Data) -> str:
 
 
 def release(request: Data) -> None:
-    """Drains the hosts that leave."""
+    """Drains the hosts that are not in the new configuration. Raises BalancerError, and drains
+    none, if an application would be left without a healthy host: new ones have not answered yet."""
     path = request["socket"]
+    every = servers(path)
     leaving = [
-        item
-        for item in servers(path)
-        if item["server"] not in request["servers"].get(item["backend"], ())
+        item for item in every if item["server"] not in request["servers"].get(item["backend"], ())
     ]
+    for item in leaving:
+        stay = request["servers"].get(item["backend"], ())
+        others = [other for other in every if other["backend"] == item["backend"]
+                  and other["server"] in stay and other["status"].startswith("UP")]  # fmt: skip
+        if stay and not others and item["status"].startswith("UP"):
+            raise BalancerError(
+                f"{item['backend'][4:]} would have no healthy host: put {item['server']} into the "
+                "inventory again, with `idle: true`, until the others have answered"
+            )
     for item in leaving:
         talk(path, f"set server {item['backend']}/{item['server']} state drain")
     names = {(item["backend"], item["server"]) for item in leaving}
     deadline = time.monotonic() + request["drain"]
     while names and busy(path, names) and time.monotonic() < deadline:
         time.sleep(WAIT)
+
+
+def is_idle(request: Data, backend: str, name: str) -> bool:
+    """Whether an application is idle on a host."""
+    return name in request.get("idle", {}).get(backend, ())
+
+
+def handed_over(request: Data) -> str | None:
+    """Waits until no request is in progress on hosts where applications are idle, `drain` seconds
+    at most. Why these may not stop; None if they may: others are healthy."""
+    path, idle = request["socket"], request["idle"]
+    settle(request)
+    every = servers(path)
+    for backend in idle:
+        others = (item for item in every if item["backend"] == backend
+                  and not is_idle(request, backend, item["server"]))  # fmt: skip
+        if not any(item["status"].startswith("UP") for item in others):
+            told = ", ".join(idle[backend])
+            return f"{backend[4:]} goes on on {told}: no other host is healthy"
+    names = {(backend, name) for backend, hosts in idle.items() for name in hosts}
+    deadline = time.monotonic() + request["drain"]
+    while busy(path, names) and time.monotonic() < deadline:
+        time.sleep(WAIT)
+    return None
 
 
 def busy(path: str, names: set[tuple[str, str]]) -> int:
@@ -252,7 +290,8 @@ def drain(request: Data) -> list[str]:
     every = servers(path)
     for backend in sorted({item["backend"] for item in every if item["server"] in hosts}):
         others = [item for item in every if item["backend"] == backend
-                  and item["server"] not in hosts and item["status"].startswith("UP")]  # fmt: skip
+                  and item["server"] not in hosts and item["status"].startswith("UP")
+                  and not is_idle(request, backend, item["server"])]  # fmt: skip
         if not others:
             raise BalancerError(f"{backend[4:]} would have no healthy host left")
     mine = [item for item in every if item["server"] in hosts]
@@ -274,7 +313,9 @@ def down(request: Data) -> list[str]:
     return [
         f"{item['server']} ({item['backend'][4:]}): {item['status']}, {item['check']}"
         for item in servers(request["socket"])
-        if item["server"] not in request["hosts"] and not item["status"].startswith("UP")
+        if item["server"] not in request["hosts"]
+        and not item["status"].startswith("UP")
+        and not is_idle(request, item["backend"], item["server"])
     ]
 
 
@@ -290,10 +331,29 @@ def ready(request: Data) -> list[str]:
         late = [
             f"{item['server']} ({item['backend'][4:]}): {item['status']}, {item['check']}"
             for item in servers(path)
-            if item["server"] in hosts and not item["status"].startswith("UP")
+            if item["server"] in hosts
+            and not item["status"].startswith("UP")
+            and not is_idle(request, item["backend"], item["server"])
         ]
         if not late or time.monotonic() > deadline:
             return late
+        time.sleep(WAIT)
+
+
+def serving(request: Data) -> list[str]:
+    """Waits until HAProxy runs and knows a healthy host of each application, `seconds` at most.
+    Returns what is missing. For a balancer that has restarted."""
+    deadline = time.monotonic() + request["seconds"]
+    while True:
+        try:
+            up = {item["backend"] for item in servers(request["socket"])
+                  if item["status"].startswith("UP")}  # fmt: skip
+            missing = [f"{name[4:]} has no healthy host" for name in request["servers"]
+                       if name not in up]  # fmt: skip
+        except OSError as error:
+            missing = [f"HAProxy does not answer: {error}"]
+        if not missing or time.monotonic() > deadline:
+            return missing
         time.sleep(WAIT)
 
 
@@ -305,7 +365,7 @@ def healthy(request: Data) -> list[str]:
         (site, name, place)
         for site in request["sites"]
         for name, place in site["hosts"].items()
-        if name in request["hosts"]
+        if name in request["hosts"] and not is_idle(request, site["backend"], name)
     ]
     for site, name, place in wanted:
         good, why = 0, "no answer"

@@ -115,6 +115,7 @@ class _Work:
             self.together(batch, self.work)
             if behind:
                 self.healthy(behind)
+            self.serving([name for name in batch if name in self.plan.balancers])
         except BaseException:
             self.on_balancers("ready", behind)
             raise
@@ -154,6 +155,13 @@ class _Work:
         lines = sorted({line for found in told.values() for line in found})
         if lines:
             raise RollingError(f"not healthy after {self.plan.back} s: {'; '.join(lines)}")
+
+    def serving(self, balancers: Sequence[str]) -> None:
+        """Waits until balancers that have restarted serve again: another one may be the next."""
+        for name in balancers:
+            lines = self.call(name, "serving", {"seconds": self.plan.back})
+            if lines:
+                raise RollingError(f"{name}: not up again after {self.plan.back} s: {lines[0]}")
 
     def work(self, name: str) -> None:
         """What is done to one host."""

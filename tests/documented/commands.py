@@ -351,7 +351,21 @@ COMPLETED = "tests/unit/test_completion.py::test_bash_completes"
 FLEET = "tests/e2e/test_fleet.py::test_hosts_restart_one_after_the_other"
 UPGRADED = "tests/e2e/test_fleet.py::test_packages_are_upgraded_one_host_after_the_other"
 REBOOT, UPGRADE = f"{PROD} playbooks/reboot.py -y", f"{PROD} playbooks/upgrade.py -y"
+MOVED = "tests/e2e/test_backup.py::test_an_application_moves_with_its_data"
+OLD, NEW = "old.example.com", "new.example.com"
 NOT_RUN = {
+    **{
+        f"{PROD} {command}": Not("two hosts with a target for backups", MOVED)
+        for command in (
+            f"deploy.py -y --limit {NEW} --data prepare=yes",
+            f"playbooks/backup.py -y --limit {OLD}",
+            f"playbooks/restore.py -y --limit {NEW} --data app=shop --data of_host={OLD} "
+            "--data restore=shop",
+            f"playbooks/stop.py -y --limit {OLD} --data app=shop",
+            f"playbooks/start.py -y --limit {NEW} --data app=shop",
+        )
+    },
+    "--data part=NAME": Not("the same with databases", MOVED),
     REBOOT: Not("a lab host cannot start again by itself", FLEET),
     f"{REBOOT} [--limit HOST] [--data batch=2] [--data down=1]": Not("the same", FLEET),
     **{

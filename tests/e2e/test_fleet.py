@@ -146,6 +146,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         "tls": {"certificate": {"type": "self-signed"}},
         "release": {"check_window": 1, "drain": 1},
         "nginx": {"limits": False},
+        "workers": {"beat": {"command": "sleep infinity", "single": True}},
     }
     site = Fleet(hosts, folder / "inventory.py", source)
     site.more = {
@@ -191,6 +192,44 @@ def test_a_host_leaves_and_joins(fleet: Fleet) -> None:
         until(lambda: fleet.states() == {FIRST: "UP", SECOND: "UP"})
     assert load.requests > 100
     assert load.failures == []
+
+
+def beats(fleet: Fleet) -> list[str]:
+    """The hosts on which the worker runs that only one host runs, and those that would start it at
+    their next boot."""
+    shown = "systemctl list-units --plain --no-legend --state=active,activating 'hello.beat@*'"
+    files = "ls /etc/systemd/system/multi-user.target.wants"
+    return [
+        name
+        for name in (FIRST, SECOND)
+        if "hello.beat" in inside(fleet.hosts[name], f"{shown}; {files}")
+    ]
+
+
+def test_an_idle_host_hands_over_and_comes_back(fleet: Fleet) -> None:
+    assert beats(fleet) == [FIRST]
+    with fleet.load() as load:
+        fleet.more[FIRST]["idle"] = True
+        fleet.write()
+        fleet.run()
+    assert load.requests > 100
+    assert load.failures == []
+    assert beats(fleet) == [SECOND]
+    assert fleet.run().changed == []
+    fleet.hosts[FIRST].reboot()
+    active = "systemctl list-units --plain --no-legend --state=active,activating 'hello@*.service'"
+    assert inside(fleet.hosts[FIRST], active) == ""
+    assert beats(fleet) == [SECOND]
+    refused = fleet.attempt(limit=f"{LB},{SECOND}")
+    assert refused.status == 1
+    assert f"{FIRST}, where hello is idle, must be part of the run" in refused.stderr
+    # And back, in the order that keeps the worker from running nowhere.
+    del fleet.more[FIRST]["idle"]
+    fleet.write()
+    good(fleet.attempt("playbooks/start.py", limit=FIRST, app="hello"))
+    fleet.run()
+    until(lambda: fleet.states() == {FIRST: "UP", SECOND: "UP"})
+    assert beats(fleet) == [FIRST]
 
 
 def test_hosts_know_the_client_and_nobody_else_reaches_them(fleet: Fleet) -> None:

@@ -314,6 +314,65 @@ def test_hosts_that_leave_are_drained_first(monkeypatch: pytest.MonkeyPatch) -> 
     assert talk.told == ["set server app-shop/web2 state drain"]
 
 
+def test_a_host_does_not_leave_before_another_one_has_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    talk = Talk()
+    monkeypatch.setattr(on_host, "talk", talk)
+    with pytest.raises(on_host.BalancerError, match="put web1 into the inventory again"):
+        on_host.release({**request(), "servers": {"app-shop": ["web3"]}})
+    assert talk.told == []
+    # One that is lost may be replaced.
+    talk.states = {"web1": "DOWN", "web2": "DOWN"}
+    on_host.release({**request(), "servers": {"app-shop": ["web3"]}})
+
+
+def test_an_idle_host_stands_in_until_others_answer(project: Project) -> None:
+    project.hosts["web1"][1]["idle"] = True
+    loaded = load(project)
+    place = loaded["lb1"].place
+    text = builders.configuration(loaded["lb1"].haproxy, place, "intermediate")
+    assert "server web1 10.0.0.2:80 check backup\n" in text
+    assert "server web2 10.0.0.3:80 check\n" in text
+    assert builders.request(loaded["lb1"].haproxy, place)["idle"] == {"app-shop": ["web1"]}
+    report = {"version": "3", "loaded": True, "connections": 1, "errors": {}}
+    seen = Seen(
+        View("10.0.0.1"),
+        {"haproxy": {**report, "servers": [server("web1", "DOWN"), server("web2")]}},
+    )
+    _, result = balancer(place.balanced, seen)
+    assert (result.status, result.detail) == (Status.OK, "web2: all up, all get requests")
+
+
+def test_an_idle_host_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = Talk()
+    monkeypatch.setattr(on_host, "talk", talk)
+    asked = {**request("web2"), "idle": {"app-shop": ["web1"]}, "patience": 0}
+    assert on_host.handed_over(asked) is None
+    with pytest.raises(on_host.BalancerError, match="no healthy host left"):
+        on_host.drain(asked)
+    talk.states = {"web1": "UP", "web2": "DOWN"}
+    assert on_host.handed_over(asked) == "shop goes on on web1: no other host is healthy"
+    # Where it has ended, it is not missed.
+    talk.states = {"web1": "DOWN", "web2": "UP"}
+    assert on_host.down(asked) == []
+    assert on_host.ready({**asked, "hosts": ["web1"]}) == []
+
+
+def test_a_balancer_serves_when_it_knows_a_healthy_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = Talk("DOWN")
+    monkeypatch.setattr(on_host, "talk", talk)
+    assert on_host.serving(request()) == []
+    talk.states["web1"] = "DOWN"
+    assert on_host.serving({**request(), "seconds": 0}) == ["shop has no healthy host"]
+
+    def nobody(path: str, command: str) -> str:
+        raise ConnectionRefusedError("refused")
+
+    monkeypatch.setattr(on_host, "talk", nobody)
+    assert on_host.serving({**request(), "seconds": 0}) == ["HAProxy does not answer: refused"]
+
+
 def test_the_first_host_goes_alone_and_balancers_last() -> None:
     plan = rolling.Plan("reboot", ["a", "b", "c", "d"], ["db1", "lb1"], {}, 2, 0, 60)
     assert plan.batches == [("a",), ("b", "c"), ("d",), ("db1",), ("lb1",)]

@@ -154,6 +154,12 @@ def test_the_host_of_a_command() -> None:
         inside.over_ssh(Known("@local", ("shop",), {}))
 
 
+def test_a_command_is_not_for_an_idle_host() -> None:
+    hosts = {"web2": Known("web2", ("shop",), {}, idle=("shop",)), "web3": HOSTS["web3"]}
+    assert inside.one_host(hosts, "shop", None).name == "web3"
+    assert inside.one_host(hosts, "shop", "web2").name == "web2"
+
+
 def test_the_command_line_of_ssh() -> None:
     line = inside.command(HOSTS["web2"], "shop", ["echo", "$HOME 'x'"], terminal=True)
     assert line[:2] == ["ssh", "-t"]
