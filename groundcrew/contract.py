@@ -58,6 +58,18 @@ class Port:
 
 
 @dataclass(frozen=True)
+class IpProtocol:
+    """An IP protocol besides TCP and UDP that hosts speak with each other."""
+
+    number: int
+    peers: tuple[str, ...]
+    """Addresses that the packet filter accepts it from; nobody else's."""
+
+    rule: str
+    """Name of the packet filter's rule."""
+
+
+@dataclass(frozen=True)
 class Unit:
     """A systemd unit that the role has written or hardened."""
 
@@ -234,6 +246,9 @@ class Brings:
     """Units that the base role starts, and that must keep running."""
 
     ports: Sequence[Port] = ()
+    protocols: Sequence[IpProtocol] = ()
+    """IP protocols that the packet filter accepts."""
+
     units: Sequence[Unit] = ()
     logs: Sequence[Log] = ()
     reads: Sequence[Reads] = ()
@@ -313,6 +328,11 @@ class Brought:
             for name, item in self.roles.items()
             for port in item.ports
         ]
+
+    @property
+    def protocols(self) -> list[IpProtocol]:
+        """IP protocols besides TCP and UDP."""
+        return list(chain.from_iterable(item.protocols for item in self.roles.values()))
 
     @property
     def public_ports(self) -> set[int]:
