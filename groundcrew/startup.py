@@ -10,9 +10,10 @@ from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import BaseStateCallback, State
 
 from groundcrew import offline, profile
-from groundcrew.adapter import call_order, connections, directories
+from groundcrew.adapter import call_order, connections, directories, inventory_files
 from groundcrew.adapter import state as states
 from groundcrew.console import ending
+from groundcrew.inventories import groups_of_file
 from groundcrew.project import PACKAGE
 from groundcrew.project import ROOT as PROJECT
 from groundcrew.record import RECORD
@@ -76,6 +77,7 @@ def install(
     connections.install()
     call_order.install()
     directories.install()
+    inventory_files.install(groups_of_file)
     needs = {PROJECT / name: tuple(items) for name, items in (reads or {}).items()}
     playbooks = [*(PROJECT / name for name in without_hosts), *LISTS]
     needs |= dict.fromkeys(LISTS, ())
