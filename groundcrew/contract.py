@@ -564,6 +564,9 @@ class GroupSettings(RoleSettings):
     role, or `group`."""
 
     group: ClassVar[str] = ""
+    also: ClassVar[tuple[str, ...]] = ()
+    """Other names of the group, such as `cache`. If several roles list one, a host's `servers`
+    says which it has."""
 
 
 class ProviderSettings(GroupSettings):

@@ -12,6 +12,7 @@ from groundcrew.manifest.model import AppSettings
 from groundcrew.manifest.rules import rules_for
 from groundcrew.manifest.tls import HSTS
 from groundcrew.metrics import Neighbour, in_group
+from groundcrew.settings import group_names
 from groundcrew.settings.addresses import addresses
 from groundcrew.settings.errors import Problem, nearest
 
@@ -58,8 +59,15 @@ def selected(balancer: HostSettings, hosts: Hosts) -> list[str]:
 
 
 def _running(app: str, hosts: Hosts) -> list[str]:
-    """The hosts that run an application, in the order of the inventory."""
-    return [name for name, item in hosts.items() if app in item.app]
+    """The hosts that serve an application, in the order of the inventory: not those that are only
+    there for its workers."""
+    every = [name for name, item in hosts.items() if app in item.app]
+    return [name for name in every if _serves(hosts[name])] or every
+
+
+def _serves(settings: HostSettings) -> bool:
+    groups = settings.place.groups
+    return group_names.WEB in groups or group_names.WORKER not in groups
 
 
 def _address(settings: HostSettings, name: str) -> str:

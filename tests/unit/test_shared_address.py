@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from groundcrew.entries import File
 from groundcrew.results.result import Status
 from groundcrew.roles import combined
 from groundcrew.roles.firewall.builders import ruleset
@@ -46,6 +47,13 @@ def load(project: Project) -> dict[str, HostSettings]:
     return {name: item.settings for name, item in project.load().items()}
 
 
+def keepalived(settings: HostSettings) -> str:
+    """keepalived's configuration."""
+    [file] = shared.configuration_files(settings.haproxy, settings.place)
+    assert isinstance(file, File)
+    return str(file.content)
+
+
 def both(project: Project, **values: Any) -> None:
     """Sets the same for both balancers."""
     for name in ("lb1", "lb2"):
@@ -68,7 +76,7 @@ def test_balancers_speak_vrrp_with_each_other_alone(project: Project) -> None:
     assert "112" not in ruleset(combined.firewall(loaded["web1"]), [22], None)
     closed = combined.firewall(loaded["lb1"]).model_copy(update={"output": "drop"})
     assert "meta l4proto { 1, 58, 112 } accept" in ruleset(closed, [22], None)
-    text = str(shared.configuration_files(loaded["lb1"].haproxy, loaded["lb1"].place)[0].content)
+    text = keepalived(loaded["lb1"])
     assert "unicast_src_ip 10.0.0.1" in text
     assert re.search(r"unicast_peer \{\n +10\.0\.0\.2\n", text)
     assert "auth" not in re.sub(r"#.*", "", text)
@@ -84,7 +92,7 @@ def test_the_interface_is_found_or_set(project: Project) -> None:
     assert "haproxy_interface.py 10.0.0.99" in shared.check_command(settings)
     project.hosts["lb1"][1]["haproxy"]["interface"] = "ens4"
     loaded = load(project)["lb1"]
-    text = str(shared.configuration_files(loaded.haproxy, loaded.place)[0].content)
+    text = keepalived(loaded)
     assert "$INTERFACE=ens4" in text
     assert "haproxy_interface" not in shared.check_command(loaded.haproxy)
 
@@ -171,21 +179,21 @@ def test_only_answers_about_the_address_count() -> None:
 def test_exactly_one_balancer_holds_the_address(
     held: list[str], others: list[str] | None, unit: str, status: Status, told: str
 ) -> None:
-    report = {"held": held, "others": others, "unit": unit, "names": {}}
-    [result] = address_checks.check([ADDRESS], Seen({"shared_address": report}, View("10.0.0.1")))
+    report: dict[str, Any] = {"held": held, "others": others, "unit": unit, "names": {}}
+    [result] = address_checks.check([ADDRESS], Seen(View("10.0.0.1"), {"shared_address": report}))
     assert result.status == status
     assert told in result.detail
     assert told in "\n".join(address_checks.status([ADDRESS], report))
 
 
 def test_names_that_lead_elsewhere_are_told() -> None:
-    report = {
+    report: dict[str, Any] = {
         "held": [ADDRESS],
         "others": [],
         "unit": "active",
         "names": {"shop.test": ["10.0.0.1"], "www.test": [ADDRESS]},
     }
-    _, names = address_checks.check([ADDRESS], Seen({"shared_address": report}, View("10.0.0.1")))
+    _, names = address_checks.check([ADDRESS], Seen(View("10.0.0.1"), {"shared_address": report}))
     assert names.status == Status.FAIL
     assert names.detail == "the DNS leads shop.test to 10.0.0.1"
 
