@@ -26,19 +26,22 @@ def complete(groups: Iterable[str], servers: Iterable[str], names: Names) -> fro
     return groups | meant | frozenset(servers)
 
 
-def contradictions(
-    groups: Iterable[str], servers: Sequence[str], names: Names, known: Iterable[str]
-) -> Iterator[str]:
-    """What is wrong with `servers` of a host."""
+def unknown(servers: Iterable[str], known: Iterable[str]) -> Iterator[str]:
+    """Names of `servers` that no group has."""
     known = sorted(known)
     for name in servers:
         if name not in known:
             yield f'there is no server "{name}"{nearest(name, known)}'
-    mine = {*groups, *servers}
+
+
+def unsaid(groups: Iterable[str], names: Names) -> Iterator[tuple[str, str]]:
+    """Groups of a host without `servers` that can be several: the group, and what is missing."""
+    groups = sorted(groups)
     for group in groups:
         meant = names.get(group, ())
-        if len(meant) > 1 and not mine & set(meant):
+        if len(meant) > 1 and not set(groups) & set(meant):
             yield (
-                f'is missing: the group "{group}" can be several servers ({", ".join(meant)}): '
-                f'servers = ["{meant[-1]}"] in group_data/{group}.py says which'
+                group,
+                f'is missing: the group "{group}" can be {", ".join(meant)}: '
+                f'servers = ["{meant[-1]}"] says which, servers = [] none',
             )

@@ -428,10 +428,13 @@ def _unsaid(host: Host, merged: Merged, project: Path) -> list[Problem]:
 
 def _servers(groups: Collection[str], model: type[Model], merged: Merged) -> list[Problem]:
     """What is wrong with the servers of a host."""
-    servers = merged.data.get("servers") or ()
+    if "servers" not in merged.data:
+        missing = group_names.unsaid(groups, model.group_names())
+        return [Problem("servers", f"group_data/{name}.py", text) for name, text in missing]
+    servers = merged.data["servers"]
+    # Anything else is told with the other settings.
     if not isinstance(servers, (list, tuple)) or not all(isinstance(s, str) for s in servers):
         return []
-    told = group_names.contradictions(
-        sorted(groups), servers, model.group_names(), model.role_groups()
-    )
-    return [Problem("servers", merged.nearest_origin(("servers",)), text) for text in told]
+    origin = merged.nearest_origin(("servers",))
+    told = group_names.unknown(servers, model.role_groups())
+    return [Problem("servers", origin, text) for text in told]

@@ -62,9 +62,12 @@ def ten(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ten]:
         network = ipaddress.ip_interface(inside_network).network
         address = str(network.broadcast_address - 5)
         runs: dict[str, Any] = {"apps": ["hello"], "app": {"hello": APP}}
-        more: dict[str, Any] = dict.fromkeys([*WEB, WORKER], runs)
-        more |= dict.fromkeys(BALANCERS, {"haproxy": {"address": address}})
-        more |= {DATABASE: {"servers": ["postgresql"]}, CACHE: {}}
+        more: dict[str, Any] = {DATABASE: {"servers": ["postgresql"]}, CACHE: {}}
+        for name in GROUPS:
+            if GROUPS[name] in ("web", "worker"):
+                more[name] = runs
+            elif GROUPS[name] == "lb":
+                more[name] = {"haproxy": {"address": address}}
         inventory = tmp_path_factory.mktemp("ten") / "inventory.py"
         inventory.write_text(INVENTORY.format(more=more))
         names = ",".join(hosts)
