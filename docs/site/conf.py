@@ -27,6 +27,7 @@ MENU = {
     ],
     "How-tos": [
         "docs/operations",
+        "docs/inventories",
         "docs/secrets",
         "docs/sources",
         "docs/sites",

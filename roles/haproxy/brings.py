@@ -21,6 +21,7 @@ from groundcrew.memory import Share, in_bytes
 from groundcrew.metrics import Metrics
 from groundcrew.roles.haproxy import address_checks, builders, shared
 from groundcrew.roles.haproxy.checks import balancer, status_of
+from groundcrew.roles.haproxy.rules import rules
 from groundcrew.roles.haproxy.settings import HaproxySettings
 
 ON_HOST = "groundcrew.roles.haproxy.on_host"
@@ -62,6 +63,7 @@ def brings(settings: HaproxySettings, host: HostView) -> Brings:
             StatusLines("haproxy", Reads(ON_HOST, ("haproxy",), asked), status_of(place.balanced))
         ],
         metrics=[Metrics("haproxy", settings.metrics_port)] if place.monitors else [],
+        rules=list(rules(settings)) if place.monitors else [],
         renewals=[Renewal(builders.UNIT, command=("systemctl", "reload", builders.UNIT))],
     )
     return _sharing(settings, place, alone) if settings.address else alone

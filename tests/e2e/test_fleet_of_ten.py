@@ -56,17 +56,19 @@ class Ten:
 def ten(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ten]:
     hosts = {name: LabHost(name, "bookworm", group=group) for name, group in GROUPS.items()}
     kept = os.environ.get("GROUNDCREW_KEEP")
-    LabHost.together(hosts.values(), LabHost.up)
     try:
+        # One after the other: together, the first boots of ten take longer than bin/lab waits.
+        for host in hosts.values():
+            host.up()
         inside_network = inside(hosts[BALANCERS[0]], "ip -br -4 address show eth0").split()[2]
         network = ipaddress.ip_interface(inside_network).network
         address = str(network.broadcast_address - 5)
         runs: dict[str, Any] = {"apps": ["hello"], "app": {"hello": APP}}
         more: dict[str, Any] = {DATABASE: {"servers": ["postgresql"]}, CACHE: {}}
-        for name in GROUPS:
-            if GROUPS[name] in ("web", "worker"):
+        for name, group in GROUPS.items():
+            if group in ("web", "worker"):
                 more[name] = runs
-            elif GROUPS[name] == "lb":
+            elif group == "lb":
                 more[name] = {"haproxy": {"address": address}}
         inventory = tmp_path_factory.mktemp("ten") / "inventory.py"
         inventory.write_text(INVENTORY.format(more=more))

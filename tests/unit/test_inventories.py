@@ -13,6 +13,7 @@ import pytest
 from pyinfra.api.exceptions import InventoryError
 
 from groundcrew.inventories import groups_of_file, hosts_from_command, hosts_from_yaml
+from tests.documented.pages import blocks
 from tests.unit.checkout import ROOT
 
 SHORT = """\
@@ -173,3 +174,16 @@ def test_pyinfra_takes_a_yaml_file_and_runs_a_command_once(tmp_path: Path) -> No
         assert done.returncode == 0, done.stderr
         assert "web1.test" in done.stdout
     assert count.read_text() == "x\n"
+
+
+def test_the_inventories_of_the_documentation_are_read(tmp_path: Path) -> None:
+    pages = [item for item in blocks() if item.page == "inventories"]
+    texts = [item.text for item in pages if item.language == "yaml"]
+    short, of_ansible = (hosts_from_yaml(written(tmp_path, text)) for text in texts)
+    assert [name for name, _ in short["web"]] == ["web1.example.com", "web2.example.com"]
+    assert of_ansible["db"] == [
+        ("db1.example.com", {"bootstrap_user": "debian", "servers": ["postgresql"]})
+    ]
+    for item in pages:
+        if item.language == "python":
+            compile(item.text, item.id, "exec")
