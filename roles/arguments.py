@@ -242,6 +242,6 @@ def rolling(what: Literal["reboot", "upgrade"], inventory: Inventory, state: Sta
         shared={
             name: shared.request(item.haproxy, item.place)
             for name, item in known.items()
-            if item.place.balanced and item.haproxy.address
+            if item.place.balanced and item.haproxy.address and shared.peers(item.place)
         },
     )

@@ -139,7 +139,8 @@ class _Work:
         for name in self.plan.balancers:
             self.call(name, "converge", {})
         for name in self.plan.shared:
-            self.stand_by(name)
+            if why := self.of_address(name, "stand_by"):
+                logger.warning(f"    [{name}] could not take the shared address: {why}")
 
     def ordered(self) -> Iterator[tuple[str, ...]]:
         """The batches. Of the balancers that share an address, the one that holds it comes last."""

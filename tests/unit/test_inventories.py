@@ -13,6 +13,7 @@ import pytest
 from pyinfra.api.exceptions import InventoryError
 
 from groundcrew.inventories import groups_of_file, hosts_from_command, hosts_from_yaml
+from groundcrew.operator import inventory as chooser
 from tests.documented.pages import blocks
 from tests.unit.checkout import ROOT
 
@@ -187,3 +188,20 @@ def test_the_inventories_of_the_documentation_are_read(tmp_path: Path) -> None:
     for item in pages:
         if item.language == "python":
             compile(item.text, item.id, "exec")
+
+
+def test_groundcrew_takes_a_yaml_file_if_there_is_no_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chooser, "ROOT", tmp_path)
+    monkeypatch.delenv(chooser.VARIABLE, raising=False)
+    folder = tmp_path / "inventory"
+    folder.mkdir()
+    (folder / "prod.yml").touch()
+    assert chooser.chosen(None) == "inventory/prod.yml"
+    (folder / "prod.py").touch()
+    assert chooser.chosen(None) == "inventory/prod.py"
+    (folder / "stage.json").touch()
+    # What is beside an inventory in Python is its data.
+    with pytest.raises(chooser.InventoryError, match=r"is inventory/prod\.py, inventory/stage"):
+        chooser.chosen("inventory/test.py")

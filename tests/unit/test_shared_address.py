@@ -235,3 +235,32 @@ def test_the_balancer_that_holds_the_address_comes_last(monkeypatch: pytest.Monk
     held = {"lb1": [ADDRESS], "lb2": []}
     monkeypatch.setattr(work, "of_address", lambda name, _: held[name])
     assert list(work.ordered()) == [("db",), ("lb2",), ("lb1",)]
+
+
+def test_an_interrupted_run_is_healed_and_a_broken_balancer_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    plan = rolling.Plan("reboot", ["web1"], [], {}, 1, 0, 600, shared={"lb1": {}, "lb2": {}})
+    work = rolling._Work(None, plan, {})  # type: ignore[arg-type]
+    asked: list[tuple[str, str]] = []
+
+    def of_address(name: str, function: str) -> str:
+        asked.append((name, function))
+        return "HAProxy does not serve" if name == "lb2" else ""
+
+    monkeypatch.setattr(work, "of_address", of_address)
+    work.put_all_back()
+    assert asked == [("lb1", "stand_by"), ("lb2", "stand_by")]
+    assert "[lb2] could not take the shared address: HAProxy does not serve" in caplog.text
+
+
+def test_the_address_is_handed_over_before_a_balancer_restarts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plan = rolling.Plan("reboot", [], ["lb1"], {}, 1, 0, 600, shared={"lb1": {}, "lb2": {}})
+    work = rolling._Work(None, plan, {})  # type: ignore[arg-type]
+    done: list[str] = []
+    monkeypatch.setattr(work, "of_address", lambda _, function, *more: done.append(function))
+    monkeypatch.setattr(work, "work", lambda _: done.append("restart"))
+    work.one(["lb1"])
+    assert done == ["hand_over", "restart", "stand_by"]
