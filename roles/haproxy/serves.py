@@ -10,7 +10,7 @@ import socket
 import sys
 
 SOCKET = "/run/groundcrew-haproxy/admin.sock"
-PATIENCE = 1.0
+PATIENCE = 2.0
 """Seconds in which it must answer: a process that hangs does not serve."""
 
 NAMES = ("http", "https")
