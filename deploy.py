@@ -50,7 +50,7 @@ base.apply(
     services=needed.services,
     own="base" in parts,
 )
-if "web" in host.groups and "python" in parts:
+if settings.runs_apps and "python" in parts:
     python.begin(settings=settings.python)
 if "users" in parts:
     users.apply(settings=settings.users, rsa_size=settings.ssh.required_rsa_size)
@@ -90,9 +90,9 @@ if settings.backed_up and "backup" in parts:
 
 # Hosts that run applications, or have sites of roles.
 sites = combined.tls_sites(settings)
-if "web" in host.groups and "app" in parts:
+if settings.runs_apps and "app" in parts:
     app.prepare(apps=settings.app, pages=combined.maintenance_pages(settings))
-if "web" in host.groups or settings.role_sites:
+if settings.runs_apps or settings.role_sites:
     if "tls" in parts:
         tls.begin(sites=sites)
     if "nginx" in parts:
@@ -104,7 +104,7 @@ if "web" in host.groups or settings.role_sites:
             certificates=combined.certificates(loaded),
             sites=combined.served(loaded),
         )
-if "web" in host.groups:
+if settings.runs_apps:
     if "python" in parts:
         python.finish()
     if "app" in parts and not settings.run.prepare:
@@ -117,9 +117,9 @@ if "web" in host.groups:
                 batch_sizes=releases.batch_sizes(names, inventory),
                 moved=releases.moved(names, loaded, inventory),
             )
-if ("web" in host.groups or settings.role_sites) and "tls" in parts:
+if (settings.runs_apps or settings.role_sites) and "tls" in parts:
     tls.finish(settings=settings.tls, sites=sites)
-if "web" in host.groups:
+if settings.runs_apps:
     app.finish()
 if "renewal" in parts:
     renewal.apply(
@@ -162,8 +162,8 @@ if handing_over and releases.any_idle(inventory):
             ),
             activate=nginx.activate_command(),
         )
-if "monitoring" in host.groups and "monitoring" in parts:
-    if "web" not in host.groups and not settings.role_sites:
+if "monitoring" in settings.place.groups and "monitoring" in parts:
+    if not settings.runs_apps and not settings.role_sites:
         nginx.withdraw(settings=settings.nginx)
     monitoring.apply(
         settings=settings.monitoring,

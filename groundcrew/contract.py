@@ -62,6 +62,18 @@ class Port:
 
 
 @dataclass(frozen=True)
+class IpProtocol:
+    """An IP protocol besides TCP and UDP that hosts speak with each other."""
+
+    number: int
+    peers: tuple[str, ...]
+    """Addresses that the packet filter accepts it from; nobody else's."""
+
+    rule: str
+    """Name of the packet filter's rule."""
+
+
+@dataclass(frozen=True)
 class Unit:
     """A systemd unit that the role has written or hardened."""
 
@@ -238,6 +250,9 @@ class Brings:
     """Units that the base role starts, and that must keep running."""
 
     ports: Sequence[Port] = ()
+    protocols: Sequence[IpProtocol] = ()
+    """IP protocols that the packet filter accepts."""
+
     units: Sequence[Unit] = ()
     logs: Sequence[Log] = ()
     reads: Sequence[Reads] = ()
@@ -317,6 +332,11 @@ class Brought:
             for name, item in self.roles.items()
             for port in item.ports
         ]
+
+    @property
+    def protocols(self) -> list[IpProtocol]:
+        """IP protocols besides TCP and UDP."""
+        return list(chain.from_iterable(item.protocols for item in self.roles.values()))
 
     @property
     def public_ports(self) -> set[int]:
@@ -551,6 +571,9 @@ class GroupSettings(RoleSettings):
 
     group: ClassVar[str] = ""
     groups: ClassVar[tuple[str, ...]] = ()
+    also: ClassVar[tuple[str, ...]] = ()
+    """Other names of the group, such as `cache`. If several roles list one, a host's `servers`
+    says which it has."""
 
 
 class ProviderSettings(GroupSettings):

@@ -10,9 +10,16 @@ from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import BaseStateCallback, State
 
 from groundcrew import offline, profile
-from groundcrew.adapter import call_order, connections, directories, read_ahead
+from groundcrew.adapter import (
+    call_order,
+    connections,
+    directories,
+    inventory_files,
+    read_ahead,
+)
 from groundcrew.adapter import state as states
 from groundcrew.console import ending
+from groundcrew.inventories import groups_of_file
 from groundcrew.project import PACKAGE
 from groundcrew.project import ROOT as PROJECT
 from groundcrew.releases import apart, lock, once, rollout
@@ -80,6 +87,7 @@ def install(
     call_order.install()
     directories.install()
     read_ahead.install()
+    inventory_files.install(groups_of_file)
     needs = {PROJECT / name: tuple(items) for name, items in (reads or {}).items()}
     playbooks = [*(PROJECT / name for name in without_hosts), *LISTS]
     needs |= dict.fromkeys(LISTS, ())

@@ -10,5 +10,5 @@ from groundcrew.settings import settings_for
 
 settings = settings_for(host).settings
 
-if "monitoring" in host.groups:
+if "monitoring" in settings.place.groups:
     operations.send_test(name="monitoring | test alert", settings=settings.monitoring)

@@ -17,7 +17,7 @@ loaded = settings_for(host)
 settings = loaded.settings
 name = arguments.removed_app(item for item in inventory if state.is_host_in_limit(item))
 
-if "web" in host.groups:
+if loaded.settings.runs_apps:
     tls.begin(sites=combined.tls_sites(settings))
     nginx.apply(
         settings=combined.web(settings),

@@ -11,6 +11,7 @@ from pyinfra.api.state import State
 
 from groundcrew.bindings import Binding, Replication
 from groundcrew.roles.haproxy import rolling as rolls
+from groundcrew.roles.haproxy import shared
 from groundcrew.roles.haproxy.builders import request as requests
 from groundcrew.roles.releases import app_names
 from groundcrew.roles.settings import HostSettings
@@ -238,4 +239,9 @@ def rolling(what: Literal["reboot", "upgrade"], inventory: Inventory, state: Sta
         down=run.down,
         back=run.back,
         reboot=run.reboot,
+        shared={
+            name: shared.request(item.haproxy, item.place)
+            for name, item in known.items()
+            if item.place.balanced and item.haproxy.address and shared.peers(item.place)
+        },
     )

@@ -156,13 +156,13 @@ def _subjects(what: str, options: argparse.Namespace, project: Path) -> list[Sub
     path = Path(what)
     try:
         match path.suffix:
-            case ".yml":
+            case ".yml" if path.parent.name != "inventory":
                 return [from_manifest(path, project)]
-            case ".json":
+            case ".json" if path.parent.name != "inventory":
                 return [read_sbom(path)]
             case ".lock":
                 return [from_lock(path)]
-            case ".py":
+            case ".py" | ".yml" | ".yaml" | ".json":
                 return from_hosts(path, options, project)
     except (OSError, ValueError, SourceError) as error:
         raise AuditError(f"{what}: {error}") from None

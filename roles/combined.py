@@ -66,7 +66,8 @@ def firewall(settings: HostSettings) -> FirewallSettings:
     }
     allow = {**opened, **_behind_balancers(settings)}
     reserved = {port.number: port.users for port in settings.brought.ports if port.users}
-    return settings.firewall.model_copy(update={"allow": allow}).with_reserved(reserved)
+    filtered = settings.firewall.model_copy(update={"allow": allow}).with_reserved(reserved)
+    return filtered.with_protocols(settings.brought.protocols)
 
 
 def _behind_balancers(settings: HostSettings) -> dict[str, RuleSettings | None]:

@@ -10,8 +10,9 @@ from groundcrew.balancing import Balanced, Entrance, Server
 from groundcrew.bindings.address import UnknownAddressError, numeric
 from groundcrew.manifest.model import AppSettings
 from groundcrew.manifest.rules import rules_for
-from groundcrew.manifest.tls import HSTS, AcmeCertificate
-from groundcrew.metrics import in_group
+from groundcrew.manifest.tls import HSTS
+from groundcrew.metrics import Neighbour, in_group
+from groundcrew.settings import group_names
 from groundcrew.settings.addresses import addresses
 from groundcrew.settings.errors import Problem, nearest
 
@@ -22,6 +23,12 @@ Hosts = Mapping[str, "HostSettings"]
 Contradiction = tuple[tuple[str, ...], str]
 SAME = ("domains", "redirects", "prefix", "tls", "health")
 """Keys of a manifest that a balancer reads, and that all hosts must agree on."""
+
+
+SAME_OF_BALANCERS = (
+    "apps", "port", "tls_port", "address", "more_addresses", "router_id", "heartbeat",
+)  # fmt: skip
+"""Keys of `haproxy` that all balancers must agree on."""
 
 
 def arranged(name: str, hosts: Hosts) -> tuple[HostSettings, list[Contradiction]]:
@@ -52,8 +59,15 @@ def selected(balancer: HostSettings, hosts: Hosts) -> list[str]:
 
 
 def _running(app: str, hosts: Hosts) -> list[str]:
-    """The hosts that run an application, in the order of the inventory."""
-    return [name for name, item in hosts.items() if app in item.app]
+    """The hosts that serve an application, in the order of the inventory: not those that are only
+    there for its workers."""
+    every = [name for name, item in hosts.items() if app in item.app]
+    return [name for name in every if _serves(hosts[name])] or every
+
+
+def _serves(settings: HostSettings) -> bool:
+    groups = settings.place.groups
+    return group_names.WEB in groups or group_names.WORKER not in groups
 
 
 def _address(settings: HostSettings, name: str) -> str:
@@ -100,7 +114,7 @@ def _behind(
     settings: HostSettings, mine: Mapping[str, AppSettings], hosts: Hosts, balancers: list[str]
 ) -> HostSettings:
     """The settings of a host whose applications get their requests from balancers alone."""
-    entrance = Entrance(balancers[0], _address(settings, balancers[0]))
+    entrance = _entrance(settings, hosts[balancers[0]].haproxy.address, balancers[0])
     place = replace(
         settings.place,
         behind={app: _seen(item, hosts[balancers[0]]) for app, item in mine.items()},
@@ -113,6 +127,11 @@ def _behind(
         "nginx": settings.nginx.model_copy(update={"trusted_proxies": trusted}),
     }
     return settings.model_copy(update=update).placed(place)
+
+
+def _entrance(settings: HostSettings, shared: object, first: str) -> Entrance:
+    """Where visitors reach the balancers: their shared address, or the first of them."""
+    return Entrance(first, str(shared) if shared else _address(settings, first))
 
 
 def _plain(app: AppSettings) -> AppSettings:
@@ -146,7 +165,7 @@ def _of_balancer(name: str, hosts: Hosts, balancers: list[str]) -> Iterator[Cont
             "the group web, or take it out of the group lb",
         )
     first = hosts[balancers[0]].haproxy
-    for key in ("apps", "port", "tls_port"):
+    for key in SAME_OF_BALANCERS:
         if getattr(settings.haproxy, key) != getattr(first, key):
             yield ("haproxy", key), f"all balancers need the same, and {balancers[0]} has another"
     chosen = {app: _seen(hosts[_running(app, hosts)[0]].app[app], settings)
@@ -156,16 +175,40 @@ def _of_balancer(name: str, hosts: Hosts, balancers: list[str]) -> Iterator[Cont
     if unknown:
         yield unknown
         return
-    if len(balancers) > 1:
-        for app, item in chosen.items():
-            certificate = item.tls.certificate if item.tls else None
-            if isinstance(certificate, AcmeCertificate) and certificate.dns is None:
-                yield (
-                    ("haproxy",),
-                    f'the certificate of "{app}" is proven by a file on port 80, which the CA may '
-                    f"ask any of {', '.join(balancers)} for: set tls.certificate.dns in its "
-                    "manifest, or use a certificate of type own",
-                )
+    if settings.haproxy.address:
+        yield from _of_address(settings, balancers)
+
+
+def _of_address(settings: HostSettings, balancers: list[str]) -> Iterator[Contradiction]:
+    """Why the balancers cannot share their address."""
+    address = settings.haproxy.address
+    assert address
+    unknown = _unknown(settings, balancers)
+    if unknown:
+        yield unknown
+        return
+    hosts = {numeric(item.address): item.name for item in _reachable(settings)}
+    for item in (address, *settings.haproxy.more_addresses):
+        if str(item) in hosts:
+            yield (
+                ("haproxy", "address"),
+                f"{item} is the address of {hosts[str(item)]} itself: choose a free one",
+            )
+    for name in balancers:
+        own = _address(settings, name)
+        if (":" in own) != (address.version == 6):
+            yield (
+                ("haproxy", "address"),
+                f"{address} and {own}, the address of {name}, must both be IPv4 or IPv6: name one "
+                "of the other kind in haproxy.more_addresses",
+            )
+
+
+def _reachable(settings: HostSettings) -> Iterator[Neighbour]:
+    """The hosts whose addresses this machine can resolve."""
+    for item in settings.place.hosts:
+        if _unknown(settings, [item.name]) is None:
+            yield item
 
 
 def _clashes(chosen: Mapping[str, AppSettings], hosts: Hosts) -> Iterator[Contradiction]:

@@ -29,6 +29,7 @@ MENU = {
         "docs/operations",
         "docs/howto/add-and-remove-a-host",
         "docs/howto/move-an-application",
+        "docs/inventories",
         "docs/secrets",
         "docs/sources",
         "docs/sites",

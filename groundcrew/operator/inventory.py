@@ -11,9 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from groundcrew.inventories import SUFFIXES
 from groundcrew.project import PACKAGE, ROOT
 
 DEFAULT = "inventory/prod.py"
+OTHERS = ("inventory/prod.yml", "inventory/prod.yaml")
+"""What stands in for it if there is no such file."""
+
 VARIABLE = "GROUNDCREW_INVENTORY"
 HOSTS = PACKAGE / "operator" / "hosts.py"
 """What pyinfra runs to list the hosts; it connects to none."""
@@ -38,14 +42,23 @@ class Known:
 
 def chosen(given: str | None) -> str:
     """The inventory: the one that was given, else that of GROUNDCREW_INVENTORY, else
-    inventory/prod.py. A relative path is one of the current directory, or else of the project.
-    Raises InventoryError if there is none."""
-    name = given or os.environ.get(VARIABLE) or DEFAULT
+    inventory/prod.py (or .yml). A relative path is one of the current directory, or else of the
+    project. Raises InventoryError if there is none."""
+    usual = next((name for name in (DEFAULT, *OTHERS) if (ROOT / name).exists()), DEFAULT)
+    name = given or os.environ.get(VARIABLE) or usual
     if name.startswith("@") or (ROOT / name).exists():
         return name
     if Path(name).exists():
         return str(Path(name).resolve())
-    others = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "inventory").glob("*.py"))
+    folder = ROOT / "inventory"
+    files = [path for path in folder.glob("*") if path.suffix in (".py", *SUFFIXES)]
+    python = {path.stem for path in files if path.suffix == ".py"}
+    others = sorted(
+        str(path.relative_to(ROOT))
+        for path in files
+        # A file beside one of Python is what that one reads.
+        if path.suffix == ".py" or path.stem not in python
+    )
     known = f"; there is {', '.join(others)}" if others else f": {ROOT} has no inventory"
     raise InventoryError(f"{name}: no such inventory (-i, or {VARIABLE}){known}")
 

@@ -16,6 +16,7 @@ from groundcrew.manifest.model import AppSettings
 from groundcrew.manifest.secret import SecretSource
 from groundcrew.model import Settings
 from groundcrew.partial import VERIFY, Parts, parts
+from groundcrew.settings import group_names
 from groundcrew.settings.errors import nearest
 from groundcrew.settings.secret_store import SecretsSettings
 from groundcrew.sites import Site
@@ -195,6 +196,10 @@ class HostBase(Settings):
     `group_data/all.py` and of all the host's groups add up; a list in the inventory or in `--data`
     replaces them."""
 
+    servers: tuple[str, ...] = ()
+    """Servers of this host besides those that its groups in the inventory are called like:
+    `servers = ["postgresql"]` in `group_data/db.py`."""
+
     apps_without: tuple[str, ...] = ()
     """Names of applications that groups list but that this host, or all hosts of another group,
     must not have."""
@@ -268,6 +273,21 @@ class HostBase(Settings):
             for group in getattr(cls.model_fields[name].annotation, "groups", ())
             or (getattr(cls.model_fields[name].annotation, "group", "") or name,)
         )
+
+    @classmethod
+    def group_names(cls) -> dict[str, tuple[str, ...]]:
+        """Other name of a group -> the groups that can be meant."""
+        names: dict[str, list[str]] = {}
+        for role in sorted(cls._roles(GroupSettings)):
+            kind = cls.model_fields[role].annotation
+            for name in getattr(kind, "also", ()):
+                names.setdefault(name, []).append(getattr(kind, "group", "") or role)
+        return {name: tuple(roles) for name, roles in names.items()}
+
+    @property
+    def runs_apps(self) -> bool:
+        """Whether it is a host that runs applications."""
+        return bool(self.place.groups & group_names.RUN_APPLICATIONS)
 
     @classmethod
     def _roles(cls, kind: type[RoleSettings]) -> frozenset[str]:

@@ -16,7 +16,7 @@ from groundcrew import project as here
 from groundcrew.bindings import Place
 from groundcrew.certificates.material import Material
 from groundcrew.manifest.model import AppSettings
-from groundcrew.settings import checks, manifests, role_secrets, selection
+from groundcrew.settings import checks, group_names, manifests, role_secrets, selection
 from groundcrew.settings.addresses import addresses
 from groundcrew.settings.app_list import is_names
 from groundcrew.settings.bindings import bind, read_external
@@ -138,13 +138,15 @@ def load_all(
 
     Only those of the operator's secrets are read that the run `needs`.
     """
-    problems = selection.check(inventory, project, model.role_groups())
+    known = {*model.role_groups(), *model.group_names(), group_names.WORKER}
+    problems = selection.check(inventory, project, frozenset(known))
     result: dict[str, Loaded[Model]] = {}
     for host in inventory:
         layers = host_layers(host, inventory, project)
         groups = frozenset(host.groups)
         loaded, host_problems = load_host(layers, model, project, needs, groups)
         host_problems += _outside_web(host, merge(layers))
+        host_problems += _servers(groups, model, merge(layers))
         host_problems += _unsaid(host, merge(layers), project)
         if loaded and PROD_GROUP in host.groups:
             host_problems += checks.production(loaded.settings.app, loaded.merged)
@@ -154,9 +156,11 @@ def load_all(
     problems += _one_value_for_all(result)
     problems += _all_roles(result)
     problems += _nowhere(result)
+    without_background = _without_background(result)
     seen: set[str] = set()
     for name, item in result.items():
         own = item.settings.app.keys() - item.settings.idle_apps
+        own -= without_background.get(name, set())
         result[name] = replace(item, first=frozenset(own - seen))
         seen |= own
     if not problems:
@@ -173,6 +177,31 @@ def load_all(
     _loaded.clear()
     _loaded.update(result)
     return result
+
+
+def _without_background(result: dict[str, Loaded[Model]]) -> dict[str, set[str]]:
+    """Leaves workers and timers of applications to the hosts of the group `worker`, if there are
+    some that run them. Returns host -> applications that it has without theirs."""
+    of_workers = {
+        app
+        for item in result.values()
+        if group_names.WORKER in item.settings.place.groups
+        for app in item.settings.app
+    }
+    idle: dict[str, set[str]] = {}
+    for name, item in result.items():
+        if group_names.WORKER in item.settings.place.groups:
+            continue
+        mine = of_workers & set(item.settings.app)
+        if mine:
+            apps = {
+                key: app.model_copy(update={"workers": {}, "timers": {}}) if key in mine else app
+                for key, app in item.settings.app.items()
+            }
+            settings = item.settings.model_copy(update={"app": apps})
+            result[name] = replace(item, settings=settings.placed(item.settings.place))
+            idle[name] = mine
+    return idle
 
 
 def _with_certificates(item: Loaded[Model], hosts: Mapping[str, Loaded[Model]]) -> Loaded[Model]:
@@ -234,7 +263,9 @@ def load_host(
     problems += _keep_only(merged, names, own, project)
     problems += _without_nobody(merged, project)
     settings, more = validate(model, merged)
-    settings = settings.placed(Place(groups)) if settings else None
+    if settings:
+        every = group_names.complete(groups, settings.servers, model.group_names())
+        settings = settings.placed(Place(every))
     problems += more
 
     def problem(path: tuple[str, ...], message: str) -> Problem:
@@ -397,9 +428,9 @@ def _all_roles(loaded: Mapping[str, Loaded[Any]]) -> list[Problem]:
 
 def _outside_web(host: Host, merged: Merged) -> list[Problem]:
     """A problem if a host has applications but no web server: they would be missing silently."""
-    if not merged.data.get("apps") or WEB_GROUP in host.groups:
+    if not merged.data.get("apps") or group_names.RUN_APPLICATIONS & {*host.groups}:
         return []
-    message = f'the host is not in group "{WEB_GROUP}", which runs applications'
+    message = f'the host is not in group "{WEB_GROUP}", which runs applications, nor in "worker"'
     return [Problem("apps", merged.nearest_origin(("apps",)), message)]
 
 
@@ -407,7 +438,8 @@ def _unsaid(host: Host, merged: Merged, project: Path) -> list[Problem]:
     """A problem if a web host has no list of applications though manifests exist: it would be set
     up without any, and the run would succeed."""
     known = manifests.names(project)
-    if "apps" in merged.data or WEB_GROUP not in host.groups or not known:
+    mine = [name for name in host.groups if name in group_names.RUN_APPLICATIONS]
+    if "apps" in merged.data or not mine or not known:
         return []
     message = (
         f'is missing: apps = ["{known[0]}"] says which applications a host runs, apps = [] none'
@@ -415,4 +447,18 @@ def _unsaid(host: Host, merged: Merged, project: Path) -> list[Problem]:
         else f"is missing: it lists a host's applications (known: {', '.join(known)}); "
         "apps = [] says none"
     )
-    return [Problem("apps", f"group_data/{WEB_GROUP}.py", message)]
+    return [Problem("apps", f"group_data/{mine[0]}.py", message)]
+
+
+def _servers(groups: Collection[str], model: type[Model], merged: Merged) -> list[Problem]:
+    """What is wrong with the servers of a host."""
+    if "servers" not in merged.data:
+        missing = group_names.unsaid(groups, model.group_names())
+        return [Problem("servers", f"group_data/{name}.py", text) for name, text in missing]
+    servers = merged.data["servers"]
+    # Anything else is told with the other settings.
+    if not isinstance(servers, (list, tuple)) or not all(isinstance(s, str) for s in servers):
+        return []
+    origin = merged.nearest_origin(("servers",))
+    told = group_names.unknown(servers, model.role_groups())
+    return [Problem("servers", origin, text) for text in told]

@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from groundcrew.contract import IpProtocol
 from groundcrew.roles.firewall.settings import FirewallSettings, RuleSettings
 from groundcrew.templates import render
 
@@ -50,6 +51,8 @@ def ruleset(
     for name, rule in sorted(settings.allow.items()):
         if rule is not None:
             rules += service(name, rule)
+    for item in settings.protocols:
+        rules += between(item)
     return render(
         "firewall/groundcrew.nft.j2",
         rules=rules,
@@ -59,6 +62,7 @@ def ruleset(
         ssh_rate=settings.ssh_rate,
         forward=settings.forward,
         output=settings.output,
+        protocols=sorted({item.number for item in settings.protocols}),
         reserved={
             port: sorted(ids[user] for user in users if user in ids)
             for port, users in settings.reserved.items()
@@ -81,6 +85,20 @@ def check_session(settings: FirewallSettings, session: Session) -> None:
 def service(name: str, rule: RuleSettings) -> list[str]:
     """The rules that open one service."""
     return open_ports(name, rule.protocol, rule.ports, rule.sources)
+
+
+def between(protocol: IpProtocol) -> list[str]:
+    """The rules that accept a protocol from some hosts, one per address family."""
+    rules = []
+    for family, version in (("ip", 4), ("ip6", 6)):
+        peers = [text for text in protocol.peers if ipaddress.ip_address(text).version == version]
+        if peers:
+            sources = ", ".join(peers)
+            rules.append(
+                f"{family} saddr {{ {sources} }} meta l4proto {protocol.number} accept "
+                f'comment "{protocol.rule}"'
+            )
+    return rules
 
 
 def open_ports(

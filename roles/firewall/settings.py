@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, PrivateAttr, StringConstraints, field_validator
 
-from groundcrew.contract import Brings, HostView, RoleSettings
+from groundcrew.contract import Brings, HostView, IpProtocol, RoleSettings
 from groundcrew.model import Settings
 
 
@@ -83,6 +83,7 @@ class FirewallSettings(RoleSettings):
     """Policy for packets that the host sends. `drop` still lets through answers, loopback, ICMP,
     DNS, NTP, DHCP, HTTP and HTTPS."""
 
+    _protocols: tuple[IpProtocol, ...] = PrivateAttr(default=())
     _reserved: dict[int, tuple[str, ...]] = PrivateAttr(default_factory=dict)
 
     @property
@@ -94,6 +95,17 @@ class FirewallSettings(RoleSettings):
         """These settings, with ports that only some users of the host may connect to."""
         copy = self.model_copy()
         copy._reserved = dict(reserved)
+        return copy
+
+    @property
+    def protocols(self) -> Sequence[IpProtocol]:
+        """IP protocols besides TCP and UDP that some hosts may send."""
+        return self._protocols
+
+    def with_protocols(self, protocols: Sequence[IpProtocol]) -> Self:
+        """These settings, with IP protocols that some hosts may send."""
+        copy = self.model_copy()
+        copy._protocols = tuple(protocols)
         return copy
 
     def brings(self, host: HostView) -> Brings:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
+from groundcrew.bindings import Place
 from groundcrew.bindings.address import numeric
-from groundcrew.contract import Brings, HostView, Port, Reads, Renewal, StatusLines, Unit
+from groundcrew.contract import (
+    Brings,
+    HostView,
+    IpProtocol,
+    Port,
+    Reads,
+    Renewal,
+    StatusLines,
+    Unit,
+)
 from groundcrew.memory import Share, in_bytes
 from groundcrew.metrics import Metrics
-from groundcrew.roles.haproxy import builders
+from groundcrew.roles.haproxy import address_checks, builders, shared
 from groundcrew.roles.haproxy.checks import balancer, status_of
+from groundcrew.roles.haproxy.rules import rules
 from groundcrew.roles.haproxy.settings import HaproxySettings
 
 ON_HOST = "groundcrew.roles.haproxy.on_host"
@@ -35,7 +47,7 @@ def brings(settings: HaproxySettings, host: HostView) -> Brings:
         rule = "balancer-metrics"
         ports.append(Port(settings.metrics_port, unit, away or None, rule, public=bool(away)))
     reads = Reads(ON_HOST, ("haproxy",), {**asked, "ask": True})
-    return Brings(
+    alone = Brings(
         packages=("haproxy",),
         ports=ports,
         units=[
@@ -51,5 +63,34 @@ def brings(settings: HaproxySettings, host: HostView) -> Brings:
             StatusLines("haproxy", Reads(ON_HOST, ("haproxy",), asked), status_of(place.balanced))
         ],
         metrics=[Metrics("haproxy", settings.metrics_port)] if place.monitors else [],
+        rules=list(rules(settings)) if place.monitors else [],
         renewals=[Renewal(builders.UNIT, command=("systemctl", "reload", builders.UNIT))],
+    )
+    return _sharing(settings, place, alone) if settings.address else alone
+
+
+def _sharing(settings: HaproxySettings, place: Place, alone: Brings) -> Brings:
+    """With the address that the balancers share."""
+    asked = shared.request(settings, place)
+    peers = tuple(numeric(item.address) for item in shared.peers(place))
+    addresses = asked["addresses"]
+    return replace(
+        alone,
+        packages=(*alone.packages, "keepalived"),
+        protocols=[IpProtocol(shared.VRRP, peers, "vrrp")] if peers else [],
+        units=[*alone.units, Unit(shared.UNIT, exposure=2.7)],
+        reads=[
+            *alone.reads,
+            Reads(shared.ON_HOST, ("shared_address",), {**asked, "ask": True}),
+        ],
+        checks={**alone.checks, "shared address": partial(address_checks.check, addresses)},
+        status=[
+            *alone.status,
+            StatusLines(
+                "shared_address",
+                Reads(shared.ON_HOST, ("shared_address",), asked),
+                partial(address_checks.status, addresses),
+            ),
+        ],
+        renewals=[*alone.renewals, Renewal(shared.UNIT)],
     )

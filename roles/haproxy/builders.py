@@ -16,6 +16,7 @@ from groundcrew.bindings.address import numeric
 from groundcrew.entries import Directory, Entry, File
 from groundcrew.manifest.model import AppSettings
 from groundcrew.manifest.paths import CERTIFICATES
+from groundcrew.metrics import in_group
 from groundcrew.roles.haproxy.settings import HaproxySettings
 from groundcrew.templates import render
 
@@ -35,6 +36,9 @@ CHALLENGE_PORT = 8402
 """Port on 127.0.0.1 at which certbot answers the CA's challenges."""
 
 CHALLENGE = "/.well-known/acme-challenge/"
+HANDED = "X-Groundcrew-Handed"
+"""Header of a challenge that another balancer has handed on, which is not handed on again."""
+
 ERRORS = {
     400: "Bad Request",
     408: "Request Timeout",
@@ -151,9 +155,13 @@ def configuration(settings: HaproxySettings, place: Place, profile: str) -> str:
             digest=digest,
             errors=ERRORS,
             folder=FOLDER,
-            frontends=list(frontends(settings, place.balanced)),
+            frontends=list(
+                frontends(settings, place.balanced, handed=bool(other_balancers(settings, place)))
+            ),
             listeners={"metrics": metrics_addresses(settings, place)},
+            handed=HANDED,
             milliseconds=milliseconds,
+            others=other_balancers(settings, place),
             profile=profile,
             settings=settings,
             socket=SOCKET,
@@ -161,6 +169,15 @@ def configuration(settings: HaproxySettings, place: Place, profile: str) -> str:
         )
 
     return text(digest_of(text("")))
+
+
+def other_balancers(settings: HaproxySettings, place: Place) -> dict[str, str]:
+    """Name -> address and port for HTTP of the other balancers."""
+    return {
+        item.name: f"{bracketed(numeric(item.address))}:{settings.port}"
+        for item in in_group(place.hosts, "lb")
+        if item.name != place.name
+    }
 
 
 def digest_of(text: str) -> str:
@@ -183,15 +200,18 @@ def bracketed(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
-def frontends(settings: HaproxySettings, balanced: Sequence[Balanced]) -> Iterator[Frontend]:
-    """What the balancer takes over HTTP and over HTTPS."""
+def frontends(
+    settings: HaproxySettings, balanced: Sequence[Balanced], *, handed: bool = False
+) -> Iterator[Frontend]:
+    """What the balancer takes over HTTP and over HTTPS. With `handed`, challenges of the CA are
+    handed on to other balancers."""
     secure = [item for item in balanced if item.settings.tls]
     plain = [item for item in balanced if not item.settings.tls]
     before = [
         "http-request set-var(txn.host) req.hdr(host),host_only,lower",
         "http-request set-var(txn.host) str(-) unless { var(txn.host) -m found }",
     ]
-    lines = [*before, *_to_https(settings, secure), *_known(plain, secure)]
+    lines = [*before, *_to_https(settings, secure, handed), *_known(plain, secure)]
     lines += _passed(plain, "http", [item for item in secure if _plain_health(item)])
     yield Frontend("http", _binds(settings, settings.port), ordered(lines))
     if secure:
@@ -245,12 +265,14 @@ def _known(*groups: Sequence[Balanced]) -> list[str]:
     ]
 
 
-def _to_https(settings: HaproxySettings, secure: Sequence[Balanced]) -> Iterator[str]:
+def _to_https(settings: HaproxySettings, secure: Sequence[Balanced], handed: bool) -> Iterator[str]:
     """Redirects to HTTPS, and in the same step from names that only redirect."""
     if any(challenged(item.settings) for item in secure):
         yield f"acl challenge path_beg {CHALLENGE}"
         for test in dict.fromkeys(test for item in secure if challenged(item.settings)
                                   for test in named(item.settings)):  # fmt: skip
+            if handed:
+                yield f"use_backend acme-others if challenge !{{ hdr({HANDED}) -m found }} {test}"
             yield f"use_backend acme if challenge {test}"
     port = "" if settings.tls_port == 443 else f":{settings.tls_port}"
     # Applications that share their domains share the redirects.

@@ -14,7 +14,7 @@ from groundcrew.bindings import operations as servers
 from groundcrew.contract import ServerState
 from groundcrew.entries import Entry
 from groundcrew.operations import files, systemd
-from groundcrew.roles.haproxy import builders
+from groundcrew.roles.haproxy import builders, shared
 from groundcrew.roles.haproxy.brings import ON_HOST
 from groundcrew.roles.haproxy.settings import HaproxySettings
 
@@ -43,8 +43,29 @@ def apply(
     systemd.service(
         name="service", unit=builders.UNIT, restart_if_newer=[builders.DROP_IN_FILE], settle=0.5
     )
-    servers.contents(
-        name="no host is left out", states=[ServerState("balancer", ON_HOST, request)], given=[]
+    if settings.address:
+        _shared(settings, place)
+    states = [ServerState("balancer", ON_HOST, request)]
+    if not settings.address:
+        left = shared.request(settings, place)
+        states.append(ServerState("shared address", shared.ON_HOST, left))
+    servers.contents(name="no host is left out", states=states, given=[])
+
+
+def _shared(settings: HaproxySettings, place: Place) -> None:
+    """The address that the balancers share, once HAProxy serves."""
+    files.manage(name="shared address: service", entries=shared.unit_files(settings))
+    files.manage(
+        name="shared address: configuration",
+        entries=shared.configuration_files(settings, place),
+        validate=shared.check_command(settings),
+    )
+    systemd.service(
+        name="shared address",
+        unit=shared.UNIT,
+        restart_if_newer=[shared.DROP_IN_FILE],
+        reload_if_newer=[shared.CONFIGURATION],
+        settle=0.5,
     )
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gevent.pool import Pool  # type: ignore[import-untyped]
@@ -18,6 +18,7 @@ from pyinfra.api.exceptions import PyinfraError
 
 from groundcrew import remote, transport
 from groundcrew.releases.undo import connector_arguments
+from groundcrew.roles.haproxy import shared
 from groundcrew.roles.haproxy.brings import ON_HOST
 
 # The ID of the boot is the machine's, and so that of all containers; their first process is not.
@@ -53,6 +54,9 @@ class Plan:
     down: int
     back: int
     reboot: bool = False
+    shared: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Balancer -> the request to `roles/haproxy/on_host_address.py`, if balancers share an
+    address."""
 
     @property
     def batches(self) -> list[tuple[str, ...]]:
@@ -81,7 +85,7 @@ def _run(state: State, host: Host, plan: Plan) -> bool:
     left = [name for batch in plan.batches for name in batch]
     try:
         work.put_all_back()
-        for batch in plan.batches:
+        for batch in work.ordered():
             work.one(batch)
             left = [name for name in left if name not in batch]
     except RollingError as error:
@@ -109,10 +113,15 @@ class _Work:
             return
         if behind:
             self.refuse_if_down(behind)
+        sharing = [name for name in batch if name in self.plan.shared]
         try:
             if behind:
                 self.drain(behind)
+            for name in sharing:
+                self.hand_over(name)
             self.together(batch, self.work)
+            for name in sharing:
+                self.stand_by(name)
             if behind:
                 self.healthy(behind)
             self.serving([name for name in batch if name in self.plan.balancers])
@@ -130,6 +139,34 @@ class _Work:
         """Heals what an interrupted run has left."""
         for name in self.plan.balancers:
             self.call(name, "converge", {})
+        for name in self.plan.shared:
+            if why := self.of_address(name, "stand_by"):
+                logger.warning(f"    [{name}] could not take the shared address: {why}")
+
+    def ordered(self) -> Iterator[tuple[str, ...]]:
+        """The batches. Of the balancers that share an address, the one that holds it comes last."""
+        mine = [batch for batch in self.plan.batches if batch[0] in self.plan.shared]
+        yield from (batch for batch in self.plan.batches if batch not in mine)
+        # Asked when their turn comes: the address may have moved meanwhile.
+        yield from sorted(mine, key=lambda batch: bool(self.of_address(batch[0], "held")))
+
+    def hand_over(self, name: str) -> None:
+        """Lets another balancer take the shared address, if this one holds it. Raises
+        RollingError, with the address where it was, if none takes it."""
+        if self.of_address(name, "hand_over"):
+            logger.info(f"    [{name}] has handed over the shared address")
+
+    def stand_by(self, name: str) -> None:
+        """Waits until a balancer could take the shared address. Raises RollingError."""
+        why = self.of_address(name, "stand_by", {"seconds": self.plan.back})
+        if why:
+            raise RollingError(f"{name} could not take the shared address: {why}")
+
+    def of_address(self, name: str, function: str, more: Mapping[str, Any] | None = None) -> Any:
+        """Calls a function of `roles/haproxy/on_host_address.py` on one balancer."""
+        return self.function(
+            name, shared.ON_HOST, function, {**self.plan.shared[name], **(more or {})}
+        )
 
     def refuse_if_down(self, batch: Sequence[str]) -> None:
         """Raises RollingError if other hosts are down."""
@@ -227,12 +264,16 @@ class _Work:
 
     def call(self, balancer: str, function: str, request: Mapping[str, Any]) -> Any:
         """Calls a function on one balancer."""
-        payload = {
-            "module": ON_HOST,
-            "function": function,
-            "request": {**self.plan.balancers[balancer], **request},
-        }
-        program = remote.command("call", payload=payload, modules=(ON_HOST,))
+        return self.function(
+            balancer, ON_HOST, function, {**self.plan.balancers[balancer], **request}
+        )
+
+    def function(
+        self, balancer: str, module: str, function: str, request: Mapping[str, Any]
+    ) -> Any:
+        """Calls a function of a module on one balancer."""
+        payload = {"module": module, "function": function, "request": request}
+        program = remote.command("call", payload=payload, modules=(module,))
         return json.loads(self.run(self.host(balancer), program).splitlines()[-1])
 
     def host(self, name: str) -> Host:

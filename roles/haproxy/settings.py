@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, IPvAnyAddress, StringConstraints, model_validator
 
 from groundcrew.contract import Brings, GroupSettings, HostView
 from groundcrew.manifest.types import Size
@@ -23,6 +23,30 @@ class HaproxySettings(GroupSettings):
     apps: tuple[str, ...] | None = None
     """Applications that get their requests from the balancers; null: all of the inventory. All
     balancers need the same."""
+
+    address: IPvAnyAddress | None = None
+    """Address that the balancers share, IPv4 or IPv6: a free one of their network. One balancer
+    holds it, and another takes it within about a second if that one dies or its HAProxy does not
+    serve. null: each balancer has its own address only. All balancers need the same."""
+
+    more_addresses: tuple[IPvAnyAddress, ...] = ()
+    """Addresses that move together with `address`, such as one for IPv6. All balancers need the
+    same."""
+
+    interface: Annotated[str, StringConstraints(pattern=r"^[^\s/$!@#]{1,15}$")] | None = None
+    """Network interface of `address`; null: the one on which the host reaches it."""
+
+    router_id: int = Field(51, ge=1, le=255)
+    """Number of this set of balancers in VRRP, the protocol with which they agree. Others in the
+    same network need others. All balancers need the same."""
+
+    heartbeat: float = Field(0.3, ge=0.05, le=10)
+    """Seconds between two messages of the balancer that holds `address`. After about 3.3 times this
+    without one, another takes the address. All balancers need the same."""
+
+    dns: bool = False
+    """Whether verify checks that the DNS leads the applications' names to `address` or
+    `more_addresses`, and to no other address."""
 
     port: int = Field(80, ge=1, le=65535)
     """Port for HTTP."""
@@ -92,6 +116,15 @@ class HaproxySettings(GroupSettings):
                 raise ValueError(
                     f"port, tls_port, metrics_port and stats_port must differ: {port} is used twice"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _addresses_need_the_first(self) -> HaproxySettings:
+        if self.address is None and (self.more_addresses or self.dns):
+            key = "more_addresses" if self.more_addresses else "dns"
+            raise ValueError(f"{key} needs haproxy.address, the address that the balancers share")
+        if self.address in self.more_addresses:
+            raise ValueError(f"more_addresses has {self.address}, which is `address` already")
         return self
 
     def brings(self, host: HostView) -> Brings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -27,6 +27,8 @@ class MariadbSettings(ProviderSettings):
     login that can do nothing else. Databases are never removed, except by `playbooks/remove.py`
     with `purge`.
     """
+
+    also: ClassVar[tuple[str, ...]] = ("db",)
 
     port: int = Field(3306, ge=1, le=65535)
     """Port on which the server listens: at 127.0.0.1, and at the host's other addresses if

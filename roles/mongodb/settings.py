@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import quote
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
@@ -43,6 +43,8 @@ class MongodbSettings(ProviderSettings):
     application that needs it (`needs: {docs: mongodb}`) gets a database of its own and a login that
     can do nothing else. Databases are never removed, except by `playbooks/remove.py` with `purge`.
     """
+
+    also: ClassVar[tuple[str, ...]] = ("db",)
 
     port: int = Field(27017, ge=1, le=65535)
     """Port on which the server listens: at 127.0.0.1, and at the host's `address` if applications

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints, Tag
 
@@ -173,6 +173,8 @@ class MonitoringSettings(GroupSettings):
     They measure all hosts of the inventory and their applications, and have dashboards. Both listen
     on 127.0.0.1 alone, and only root and administrators may connect; `dashboards` lets others look.
     """
+
+    also: ClassVar[tuple[str, ...]] = ("monitor",)
 
     receivers: dict[Name, AnyReceiver] = Field(default_factory=dict)
     """Receivers of alerts, by a name of your choice; each gets all alerts. null removes one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -34,6 +34,8 @@ class PostgresqlSettings(ProviderSettings):
     login that can do nothing else. Databases are never removed, except by `playbooks/remove.py`
     with `purge`.
     """
+
+    also: ClassVar[tuple[str, ...]] = ("db",)
 
     port: int = Field(5432, ge=1, le=65535)
     """Port on which the server listens: at 127.0.0.1, and at the host's other addresses if

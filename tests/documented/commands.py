@@ -366,6 +366,10 @@ NOT_RUN = {
         )
     },
     "--data part=NAME": Not("the same with databases", MOVED),
+    "pyinfra inventory/prod.yml deploy.py": Not(
+        "another kind of file",
+        "tests/unit/test_inventories.py::test_pyinfra_takes_a_yaml_file_and_runs_a_command_once",
+    ),
     REBOOT: Not("a lab host cannot start again by itself", FLEET),
     f"{REBOOT} [--limit HOST] [--data batch=2] [--data down=1]": Not("the same", FLEET),
     **{

@@ -90,7 +90,11 @@ def is_default(block: Block) -> bool:
 def examples() -> list[Block]:
     """The blocks that are manifests, or lines of one; tests/unit/test_reference.py has those of the
     generated reference."""
-    return [item for item in blocks() if item.language == "yaml" and item.page != "settings"]
+    return [
+        item
+        for item in blocks()
+        if item.language == "yaml" and item.page not in ("settings", "inventories")
+    ]
 
 
 def app_name(block: Block) -> str:

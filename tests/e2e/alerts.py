@@ -12,6 +12,8 @@ from groundcrew.roles.backup.rules import rules as of_backups
 from groundcrew.roles.backup.settings import BackupSettings
 from groundcrew.roles.fail2ban import Fail2banSettings
 from groundcrew.roles.fail2ban.rules import rules as of_fail2ban
+from groundcrew.roles.haproxy.rules import rules as of_haproxy
+from groundcrew.roles.haproxy.settings import HaproxySettings
 from groundcrew.roles.mariadb import MariadbSettings
 from groundcrew.roles.mariadb.metrics import rules as of_mariadb
 from groundcrew.roles.metrics.rules import of_host, of_probes
@@ -73,6 +75,13 @@ def _tracked(used: int) -> Series:
         f"node_nf_conntrack_entries{ON}": f"{used}+0x90",
         f"node_nf_conntrack_entries_limit{ON}": "100+0x90",
     }
+
+
+SERVER = 'haproxy_server_status{proxy="app-shop",server="web1"'
+
+
+def _address(device: str) -> str:
+    return f'node_network_address_info{{job="host",address="192.0.2.9",device="{device}",{WEB}}}'
 
 
 def _probe(name: str, value: str) -> Series:
@@ -257,6 +266,16 @@ CASES = {
         _backup("retention_seconds", f"-{4 * DAY}+0x90"), _backup("retention_seconds", "0+0x90"), 80
     ),
     "BackupTargetFull": Case(_target(5), _target(50), 80),
+    "BalancerHostDown": _one(f'{SERVER},state="DOWN",{WEB}}}', YES, NO),
+    "BalancerWithoutHost": _one(
+        f'haproxy_backend_active_servers{{proxy="app-shop",{WEB}}}', NO, "2+0x2000"
+    ),
+    "SharedAddressNotHeld": Case({f"up{ON}": YES}, {f"up{ON}": YES, _address("eth0"): YES}),
+    # Nobody knows who holds it while no balancer is measured.
+    "SharedAddressNotHeld unmeasured": Case({f"up{ON}": YES}, {f"up{ON}": NO}),
+    "SharedAddressHeldTwice": Case(
+        {_address("eth0"): YES, _address("eth1"): YES}, {_address("eth0"): YES}
+    ),
     "MessagesFailing": _one(FAILED, "0+1x20", "4+0x20"),
     "MonitoringBroken": _one(f"prometheus_config_last_reload_successful{{{WEB}}}", NO, YES),
     "Heartbeat": Case({}, {}),
@@ -275,6 +294,7 @@ def rules() -> tuple[Rule, ...]:
         *of_mariadb(MariadbSettings()),
         *of_redis(RedisSettings()),
         *of_fail2ban(Fail2banSettings()),
+        *of_haproxy(HaproxySettings.model_validate({"address": "192.0.2.9"})),
         *of_renewal(RenewalSettings(alert_days=0)),
         *of_backups(BackupSettings()),
         *of_monitoring(monitoring),

@@ -3,6 +3,8 @@ and lost."""
 
 from __future__ import annotations
 
+import ipaddress
+import itertools
 import json
 import os
 import re
@@ -11,6 +13,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +28,9 @@ from tests.e2e.harness import FULL, GOOD, ROOT, LabHost, Run, good, inside, pyin
 from tests.e2e.load import Https
 
 LB, FIRST, SECOND = "fleet-lb", "fleet-web1", "fleet-web2"
+OTHER = "fleet-lb2"
+"""A second balancer, for the tests of the address that both share."""
+
 DOMAIN = "fleet.test"
 INVENTORY = """\
 from groundcrew.lab import inventory as _lab
@@ -109,10 +115,11 @@ class Fleet:
         return json.loads(connection.getresponse().read())
 
     @contextmanager
-    def load(self) -> Iterator[Load]:
+    def load(self, address: str = "") -> Iterator[Load]:
         """Steady load over HTTPS through the balancer, GET and POST, kept and new connections."""
         result = Load()
-        program = [sys.executable, str(Path(__file__).with_name("load.py")), self.lb.address]
+        program = [sys.executable, str(Path(__file__).with_name("load.py"))]
+        program.append(address or self.lb.address)
         client = subprocess.Popen(
             [*program, DOMAIN, "3000", str(RATE), "0", str(CA)],
             stdin=subprocess.PIPE,
@@ -333,3 +340,151 @@ def test_a_host_that_somebody_has_taken_out(fleet: Fleet) -> None:
     assert f"{SECOND} is missing" in run.stderr
     fleet.run(limit=LB)
     assert fleet.states() == {FIRST: "UP", SECOND: "UP"}
+
+
+@pytest.fixture(scope="module")
+def shared(fleet: Fleet) -> str:
+    """The address that two balancers share."""
+    fleet.hosts[OTHER] = LabHost(OTHER, "bookworm", group="lb")
+    fleet.hosts[OTHER].up()
+    network = ipaddress.ip_interface(inside(fleet.lb, "ip -br -4 address show eth0").split()[2])
+    address = str(network.network.broadcast_address - 5)
+    for name in (LB, OTHER):
+        fleet.more[name] = {"haproxy": {"address": address}}
+    fleet.write()
+    fleet.run()
+    return address
+
+
+def holders(fleet: Fleet, address: str) -> list[str]:
+    """The balancers that hold the address."""
+    return [
+        name
+        for name in (LB, OTHER)
+        if f" {address}/" in inside(fleet.hosts[name], "ip -br address show eth0")
+    ]
+
+
+@contextmanager
+def watched(address: str) -> Iterator[list[float]]:
+    """Asks the address for a redirect twenty times a second, over new connections. The moments at
+    which it answered."""
+    good: list[float] = []
+    stop = threading.Event()
+
+    def ask() -> None:
+        while not stop.wait(0.05):
+            try:
+                with socket.create_connection((address, 80), timeout=0.3) as connection:
+                    request = f"GET / HTTP/1.1\r\nHost: {DOMAIN}\r\nConnection: close\r\n\r\n"
+                    connection.sendall(request.encode())
+                    if b" 308 " in connection.recv(4096):
+                        good.append(time.monotonic())
+            except OSError:
+                continue
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        time.sleep(0.5)
+        yield good
+        time.sleep(1)
+    finally:
+        stop.set()
+        thread.join()
+
+
+def longest(moments: list[float]) -> float:
+    """Seconds of the longest time without an answer."""
+    return max(after - before for before, after in itertools.pairwise(moments))
+
+
+def test_one_balancer_holds_the_shared_address(fleet: Fleet, shared: str) -> None:
+    until(lambda: len(holders(fleet, shared)) == 1)
+    [holder] = holders(fleet, shared)
+    run = fleet.run("deploy.py")
+    assert run.changed == []
+    told = fleet.run("playbooks/status.py", limit=f"{LB},{OTHER}").stderr
+    assert told.count(f"shared address: {shared}: held here") == 1
+    assert told.count(f"shared address: {shared}: held by another balancer") == 1
+    # The packet filter lets in VRRP from the other balancer alone.
+    for name, peer in ((LB, OTHER), (OTHER, LB)):
+        rules = inside(fleet.hosts[name], "nft list table inet groundcrew")
+        assert f"ip saddr {fleet.hosts[peer].address} meta l4proto 112 accept" in rules
+    # A second machine that has the address, as after a bad copy of a configuration, is told.
+    [other] = {LB, OTHER} - {holder}
+    inside(fleet.hosts[other], f"ip address add {shared}/32 dev eth0")
+    run = fleet.attempt("playbooks/verify.py", limit=f"{LB},{OTHER}")
+    inside(fleet.hosts[other], f"ip address delete {shared}/32 dev eth0")
+    assert run.status == 1
+    assert f"{shared} is held here and by another machine" in run.stderr
+
+
+def test_the_address_leaves_a_balancer_that_is_lost_or_does_not_serve(
+    fleet: Fleet, shared: str
+) -> None:
+    seconds = {}
+    for what in ("HAProxy stops", "HAProxy hangs", "power cut"):
+        [holder] = holders(fleet, shared)
+        host = fleet.hosts[holder]
+        with watched(shared) as moments:
+            if what == "HAProxy stops":
+                inside(host, "systemctl stop haproxy")
+            elif what == "HAProxy hangs":
+                inside(host, "systemctl kill -s STOP haproxy")
+            else:
+                host.lose_power()
+            time.sleep(6)
+        seconds[what] = longest(moments)
+        if what == "HAProxy stops":
+            inside(host, "systemctl start haproxy")
+        elif what == "HAProxy hangs":
+            inside(host, "systemctl kill -s CONT haproxy")
+        else:
+            host.power_on()
+        [after] = holders(fleet, shared)
+        assert after != holder
+        # Until it could take the address back.
+        time.sleep(5)
+    print(f"seconds without an answer at the shared address: {seconds}")
+    assert max(seconds.values()) < 6
+
+
+def test_balancers_restart_one_after_the_other(fleet: Fleet, shared: str) -> None:
+    [holder] = holders(fleet, shared)
+    [other] = {LB, OTHER} - {holder}
+    with ThreadPoolExecutor() as pool, watched(shared) as moments:
+        again = [pool.submit(restarted, fleet.hosts[name]) for name in (LB, OTHER)]
+        run = fleet.run("playbooks/reboot.py", limit=f"{LB},{OTHER}")
+        for item in again:
+            item.result(timeout=60)
+    assert re.findall(r"\[(\S+)\] has restarted", run.stderr) == [other, holder]
+    assert re.findall(r"\[(\S+)\] has handed over", run.stderr) == [holder]
+    print(f"seconds without an answer while both balancers restarted: {longest(moments):.2f}")
+    assert longest(moments) < 3
+    assert holders(fleet, shared) == [other]
+
+
+def test_a_challenge_of_a_ca_reaches_the_balancer_that_asks(fleet: Fleet, shared: str) -> None:
+    tls = {"certificate": {"type": "acme"}}
+    acme = {"tls": {"acme": {"agree_tos": True}}}
+    assert shared
+    for name in (LB, OTHER):
+        fleet.more[name] |= acme
+    for name in (FIRST, SECOND):
+        fleet.more[name] |= acme
+        fleet.more[name]["app"]["hello"]["tls"] = tls
+    fleet.write()
+    # No CA can be reached here: all else is in place.
+    fleet.attempt("deploy.py", "--data", "only=haproxy", limit=f"{LB},{OTHER}")
+    folder = "/root/challenge/.well-known/acme-challenge"
+    for asking in (LB, OTHER):
+        inside(fleet.hosts[asking], f"mkdir -p {folder}; echo proof-{asking} > {folder}/token; "
+               "cd /root/challenge; setsid python3 -m http.server 8402 --bind 127.0.0.1 "
+               ">/dev/null 2>&1 & sleep 1; true")  # fmt: skip
+        for name in (LB, OTHER):
+            answer = fleet.hosts[name].get(
+                "/.well-known/acme-challenge/token", DOMAIN, allow_redirects=False
+            )
+            assert (answer.status_code, answer.text) == (200, f"proof-{asking}\n")
+        inside(fleet.hosts[asking], "pkill -f 'http.server 8402'")

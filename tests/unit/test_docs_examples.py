@@ -116,7 +116,8 @@ def of_settings() -> list[Block]:
     return [
         item
         for item in in_language("python")
-        if item.page not in ("roles", "extending") and item.id not in manifests.OF_APPLICATIONS
+        if item.page not in ("roles", "extending", "inventories")
+        and item.id not in manifests.OF_APPLICATIONS
     ]
 
 

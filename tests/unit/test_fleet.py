@@ -153,13 +153,18 @@ def test_the_scheme_is_told_by_the_balancer(project: Project) -> None:
     assert "leave it out" in refusals(project)
 
 
-def test_several_balancers_cannot_answer_a_ca_by_a_file(project: Project) -> None:
+def test_several_balancers_hand_on_the_challenges_of_a_ca(project: Project) -> None:
     project.app(more="tls: {certificate: {type: acme}}\n")
     for name in project.hosts:
         project.hosts[name][1]["tls"] = {"acme": {"agree_tos": True}}
-    assert "backend acme" in configuration(project)
-    project.hosts["lb2"] = (["lb"], {"ssh_hostname": "10.0.0.4", **project.hosts["lb1"][1]})
-    assert "set tls.certificate.dns" in " ".join(refusals(project).split())
+    assert "backend acme-others" not in configuration(project)
+    project.hosts["lb2"] = (["lb"], {**project.hosts["lb1"][1], "ssh_hostname": "10.0.0.4"})
+    text = configuration(project)
+    assert "    server lb2 10.0.0.4:80\n" in text
+    first, then = [line for line in text.splitlines() if "use_backend acme" in line]
+    # What was handed on goes to certbot alone.
+    assert "use_backend acme-others if challenge !{ hdr(X-Groundcrew-Handed) -m found } {" in first
+    assert "use_backend acme if challenge {" in then
 
 
 def configuration(project: Project) -> str:

@@ -266,12 +266,12 @@ def test_an_inventory_without_hosts(project: Project) -> None:
 def test_applications_on_a_host_that_is_not_in_group_web(project: Project) -> None:
     project.app()
     project.hosts["db1"] = (["db"], {"apps": ["shop"], "nginx": {"gzpi": True}})
-    project.groups["db"] = {"base": {}}
+    project.groups["db"] = {"base": {}, "servers": []}
     assert project.errors() == [
         (
             "inventory, host db1",
             "apps",
-            'the host is not in group "web", which runs applications',
+            'the host is not in group "web", which runs applications, nor in "worker"',
         ),
         ("inventory, host db1", "nginx.gzpi", 'unknown key; did you mean "gzip"?'),
     ]
