@@ -49,7 +49,10 @@ def configure(
     + admins: names of the users that may log in and become root
     """
     users = transport.login_users(host)
-    if reason := certain_lockout(settings, admins, users):
+    reason = certain_lockout(settings, admins, users) or closed_port(
+        settings, transport.session(host)
+    )
+    if reason:
         yield guard.refuse(reason)
         return
     state = host.get_fact(Sshd)
@@ -73,11 +76,38 @@ def configure(
         name=GUARD,
         entries=changed,
         validate=f"/usr/sbin/sshd -t && {judge}",
-        activate=(RELOAD,),
+        activate=(RELOAD, *listening(settings.ports or ())),
         # At boot sshd starts only after a pending change has been rolled back.
         reactivate=(RELOAD,),
     )
     yield from guard.apply(change, users[:1])
+
+
+def listening(ports: Sequence[int]) -> tuple[str, ...]:
+    """Shell commands that fail unless sshd listens on the ports: `sshd -T` tells what it is to do,
+    not that another program has the port, or that ssh.socket decides."""
+    return tuple(
+        f"for try in 1 2 3 4 5 6 7 8 9 10; do ss -Hltnp 'sport = :{port}' | "
+        "grep -Eq '\"(sshd|systemd)\"' && exit 0; sleep 0.2; done; "
+        f"echo 'ssh.ports: sshd does not listen on port {port}:' "
+        f"\"$(ss -Hltnp 'sport = :{port}' | grep . || echo ssh.socket may name the ports)\" >&2; "
+        "exit 1"
+        for port in ports
+    )
+
+
+def closed_port(settings: SshSettings, session: str) -> str:
+    """Why the live connection could not be made again; empty if it can. `session` is its
+    SSH_CONNECTION."""
+    fields = session.split()
+    used = int(fields[3]) if len(fields) == 4 else None
+    if settings.ports is None or used is None or used in settings.ports:
+        return ""
+    first, new = [used, *settings.ports], settings.ports[0]
+    return (
+        f"ssh.ports does not have {used}, the port of this session. Set it to {first} and run this "
+        f"again; then set the host's ssh_port to {new}, and take {used} out of ssh.ports"
+    )
 
 
 def main_file(state: PathState, values: builders.Directives) -> File:
