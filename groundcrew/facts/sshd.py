@@ -19,6 +19,8 @@ class SshdState:
     effective: Mapping[str, list[str]] = field(default_factory=dict)
     algorithms: Mapping[str, list[str]] = field(default_factory=dict)
     host_keys: Mapping[str, int] = field(default_factory=dict)
+    taken: Mapping[int, str] = field(default_factory=dict)
+    socket: bool = False
 
 
 class Sshd(FactBase[SshdState]):
@@ -38,5 +40,10 @@ class Sshd(FactBase[SshdState]):
         state = json.loads(output[-1])
         major, minor = state["version"]
         return SshdState(
-            (major, minor), state["effective"], state["algorithms"], state["host_keys"]
+            (major, minor),
+            state["effective"],
+            state["algorithms"],
+            state["host_keys"],
+            {int(port): program for port, program in state["taken"].items()},
+            state["socket"],
         )

@@ -14,7 +14,7 @@ from pyinfra.api.command import PyinfraCommand
 from groundcrew import remote, transport
 from groundcrew.entries import Directory, File, PathState
 from groundcrew.facts.files import Paths
-from groundcrew.facts.sshd import Sshd
+from groundcrew.facts.sshd import Sshd, SshdState
 from groundcrew.operations import guard
 from groundcrew.operations.files import print_differences
 from groundcrew.roles.ssh import builders
@@ -56,6 +56,9 @@ def configure(
         yield guard.refuse(reason)
         return
     state = host.get_fact(Sshd)
+    if reason := refused_ports(settings, state):
+        yield guard.refuse(reason)
+        return
     states = host.get_fact(
         Paths, paths=[MAIN, DROP_INS, PATH], globs=[guard.trace(GUARD)], content=True
     )
@@ -76,24 +79,24 @@ def configure(
         name=GUARD,
         entries=changed,
         validate=f"/usr/sbin/sshd -t && {judge}",
-        activate=(RELOAD, *listening(settings.ports or ())),
+        activate=(RELOAD,),
         # At boot sshd starts only after a pending change has been rolled back.
         reactivate=(RELOAD,),
     )
     yield from guard.apply(change, users[:1])
 
 
-def listening(ports: Sequence[int]) -> tuple[str, ...]:
-    """Shell commands that fail unless sshd listens on the ports: `sshd -T` tells what it is to do,
-    not that another program has the port, or that ssh.socket decides."""
-    return tuple(
-        f"for try in 1 2 3 4 5 6 7 8 9 10; do ss -Hltnp 'sport = :{port}' | "
-        "grep -Eq '\"(sshd|systemd)\"' && exit 0; sleep 0.2; done; "
-        f"echo 'ssh.ports: sshd does not listen on port {port}:' "
-        f"\"$(ss -Hltnp 'sport = :{port}' | grep . || echo ssh.socket may name the ports)\" >&2; "
-        "exit 1"
-        for port in ports
-    )
+def refused_ports(settings: SshSettings, state: SshdState) -> str:
+    """Why sshd could not listen on `ports`; empty if it can."""
+    wanted = settings.ports or ()
+    if wanted and state.socket:
+        return (
+            "ssh.ports: ssh.socket is in use on this host and names the ports, not sshd_config. "
+            "Remove ssh.ports, or on the host: systemctl disable --now ssh.socket && systemctl "
+            "enable --now ssh.service"
+        )
+    taken = [f"{port} is {state.taken[port]}'s" for port in wanted if port in state.taken]
+    return f"ssh.ports: {', '.join(taken)}: choose another port" if taken else ""
 
 
 def closed_port(settings: SshSettings, session: str) -> str:

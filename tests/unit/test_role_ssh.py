@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from groundcrew.adapter import post_quantum
 from groundcrew.facts.sshd import SshdState
+from groundcrew.remote.inspect_sshd import taken
 from groundcrew.roles.ssh.builders import directives, drop_in, expected, with_include, with_values
-from groundcrew.roles.ssh.operations import INCLUDE, certain_lockout, closed_port
+from groundcrew.roles.ssh.operations import INCLUDE, certain_lockout, closed_port, refused_ports
 from groundcrew.roles.ssh.settings import SshSettings
 
 KEX = [
@@ -132,3 +133,19 @@ def test_the_port_of_the_session_stays_open() -> None:
         "ssh.ports does not have 22, the port of this session. Set it to [22, 2222] and run this "
         "again; then set the host's ssh_port to 2222, and take 22 out of ssh.ports"
     )
+
+
+def test_a_port_that_sshd_cannot_have_is_refused_before_anything_is_changed() -> None:
+    sockets = (
+        'LISTEN 0 128 0.0.0.0:22 0.0.0.0:* users:(("sshd",pid=9,fd=3))\n'
+        'LISTEN 0 4096 [::]:80 [::]:* users:(("nginx",pid=7,fd=8),("nginx",pid=6,fd=8))\n'
+    )
+    assert taken(sockets) == {"80": "nginx"}
+    here = SshdState(taken={80: "nginx"})
+    assert refused_ports(SshSettings(ports=(22, 2222)), here) == ""
+    assert refused_ports(SshSettings(ports=(22, 80)), here) == (
+        "ssh.ports: 80 is nginx's: choose another port"
+    )
+    socket = SshdState(socket=True)
+    assert refused_ports(SshSettings(), socket) == ""
+    assert "systemctl disable --now ssh.socket" in refused_ports(SshSettings(ports=(22,)), socket)
