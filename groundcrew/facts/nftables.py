@@ -34,8 +34,8 @@ class NftablesState:
 class Nftables(FactBase[NftablesState]):
     """The state of the table `inet TABLE`, of its unit and of sshd's ports.
 
-    The ports are those that sshd listens on, those of ssh.socket if it is in use, and those that sshd
-    would listen on after a restart.
+    The ports are those that sshd listens on, those of ssh.socket if it is in use, and those that
+    sshd would listen on after a restart.
     """
 
     @staticmethod
