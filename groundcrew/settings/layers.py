@@ -41,6 +41,7 @@ _ASKED = (
     "confirm",
     "kind",
     "again",
+    "was",
     "host",
     "prepare",
     "only",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -78,6 +78,8 @@ class RedisSettings(ProviderSettings):
     An application needs an instance by its name (`needs: {cache: redis.cache, jobs: redis.queue}`)
     and gets a login that reaches only its own keys.
     """
+
+    names_databases: ClassVar[bool] = False
 
     server: Literal["redis", "valkey"] = "redis"
     """Server that is installed: `redis`, or `valkey` (Debian 13)."""
