@@ -49,10 +49,9 @@ def test_data_and_generated_secrets_move(srv: Path) -> None:
 
 
 def test_a_run_that_was_interrupted_is_continued(srv: Path) -> None:
-    os.rmdir(srv / "store/shared/data")
-    os.rmdir(srv / "store/shared/home")
-    os.rmdir(srv / "store/shared")
-    os.rename(srv / "shop/shared", srv / "store/shared")
+    for name in ("data", "home", ""):
+        (srv / "store/shared" / name).rmdir()
+    (srv / "shop/shared").rename(srv / "store/shared")
     assert rename_app.look("shop", "store") == FREE
     rename_app.move("shop", "store")
     assert (srv / "store/secrets/KEY.1").read_text() == "k"
