@@ -55,6 +55,7 @@ startup.install(
         "playbooks/reboot.py": (),
         "playbooks/releases.py": (),
         "playbooks/remove.py": (Need.PASSWORDS, Need.KEYS, Need.ROLES),
+        "playbooks/rename.py": (),
         "playbooks/renew.py": (),
         "playbooks/restart.py": (),
         "playbooks/restore.py": (),

@@ -580,6 +580,9 @@ class ProviderSettings(GroupSettings):
     """Settings of a role that applications can need. A host provides it if it is in the inventory's
     group that is called like the role."""
 
+    names_databases: ClassVar[bool] = True
+    """Whether an application's database is named after it, unless its need says otherwise."""
+
     def parts(self) -> tuple[str, ...]:
         """What needs can name: `("cache",)` for `redis.cache`; `("",)` if the role has no parts."""
         return ("",)

@@ -94,6 +94,47 @@ def removed_app(hosts: Iterable[Host]) -> str:
     return name
 
 
+def renamed_app(inventory: Inventory) -> tuple[str, str]:
+    """The old and the new name of an application. Raises SettingsError if one is missing or wrong,
+    if a host still has the old one, or if a database would stay behind under the old name."""
+    asked = {host.name: settings_for(host).settings for host in inventory}
+    name: str | None = next((item.run.app for item in asked.values() if item.run.app), None)
+    was: str | None = next((item.run.was for item in asked.values() if item.run.was), None)
+    for key, value in (("app", name), ("was", was)):
+        if value is None:
+            text = f"is required: the {'new' if key == 'app' else 'old'} name of an application"
+            raise SettingsError([Problem(key, "--data", text)])
+    assert name is not None
+    assert was is not None
+    if not manifests.NAME.match(was) or reserved.is_taken(was) or was == name:
+        raise SettingsError([Problem("was", "--data", f'"{was}" is no old name of {name}')])
+    still = tuple(host for host, item in asked.items() if was in item.app)
+    if still:
+        text = f'"{was}" is still among `apps`: replace it there by {name} first'
+        raise SettingsError([Problem("was", "--data", text, hosts=still)])
+    names = app_names(inventory)
+    if name not in names:
+        text = f'no host has an application "{name}"{nearest(name, names)}'
+        raise SettingsError([Problem("app", "--data", text)])
+    problems = {item.key: item for host in asked.values() for item in _left_behind(host, was, name)}
+    if problems:
+        raise SettingsError([*problems.values()])
+    return was, name
+
+
+def _left_behind(settings: HostSettings, was: str, name: str) -> Iterable[Problem]:
+    """Databases that would begin empty under the new name."""
+    needs = settings.app[name].needs if name in settings.app else {}
+    for key, need in needs.items():
+        if need.service and need.name is None and settings.provider(need.role).names_databases:
+            old = f"{was}_{key}".replace("-", "_")
+            text = (
+                f"is required: {was} has its data in {old}, so name: {old}; another name begins "
+                "an empty database"
+            )
+            yield Problem(f"app.{name}.needs.{key}.name", f"apps/{name}.yml", text)
+
+
 def restored_app(hosts: Iterable[Host]) -> str:
     """The application to restore. Raises SettingsError if none is named, if `restore` names another
     one, or if no host of the run has backups of it."""

@@ -23,7 +23,7 @@ from groundcrew.roles.python.settings import PythonSettings
 from groundcrew.roles.settings import HostSettings
 from groundcrew.roles.tls.settings import TlsSettings
 from groundcrew.roles.verify import Expected, Gzip, Root
-from groundcrew.settings import Loaded
+from groundcrew.settings import Loaded, secret_programs
 
 PYTHON_PUBLISHER = "https://github.com"
 """Where uv downloads Python from, unless `python.install_mirror` is set."""
@@ -98,15 +98,18 @@ class CommonNeeds(TypedDict):
     ports: dict[int, tuple[str, ...]]
     memory: tuple[Share, ...]
     places: tuple[str, ...]
+    secrets: tuple[str, ...] | None
 
 
 def wanted(settings: HostSettings) -> Wanted:
     """What the roles need from the host."""
     brought = settings.brought
+    lacking = secret_programs.missing(settings, settings.secrets, PROJECT)
     common: CommonNeeds = {
         "ports": brought.bound_ports,
         "memory": tuple(brought.memory),
         "places": (*brought.needs, *_outside_the_run(settings)),
+        "secrets": None if lacking is None else tuple(lacking),
     }
     if not settings.app:
         return Wanted({}, **common)

@@ -37,6 +37,7 @@ SECOND = {
     "front",
     "health",
     "host",
+    "howto",
     "instances",
     "mistakes",
     "package",

@@ -32,7 +32,7 @@ from pyinfra.connectors.local import LocalConnector
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.sshuserclient.client import SSHClient
 
-from groundcrew.adapter import post_quantum, rsa_signatures, spare_channel
+from groundcrew.adapter import post_quantum, rsa_signatures, spare_channel, sudo_password
 from groundcrew.adapter.patching import expect, replace
 from groundcrew.connecting import Attempt, shell_trouble, why
 from groundcrew.transport import (
@@ -83,6 +83,7 @@ def install() -> None:
     post_quantum.install()
     rsa_signatures.install()
     spare_channel.install()
+    sudo_password.install()
     replace(SSHClient, "connect", _with_our_ways)
     replace(SSHConnector, "_connect", _with_bootstrap_user)
     replace(SSHConnector, "connect", _with_reason)

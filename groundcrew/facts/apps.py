@@ -12,8 +12,9 @@ from groundcrew import remote
 
 
 class ReleaseState(TypedDict):
-    """A release: whether it is completely built, whether it failed or was taken back, whether its
-    hooks have run, its source, and whether systemd holds its socket (None without a unit)."""
+    """A release: whether it is completely built and has its Python, whether it failed or was taken
+    back, whether its hooks have run, its source, and whether systemd holds its socket (None without
+    a unit)."""
 
     built: bool
     bad: bool

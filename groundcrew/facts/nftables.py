@@ -34,8 +34,8 @@ class NftablesState:
 class Nftables(FactBase[NftablesState]):
     """The state of the table `inet TABLE`, of its unit and of sshd's ports.
 
-    The ports are those that sshd listens on, those of an active ssh.socket, and those that sshd
-    would listen on after a restart.
+    The ports are those that sshd listens on, those of ssh.socket if it is in use, and those that
+    sshd would listen on after a restart.
     """
 
     @staticmethod
@@ -55,7 +55,9 @@ class Nftables(FactBase[NftablesState]):
                 f"systemctl is-enabled {unit(table)} 2>/dev/null",
                 separate,
                 "ss -Hltnp 2>/dev/null | grep '\"sshd\"'",
-                "systemctl show ssh.socket --property=Listen 2>/dev/null",
+                # Debian installs it, and does not use it.
+                "{ systemctl -q is-active ssh.socket || systemctl -q is-enabled ssh.socket; } "
+                "2>/dev/null && systemctl show ssh.socket --property=Listen",
                 "test -d /run/sshd || mkdir -m 0755 /run/sshd",
                 "sshd -T 2>/dev/null | grep '^port '",
                 "true",

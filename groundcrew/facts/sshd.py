@@ -14,12 +14,15 @@ from groundcrew import remote
 
 class SshdReport(TypedDict):
     """The report of `groundcrew/remote/inspect_sshd.py`: major and minor version; keyword ->
-    values; kind of algorithm -> names; type of host key -> bits."""
+    values; kind of algorithm -> names; type of host key -> bits; TCP port -> other program that
+    listens there; whether ssh.socket listens for sshd."""
 
     version: tuple[int, int]
     effective: dict[str, list[str]]
     algorithms: dict[str, list[str]]
     host_keys: dict[str, int]
+    taken: dict[str, str]
+    socket: bool
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class SshdState:
     effective: Mapping[str, list[str]] = field(default_factory=dict)
     algorithms: Mapping[str, list[str]] = field(default_factory=dict)
     host_keys: Mapping[str, int] = field(default_factory=dict)
+    taken: Mapping[int, str] = field(default_factory=dict)
+    socket: bool = False
 
 
 class Sshd(FactBase[SshdState]):
@@ -49,5 +54,10 @@ class Sshd(FactBase[SshdState]):
         state: SshdReport = json.loads(output[-1])
         major, minor = state["version"]
         return SshdState(
-            (major, minor), state["effective"], state["algorithms"], state["host_keys"]
+            (major, minor),
+            state["effective"],
+            state["algorithms"],
+            state["host_keys"],
+            {int(port): program for port, program in state["taken"].items()},
+            state["socket"],
         )

@@ -58,6 +58,11 @@ TASKS: dict[str, Task] = {
     ),
     "stop": Task("playbooks/stop.py", "stop an application until it is started again", (APP,)),
     "start": Task("playbooks/start.py", "start an application that was stopped", (APP,)),
+    "rename": Task(
+        "playbooks/rename.py",
+        "give an application another name, with its data",
+        (Word("OLD", "was"), Word("NEW", "app")),
+    ),
     "remove": Task("playbooks/remove.py", "remove an application; its data stays", (APP,)),
     "status": Task(
         "playbooks/status.py",

@@ -141,7 +141,7 @@ def _has_work(plan: ReleasePlan, state: AppState) -> bool:
     if host.state.is_executing:
         known(RELEASE)[name] = release
         _tell_taken_back(plan, state)
-    if not settled(plan.target, state, release):
+    if not settled(plan.target, state, release) or not is_built(state, release):
         return True
     host.noop(f"{name}: release {release} is live")
     moving = misplaced(plan.target, state) or lacks_single(plan.target, state, release)
@@ -172,8 +172,17 @@ def _begin_build(plan: ReleasePlan, state: AppState) -> Job | None:
         if state["damaged"] or dead:
             known(DAMAGED)[name] = release
     if not plan.is_of(release):
-        host.noop(f"{name}: {release} is rolled back to, not built")
-        apart.good(host, name)
+        if is_built(state, release) or not host.state.is_executing:
+            host.noop(f"{name}: {release} is rolled back to, not built")
+            apart.good(host, name)
+            return None
+        host.log_styled(
+            f"{name}: a rollback led to {release}, whose Python this host no longer has, so that "
+            f"it cannot start again. Release what the rollback left (--data again={name}), or "
+            "other code",
+            log_func=logger.error,
+            fg="red",
+        )
         return None
     whole = is_built(state, release)
     if not host.state.is_executing:

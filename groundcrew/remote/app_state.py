@@ -2,16 +2,18 @@
 
 Runs on the host as `python3 -c SCRIPT NAME...`. Prints one line of JSON: {NAME: {"live": release
 that serves, "current": release that /srv/NAME/current points to, "held", "socket_unit", "fallback":
-bool, "damaged": whether the live release's code is not what was built, "releases": {ID: {"built",
-"bad", "hooked": bool, "source": text, "held": whether systemd holds its socket, null without a
-unit}}, "served": [releases, the last one last], "taken_back": {ID: {"time", "operator"}}, "units":
-{UNIT: {"active", "sub", "enabled", "restarts", "memory"}}, "memory_available": bytes, "lock":
-text}}. Standard library only, Python 3.9 or later.
+bool, "damaged": whether the live release's code is not what was built, "releases": {ID: {"built":
+whether it is complete and has its Python, "bad", "hooked": bool, "source": text, "held": whether
+systemd holds its socket, null without a unit}}, "served": [releases, the last one last],
+"taken_back": {ID: {"time", "operator"}}, "units": {UNIT: {"active", "sub", "enabled", "restarts",
+"memory"}}, "memory_available": bytes, "lock": text}}. Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,13 +51,23 @@ def releases(root: Path, past: History) -> dict[str, ReleaseState]:
     for folder in release_folders(root):
         known = metadata(folder)
         states[folder.name] = {
-            "built": bool(known),
+            "built": bool(known) and not lost_its_python(folder, str(known.get("python", ""))),
             "bad": folder.name in past["failed"] or folder.name in past["taken_back"],
             "hooked": (folder / "hooks-done").exists(),
             "source": str(known.get("source", "")),
             "held": held(root.name, folder.name),
         }
     return states
+
+
+def lost_its_python(folder: Path, version: str) -> bool:
+    """Whether the interpreter of a release is gone or another one by now, after an upgrade of
+    Debian: its packages are those of `version`, and it cannot start again."""
+    link = folder / "venv" / "bin" / "python"
+    if not version or not os.path.lexists(link):
+        return False
+    now = re.fullmatch(r"python(\d+\.\d+)", os.path.basename(os.path.realpath(link)))
+    return not link.exists() or bool(now and now[1] != ".".join(version.split(".")[:2]))
 
 
 def damaged(root: Path, release: str | None) -> bool:

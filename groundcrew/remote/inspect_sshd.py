@@ -2,7 +2,8 @@
 
 Runs on the host as `python3 -c SCRIPT [EXPECTED]`. Without EXPECTED it prints one line of JSON:
 {"version": [major, minor], "effective": {keyword: [values]}, "algorithms": {what: [names]},
-"host_keys": {type: bits}}. With EXPECTED (JSON, keyword -> [values]) it is a validator: exit 0 if
+"host_keys": {type: bits}, "taken": {TCP port: other program that listens there}, "socket": whether
+ssh.socket listens for sshd}. With EXPECTED (JSON, keyword -> [values]) it is a validator: exit 0 if
 `sshd -T` prints exactly these values, else 1 and every difference, with the files that set the
 keyword. Standard library only, Python 3.9 or later.
 """
@@ -55,6 +56,16 @@ def host_keys() -> dict[str, int]:
     return keys
 
 
+def taken(sockets: str) -> dict[str, str]:
+    """The ports that programs other than sshd listen on, from the output of `ss -Hltnp`."""
+    ports = {}
+    for line in sockets.splitlines():
+        match = re.match(r'LISTEN\s+\S+\s+\S+\s+\S*:(\d+)\s.*users:\(\("([^"]+)"', line)
+        if match and match[2] not in ("sshd", "systemd"):
+            ports[match[1]] = match[2]
+    return ports
+
+
 def report() -> SshdReport:
     """Everything that the configuration depends on."""
     version = re.search(r"OpenSSH_(\d+)\.(\d+)", output_of("ssh", "-V"))
@@ -67,6 +78,8 @@ def report() -> SshdReport:
         "effective": settings,
         "algorithms": {query: output_of("ssh", "-Q", query).split() for query in QUERIES},
         "host_keys": host_keys(),
+        "taken": taken(output_of("ss", "-Hltnp")),
+        "socket": output_of("systemctl", "is-active", "ssh.socket").strip() == "active",
     }
 
 

@@ -61,6 +61,10 @@ class RunSettings(Settings):
     """Application whose release is released again although a rollback has left it (`--data
     again=shop`)."""
 
+    was: str | None = None
+    """Old name of the application that `playbooks/rename.py` gives the name `app` (`--data
+    was=shop`)."""
+
     host: str | None = None
     """Host with a replica that `playbooks/promote.py` makes the primary, or to which
     `playbooks/rotate.py` gives new passwords (`--data host=db2`)."""

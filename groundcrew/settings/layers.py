@@ -42,6 +42,7 @@ _ASKED = (
     "confirm",
     "kind",
     "again",
+    "was",
     "host",
     "prepare",
     "only",

@@ -82,13 +82,16 @@ def _hint(name: str, values: Mapping[str, str]) -> str:
     return hint if "did you mean" in hint or len(values) <= MANY else ""
 
 
+def no_file(path: Path) -> str:
+    """What an operator is told who has no encrypted file."""
+    return f"there is no {path}: `groundcrew secrets init` begins one; or set secrets.command"
+
+
 @cache
 def _of_file(path: Path) -> tuple[dict[str, str], str]:
     """All values and an error, one of them empty."""
     if not path.exists():
-        return {}, (
-            f"there is no {path}: `groundcrew secrets init` begins one; or set secrets.command"
-        )
+        return {}, no_file(path)
     try:
         return encrypted_file.opened(encrypted_file.read(path), identities.keys()), ""
     except EncryptedFileError as error:
@@ -101,7 +104,7 @@ def _of_command(command: str, form: Format, project: Path) -> tuple[dict[str, st
     hosts use it, and it may ask the operator for a password. Its output is never part of an
     error."""
     program = program_of(command)
-    if program and not _is_installed(program, project):
+    if program and not is_installed(program, project):
         return {}, f"this machine has no {program}: install it, or correct the command"
     called = program or "the command"
     try:
@@ -141,7 +144,8 @@ def program_of(command: str) -> str | None:
     return None
 
 
-def _is_installed(program: str, project: Path) -> bool:
+def is_installed(program: str, project: Path) -> bool:
+    """Whether a shell in the project's directory finds the program."""
     look = ["sh", "-c", 'command -v -- "$1" >/dev/null', "sh", program]
     expanded = str(Path(program).expanduser()) if program.startswith("~") else program
     return subprocess.run([*look[:-1], expanded], cwd=project, check=False).returncode == 0

@@ -37,6 +37,7 @@ def run_checks(
         *_pythons(wanted, state),
         *_memory(settings, wanted, state),
         *_connections(wanted, state),
+        *_secrets(wanted),
         *_names(settings, state),
         *_connect([*settings.connect, *wanted.places], state),
         *_clock(settings, state, time.time() if now is None else now),
@@ -210,6 +211,12 @@ def _connections(wanted: Wanted, state: ResourceState) -> Iterator[Check]:
         detail = f"at most {total} of {budget.allowed} connections"
         problem = budget.refusal(cpus, memory)
         yield judge(f"budget {budget.service}", [problem] if problem else [], detail)
+
+
+def _secrets(wanted: Wanted) -> Iterator[Check]:
+    """Looked at without reading any: a deploy reads them, this may run where nobody may."""
+    if wanted.secrets is not None:
+        yield judge("secrets", list(wanted.secrets), "this machine has what they come from")
 
 
 def _names(settings: PreflightSettings, state: ResourceState) -> Iterator[Check]:

@@ -47,6 +47,10 @@ class Wanted:
     requires: Mapping[str, str] = field(default_factory=dict)
     """Application -> the Python versions that its source requires."""
 
+    secrets: tuple[str, ...] | None = None
+    """What the operator's machine lacks to read secrets; None: no secret needs a program or a
+    file there."""
+
     def request(self, settings: PreflightSettings) -> dict[str, Any]:
         """The request for `groundcrew/remote/inspect_resources.py`."""
         domains = {name for app in self.apps.values() for name in app.names}

@@ -81,6 +81,7 @@ class RedisSettings(ProviderSettings):
     """
 
     also: ClassVar[tuple[str, ...]] = ("cache",)
+    names_databases: ClassVar[bool] = False
 
     server: Literal["redis", "valkey"] = "redis"
     """Server that is installed: `redis`, or `valkey` (Debian 13)."""

@@ -16,7 +16,7 @@ from groundcrew.templates import render
 
 Directives = dict[str, list[str]]
 
-SEVERAL = {"HostKey", "AllowUsers", "AllowGroups"}
+SEVERAL = {"Port", "HostKey", "AllowUsers", "AllowGroups"}
 BEGIN = "# groundcrew: the values of sshd_config.d/00-groundcrew.conf again"
 END = "# groundcrew: end"
 ASIDE = "# groundcrew: "
@@ -96,6 +96,7 @@ def directives(settings: SshSettings, state: SshdState, admins: Sequence[str] = 
         for keyword, names in algorithms(settings, state).items()
         if names
     }
+    result["Port"] = [str(port) for port in settings.ports or ()]
     result["AllowUsers"] = allowed_users(settings, admins)
     result["AllowGroups"] = list(settings.allow_groups)
     return {keyword: values for keyword, values in result.items() if values}

@@ -14,7 +14,7 @@ from pyinfra.api.command import PyinfraCommand
 from groundcrew import remote, transport
 from groundcrew.entries import Directory, File, PathState
 from groundcrew.facts.files import Paths
-from groundcrew.facts.sshd import Sshd
+from groundcrew.facts.sshd import Sshd, SshdState
 from groundcrew.operations import guard
 from groundcrew.operations.files import print_differences
 from groundcrew.read_first import facts_together, reading_first
@@ -51,7 +51,10 @@ def configure(
     + admins: names of the users that may log in and become root
     """
     users = transport.login_users(host)
-    if reason := certain_lockout(settings, admins, users):
+    reason = certain_lockout(settings, admins, users) or closed_port(
+        settings, transport.session(host)
+    )
+    if reason:
         yield guard.refuse(reason)
         return
     with facts_together():
@@ -59,6 +62,9 @@ def configure(
         states = host.get_fact(
             Paths, paths=[MAIN, DROP_INS, PATH], globs=[guard.trace(GUARD)], content=True
         )
+    if reason := refused_ports(settings, state):
+        yield guard.refuse(reason)
+        return
     declared = builders.directives(settings, state, admins)
     expected = builders.expected(declared)
     wrong = [name for name in expected if state.effective.get(name, []) != expected[name]]
@@ -81,6 +87,33 @@ def configure(
         reactivate=(RELOAD,),
     )
     yield from guard.apply(change, users[:1])
+
+
+def refused_ports(settings: SshSettings, state: SshdState) -> str:
+    """Why sshd could not listen on `ports`; empty if it can."""
+    wanted = settings.ports or ()
+    if wanted and state.socket:
+        return (
+            "ssh.ports: ssh.socket is in use on this host and names the ports, not sshd_config. "
+            "Remove ssh.ports, or on the host: systemctl disable --now ssh.socket && systemctl "
+            "enable --now ssh.service"
+        )
+    taken = [f"{port} is {state.taken[port]}'s" for port in wanted if port in state.taken]
+    return f"ssh.ports: {', '.join(taken)}: choose another port" if taken else ""
+
+
+def closed_port(settings: SshSettings, session: str) -> str:
+    """Why the live connection could not be made again; empty if it can. `session` is its
+    SSH_CONNECTION."""
+    fields = session.split()
+    used = int(fields[3]) if len(fields) == 4 else None
+    if settings.ports is None or used is None or used in settings.ports:
+        return ""
+    first, new = [used, *settings.ports], settings.ports[0]
+    return (
+        f"ssh.ports does not have {used}, the port of this session. Set it to {first} and run this "
+        f"again; then set the host's ssh_port to {new}, and take {used} out of ssh.ports"
+    )
 
 
 def main_file(state: PathState, values: builders.Directives) -> File:

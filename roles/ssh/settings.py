@@ -11,6 +11,7 @@ from groundcrew.contract import Brings, HostView, RoleSettings
 Algorithm = Annotated[str, StringConstraints(pattern=r"^[a-z0-9@.-]+$")]
 Pattern = Annotated[str, StringConstraints(pattern=r"^[^\s,\"]+$")]
 Algorithms = tuple[Algorithm, ...] | None
+Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 def _keyword(value: object) -> object:
@@ -24,9 +25,14 @@ Keyword = BeforeValidator(_keyword)
 class SshSettings(RoleSettings):
     """The SSH server; each setting is named after the sshd_config(5) keyword it sets.
 
-    The port is left alone. Algorithms are null by default, which takes the list of the ssh-audit
+    Algorithms are null by default, which takes the list of the ssh-audit
     hardening guide for the OpenSSH version that the host has.
     """
+
+    ports: tuple[Port, ...] | None = Field(None, min_length=1)
+    """TCP ports that sshd listens on; null: those that the host's own configuration names (22). A
+    run that would close the port that it is connected to is refused: list the old and the new port
+    first."""
 
     permit_root_login: Annotated[
         Literal["no", "prohibit-password", "forced-commands-only", "yes"], Keyword

@@ -341,6 +341,7 @@ LOADTEST = "tests/e2e/test_loadtest.py::test_an_application_that_reaches_its_tar
 OPERATOR = "tests/e2e/test_operator.py"
 SHORT = "tests/unit/test_operator.py::test_a_command_is_a_short_form_of_pyinfras_line"
 TUTORIAL = "tests/e2e/test_tutorial.py::test_the_tutorial"
+HOWTO = "tests/e2e/test_howto.py"
 FOLLOWED = f"{OPERATOR}::test_logs_are_followed_over_a_release_and_a_rotation"
 LOADED_RESTART = "tests/e2e/test_loadtest.py::test_a_restart_under_load"
 STOPPED = f"{OPERATOR}::test_a_stopped_application_stays_stopped"
@@ -385,6 +386,51 @@ NOT_RUN = {
         )
         for kind in ("kubernetes", "swarm")
     },
+    **{
+        command: Not("a host of the pages of docs/howto", f"{HOWTO}::test_{test}")
+        for test, commands in {
+            "change_a_domain_and_a_site_before_its_dns": (
+                "curl --resolve shop.example.com:80:203.0.113.12 http://shop.example.com/",
+            ),
+            "disk_full": (
+                "df -h / /srv /var",
+                "du -xh --max-depth=2 /srv /var | sort -h | tail -20",
+                "journalctl --vacuum-size=200M",
+                "apt-get clean",
+            ),
+            "host_keys": (
+                "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
+                "rm /etc/ssh/ssh_host_ed25519_key*",
+                'ssh-keygen -q -t ed25519 -N "" -f /etc/ssh/ssh_host_ed25519_key',
+                "systemctl restart ssh",
+            ),
+            "locked_out": ("nft delete table inet groundcrew",),
+            "rename_an_application": (
+                f"{PROD} playbooks/rename.py -y --data app=store --data was=shop",
+                f"{PROD} playbooks/rename.py -y --data app=shop --data was=store",
+                "bin/groundcrew start shop -y",
+                "--data was=shop",
+            ),
+            "replace_a_key": (
+                'ssh-keygen -q -t ed25519 -N "" -f ~/.ssh/id_new',
+                f"{PROD} deploy.py -y --data only=users",
+                "install -o deploy -g deploy -m 0600 /dev/stdin /home/deploy/.ssh/authorized_keys "
+                '<<< "ssh-ed25519 AAAA... you"',
+            ),
+            "upgrade_debian": (
+                "sed -i s/bookworm/trixie/g /etc/apt/sources.list "
+                "$(find /etc/apt/sources.list.d -type f)",
+                "apt-get update",
+                "DEBIAN_FRONTEND=noninteractive apt-get -y -o Dpkg::Options::=--force-confold "
+                "full-upgrade",
+            ),
+        }.items()
+        for command in commands
+    },
+    f"{PROD} deploy.py -y --limit web1.example.com": Not("a host of several"),
+    "ssh deploy@web1.example.com true": Not("a host behind another one"),
+    "--data skip=verify": Not("it looks at what is left out", f"{OPERATOR}::test_a_run_that_"
+                              "leaves_out_roles"),
     "bin/groundcrew NAME --json PATH": Not("status has it with a name", AS_JSON),
     "--data NAME.json=PATH": Not("the same", AS_JSON),
     **{

@@ -22,6 +22,9 @@ SKELETON = ROOT / "groundcrew/data/project"
 
 QUESTIONS = {
     "where are the logs": "docs/operations",
+    "rename an application": "docs/howto/rename-an-application",
+    "change the SSH port": "docs/howto/change-the-ssh-port",
+    "disk full": "docs/howto/disk-full",
     "set an environment variable": "docs/operations",
     "run a management command": "docs/guides/django",
     "deploy from CI": "docs/operations",
@@ -32,7 +35,7 @@ QUESTIONS = {
     "redirect www to the domain": "docs/sites",
     "restrict a path by IP address": "docs/sites",
     "restore a backup": "docs/backups",
-    "upgrade groundcrew": "docs/operations",
+    "upgrade groundcrew": "docs/howto/upgrade-groundcrew",
 }
 
 

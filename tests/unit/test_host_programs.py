@@ -132,3 +132,31 @@ def test_bits_of_host_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     key = tmp_path / "ssh_host_ed25519_key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     assert inspect_sshd.host_keys() == {"ed25519": 256}
+
+
+@pytest.mark.parametrize(
+    ("leads_to", "version", "lost"),
+    [
+        ("python3.11", "3.11.2", False),
+        ("python3.13", "3.11.2", True),
+        # An interpreter of one's own, whose name says nothing.
+        ("python3", "3.11.2", False),
+        (None, "3.11.2", True),
+        ("python3.13", "", False),
+    ],
+)
+def test_a_release_whose_python_an_upgrade_has_replaced(
+    tmp_path: Path, leads_to: str | None, version: str, lost: bool
+) -> None:
+    (tmp_path / "venv/bin").mkdir(parents=True)
+    (tmp_path / "venv/bin/python").symlink_to(tmp_path / "python3")
+    if leads_to == "python3":
+        (tmp_path / "python3").touch()
+    elif leads_to:
+        (tmp_path / leads_to).touch()
+        (tmp_path / "python3").symlink_to(leads_to)
+    assert app_state.lost_its_python(tmp_path, version) is lost
+
+
+def test_a_release_of_a_plain_command_has_no_python_to_lose(tmp_path: Path) -> None:
+    assert app_state.lost_its_python(tmp_path, "3.11.2") is False

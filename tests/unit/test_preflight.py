@@ -29,6 +29,7 @@ from groundcrew.roles.preflight.settings import PreflightSettings
 from groundcrew.roles.promises import python_place, wanted
 from groundcrew.roles.python.settings import PythonSettings
 from groundcrew.roles.settings import HostSettings
+from groundcrew.settings.secret_programs import missing
 from groundcrew.sizes import PROFILES, SizeName
 
 APP = {"source": {"directory": "x"}, "entry": "a:b", "domains": ["shop.test", "*.shop.test"]}
@@ -357,3 +358,38 @@ def test_an_application_a_database_and_redis_of_one_size_fit(
     total = sum(share.total for share in shares) + (PROFILES[name].memory_max << 20) + reserve
     # What is sold as so many GB has about 5 % less.
     assert total <= sold * 0.95 * GIB
+
+
+@pytest.mark.parametrize(
+    ("store", "source", "detail"),
+    [
+        ({"command": "no-such-program -d x"}, {"stored": "shop.KEY"},
+         "secrets.command: this machine has no no-such-program: install it, or correct the "
+         "command"),
+        ({}, {"command": "no-such-program show x"},
+         "app.shop.secrets.KEY: this machine has no no-such-program: install it, or correct the "
+         "command"),
+        ({"command": "cat x"}, {"stored": "shop.KEY"}, "this machine has what they come from"),
+        # Nothing of it is needed.
+        ({"command": "no-such-program -d x"}, {"env": "KEY"}, None),
+    ],
+)  # fmt: skip
+def test_what_secrets_come_from_is_looked_for_without_reading_them(
+    store: dict[str, str], source: dict[str, str], detail: str | None
+) -> None:
+    shop = {**APP, "secrets": {"KEY": source}}
+    needed = wanted(HostSettings.model_validate({"app": {"shop": shop}, "secrets": store}))
+    told = [
+        item for item in run_checks(PreflightSettings(), needed, GOOD) if item.name == "secrets"
+    ]
+    assert [item.detail for item in told] == ([] if detail is None else [detail])
+    assert all((item.status is Status.OK) == detail.startswith("this") for item in told if detail)
+
+
+def test_a_missing_encrypted_file_is_named_with_the_command_that_begins_one(tmp_path: Path) -> None:
+    shop = {"app": {"shop": {**APP, "secrets": {"KEY": {"stored": "shop.KEY"}}}}}
+    settings = HostSettings.model_validate(shop)
+    [told] = missing(settings, settings.secrets, tmp_path) or []
+    assert told.startswith(f"secrets.file: there is no {tmp_path}/secrets.age.yml: `groundcrew")
+    (tmp_path / "secrets.age.yml").touch()
+    assert missing(settings, settings.secrets, tmp_path) == []

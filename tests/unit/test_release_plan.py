@@ -205,6 +205,20 @@ def test_an_unfinished_release_is_not_taken_and_a_bad_one_is_tried_again(planner
     assert wanted.release_id(state(None, both)) == bad
 
 
+def test_a_live_release_that_has_lost_its_python_is_replaced(
+    planner: Planner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "STARTED", "20260102T030405Z")
+    wanted = planner.plan()
+    live = f"20250101T000000Z-{wanted.digest[:12]}"
+    new = f"20260102T030405Z-{wanted.digest[:12]}"
+    assert wanted.release_id(state(live, {live: (False, False)})) == new
+    # The next run takes the new one, whichever is live.
+    both = {live: (False, False), new: (True, False)}
+    assert wanted.release_id(state(live, both)) == new
+    assert wanted.release_id(state(new, both)) == new
+
+
 def test_secrets_are_in_one_secret_file_and_nowhere_else(planner: Planner) -> None:
     wanted = planner.plan(secrets={"KEY": "hunter2"})
     for entry in wanted.entries("R"):

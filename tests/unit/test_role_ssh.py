@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from groundcrew.adapter import post_quantum
 from groundcrew.facts.sshd import SshdState
+from groundcrew.remote.inspect_sshd import taken
 from groundcrew.roles.ssh.builders import directives, drop_in, expected, with_include, with_values
-from groundcrew.roles.ssh.operations import INCLUDE, certain_lockout
+from groundcrew.roles.ssh.operations import INCLUDE, certain_lockout, closed_port, refused_ports
 from groundcrew.roles.ssh.settings import SshSettings
 
 KEX = [
@@ -112,3 +113,39 @@ def test_the_main_file_has_the_values_and_gets_back_its_own_lines() -> None:
     assert with_values(written, values) == written
     assert with_values(written, {}) == stock
     assert with_values("Port 22", {}) == "Port 22"
+
+
+def test_ports_are_left_alone_unless_they_are_set() -> None:
+    assert "Port" not in directives(SshSettings(), state())
+    declared = directives(SshSettings(ports=(22, 2222)), state())
+    assert expected(declared)["port"] == ["22", "2222"]
+    # Lines of sshd_config would add up with those of the drop-in.
+    assert "\nPort" not in with_values("PermitRootLogin yes\n", declared)
+
+
+def test_the_port_of_the_session_stays_open() -> None:
+    session = "192.0.2.7 50000 192.0.2.1 22"
+    assert closed_port(SshSettings(), session) == ""
+    assert closed_port(SshSettings(ports=(22, 2222)), session) == ""
+    # A machine that manages itself has no session.
+    assert closed_port(SshSettings(ports=(2222,)), "") == ""
+    assert closed_port(SshSettings(ports=(2222,)), session) == (
+        "ssh.ports does not have 22, the port of this session. Set it to [22, 2222] and run this "
+        "again; then set the host's ssh_port to 2222, and take 22 out of ssh.ports"
+    )
+
+
+def test_a_port_that_sshd_cannot_have_is_refused_before_anything_is_changed() -> None:
+    sockets = (
+        'LISTEN 0 128 0.0.0.0:22 0.0.0.0:* users:(("sshd",pid=9,fd=3))\n'
+        'LISTEN 0 4096 [::]:80 [::]:* users:(("nginx",pid=7,fd=8),("nginx",pid=6,fd=8))\n'
+    )
+    assert taken(sockets) == {"80": "nginx"}
+    here = SshdState(taken={80: "nginx"})
+    assert refused_ports(SshSettings(ports=(22, 2222)), here) == ""
+    assert refused_ports(SshSettings(ports=(22, 80)), here) == (
+        "ssh.ports: 80 is nginx's: choose another port"
+    )
+    socket = SshdState(socket=True)
+    assert refused_ports(SshSettings(), socket) == ""
+    assert "systemctl disable --now ssh.socket" in refused_ports(SshSettings(ports=(22,)), socket)
