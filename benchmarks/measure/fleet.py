@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 import tempfile
 import time
@@ -17,6 +16,7 @@ from typing import Any
 from benchmarks.measure import command, lab, machine, plots
 from benchmarks.measure.command import say
 from benchmarks.measure.peer import Peer
+from benchmarks.measure.profiled import changes
 from benchmarks.measure.relay import Relay
 from groundcrew.lab import hosts as lab_hosts
 from groundcrew.lab.inventory import host_data
@@ -26,7 +26,6 @@ FIRST, NOOP, LINE = "first run", "nothing to do", "one line of nginx"
 STEPS = (FIRST, NOOP, LINE)
 SITE = "/etc/nginx/conf.d/groundcrew.conf"
 GROUP = {OURS: "bench-g", PEER: "bench-a", MITOGEN: "bench-m"}
-TOTAL = re.compile(r"Grand total +(\d+) +(\S+)")
 
 
 @dataclass(frozen=True)
@@ -85,10 +84,7 @@ class Groundcrew:
         started = time.time()
         done = lab.run(["pyinfra", *arguments])
         seconds = time.time() - started
-        total = TOTAL.findall((done.stdout + done.stderr).decode())
-        if not total:
-            raise lab.BenchmarkError("pyinfra printed no results")
-        return seconds, 0 if total[-1][1] == "-" else int(total[-1][1])
+        return seconds, changes((done.stdout + done.stderr).decode())
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
@@ -137,13 +133,13 @@ def of_fleet(
             for tool in tools if turn % 2 else tools[::-1]:
                 ports = {name: relay.ports[name] for name in names[tool]}
                 if tool == OURS:
-                    seconds, changes = ours.run(ports, line=step == LINE)
+                    seconds, changed = ours.run(ports, line=step == LINE)
                 else:
                     user = "root" if step == FIRST else lab.ADMIN
-                    seconds, changes = peer.run(ports, user, mitogen=tool == MITOGEN)
+                    seconds, changed = peer.run(ports, user, mitogen=tool == MITOGEN)
                 where = f"{number} hosts, {latency} ms, {step}"
-                say(f"{where}: {tool} {seconds:.1f} s, {changes} changes")
-                figures.append(Figure(tool, number, latency, step, seconds, changes))
+                say(f"{where}: {tool} {seconds:.1f} s, {changed} changes")
+                figures.append(Figure(tool, number, latency, step, seconds, changed))
     lab.remove(*every)
     return figures
 

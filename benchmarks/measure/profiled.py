@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -62,7 +63,7 @@ def converge() -> Run:
         output = lab.pyinfra("deploy.py", GROUNDCREW_PROFILE=profile.name)
         ended = time.time()
         parts = list(split(json.load(profile), started, ended))
-    return Run(ended - started, used, parts, _changes(output))
+    return Run(ended - started, used, parts, changes(output))
 
 
 def split(profile: dict[str, Any], started: float, ended: float) -> Iterator[Part]:
@@ -118,10 +119,9 @@ def by_operation(runs: Sequence[Run]) -> list[Part]:
     ]
 
 
-def _changes(output: str) -> int:
-    """Number of operations with changes, from pyinfra's final table."""
-    total = [line.split() for line in output.splitlines() if "Grand total" in line]
-    if not total:
-        raise lab.BenchmarkError(f"pyinfra printed no results:\n{output[-2000:]}")
-    changed = total[-1][3]
-    return 0 if changed == "-" else int(changed)
+def changes(output: str) -> int:
+    """Number of operations with changes, from the last line of a run."""
+    ends = re.findall(r"^groundcrew: (nothing to change|\d+ changes?) on ", output, re.MULTILINE)
+    if not ends:
+        raise lab.BenchmarkError(f"the run printed no results:\n{output[-2000:]}")
+    return 0 if ends[-1].startswith("nothing") else int(ends[-1].split()[0])
