@@ -125,7 +125,7 @@ def test_each_layer_wins_over_the_one_before(project: Project) -> None:
     project.app(more=f"server: {{worker_class: gthread, {manifest}}}\n")
     project.all = {"app": server(*names[2:], value=102)}
     project.groups = {
-        "db": {"app": server(*names[3:], value=103)},
+        "db": {"app": server(*names[3:], value=103), "servers": []},
         "web": {"apps": ["shop"], "app": server(*names[4:], value=104)},
     }
     project.hosts = {"web1": (["db", "web"], {"app": server(*names[5:], value=105)})}
