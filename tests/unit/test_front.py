@@ -193,7 +193,7 @@ def test_certbot_is_asked_for_the_names_that_lead_away() -> None:
     ("shop", "blog", "key", "message"),
     [
         ("redirects: {a.test: a.test}", "", "app.shop", '"a.test" is among domains'),
-        ("redirects: {www.a.test: b.test}", "", "app.shop", 'leads to "b.test", which is none'),
+        ("redirects: {www.a.test: b.test}", "", "app.shop", 'leads to "b.test", which is not'),
         ("redirects: {b.test: a.test}", "domains: [b.test]", "app.blog.domains", "is among the"),
         ("redirects: {c.test: a.test}", "domains: [b.test]\nredirects: {c.test: b.test}",
          "app.blog.redirects", '"c.test" on port 80 belongs to application "shop"'),
