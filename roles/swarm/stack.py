@@ -106,7 +106,6 @@ def balancer(name: str, app: AppSettings, chosen: SwarmApp) -> str:
         for path, rules in sorted(app.nginx.locations.items(), key=lambda item: -len(item[0]))
         if rules.deny or rules.allow is not None
     ]
-    host = app.domains[0].replace("*", "www") if app.domains else "localhost"
     return render(
         "swarm/haproxy.cfg.j2",
         app=name,
@@ -118,7 +117,6 @@ def balancer(name: str, app: AppSettings, chosen: SwarmApp) -> str:
         scheme=app.scheme,
         rules=rules,
         timeout=app.nginx.proxy_read_timeout,
-        health={"path": app.root + app.health.path, "status": app.health.status, "host": host},
     )
 
 

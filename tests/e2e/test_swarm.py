@@ -53,7 +53,9 @@ class Load:
         connection = None
         while not self.stop.wait(0.2):
             try:
-                connection = connection or http.client.HTTPConnection(self.address, PORT, timeout=30)
+                connection = connection or http.client.HTTPConnection(
+                    self.address, PORT, timeout=30
+                )
                 connection.request(method, path, body if method == "POST" else None, headers)
                 answer = connection.getresponse()
                 text = answer.read()
@@ -104,18 +106,14 @@ class Swarm:
 
     def attempt(self, playbook: str, *options: str) -> Run:
         names = ",".join(self.hosts)
-        return pyinfra(
-            names, *options, playbook=playbook, inventory=self.inventory, timeout=1800
-        )
+        return pyinfra(names, *options, playbook=playbook, inventory=self.inventory, timeout=1800)
 
     def run(self, playbook: str, *options: str) -> Run:
         return good(self.attempt(playbook, *options))
 
     def services(self) -> dict[str, str]:
         """Name -> how many containers run."""
-        text = inside(
-            self.hosts[FIRST], "docker service ls --format '{{.Name}} {{.Replicas}}'"
-        )
+        text = inside(self.hosts[FIRST], "docker service ls --format '{{.Name}} {{.Replicas}}'")
         return dict(line.split(" ", 1) for line in text.splitlines())
 
     def running_on(self) -> list[str]:
