@@ -195,7 +195,7 @@ def test_updates_under_load_lose_no_request(swarm: Swarm) -> None:
 
 def test_a_broken_update_goes_back_and_fails_the_run(swarm: Swarm) -> None:
     # The release stays the same; its new containers never become healthy.
-    swarm.write(health={"path": "/missing", "timeout": 10})
+    swarm.write(health={"path": "/missing"})
     with load(swarm.hosts[SECOND].address) as told:
         failed = swarm.attempt("playbooks/swarm.py")
     assert failed.status != 0
