@@ -106,7 +106,6 @@ def balancer(name: str, app: AppSettings, chosen: SwarmApp) -> str:
         for path, rules in sorted(app.nginx.locations.items(), key=lambda item: -len(item[0]))
         if rules.deny or rules.allow is not None
     ]
-    host = app.domains[0].replace("*", "www") if app.domains else "localhost"
     return render(
         "swarm/haproxy.cfg.j2",
         app=name,
@@ -118,7 +117,6 @@ def balancer(name: str, app: AppSettings, chosen: SwarmApp) -> str:
         scheme=app.scheme,
         rules=rules,
         timeout=app.nginx.proxy_read_timeout,
-        health={"path": app.root + app.health.path, "status": app.health.status, "host": host},
     )
 
 
@@ -193,7 +191,7 @@ def services(
         "healthcheck": health(app),
         "stop_grace_period": f"{work.server.stop_timeout}s",
         "deploy": {
-            **deployed(name, release, replicas(app, chosen), chosen, work.health.timeout),
+            **deployed(name, release, replicas(app, chosen), chosen),
             **resources(work.limits),
         },
     }
@@ -209,7 +207,6 @@ def services(
                     release,
                     item.instances,
                     chosen,
-                    0,
                     order="stop-first" if item.single else "start-first",
                 ),
                 **resources(item.limits),
@@ -250,23 +247,23 @@ def volume(path: str) -> str:
     return path.replace("/", "-").lstrip(".")
 
 
-def deployed(  # noqa: PLR0917 - all are plain values
+def deployed(
     name: str,
     release: str,
     number: int,
     chosen: SwarmApp,
-    start: int,
     order: str = "start-first",
 ) -> dict[str, Any]:
     """How containers of a service are placed and replaced: one after the other, and back to what
     ran before if a new one fails."""
-    step = {"parallelism": 1, "order": order, "monitor": f"{chosen.monitor + start}s"}
+    # It counts from when a container is healthy; until then a failure always counts.
+    step = {"parallelism": 1, "order": order, "monitor": f"{chosen.monitor}s"}
     return {
         "mode": "replicated",
         "replicas": number,
         "endpoint_mode": "dnsrr",
         "update_config": {**step, "failure_action": "rollback", "max_failure_ratio": 0},
-        "rollback_config": {**step, "monitor": f"{chosen.monitor}s"},
+        "rollback_config": step,
         "restart_policy": {"condition": "any", "delay": "1s"},
         "labels": {"groundcrew.app": name, "groundcrew.release": release},
     }

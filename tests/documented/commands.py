@@ -371,6 +371,10 @@ NOT_RUN = {
         "another kind of file",
         "tests/unit/test_inventories.py::test_pyinfra_takes_a_yaml_file_and_runs_a_command_once",
     ),
+    "groundcrew swarm shop": Not(
+        "needs three hosts with Docker Engine",
+        "tests/e2e/test_swarm.py::test_every_host_answers_for_three_containers",
+    ),
     REBOOT: Not("a lab host cannot start again by itself", FLEET),
     f"{REBOOT} [--limit HOST] [--data batch=2] [--data down=1]": Not("the same", FLEET),
     **{
