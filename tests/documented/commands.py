@@ -413,6 +413,7 @@ NOT_RUN = {
                 f"{PROD} playbooks/rename.py -y --data app=store --data was=shop",
                 f"{PROD} playbooks/rename.py -y --data app=shop --data was=store",
                 "bin/groundcrew start shop -y",
+                "bin/groundcrew start store -y",
                 "--data was=shop",
             ),
             "replace_a_key": (
