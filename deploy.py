@@ -28,8 +28,8 @@ from groundcrew.roles import (
 from groundcrew.roles.promises import verify_arguments, wanted
 from groundcrew.settings import settings_for
 
-releases.require_all_hosts(inventory, state)
 loaded = combined.sized(settings_for(host))
+releases.require_all_hosts(inventory, state)
 settings = loaded.settings
 brought = settings.brought
 # The roles of this run (`--data only=nginx`, `--data skip=backup`), and what they bring.
