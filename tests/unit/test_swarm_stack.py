@@ -110,7 +110,7 @@ def test_kept_directories_bind_the_containers_to_one_node(tmp_path: Path) -> Non
         "node.labels.groundcrew.shop.data == true"
     ]
     assert [volume["target"] for volume in service["volumes"]] == [
-        *("/tmp", "/srv/shop/shared/home", "/srv/shop/shared/data"),  # noqa: S108
+        *("/tmp", "/srv/shop/shared/home", "/srv/shop/shared/data"),
     ]
     # The key `tmpfs` of a service has no effect in a stack.
     assert "tmpfs" not in service
