@@ -255,7 +255,6 @@ class _Builder:
             "user": user,
             "working_dir": workload.work_directory,
             "init": True,
-            "tmpfs": ["/tmp", workload.home],  # noqa: S108 - of the container
             "networks": ["app"],
             "stop_grace_period": f"{drain + stop}s",
             "deploy": {
@@ -277,8 +276,10 @@ class _Builder:
             made["configs"] = mounts
         if secrets:
             made["secrets"] = secrets
-        if workload.kept:
-            made["volumes"] = [_mount(workload, item) for item in workload.kept]
+        made["volumes"] = [
+            *_in_memory("/tmp", workload.home),  # noqa: S108 - of the container
+            *(_mount(workload, item) for item in workload.kept),
+        ]
         if healthcheck:
             made["healthcheck"] = dict(healthcheck)
         return made
@@ -316,7 +317,6 @@ class _Builder:
             "init": True,
             "read_only": True,
             "cap_drop": ["ALL"],
-            "tmpfs": ["/tmp"],  # noqa: S108 - of the container
             "networks": ["app", "edge"],
             "ports": ports,
             "stop_signal": "SIGQUIT",
@@ -340,10 +340,10 @@ class _Builder:
         }
         if secrets:
             made["secrets"] = secrets
-        if proxy.kept(workload):
-            made["volumes"] = [
-                _mount(workload, item, read_only=True) for item in proxy.kept(workload)
-            ]
+        made["volumes"] = [
+            *_in_memory("/tmp"),  # noqa: S108 - of the container
+            *(_mount(workload, item, read_only=True) for item in proxy.kept(workload)),
+        ]
         return made
 
     def jobs(self) -> dict[str, dict[str, Any]]:
@@ -466,6 +466,11 @@ def _mount(workload: Workload, item: str, *, read_only: bool = False) -> dict[st
         "target": f"{workload.shared}/{item}",
         **({"read_only": True} if read_only else {}),
     }
+
+
+def _in_memory(*targets: str) -> list[dict[str, Any]]:
+    """Directories in memory. `docker stack deploy` ignores the key `tmpfs` of a service."""
+    return [{"type": "tmpfs", "target": target} for target in targets]
 
 
 def _volume(item: str) -> str:

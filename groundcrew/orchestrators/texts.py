@@ -166,11 +166,12 @@ def _job(workload: Workload, job: str, service: Mapping[str, Any], made: Stack) 
         *("--cap-drop ALL",),
         *(f"--cap-add {item}" for item in service.get("cap_add", ())),
         *(["--read-only"] if service.get("read_only") else []),
-        *(f"--mount type=tmpfs,destination={item}" for item in service["tmpfs"]),
         *(
-            f"--mount type=volume,source={workload.name}_{item['source']},"
+            f"--mount type=tmpfs,destination={item['target']}"
+            if item["type"] == "tmpfs"
+            else f"--mount type=volume,source={workload.name}_{item['source']},"
             f"destination={item['target']}{_driver(made, item['source'])}"
-            for item in service.get("volumes", ())
+            for item in service["volumes"]
         ),
         *(
             f"--constraint {shlex.quote(item)}"

@@ -109,7 +109,11 @@ def test_kept_directories_bind_the_containers_to_one_node(tmp_path: Path) -> Non
     assert service["deploy"]["placement"]["constraints"] == [
         "node.labels.groundcrew.shop.data == true"
     ]
-    assert service["volumes"][0]["target"] == "/srv/shop/shared/data"
+    assert [volume["target"] for volume in service["volumes"]] == [
+        *("/tmp", "/srv/shop/shared/home", "/srv/shop/shared/data"),
+    ]
+    # The key `tmpfs` of a service has no effect in a stack.
+    assert "tmpfs" not in service
     free = stack(item, "registry.test/shop:1", volume={"driver": "nfs"})
     assert "placement" not in free.content["services"]["shop"]["deploy"]
     assert free.content["volumes"] == {"shared-data": {"driver": "nfs"}}
