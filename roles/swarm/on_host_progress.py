@@ -57,7 +57,7 @@ def reasons(name: str) -> list[str]:
     told = []
     for task in tasks:
         status = task["Status"]
-        if status["State"] in FAILED or (status.get("Err") and status["State"] == "pending"):
+        if status["State"] in FAILED or status.get("Err"):
             text = str(status.get("Err") or status.get("Message") or "").strip()
             code = status.get("ContainerStatus", {}).get("ExitCode")
             told.append(f"{status['State']}: {text}" + (f" (exit {code})" if code else ""))

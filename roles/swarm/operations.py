@@ -327,8 +327,8 @@ class _Work:
         """What a function tells."""
         return _call(on or self.host, self.arguments, *words)
 
-    def run(self) -> None:
-        """Makes the update. Raises OperationError with the reason if it fails."""
+    def run(self) -> bool:
+        """Makes the update; returns whether it has succeeded, and tells why not."""
         if self.update.registry:
             for key in ("image", "balancer"):
                 request = {**self.told[key], "registry": self.update.registry}
@@ -336,13 +336,16 @@ class _Work:
         self.call("on_host_stack", "begin", dict(self.wanted))
         problem = self.wait()
         if problem:
-            raise OperationError(f"{self.app}: {problem}")
+            text = f"{self.app}: {problem}"
+            self.host.log_styled(text, log_func=logger.error, fg="red")
+            return False
         self.call("on_host_stack", "clean", _names(self.wanted))
         for name in self.update.everyone:
             member = self.host.state.inventory.get_host(name)
             if member.connected:
                 kept = {"keep": self.update.keep, "image": self.told["image"]["id"]}
                 self.call("on_host_image", "prune", {"name": self.app, **kept}, on=member)
+        return True
 
     def wait(self) -> str | None:
         """Tells the progress until the update has ended; returns why it failed, None if it has

@@ -25,8 +25,9 @@ def _of(item: Mapping[str, Any]) -> str:
     return f"{short} {item['running']} of {item['wanted']}{update}"
 
 
-def _why(told: Mapping[str, Any], name: str) -> str:
-    reasons = "; ".join(told["reasons"].get(name, ())) or "no reason is told"
+def _why(told: Mapping[str, Any], item: Mapping[str, Any]) -> str:
+    name = item["name"]
+    reasons = "; ".join(filter(None, (item["message"], *told["reasons"].get(name, ()))))
     output = told["output"].get(name, "")
     return f"{reasons}\n{output}" if output else reasons
 
@@ -39,13 +40,13 @@ def ended(told: Mapping[str, Any], digests: Mapping[str, str]) -> tuple[bool, st
         if item is None:
             continue
         if item["update"] in WENT_BACK:
-            return True, f"{name} went back to what ran before: {_why(told, name)}"
+            return True, f"{name} went back to what ran before: {_why(told, item)}"
         if item["update"] in GOING_BACK:
             return False, None
         # A new service has nothing to go back to: the swarm would try for ever.
         new = item["update"] == "" and item["digest"] == digests[name]
         if new and told["failures"].get(name, 0) >= MOST:
-            return True, f"{name} does not start: {_why(told, name)}"
+            return True, f"{name} does not start: {_why(told, item)}"
     done = all(
         name in services
         and services[name]["digest"] == digest
