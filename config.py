@@ -48,6 +48,7 @@ startup.install(
         "playbooks/checklist.py": (),
         "playbooks/client.py": (),
         "playbooks/drill.py": (),
+        "playbooks/image.py": (),
         "playbooks/logs.py": (),
         "playbooks/maintenance.py": (),
         "playbooks/preflight.py": (),

@@ -21,6 +21,7 @@ SOURCE = re.compile(r"<(https://[^>\s]+)>")
 """The address at the end of a description: the source of a default (`Source: <https://...>.`) or
 the syntax of a value (`Syntax:`)."""
 PAGES = {
+    "docs.docker.com": "Docker",
     "gunicorn.org": "gunicorn",
     "uvicorn.dev": "uvicorn",
     "uwsgi-docs": "uWSGI",

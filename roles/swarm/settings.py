@@ -78,7 +78,7 @@ class SwarmSettings(GroupSettings):
     daemon: dict[str, Any] = Field(default_factory=dict)
     """Further keys of Docker Engine's configuration (`/etc/docker/daemon.json`), which also replace
     groundcrew's, such as `insecure-registries`.
-    Keys: <https://docs.docker.com/reference/cli/dockerd/#daemon-configuration-file>."""
+    Syntax: <https://docs.docker.com/reference/cli/dockerd/#daemon-configuration-file>."""
 
     packages: tuple[OneLine, ...] = ("docker.io",)
     """Debian packages of Docker Engine. Debian 13 has the command `docker` in one of its own:
