@@ -426,6 +426,10 @@ def _dropped(
             "the volume begins empty: bring the data of /srv/NAME/shared, and back it up there; "
             "SQLite files on a network file system are damaged when two containers write to them",
         )
+    for name, source in sorted(app.secrets.items()):
+        if source.as_file:
+            text = f"the value is in the variable {name}, and there is no {name}_FILE"
+            yield Dropped(f"secrets.{name}.as_file", text)
     for need, item in sorted(app.needs.items()):
         what = item.service or "a service outside of the inventory"
         yield Dropped(

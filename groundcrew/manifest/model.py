@@ -426,6 +426,10 @@ class AppSettings(Settings):
         set_by: dict[str, str] = dict.fromkeys(self.env, "env") | dict.fromkeys(
             self.secrets, "secrets"
         )
+        for key in (f"{key}_FILE" for key, item in self.secrets.items() if item.as_file):
+            if key in set_by:
+                raise ValueError(f"secrets: as_file sets {key}, which is set by {set_by[key]} too")
+            set_by[key] = "secrets (as_file)"
         written = dict.fromkeys(self.files, "files")
         for name, need in self.needs.items():
             for key in need.variables(name):

@@ -11,6 +11,9 @@ from pydantic_core import CoreSchema
 from groundcrew.model import Settings
 
 GENERATE = "generate"
+OF_APPLICATIONS = (GENERATE, "as_file")
+"""Keys that only the secrets of applications can have."""
+
 KINDS = ("env", "file", "command", "stored", GENERATE)
 """The keys of a source, of which exactly one must be set."""
 
@@ -66,6 +69,13 @@ class SecretSource(Settings):
     generate: Generate | None = None
     """The host makes up the value; `generate: {}` is enough."""
 
+    as_file: bool = False
+    """Whether the application gets the value in a file instead of a variable. The variable
+    `NAME_FILE` has its path, below $CREDENTIALS_DIRECTORY. systemd makes the file for each process
+    of the application that it starts, in memory; no other user but root can read it, and child
+    processes that other programs start do not inherit it with the environment. Source:
+    <https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html#Credentials>."""
+
     allow_weak: bool = False
     """Whether a well-known default such as `changeme` is accepted."""
 
@@ -76,15 +86,17 @@ class SecretSource(Settings):
 
 
 class _OfTheOperator:
-    """Removes `generate` from the JSON Schema and the reference of secrets that a host cannot
-    generate. Loading refuses it with a reason."""
+    """Removes what only the secrets of applications can have from the JSON Schema and the
+    reference. Loading refuses it with a reason."""
 
     def __get_pydantic_json_schema__(
         self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         schema = {**handler.resolve_ref_schema(handler(core_schema))}
         properties = schema["properties"].items()
-        schema["properties"] = {key: value for key, value in properties if key != GENERATE}
+        schema["properties"] = {
+            key: value for key, value in properties if key not in OF_APPLICATIONS
+        }
         schema["oneOf"] = [item for item in schema["oneOf"] if item["required"] != [GENERATE]]
         schema["examples"] = [item for item in schema["examples"] if GENERATE not in item]
         # The field's own description says what the secret is for.

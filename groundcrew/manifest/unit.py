@@ -96,6 +96,17 @@ def limit_directives(values: Limits) -> list[tuple[str, str]]:
     return [(key, str(value)) for key, value in directives.items() if value is not None]
 
 
+def credential(name: str) -> str:
+    """Name of the file in a release's directory with a secret that the application gets as a
+    file."""
+    return f"credential.{name}"
+
+
+def credentials(app: AppSettings) -> list[tuple[str, str]]:
+    """Name and file of each secret that the application gets as a file."""
+    return [(name, credential(name)) for name, item in sorted(app.secrets.items()) if item.as_file]
+
+
 def _unit(paths: AppPaths, release: str, app: AppSettings, **context: Any) -> str:
     defaults: dict[str, Any] = {
         "after": [],
@@ -117,6 +128,7 @@ def _unit(paths: AppPaths, release: str, app: AppSettings, **context: Any) -> st
         folder=paths.release(release),
         checkout=app.checkout,
         app_dir=app.app_dir,
+        credentials=credentials(app),
         sandbox=sandbox(paths, app, context.get("directives")),
         follows=[*app.bound.after, *([paths.await_unit] if app.bound.awaited else [])],
         **{**defaults, **context},

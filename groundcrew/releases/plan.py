@@ -97,6 +97,9 @@ class ReleasePlan:
     build_secrets: Mapping[str, str] = field(default_factory=dict)
     """Secrets that only the build gets, by variable."""
 
+    credentials: Mapping[str, str] = field(default_factory=dict)
+    """Secrets that the application gets in files of systemd (`as_file`), by name."""
+
     files: Mapping[str, str] = field(default_factory=dict)
     """Texts of the configuration files, by path in the application's directory."""
 
@@ -279,6 +282,10 @@ class ReleasePlan:
         group = self.paths.user
         return [
             self._secret(f"{folder}/env", environment.render(self.variables), mode="0600"),
+            *(
+                self._secret(f"{folder}/{unit.credential(name)}", value, mode="0600")
+                for name, value in sorted(self.credentials.items())
+            ),
             *(
                 self._secret(
                     f"{folder}/app/{path}",

@@ -29,19 +29,25 @@ SERVER = re.compile(
 )
 """Lines of a unit that are about its server, and not about what runs in it."""
 
+CREDENTIALS = "/run/credentials"
+"""Where systemd keeps a unit's credentials: `%d` in unit files."""
+
 LOOK = 200
 """Milliseconds between two looks whether the command has ended."""
 
 
-def properties(unit: str) -> Iterator[str]:
+def properties(unit: str, name: str) -> Iterator[str]:
     """The lines of a unit that say as whom and in which sandbox it runs, as systemd-run takes
-    them: without a second meaning of the percent sign."""
+    them for the unit `name`: without a second meaning of the percent sign."""
     inside = False
     for line in unit.splitlines():
         if line.startswith("["):
             inside = line == "[Service]"
         elif inside and line and line[0] not in "#;" and not SERVER.match(line):
-            key, _, value = line.replace("%%", "%").partition("=")
+            key, _, value = line.partition("=")
+            value = "%".join(
+                part.replace("%d", f"{CREDENTIALS}/{name}") for part in value.split("%%")
+            )
             # Of these, systemd-run takes one at a time where names such as `multicast` are among
             # them.
             for part in value.split() if key.startswith("IPAddress") else [value]:
@@ -72,7 +78,7 @@ def systemd_run(request: dict[str, Any], unit: str, text: str) -> list[str]:
         f"--unit={unit}",
         f"--description={app}, a command of an operator",
         "--pty" if terminal else "--pipe",
-        *(f"--property={line}" for line in properties(text)),
+        *(f"--property={line}" for line in properties(text, unit)),
         "--property=KillMode=mixed",
         "--property=TimeoutStopSec=10",
         *([f"--setenv=TERM={request['term']}"] if terminal and request["term"] else []),

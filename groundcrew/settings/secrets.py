@@ -55,6 +55,8 @@ def of_operator(
     SecretMissingError, whose message begins with `never_generated` if the source is `generate`."""
     if source.generate:
         raise SecretMissingError(f"{never_generated}: {NOT_GENERATED}")
+    if source.as_file:
+        raise SecretMissingError("as_file is for the secrets of applications (app.NAME.secrets)")
     check(source)
     return resolve(source, machine) if needed else None
 

@@ -62,13 +62,16 @@ def plan(
     if app.python and requires_python and not may_satisfy(app.python, requires_python):
         text = f"the source's pyproject.toml requires Python {requires_python}"
         raise _error(name, "python", text)
+    in_files = {key for key, item in app.secrets.items() if item.as_file}
+    variables = {key: value for key, value in secrets.items() if key not in in_files}
     return ReleasePlan(
         paths=AppPaths(name),
         app=app,
         bundle=bundle,
         requirements=requirements,
         server=server,
-        variables={**environment.values(app.env, secrets), **app.bound.variables},
+        variables={**environment.values(app.env, variables), **app.bound.variables},
+        credentials=environment.values({}, {key: secrets[key] for key in in_files & {*secrets}}),
         build_secrets=environment.values({}, build_secrets),
         toolchain=replace(toolchain, environment={**version, **toolchain.environment}),
         drain=drain,

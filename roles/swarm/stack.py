@@ -56,6 +56,7 @@ def ignored(app: AppSettings) -> list[str]:
     for path, rules in app.nginx.locations.items():
         left = rules.model_fields_set - {"allow", "deny"}
         names += [f"nginx.locations.{path}.{key}" for key in sorted(left)]
+    names += [f"secrets.{key}.as_file" for key, item in sorted(app.secrets.items()) if item.as_file]
     return [*names, *(key for key in ("tls", "network", "sandbox") if key in app.model_fields_set)]
 
 

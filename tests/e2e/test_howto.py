@@ -40,6 +40,9 @@ def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "application/json")])
     names = ("API_KEY", "COOKIE_KEY", "DATABASE_URL")
     seen = {name: os.environ[name] for name in names}
+    with open(os.environ["FILE_KEY_FILE"]) as file:
+        seen["FILE_KEY"] = file.read()
+    seen["variable"] = os.environ.get("FILE_KEY", "none")
     return [json.dumps({"python": sys.version, "kept": kept, **seen}).encode()]
 """
 MANIFEST: dict[str, Any] = {
@@ -51,6 +54,7 @@ MANIFEST: dict[str, Any] = {
     "secrets": {
         "API_KEY": {"stored": "shop.API_KEY"},
         "COOKIE_KEY": {"generate": {"version": 1}},
+        "FILE_KEY": {"stored": "shop.API_KEY", "as_file": True},
     },
     "needs": {"database": "postgresql"},
     "server": {"workers": 1},
@@ -181,6 +185,10 @@ def test_a_stored_secret_reaches_the_application_and_nothing_else(operator: Oper
     assert operator.page()["API_KEY"] == FIRST
     assert FIRST not in (operator.project / "secrets.age.yml").read_text()
     assert FIRST not in inside(operator.host, SEEN_BY_ALL)
+    assert operator.page()["FILE_KEY"] == FIRST
+    assert operator.page()["variable"] == "none"
+    command = """run shop -- sh -c 'id -un; ls -l "$FILE_KEY_FILE"; cat "$FILE_KEY_FILE"'"""
+    assert FIRST in operator.groundcrew(command)
     # Logs of the whole host, and every file but those that only root may read.
     places = "/var/log /run/systemd /etc /opt /tmp"
     assert inside(operator.host, f"grep -rlF {FIRST} {places} || true") == ""
@@ -200,7 +208,7 @@ def test_rotate_secrets(operator: Operator) -> None:
         assert SECOND not in said
         assert before["COOKIE_KEY"] not in said
         assert before["DATABASE_URL"] not in said
-    assert operator.page() == {**before, "API_KEY": SECOND}
+    assert operator.page() == {**before, "API_KEY": SECOND, "FILE_KEY": SECOND}
     assert SECOND not in inside(operator.host, SEEN_BY_ALL)
     # A generated one.
     operator.type(on("rotate-secrets", f"{PROD} playbooks/release.py -y --data app=shop  "))

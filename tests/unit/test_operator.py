@@ -176,6 +176,9 @@ Type=notify
 User=shop
 # A comment.
 Environment=GREETING="50%% off"
+LoadCredential=KEY:/srv/shop/releases/R/credential.KEY
+Environment=KEY_FILE=%d/KEY
+Environment=FORMAT=%%d
 ExecStart=/srv/shop/venv/bin/gunicorn
 Restart=always
 TimeoutStopSec=40
@@ -188,9 +191,12 @@ WantedBy=multi-user.target
 
 
 def test_a_command_has_the_units_sandbox_and_none_of_its_server() -> None:
-    assert list(run_in_release.properties(UNIT)) == [
+    assert list(run_in_release.properties(UNIT, "run.service")) == [
         "User=shop",
         'Environment=GREETING="50% off"',
+        "LoadCredential=KEY:/srv/shop/releases/R/credential.KEY",
+        "Environment=KEY_FILE=/run/credentials/run.service/KEY",
+        "Environment=FORMAT=%d",
         "SystemCallFilter=~@privileged @resources",
         "IPAddressDeny=link-local",
         "IPAddressDeny=multicast",

@@ -47,10 +47,11 @@ class Planner:
         toolchain: Toolchain = TOOLCHAIN,
         drain: int = 10,
         build_secrets: Mapping[str, str] | None = None,
+        manifest: Mapping[str, Any] | None = None,
         **changes: Any,
     ) -> ReleasePlan:
         bundle._pack.cache_clear()
-        settings = self.settings(**changes)
+        settings = self.settings(**{**changes, **(manifest or {})})
         gunicorn = settings.server
         assert isinstance(gunicorn, GunicornServer)
         return app_role.plan(
@@ -229,6 +230,29 @@ def test_secrets_are_in_one_secret_file_and_nowhere_else(planner: Planner) -> No
         else:
             assert b"hunter2" not in entry.data
     assert "hunter2" not in repr(wanted)
+
+
+def test_a_secret_as_a_file_is_in_no_variable(planner: Planner) -> None:
+    settings = {"secrets": {"KEY": {"env": "KEY", "as_file": True}, "OTHER": {"env": "OTHER"}}}
+    wanted = planner.plan(manifest=settings, secrets={"KEY": "hunter2", "OTHER": "b"})
+    files = {item.path: item for item in wanted.entries("R") if isinstance(item, File)}
+    folder = wanted.paths.release("R")
+    assert files[f"{folder}/env"].data == b'COLOUR="red"\nOTHER="b"\n'
+    credential = files[f"{folder}/credential.KEY"]
+    assert (credential.data, credential.mode, credential.secret) == (b"hunter2", "0600", True)
+    unit = files[wanted.paths.unit_file("R")].data.decode()
+    assert f"LoadCredential=KEY:{folder}/credential.KEY\n" in unit
+    assert "Environment=KEY_FILE=%d/KEY\n" in unit
+    assert (
+        wanted.digest != planner.plan(manifest=settings, secrets={"KEY": "x", "OTHER": "b"}).digest
+    )
+
+
+def test_the_path_of_a_secret_as_a_file_has_one_source(planner: Planner) -> None:
+    with pytest.raises(ValueError, match="as_file sets KEY_FILE, which is set by env too"):
+        planner.plan(
+            manifest={"env": {"KEY_FILE": "x"}, "secrets": {"KEY": {"env": "K", "as_file": True}}}
+        )
 
 
 @pytest.mark.parametrize(
