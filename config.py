@@ -38,7 +38,8 @@ config.FAIL_PERCENT = 0
 startup.install(
     HostSettings,
     without_hosts=["playbooks/client.py", "playbooks/settings.py"],
-    # Files that are not listed read all of your secrets: deploy.py, playbooks/release.py, your own.
+    # Files that are not listed read all of your secrets: deploy.py, the playbooks release.py,
+    # rotate.py, image.py and swarm.py, your own.
     reads={
         "playbooks/alert_test.py": (),
         "playbooks/audit.py": (),
@@ -48,7 +49,6 @@ startup.install(
         "playbooks/checklist.py": (),
         "playbooks/client.py": (),
         "playbooks/drill.py": (),
-        "playbooks/image.py": (),
         "playbooks/logs.py": (),
         "playbooks/maintenance.py": (),
         "playbooks/preflight.py": (),

@@ -89,8 +89,11 @@ def settings_document() -> str:
     schema = model_schema(HostSettings)
     blocks = {key: value for key, value in schema["properties"].items() if "properties" in value}
     plain = {
-        "description": "Which applications a host runs.",
-        "properties": {key: schema["properties"][key] for key in ("apps", "apps_without", "idle")},
+        "description": "What a host runs, and where others reach it.",
+        "properties": {
+            key: schema["properties"][key]
+            for key in ("apps", "apps_without", "idle", "servers", "address")
+        },
     }
     application = {**app_schema(), "description": APPLICATION.strip()}
     sections = [

@@ -41,11 +41,11 @@ MENU = {
         "docs/howto/host-keys",
         "docs/howto/disk-full",
         "docs/howto/locked-out",
+        "docs/howto/add-and-remove-a-host",
+        "docs/howto/move-an-application",
     ],
     "Tasks": [
         "docs/operations",
-        "docs/howto/add-and-remove-a-host",
-        "docs/howto/move-an-application",
         "docs/inventories",
         "docs/secrets",
         "docs/sources",

@@ -121,7 +121,7 @@ def _told(show: Callable[..., None], project: Path) -> Callable[..., None]:
         click.echo(f"\ngroundcrew: {place}: {kind}{reason}; nothing was changed", err=True)
         if isinstance(error, SyntaxError) and error.text:
             click.echo(f"      {error.text.strip()}", err=True)
-        click.echo("  Mend that line, then run the same again.", err=True)
+        click.echo("  Fix that line, then run the same again.", err=True)
 
     return told
 

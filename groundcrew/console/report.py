@@ -77,7 +77,7 @@ HINTS: tuple[tuple[str, str], ...] = (
         "The connection broke. What ran there may go on; run the same again, it continues.",
     ),
 )
-AGAIN = "When it is mended, run the same again: what is done is not done twice."
+AGAIN = "When it is fixed, run the same again: what is done is not done twice."
 
 
 def report(

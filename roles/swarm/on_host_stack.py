@@ -170,7 +170,7 @@ def run_hook(request: Data, name: str, command: list[str]) -> None:
                 "ReadOnly": True,
                 "CapabilityDrop": ["ALL"],
                 "Healthcheck": {"Test": ["NONE"]},
-                "Mounts": [{"Type": "tmpfs", "Target": "/tmp"}, *volumes(request)],  # noqa: S108
+                "Mounts": volumes(request),
                 "Secrets": [
                     {
                         "SecretID": ids[item["source"]],
@@ -210,12 +210,12 @@ def run_hook(request: Data, name: str, command: list[str]) -> None:
 
 
 def volumes(request: Data) -> list[Data]:
-    """The volumes of the server, as the engine wants them."""
-    pairs = [item.split(":", 1) for item in request["stack"]["services"]["app"]["volumes"]]
-    return [
-        {"Type": "volume", "Source": f"{request['app']}_{source}", "Target": target}
-        for source, target in pairs
-    ]
+    """What is mounted into the server's containers, as the engine wants it."""
+    mounts = []
+    for item in request["stack"]["services"]["app"]["volumes"]:
+        source = {"Source": f"{request['app']}_{item['source']}"} if "source" in item else {}
+        mounts.append({"Type": item["type"], "Target": item["target"], **source})
+    return mounts
 
 
 def remove_service(name: str) -> None:

@@ -184,8 +184,14 @@ def services(
         "init": True,
         "read_only": True,
         "cap_drop": ["ALL"],
-        "tmpfs": ["/tmp"],  # noqa: S108 - the container's own
-        "volumes": [f"{volume(path)}:{work.shared}/{path}" for path in work.kept],
+        # `docker stack deploy` ignores the key `tmpfs`.
+        "volumes": [
+            {"type": "tmpfs", "target": "/tmp"},  # noqa: S108 - the container's own
+            *(
+                {"type": "volume", "source": volume(path), "target": f"{work.shared}/{path}"}
+                for path in work.kept
+            ),
+        ],
     }
     server = {
         **common,

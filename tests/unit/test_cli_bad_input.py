@@ -206,8 +206,8 @@ secrets: {KEY: {env: GC_UNSET_KEY}, OWN: {file: gone.txt}, ASK: {command: exit 3
 nginx: {locations: {/admin: {basic_auth: {ann: {env: GC_UNSET_PASSWORD}}}}}
 tls: {certificate: {type: own, chain: chain.pem, key: {env: GC_UNSET_TLS}}}
 """
-RENDER = {"release.py", "remove.py", "rotate.py", "swarm.py"}
-"""The playbooks that write secrets on hosts."""
+RENDER = {"image.py", "release.py", "remove.py", "rotate.py", "swarm.py"}
+"""The playbooks that write secrets on hosts, or name a release, whose name depends on them."""
 
 
 def test_only_what_renders_secrets_needs_them(checkout: Checkout) -> None:

@@ -230,7 +230,7 @@ def test_the_end_of_a_failed_operation(checkout: Checkout) -> None:
     assert lines[0] == "@local: base | packages"
     assert "E: no such package" in lines and "the end" in lines
     assert len(lines) < 12
-    assert lines[-1].startswith("When it is mended, run the same again")
+    assert lines[-1].startswith("When it is fixed, run the same again")
 
 
 def test_an_error_that_is_ignored_is_no_failure(checkout: Checkout) -> None:
@@ -283,7 +283,7 @@ def test_hosts_that_failed_the_same_way_are_told_once() -> None:
         "  web1, web2: base | x\n      No space left on device\n"
         "  web3: connecting\n      db does not answer\n"
         "  Free some space on the host, then run the same again.\n"
-        "  When it is mended, run the same again: what is done is not done twice."
+        "  When it is fixed, run the same again: what is done is not done twice."
     )
     assert report([]) == ""
 
@@ -304,7 +304,7 @@ def test_the_last_three_lines_tell_cause_manifest_and_next_step() -> None:
         "  web1: app | build releases: shop: build failed at: compile: exit status 1: "
         "SyntaxError: invalid syntax",
         "  Mend ./shop.py line 6 in the application's source.",
-        "  When it is mended, run the same again: what is done is not done twice.",
+        "  When it is fixed, run the same again: what is done is not done twice.",
     ]
     said = ("shop: /helth gave status 404", "20260101T000000Z-0 still serves")
     [_, advice, _] = report([failures[0], Failure("web1", "probe", said)]).splitlines()[-3:]

@@ -175,7 +175,7 @@ def test_the_end_of_a_failed_run_says_what_is_as_it_was_before_the_cause() -> No
         f"      web1: still live: shop {RELEASE}",
         "",
         "  web1: app | build: E: no such package",
-        "  When it is mended, run the same again: what is done is not done twice.",
+        "  When it is fixed, run the same again: what is done is not done twice.",
     ]
     assert report([failure], nothing=True).startswith(
         "groundcrew: the run failed; nothing was changed\n"
@@ -281,7 +281,7 @@ def test_a_failed_run_tells_its_end_in_every_mode(checkout: Checkout) -> None:
         assert re.search(r"^  @local  failed  1        \d", done.stderr, re.MULTILINE)
         assert done.stderr.endswith(
             "groundcrew: the run failed\n\n  @local: web | serve it\n      E: it is full\n"
-            "  When it is mended, run the same again: what is done is not done twice.\n"
+            "  When it is fixed, run the same again: what is done is not done twice.\n"
         ), done.stderr
 
 
