@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -97,11 +96,10 @@ def _from_answers(run: Run) -> Run:
         if ANSWERS not in self.connector_data:
             self.connector_data[ANSWERS] = {}
             self.connector_data[ANSWERS] = _read(self, question[1], run, kwargs)
-        answers: list[str] = self.connector_data[ANSWERS].get(question, [])
-        if not answers:
+        # Once each: what reads the same again expects something new.
+        text: str | None = self.connector_data[ANSWERS].pop(question, None)
+        if text is None:
             return run(self, command, *args, **kwargs)
-        # Once each: an operation that reads the same again expects something new.
-        text = answers.pop()
         lines = text.removesuffix("\n").split("\n") if text else []
         return True, CommandOutput([OutputLine("stdout", line) for line in lines])
 
@@ -125,20 +123,19 @@ def _question(command: Any, arguments: dict[str, Any]) -> Question:
     return readable, repr(sorted(with_these.items()))
 
 
-def _read(host: Host, arguments: str, run: Run, given: dict[str, Any]) -> dict[Question, list[str]]:
-    """The answers to the questions of the operations that follow, one for each time that one is
-    asked, as far as they run with the same arguments of the connection. None if there are fewer
-    than two questions."""
-    asked = Counter(question for question in _asked(host) if question[1] == arguments)
+def _read(host: Host, arguments: str, run: Run, given: dict[str, Any]) -> dict[Question, str]:
+    """The answers to the questions of the operations that follow, as far as they run with the same
+    arguments of the connection. None if there are fewer than two questions."""
+    asked = dict.fromkeys(question for question in _asked(host) if question[1] == arguments)
     if len(asked) < 2:
         return {}
     program = remote.command("read_several", payload=_payload([item[0] for item in asked]))
     good, output = run(host, program, **{**given, **program.connector_arguments})
     if not good or not output.stdout_lines:
         return {}
-    answers = zip(asked.items(), json.loads(output.stdout_lines[-1]), strict=True)
+    answers = zip(asked, json.loads(output.stdout_lines[-1]), strict=True)
     # What failed is asked again by its own operation, which tells the error.
-    return {item: [text] * times for (item, times), (status, text) in answers if status == 0}
+    return {item: text for item, (status, text) in answers if status == 0}
 
 
 def _payload(commands: Iterable[Readable]) -> dict[str, Any]:

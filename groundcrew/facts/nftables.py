@@ -54,7 +54,8 @@ class Nftables(FactBase[NftablesState]):
                 separate,
                 f"systemctl is-enabled {unit(table)} 2>/dev/null",
                 separate,
-                "ss -Hltnp 2>/dev/null | grep '\"sshd\"'",
+                # A name is any program's own choice: root's socket has no `uid:`.
+                "ss -Hltnpe 2>/dev/null | grep '\"sshd\"' | grep -v ' uid:'",
                 # Debian installs it, and does not use it.
                 "{ systemctl -q is-active ssh.socket || systemctl -q is-enabled ssh.socket; } "
                 "2>/dev/null && systemctl show ssh.socket --property=Listen",

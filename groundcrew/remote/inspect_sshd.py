@@ -57,11 +57,12 @@ def host_keys() -> dict[str, int]:
 
 
 def taken(sockets: str) -> dict[str, str]:
-    """The ports that programs other than sshd listen on, from the output of `ss -Hltnp`."""
+    """The ports that programs other than sshd listen on, from the output of `ss -Hltnpe`. A name is
+    any program's own choice, and only sockets of others than root have a `uid:`."""
     ports = {}
     for line in sockets.splitlines():
         match = re.match(r'LISTEN\s+\S+\s+\S+\s+\S*:(\d+)\s.*users:\(\("([^"]+)"', line)
-        if match and match[2] not in ("sshd", "systemd"):
+        if match and (match[2] not in ("sshd", "systemd") or " uid:" in line):
             ports[match[1]] = match[2]
     return ports
 
@@ -78,7 +79,7 @@ def report() -> SshdReport:
         "effective": settings,
         "algorithms": {query: output_of("ssh", "-Q", query).split() for query in QUERIES},
         "host_keys": host_keys(),
-        "taken": taken(output_of("ss", "-Hltnp")),
+        "taken": taken(output_of("ss", "-Hltnpe")),
         "socket": output_of("systemctl", "is-active", "ssh.socket").strip() == "active",
     }
 

@@ -35,6 +35,13 @@ RELOAD = (
     "elif systemctl -q is-active ssh.service; then systemctl reload ssh.service && sleep 0.2; fi"
 )
 
+# An sshd that could not listen on any port has ended, and nothing starts it again.
+RESTORE = (
+    f"{RELOAD}; if systemctl -q is-enabled ssh.service && ! systemctl -q is-active ssh.socket && "
+    "! systemctl -q is-active ssh.service; then systemctl reset-failed ssh.service; "
+    "systemctl start ssh.service; fi"
+)
+
 
 @operation()
 @reading_first
@@ -82,11 +89,21 @@ def configure(
         name=GUARD,
         entries=changed,
         validate=f"/usr/sbin/sshd -t && {judge}",
-        activate=(RELOAD,),
+        activate=(RELOAD, *(listens(port) for port in settings.ports or ())),
         # At boot sshd starts only after a pending change has been rolled back.
-        reactivate=(RELOAD,),
+        reactivate=(RESTORE,),
     )
     yield from guard.apply(change, users[:1])
+
+
+def listens(port: int) -> str:
+    """A shell command that succeeds once root's sshd listens on a port: another program may have
+    been faster."""
+    look = f"ss -Hltnpe 'sport = :{port}' | grep '\"sshd\"' | grep -qv ' uid:'"
+    return (
+        f"for try in 1 2 3 4 5 6 7 8 9 10; do {look} && break; sleep 0.2; done; {look} || "
+        f"{{ echo 'sshd does not listen on port {port}' >&2; exit 1; }}"
+    )
 
 
 def refused_ports(settings: SshSettings, state: SshdState) -> str:

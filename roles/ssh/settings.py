@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from groundcrew.contract import Brings, HostView, RoleSettings
 
@@ -12,6 +12,8 @@ Algorithm = Annotated[str, StringConstraints(pattern=r"^[a-z0-9@.-]+$")]
 Pattern = Annotated[str, StringConstraints(pattern=r"^[^\s,\"]+$")]
 Algorithms = tuple[Algorithm, ...] | None
 Port = Annotated[int, Field(ge=1, le=65535)]
+UNPRIVILEGED = 1024
+"""The first port that others than root can listen on."""
 
 
 def _keyword(value: object) -> object:
@@ -32,7 +34,11 @@ class SshSettings(RoleSettings):
     ports: tuple[Port, ...] | None = Field(None, min_length=1)
     """TCP ports that sshd listens on; null: those that the host's own configuration names (22). A
     run that would close the port that it is connected to is refused: list the old and the new port
-    first."""
+    first. One must be below 1024, which only root can take."""
+
+    unprivileged_ports: bool = False
+    """Whether all of `ports` may be 1024 or higher. Any program of the host can take such a port
+    while sshd restarts: it could keep you out, or pose as sshd."""
 
     permit_root_login: Annotated[
         Literal["no", "prohibit-password", "forced-commands-only", "yes"], Keyword
@@ -149,6 +155,15 @@ class SshSettings(RoleSettings):
     pubkey_accepted_algorithms: Algorithms = None
     """Signature algorithms of users' keys.
     Source: <https://www.ssh-audit.com/hardening_guides.html>."""
+
+    @model_validator(mode="after")
+    def _a_port_is_roots(self) -> SshSettings:
+        if self.ports and min(self.ports) >= UNPRIVILEGED and not self.unprivileged_ports:
+            raise ValueError(
+                "ports: any program of the host can take a port from 1024 on while sshd restarts. "
+                "Choose one below, such as 922, or set unprivileged_ports"
+            )
+        return self
 
     def with_banner(self, banner: str | None) -> SshSettings:
         """The settings with the host's banner, unless they set one."""

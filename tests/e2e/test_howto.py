@@ -275,27 +275,27 @@ def test_replace_a_key(operator: Operator) -> None:
 
 
 def test_change_the_ssh_port(operator: Operator) -> None:
-    operator.settings(ssh={"ports": [2222]})
+    operator.settings(ssh={"ports": [922]})
     refused = operator.deploy("--data only=ssh,firewall", status=1)
-    assert "Set it to [22, 2222] and run this again" in refused
+    assert "Set it to [22, 922] and run this again" in refused
     operator.settings(ssh={"ports": [22, 80]})
     assert "80 is nginx's" in operator.deploy("--data only=ssh,firewall", status=1)
-    operator.settings(ssh={"ports": [22, 2222]})
+    operator.settings(ssh={"ports": [22, 922]})
     operator.deploy("--data only=ssh,firewall")
-    operator.inventory(ssh_port=2222)
-    operator.settings(ssh={"ports": [2222]})
+    operator.inventory(ssh_port=922)
+    operator.settings(ssh={"ports": [922]})
     operator.deploy("--data only=ssh,firewall")
     operator.inventory()
     said = operator.type(f"{PROD} playbooks/status.py -y", status=1)
     assert re.search(r"refuses connections|does not answer", said), said
     # Undone.
-    operator.inventory(ssh_port=2222)
-    operator.settings(ssh={"ports": [2222, 22]})
+    operator.inventory(ssh_port=922)
+    operator.settings(ssh={"ports": [922, 22]})
     operator.deploy("--data only=ssh,firewall")
     operator.inventory()
     operator.settings()
     operator.deploy("--data only=ssh,firewall")
-    assert "2222" not in inside(operator.host, "nft list table inet groundcrew; ss -Hltn")
+    assert "922" not in inside(operator.host, "nft list table inet groundcrew; ss -Hltn")
 
 
 def test_host_keys(operator: Operator) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from groundcrew.adapter import post_quantum
 from groundcrew.facts.sshd import SshdState
 from groundcrew.remote.inspect_sshd import taken
@@ -117,8 +119,8 @@ def test_the_main_file_has_the_values_and_gets_back_its_own_lines() -> None:
 
 def test_ports_are_left_alone_unless_they_are_set() -> None:
     assert "Port" not in directives(SshSettings(), state())
-    declared = directives(SshSettings(ports=(22, 2222)), state())
-    assert expected(declared)["port"] == ["22", "2222"]
+    declared = directives(SshSettings(ports=(22, 922)), state())
+    assert expected(declared)["port"] == ["22", "922"]
     # Lines of sshd_config would add up with those of the drop-in.
     assert "\nPort" not in with_values("PermitRootLogin yes\n", declared)
 
@@ -126,13 +128,20 @@ def test_ports_are_left_alone_unless_they_are_set() -> None:
 def test_the_port_of_the_session_stays_open() -> None:
     session = "192.0.2.7 50000 192.0.2.1 22"
     assert closed_port(SshSettings(), session) == ""
-    assert closed_port(SshSettings(ports=(22, 2222)), session) == ""
+    assert closed_port(SshSettings(ports=(22, 922)), session) == ""
     # A machine that manages itself has no session.
-    assert closed_port(SshSettings(ports=(2222,)), "") == ""
-    assert closed_port(SshSettings(ports=(2222,)), session) == (
-        "ssh.ports does not have 22, the port of this session. Set it to [22, 2222] and run this "
-        "again; then set the host's ssh_port to 2222, and take 22 out of ssh.ports"
+    assert closed_port(SshSettings(ports=(922,)), "") == ""
+    assert closed_port(SshSettings(ports=(922,)), session) == (
+        "ssh.ports does not have 22, the port of this session. Set it to [22, 922] and run this "
+        "again; then set the host's ssh_port to 922, and take 22 out of ssh.ports"
     )
+
+
+def test_one_port_is_one_that_only_root_can_take() -> None:
+    with pytest.raises(ValueError, match="such as 922, or set unprivileged_ports"):
+        SshSettings(ports=(2222,))
+    assert SshSettings(ports=(2222,), unprivileged_ports=True).ports == (2222,)
+    assert SshSettings(ports=(22, 2222)).ports == (22, 2222)
 
 
 def test_a_port_that_sshd_cannot_have_is_refused_before_anything_is_changed() -> None:
@@ -141,8 +150,10 @@ def test_a_port_that_sshd_cannot_have_is_refused_before_anything_is_changed() ->
         'LISTEN 0 4096 [::]:80 [::]:* users:(("nginx",pid=7,fd=8),("nginx",pid=6,fd=8))\n'
     )
     assert taken(sockets) == {"80": "nginx"}
+    pretender = 'LISTEN 0 5 0.0.0.0:922 0.0.0.0:* users:(("sshd",pid=8,fd=3)) uid:999 ino:1 sk:1'
+    assert taken(pretender) == {"922": "sshd"}
     here = SshdState(taken={80: "nginx"})
-    assert refused_ports(SshSettings(ports=(22, 2222)), here) == ""
+    assert refused_ports(SshSettings(ports=(22, 922)), here) == ""
     assert refused_ports(SshSettings(ports=(22, 80)), here) == (
         "ssh.ports: 80 is nginx's: choose another port"
     )
