@@ -126,8 +126,20 @@ def groups_of(
         mine += [(host, own[host]) for host in hosts if host not in known]
     # Hosts without a group are in no other one.
     listed = data if chosen is None else {host for hosts in groups.values() for host, _ in hosts}
+    for host in listed:
+        _refuse_connector(host)
     groups[EVERY] = [(host, own[host]) for host in data if host in listed]
     return groups, ignored
+
+
+def _refuse_connector(host: str) -> None:
+    """Raises DocumentError for a name that pyinfra takes for one of its connectors. Who names
+    machines in a cloud could otherwise make a run act on the operator's own."""
+    if host.startswith("@"):
+        raise DocumentError(
+            f'"{host}": names of hosts must not begin with "@": pyinfra takes such a name for a '
+            "way to connect, and @local for this machine. Only a Python inventory may name it"
+        )
 
 
 def _members(document: Document, name: str, above: Sequence[str]) -> Iterator[str]:

@@ -42,14 +42,29 @@ ReleaseOf = Callable[[AppState], str]
 
 
 @operation()
-@apart.own
 def remove_misplaced(target: Target) -> Commands:
     """Stops workers and timers that another host runs for all, on every host before any starts
-    them.
+    them: also where the release has failed, as the other host starts them all the same.
 
     + target: the application
     """
-    yield from _remove_misplaced(target, app_state(target))
+    name = target.paths.name
+    if target.on_other_hosts:
+        _hold(target)
+    else:
+        rollout(name).starter = host.name
+    if host.state.is_executing:
+        if name in apart.failed(host) and target.on_other_hosts and not _is_taken_over(name):
+            # If the first host of the rollout fails, all do: then nobody would run them.
+            host.noop(f"{name} has failed, and no other host starts its workers")
+            return
+        apart.begin(host, [name])
+    yield from _remove_misplaced(target, _state_if_read(target))
+    if host.state.is_executing:
+        apart.good(host, name)
+        if name in apart.failed(host):
+            # Its lock had been released, and no other step of it follows.
+            lock.give_up(host, name)
 
 
 @operation()
@@ -61,28 +76,51 @@ def remove_moved(targets: Sequence[Target]) -> Commands:
     names = [target.paths.name for target in targets]
     if host.state.is_executing:
         apart.begin(host, names)
+    for target in targets:
+        _hold(target)
     states = app_states(names) if names else {}
     for target in targets:
         name = target.paths.name
-        yield from _remove_misplaced(target, states[name])
+        yield from _remove_misplaced(target, states.get(name))
         if host.state.is_executing:
             apart.good(host, name)
             lock.release(host, name)
 
 
-def _remove_misplaced(target: Target, state: AppState) -> Commands:
-    """Stops and removes the units. While that has not succeeded, no other host of the run starts
-    them."""
-    units = misplaced(target, state)
-    if not units:
+def _hold(target: Target) -> None:
+    """Lets no other host of the run start what may run here. It begins before anything is read, and
+    also while pyinfra detects changes: a host that drops out of the run is asked nothing more."""
+    rollout(target.paths.name).held.add(host.name)
+
+
+def _is_taken_over(name: str) -> bool:
+    """Whether the host that shall run what one runs for all will start it in this run."""
+    active = {item.name: item for item in host.state.active_hosts}
+    starter = active.get(rollout(name).starter or "")
+    return starter is not None and name not in apart.failed(starter)
+
+
+def _state_if_read(target: Target) -> AppState | None:
+    """The application's state; None if the host did not tell it, which pyinfra has reported."""
+    try:
+        return app_state(target)
+    except KeyError:
+        return None
+
+
+def _remove_misplaced(target: Target, state: AppState | None) -> Commands:
+    """Stops and removes the units. Once there are none, other hosts may start them."""
+    name = target.paths.name
+    if state is None:
+        yield refuse(f"the state of {name} cannot be read: its workers may still run here")
         return
-    held = rollout(target.paths.name).held
-    if host.state.is_executing:
-        held.add(host.name)
-    yield from locked(target)
-    timeouts = [timer.timeout for timer in target.app.timers.values() if timer.single]
-    yield shell(target, remove_followers(units, max(timeouts, default=0)))
-    held.discard(host.name)
+    units = misplaced(target, state)
+    if units:
+        yield from locked(target)
+        timeouts = [timer.timeout for timer in target.app.timers.values() if timer.single]
+        yield shell(target, remove_followers(units, max(timeouts, default=0)))
+    if host.state.is_executing or not units:
+        rollout(name).held.discard(host.name)
 
 
 @operation()
@@ -111,7 +149,7 @@ def replace_followers(target: Target, release_of: ReleaseOf) -> Commands:
     if mine and held and host.state.is_executing:
         yield refuse(
             f"{', '.join(mine)} of {target.paths.name} may still run on {', '.join(held)}, where "
-            "it could not be stopped: not started here"
+            "it has not been stopped: not started here"
         )
         return
     if idle or old:

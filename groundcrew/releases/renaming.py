@@ -48,14 +48,15 @@ def in_the_way(was: str, app: str, state: RenamedState) -> str:
     """Why the data cannot be moved, with the next step; empty if it can."""
     if state["running"]:
         return f"{app} runs here ({', '.join(state['running'])}): stop it first (playbooks/stop.py)"
+    if state["mounts"]:
+        # First: what is in a file system that is mounted at the new place already is no other data.
+        return (
+            f"{', '.join(state['mounts'])} is a file system of its own: unmount it, change its "
+            f"place to /srv/{app}/shared in /etc/fstab, run this, and mount it there"
+        )
     if state["there"]:
         return (
             f"{app} has data of its own ({state['there']}), which that of {was} would replace: "
             "move it away first"
-        )
-    if state["mounts"]:
-        return (
-            f"{', '.join(state['mounts'])} is a file system of its own: unmount it, change its "
-            f"place to /srv/{app}/shared in /etc/fstab, run this, and mount it there"
         )
     return ""

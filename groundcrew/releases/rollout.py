@@ -27,6 +27,9 @@ class Rollout:
     held: set[str] = field(default_factory=set)
     """Hosts that have not ended yet what another one shall run for all."""
 
+    starter: str | None = None
+    """The host that starts what one runs for all, if it is part of the run."""
+
     def is_canary(self, host: str, inventory: Iterable[str]) -> bool:
         """Whether this host goes first. The canary is the first candidate in the order of the
         inventory.

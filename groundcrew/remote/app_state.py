@@ -49,15 +49,26 @@ def releases(root: Path, past: History) -> dict[str, ReleaseState]:
     """The state of every release."""
     states: dict[str, ReleaseState] = {}
     for folder in release_folders(root):
-        known = metadata(folder)
-        states[folder.name] = {
-            "built": bool(known) and not lost_its_python(folder, str(known.get("python", ""))),
-            "bad": folder.name in past["failed"] or folder.name in past["taken_back"],
-            "hooked": (folder / "hooks-done").exists(),
-            "source": str(known.get("source", "")),
-            "held": held(root.name, folder.name),
-        }
+        try:
+            states[folder.name] = release_state(root, folder, past)
+        except (OSError, ValueError, RecursionError):
+            # One that cannot be read hides no other, and counts as not built: nothing leads to it.
+            states[folder.name] = {
+                "built": False, "bad": True, "hooked": False, "source": "", "held": None
+            }  # fmt: skip
     return states
+
+
+def release_state(root: Path, folder: Path, past: History) -> ReleaseState:
+    """The state of one release."""
+    known = metadata(folder)
+    return {
+        "built": bool(known) and not lost_its_python(folder, str(known.get("python", ""))),
+        "bad": folder.name in past["failed"] or folder.name in past["taken_back"],
+        "hooked": (folder / "hooks-done").exists(),
+        "source": str(known.get("source", "")),
+        "held": held(root.name, folder.name),
+    }
 
 
 def lost_its_python(folder: Path, version: str) -> bool:
@@ -66,8 +77,12 @@ def lost_its_python(folder: Path, version: str) -> bool:
     link = folder / "venv" / "bin" / "python"
     if not version or not os.path.lexists(link):
         return False
+    # A build has made the link. Path.exists raises OSError for a name that is too long; realpath
+    # would raise RecursionError for far more links in a row than the kernel follows.
+    if not os.path.exists(link):
+        return True
     now = re.fullmatch(r"python(\d+\.\d+)", os.path.basename(os.path.realpath(link)))
-    return not link.exists() or bool(now and now[1] != ".".join(version.split(".")[:2]))
+    return bool(now and now[1] != ".".join(version.split(".")[:2]))
 
 
 def damaged(root: Path, release: str | None) -> bool:
@@ -80,7 +95,7 @@ def damaged(root: Path, release: str | None) -> bool:
         return not check(root / "code" / code) or not same_files(
             root / "code" / code / "app", root / "releases" / str(release) / "app"
         )
-    except DamagedError:
+    except (DamagedError, OSError, ValueError, RecursionError):
         return True
 
 

@@ -1,11 +1,11 @@
 """Gives the data of one application to another: its shared directories and its generated secrets.
 
 Runs on the host as root. `python3 -c SCRIPT OLD NEW` only looks, and prints one line of JSON:
-{"data": whether the old one has data, "there": a file that this would replace or null, "mounts":
-[file systems mounted within the data], "running": [units of the new one that run]}. Without
-arguments, it moves what a JSON payload on stdin asks for: {"was": OLD, "app": NEW, "run": of the
-new application, as in groundcrew/remote/run_lock.py}. The old application must be stopped.
-Interrupted, it can be run again. Standard library only, Python 3.9 or later.
+{"data": whether the old one has data, "there": a file of the new one that is in the way or null,
+"mounts": [file systems mounted within the data of either], "running": [units of the new one that
+run]}. Without arguments, it moves what a JSON payload on stdin asks for: {"was": OLD, "app": NEW,
+"run": of the new application, as in groundcrew/remote/run_lock.py}. The old application must be
+stopped. Interrupted, it can be run again. Standard library only, Python 3.9 or later.
 
 `/srv/NAME` and its entries belong to root. What is below `shared` belongs to the application: only
 chown and find work there, which follow no links and go to any depth.
@@ -40,6 +40,23 @@ def shared(app: str) -> Path:
     return SRV / app / "shared"
 
 
+def secrets(app: str) -> Path:
+    """The directory of an application's generated secrets."""
+    return SRV / app / "secrets"
+
+
+def other_secret(was: str, app: str) -> str | None:
+    """A secret of the new application that has the name of one of the old one and other content;
+    None if there is none."""
+    mine = sorted(secrets(was).iterdir()) if secrets(was).is_dir() else []
+    for item in mine:
+        there = secrets(app) / item.name
+        # Replacing one by the same content loses nothing.
+        if os.path.lexists(there) and there.read_bytes() != item.read_bytes():
+            return str(there)
+    return None
+
+
 def first_file(folder: Path) -> str | None:
     """Something below a directory that is no directory; None if there is nothing, or no such
     directory."""
@@ -56,13 +73,15 @@ def mounts(folder: Path) -> list[str]:
 
 def look(was: str, app: str) -> dict[str, Any]:
     """What there is to move, and what is in the way."""
-    secrets = SRV / was / "secrets"
-    has_secrets = secrets.is_dir() and any(secrets.iterdir())
+    has_secrets = secrets(was).is_dir() and any(secrets(was).iterdir())
     has_files = first_file(shared(was)) is not None
+    # Without the old directory, a run that was interrupted has moved it: what is there is its data.
+    places = [shared(was), shared(app)] if shared(was).is_dir() else []
+    there = first_file(shared(app)) if places else None
     return {
         "data": has_files or has_secrets,
-        "there": first_file(shared(app)) if has_files else None,
-        "mounts": mounts(shared(was)),
+        "there": there or other_secret(was, app),
+        "mounts": sorted({point for place in places for point in mounts(place)}),
         "running": running(units(app)),
     }
 
@@ -72,20 +91,19 @@ def move(was: str, app: str) -> None:
     found = look(was, app)
     if found["mounts"] or found["running"]:
         raise RenameError("something has begun to run or was mounted meanwhile")
+    if found["there"]:
+        raise RenameError(f"{app} has data of its own: {found['there']}")
     source, target = shared(was), shared(app)
     if first_file(source) is not None:
-        if found["there"]:
-            raise RenameError(f"{app} has data of its own: {found['there']}")
         give(source, was, app)
         if target.exists():
             # Directories that a deploy has made.
             run("find", str(target), "-depth", "-type", "d", "-empty", "-delete")
         os.rename(source, target)
-    secrets = SRV / was / "secrets"
-    if secrets.is_dir():
-        (SRV / app / "secrets").mkdir(mode=0o700, exist_ok=True)
-        for item in sorted(secrets.iterdir()):
-            os.replace(item, SRV / app / "secrets" / item.name)
+    if secrets(was).is_dir():
+        secrets(app).mkdir(mode=0o700, exist_ok=True)
+        for item in sorted(secrets(was).iterdir()):
+            os.replace(item, secrets(app) / item.name)
 
 
 def give(folder: Path, was: str, app: str) -> None:

@@ -147,18 +147,22 @@ def converge(request: Data) -> None:
 
 def hand_over(request: Data) -> bool:
     """Lets another balancer take the address, if this one holds it; whether it did. Raises
-    AddressError, and takes it back, if no other takes it."""
+    AddressError if no other takes it. Whatever it raises, it takes the address back."""
     if not held(request):
         return False
     address = request["addresses"][0]
-    run("systemctl", "stop", request["unit"])
-    deadline = time.monotonic() + TAKEN
-    while time.monotonic() < deadline:
-        if answers(request, address):
-            return True
-        time.sleep(WAIT)
-    run("systemctl", "start", request["unit"])
-    raise AddressError(f"no other balancer has taken {address}: see playbooks/status.py")
+    try:
+        run("systemctl", "stop", request["unit"])
+        deadline = time.monotonic() + TAKEN
+        while time.monotonic() < deadline:
+            if answers(request, address):
+                return True
+            time.sleep(WAIT)
+        raise AddressError(f"no other balancer has taken {address}: see playbooks/status.py")
+    except BaseException:
+        # Whatever ends it, nobody else may hold the address.
+        run("systemctl", "start", request["unit"])
+        raise
 
 
 def answers(request: Data, address: str) -> bool:

@@ -126,7 +126,10 @@ class _Work:
                 self.healthy(behind)
             self.serving([name for name in batch if name in self.plan.balancers])
         except BaseException:
-            self.on_balancers("ready", behind)
+            for name in sharing:
+                self.take_part_again(name)
+            if behind:
+                self.on_balancers("ready", behind)
             raise
         late = self.on_balancers("ready", behind, seconds=self.plan.back) if behind else {}
         if any(late.values()):
@@ -161,6 +164,17 @@ class _Work:
         why = self.of_address(name, "stand_by", {"seconds": self.plan.back})
         if why:
             raise RollingError(f"{name} could not take the shared address: {why}")
+
+    def take_part_again(self, name: str) -> None:
+        """Starts keepalived after a failure: nobody else would before the next run. If that fails
+        too, it is told, and the first failure remains the reason."""
+        try:
+            why = self.of_address(name, "stand_by")
+        except Exception as error:
+            # The host may be gone, in any way.
+            why = str(error) or type(error).__name__
+        if why:
+            logger.warning(f"    [{name}] could not take the shared address: {why}")
 
     def of_address(self, name: str, function: str, more: Mapping[str, Any] | None = None) -> Any:
         """Calls a function of `roles/haproxy/on_host_address.py` on one balancer."""

@@ -160,5 +160,52 @@ def test_a_release_whose_python_an_upgrade_has_replaced(
     assert app_state.lost_its_python(tmp_path, version) is lost
 
 
+def test_links_that_a_hostile_build_left_as_its_python(tmp_path: Path) -> None:
+    python = tmp_path / "venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to("x" * 300)
+    assert app_state.lost_its_python(tmp_path, "3.11.2") is True
+    python.unlink()
+    # More links in a row than the interpreter can follow.
+    python.symlink_to("l0")
+    for number in range(1500):
+        (python.parent / f"l{number}").symlink_to(f"l{number + 1}")
+    assert app_state.lost_its_python(tmp_path, "3.11.2") is True
+
+
+def test_a_release_that_cannot_be_read_hides_no_other_and_is_not_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = "20260102T000000Z-bbbbbbbbbbbb"
+    for name in (RELEASE, other):
+        (tmp_path / "releases" / name).mkdir(parents=True)
+        (tmp_path / "releases" / name / "release.json").write_text('{"source": "x"}')
+
+    def broken(folder: Path, _: str) -> bool:
+        if folder.name == RELEASE:
+            raise OSError(36, "File name too long")
+        return False
+
+    monkeypatch.setattr(app_state, "SYSTEM", tmp_path)
+    monkeypatch.setattr(app_state, "lost_its_python", broken)
+    states = app_state.releases(tmp_path, read(tmp_path / "history.json"))
+    assert (states[RELEASE]["built"], states[RELEASE]["bad"]) == (False, True)
+    assert (states[other]["built"], states[other]["bad"]) == (True, False)
+
+
+def test_code_that_cannot_be_compared_counts_as_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "releases" / RELEASE
+    folder.mkdir(parents=True)
+    (folder / "release.json").write_text('{"code": "0123456789abcdef.3.11"}')
+
+    def broken(_: Path) -> bool:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(app_state, "check", broken)
+    assert app_state.damaged(tmp_path, RELEASE) is True
+
+
 def test_a_release_of_a_plain_command_has_no_python_to_lose(tmp_path: Path) -> None:
     assert app_state.lost_its_python(tmp_path, "3.11.2") is False

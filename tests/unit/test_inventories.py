@@ -124,6 +124,18 @@ def test_a_mistake_names_file_and_key(tmp_path: Path, text: str, told: str) -> N
     assert "hunter2" not in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["@local", "@docker/debian"])
+def test_no_name_makes_a_run_act_on_the_operators_machine(tmp_path: Path, name: str) -> None:
+    told = f'"{name}": names of hosts must not begin with "@"'
+    with pytest.raises(InventoryError, match=told):
+        hosts_from_command(printing({"web": {"hosts": ["web1", name]}}))
+    with pytest.raises(InventoryError, match=told):
+        hosts_from_yaml(written(tmp_path, f'web: ["{name}"]\n'))
+    # Those of groups that are not taken are no hosts of the run.
+    groups = hosts_from_command(printing({"web": ["web1"], "db": [name]}), groups=["web"])
+    assert groups["all"] == [("web1", {})]
+
+
 @pytest.mark.parametrize(
     ("command", "told"),
     [

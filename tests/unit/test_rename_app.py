@@ -70,6 +70,47 @@ def test_data_of_the_new_name_is_never_replaced(srv: Path) -> None:
     assert (srv / "store/shared/data/mine").read_text() == "y"
 
 
+def test_data_of_the_new_name_is_seen_even_if_only_secrets_would_move(srv: Path) -> None:
+    (srv / "shop/shared/data/upload").unlink()
+    (srv / "store/shared/data/mine").write_text("y")
+    assert rename_app.look("shop", "store")["there"] == str(srv / "store/shared/data/mine")
+    with pytest.raises(rename_app.RenameError):
+        rename_app.move("shop", "store")
+    assert (srv / "shop/secrets/KEY.1").exists()
+
+
+def test_a_generated_secret_of_the_new_name_is_never_replaced(srv: Path) -> None:
+    (srv / "store/secrets").mkdir()
+    there = srv / "store/secrets/KEY.1"
+    there.write_text("k")
+    assert rename_app.look("shop", "store") == FREE
+    there.write_text("another")
+    assert rename_app.look("shop", "store")["there"] == str(there)
+    with pytest.raises(rename_app.RenameError, match="data of its own"):
+        rename_app.move("shop", "store")
+    # Nothing has moved.
+    assert there.read_text() == "another"
+    assert (srv / "shop/secrets/KEY.1").read_text() == "k"
+    assert (srv / "shop/shared/data/upload").read_text() == "x"
+
+
+def test_a_volume_at_the_new_place_is_noticed_before_owners_change(
+    srv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = f"{srv}/store/shared/data"
+    with (srv.parent / "mounts").open("a") as file:
+        file.write(f"2 1 8:2 / {place} rw - ext4 /dev/b rw\n")
+    (srv / "store/shared/data/mine").write_text("y")
+    given: list[str] = []
+    monkeypatch.setattr(rename_app, "give", lambda *_: given.append("given"))
+    found: Any = rename_app.look("shop", "store")
+    assert found["mounts"] == [place]
+    assert "unmount it" in in_the_way("shop", "store", found)
+    with pytest.raises(rename_app.RenameError):
+        rename_app.move("shop", "store")
+    assert given == []
+
+
 def test_a_volume_is_told_with_what_to_change(srv: Path) -> None:
     place = f"{srv}/shop/shared/data"
     with (srv.parent / "mounts").open("a") as file:

@@ -264,3 +264,65 @@ def test_the_address_is_handed_over_before_a_balancer_restarts(
     monkeypatch.setattr(work, "work", lambda _: done.append("restart"))
     work.one(["lb1"])
     assert done == ["hand_over", "restart", "stand_by"]
+
+
+@pytest.mark.parametrize("error", [OSError("no such device"), KeyboardInterrupt()])
+def test_an_address_comes_back_whatever_ends_the_question_who_has_it(
+    monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    request = {"unit": "keepalived.service", "addresses": [ADDRESS], "interface": "eth0"}
+    commands: list[tuple[str, ...]] = []
+
+    def others(*_: str) -> list[str]:
+        raise error
+
+    monkeypatch.setattr(on_host_address, "held", lambda _: [ADDRESS])
+    monkeypatch.setattr(on_host_address, "others", others)
+    monkeypatch.setattr(on_host_address, "run", lambda *words: commands.append(words))
+    with pytest.raises(type(error)):
+        on_host_address.hand_over(request)
+    assert commands == [
+        ("systemctl", "stop", "keepalived.service"),
+        ("systemctl", "start", "keepalived.service"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("then", "told"),
+    [
+        ("", ""),
+        ("HAProxy does not serve", "HAProxy does not serve"),
+        (OSError("connection lost"), "connection lost"),
+    ],
+)
+def test_a_balancer_on_which_the_work_fails_shares_the_address_again(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    then: str | OSError,
+    told: str,
+) -> None:
+    plan = rolling.Plan("reboot", [], ["lb1"], {"lb2": {}}, 1, 0, 600, shared={"lb1": {}})
+    work = rolling._Work(None, plan, {})  # type: ignore[arg-type]
+    done: list[str] = []
+
+    def of_address(_: str, function: str, *more: Any) -> str:
+        del more
+        done.append(function)
+        if function == "stand_by" and isinstance(then, OSError):
+            raise then
+        return str(then) if function == "stand_by" else ""
+
+    def broken(_: str) -> None:
+        raise rolling.RollingError("lb1: apt-get failed")
+
+    def unreachable(*_: Any, **__: Any) -> None:
+        raise rolling.RollingError("lb2: the connection is gone")
+
+    monkeypatch.setattr(work, "of_address", of_address)
+    monkeypatch.setattr(work, "work", broken)
+    # Nothing was drained, so nothing is put back; a balancer that is down hides no reason.
+    monkeypatch.setattr(work, "call", unreachable)
+    with pytest.raises(rolling.RollingError, match="apt-get failed"):
+        work.one(["lb1"])
+    assert done == ["hand_over", "stand_by"]
+    assert (f"[lb1] could not take the shared address: {told}" in caplog.text) is bool(told)

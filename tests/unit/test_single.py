@@ -8,13 +8,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pyinfra.context import ctx_host
 
 from groundcrew.entries import File
 from groundcrew.facts.apps import AppState, UnitState
 from groundcrew.manifest.model import AppSettings
 from groundcrew.manifest.paths import AppPaths
 from groundcrew.manifest.unit import timer_units, worker_units
-from groundcrew.releases import finishing, rollout
+from groundcrew.releases import apart, finishing, lock, rollout
 from groundcrew.releases.plan import ReleasePlan
 from groundcrew.releases.steps.followers import remove_followers, swap_followers
 from groundcrew.releases.target import lacks_single, misplaced
@@ -238,6 +239,7 @@ def test_it_starts_nowhere_while_it_may_still_run_on_another_host(
     monkeypatch.setattr(finishing, "refuse", lambda why: f"refused: {why}")
     monkeypatch.setattr(finishing, "known", lambda kind: {})
     old = replace(plan.target, on_other_hosts=plan.app.single_parts)
+    finishing._hold(old)
     steps: Any = finishing._remove_misplaced(old, units(index=("active", "enabled")))
     assert "systemctl stop shop.index@R.1.service" in next(steps)
     # It has not ended there yet, or never will in this run.
@@ -247,10 +249,171 @@ def test_it_starts_nowhere_while_it_may_still_run_on_another_host(
     start = new._inner.__wrapped__
     [refused] = start(plan.target, lambda state: "R")
     assert refused == (
-        "refused: index of shop may still run on a, where it could not be stopped: not started here"
+        "refused: index of shop may still run on a, where it has not been stopped: not started here"
     )
     assert list(steps) == []
     assert "systemctl restart shop.index@R.1.service" in next(start(plan.target, lambda _: "R"))
+
+
+class Host:
+    """The part of pyinfra's host that is used."""
+
+    def __init__(self, name: str = "b") -> None:
+        self.name = name
+        self.connector_data: dict[str, Any] = {}
+        self.noops: list[str] = []
+        self.state = SimpleNamespace(is_executing=True)
+
+    def noop(self, text: str) -> None:
+        self.noops.append(text)
+
+
+def starts(group: rollout.Rollout, here: Any, other: Any) -> None:
+    """Makes another host of the run the one that starts what runs once."""
+    group.starter = other.name
+    here.state.active_hosts = {here, other}
+
+
+@pytest.fixture
+def group(monkeypatch: pytest.MonkeyPatch) -> rollout.Rollout:
+    """The application's rollout; commands are texts."""
+    rollouts = rollout.Rollout()
+    monkeypatch.setattr(finishing, "rollout", lambda app: rollouts)
+    monkeypatch.setattr(finishing, "locked", lambda target: iter(()))
+    monkeypatch.setattr(finishing, "shell", lambda target, text: text)
+    monkeypatch.setattr(finishing, "refuse", lambda why: f"refused: {why}")
+    return rollouts
+
+
+@pytest.fixture
+def held(group: rollout.Rollout) -> set[str]:
+    """The hosts that hold up the others."""
+    return group.held
+
+
+def on(host: Any, monkeypatch: pytest.MonkeyPatch, reads: Any) -> None:
+    """Makes this the current host, on which an application's state is what `reads` returns."""
+    monkeypatch.setattr(finishing, "host", host)
+    monkeypatch.setattr(finishing, "app_state", reads)
+    monkeypatch.setattr(
+        finishing, "app_states", lambda names: {name: reads(name) for name in names}
+    )
+
+
+OLD = units(index=("active", "enabled"))
+REMOVE: Any = finishing.remove_misplaced
+MOVED: Any = finishing.remove_moved
+
+
+def test_it_is_ended_here_although_the_release_has_failed(
+    plan: ReleasePlan,
+    monkeypatch: pytest.MonkeyPatch,
+    group: rollout.Rollout,
+    held: set[str],
+) -> None:
+    here: Any = Host()
+    freed: list[str] = []
+    monkeypatch.setattr(lock, "give_up", lambda _, name: freed.append(name))
+    on(here, monkeypatch, lambda _: OLD)
+    apart.fail(here, "shop", "start")
+    starts(group, here, Host("a"))
+    old = replace(plan.target, on_other_hosts=plan.app.single_parts)
+    with ctx_host.use(here):
+        steps = REMOVE._inner(old)
+        assert "systemctl stop shop.index@R.1.service" in next(steps)
+        assert held == {"b"}
+        assert list(steps) == []
+    assert held == set()
+    assert apart.failed(here) == {"shop": "start"}
+    # Nothing else would release the lock: this was the last step of an application that failed.
+    assert freed == ["shop"]
+
+
+@pytest.mark.parametrize("why", ["failed", "dropped out", "not in the run"])
+def test_it_goes_on_if_the_release_has_failed_and_no_other_host_starts_it(
+    plan: ReleasePlan,
+    monkeypatch: pytest.MonkeyPatch,
+    group: rollout.Rollout,
+    held: set[str],
+    why: str,
+) -> None:
+    here: Any = Host()
+    other: Any = Host("a")
+    on(here, monkeypatch, lambda _: OLD)
+    starts(group, here, other)
+    if why == "failed":
+        apart.fail(other, "shop", "start")
+    elif why == "dropped out":
+        here.state.active_hosts.discard(other)
+    else:
+        group.starter = None
+    apart.fail(here, "shop", "start")
+    old = replace(plan.target, on_other_hosts=plan.app.single_parts)
+    with ctx_host.use(here):
+        assert list(REMOVE._inner(old)) == []
+    assert held == {"b"}
+    assert here.noops == ["shop has failed, and no other host starts its workers"]
+    # Where the release has not failed, it ends: the next one does not have it.
+    apart.failed(here).clear()
+    with ctx_host.use(here):
+        assert len(list(REMOVE._inner(old))) == 1
+    assert held == set()
+
+
+def test_the_host_that_starts_it_is_known_before_any_fails(
+    plan: ReleasePlan,
+    monkeypatch: pytest.MonkeyPatch,
+    group: rollout.Rollout,
+    held: set[str],
+) -> None:
+    here: Any = Host("a")
+    here.state.is_executing = False
+    on(here, monkeypatch, lambda _: OLD)
+    with ctx_host.use(here):
+        assert list(REMOVE._inner(plan.target)) == []
+    assert group.starter == "a"
+    assert held == set()
+
+
+@pytest.mark.parametrize("operation", [REMOVE, MOVED])
+def test_where_it_cannot_be_looked_for_it_may_still_run(
+    plan: ReleasePlan, monkeypatch: pytest.MonkeyPatch, held: set[str], operation: Any
+) -> None:
+    here: Any = Host()
+    old = replace(plan.target, on_other_hosts=plan.app.single_parts)
+    argument = old if operation is REMOVE else [old]
+
+    def unread(_: Any) -> Any:
+        raise KeyError("shop")
+
+    on(here, monkeypatch, unread)
+    # pyinfra returns nothing for what a host does not tell.
+    monkeypatch.setattr(finishing, "app_states", lambda _: {})
+    with ctx_host.use(here):
+        # pyinfra asks for no more commands after one that fails.
+        told = next(operation._inner(argument))
+    assert told == "refused: the state of shop cannot be read: its workers may still run here"
+    assert held == {"b"}
+    assert apart.blamed(here) == ["shop"]
+
+
+@pytest.mark.parametrize("operation", [REMOVE, MOVED])
+def test_a_host_that_drops_out_of_the_run_before_still_runs_it(
+    plan: ReleasePlan, monkeypatch: pytest.MonkeyPatch, held: set[str], operation: Any
+) -> None:
+    here: Any = Host()
+    here.state.is_executing = False
+    old = replace(plan.target, on_other_hosts=plan.app.single_parts)
+    argument = old if operation is REMOVE else [old]
+    on(here, monkeypatch, lambda _: OLD)
+    with ctx_host.use(here):
+        list(operation._inner(argument))
+    assert held == {"b"}
+    held.clear()
+    on(here, monkeypatch, lambda _: units(mail=("active", "enabled")))
+    with ctx_host.use(here):
+        list(operation._inner(argument))
+    assert held == set()
 
 
 def test_only_the_old_single_one_is_waited_for() -> None:
