@@ -44,32 +44,6 @@ def test_what_a_terminal_shows(bookworm: LabHost) -> None:
     assert "groundcrew: nothing to change on 1 host" in shown
 
 
-def test_the_end_of_a_failed_release(bookworm: LabHost, tmp_path: Path) -> None:
-    live = bookworm.live("hello")
-    run = pyinfra(
-        bookworm.name,
-        playbook="playbooks/release.py",
-        data={
-            "app": "hello",
-            "app.hello.env.OTHER": "1",
-            "app.hello.health": {"path": "/missing", "timeout": 1},
-            "report": str(tmp_path / "run.html"),
-        },
-        env={"GROUNDCREW_OUTPUT": "normal"},
-    )
-    assert run.status == 1
-    assert f"\n  {bookworm.name}  failed  " in run.stderr
-    _, _, end = run.stderr.partition("groundcrew: the run failed")
-    assert f"As before the run:\n      {bookworm.name}: still live: hello {live}\n" in end
-    assert "/missing gave status 404\n" in end and "`health.path` in apps/hello.yml" in end
-    told = json.loads((tmp_path / "run.json").read_text())
-    [kept] = told["untouched"]
-    assert (kept["app"], kept["release"], kept["reason"]) == ("hello", live, "still live")
-    [site, *_] = told["urls"]
-    assert site["url"] == "http://hello.test/" and site["releases"] == [live]
-    assert told["hosts"][0]["roles"][0]["failed"]
-
-
 def test_a_dry_run_plans_nothing(converged: LabHost) -> None:
     run = pyinfra(converged.name, "--dry")
     assert run.status == 0, run.stderr
@@ -130,3 +104,29 @@ def test_an_override_changes_one_key_alone(bookworm: LabHost, workers: int) -> N
     assert int(running) == workers + 1
     back = pyinfra(bookworm.name)
     assert back.status == 0, back.stderr
+
+
+def test_the_end_of_a_failed_release(bookworm: LabHost, tmp_path: Path) -> None:
+    live = bookworm.live("hello")
+    run = pyinfra(
+        bookworm.name,
+        playbook="playbooks/release.py",
+        data={
+            "app": "hello",
+            "app.hello.env.OTHER": "1",
+            "app.hello.health": {"path": "/missing", "timeout": 1},
+            "report": str(tmp_path / "run.html"),
+        },
+        env={"GROUNDCREW_OUTPUT": "normal"},
+    )
+    assert run.status == 1
+    assert f"\n  {bookworm.name}  failed  " in run.stderr
+    _, _, end = run.stderr.partition("groundcrew: the run failed")
+    assert f"As before the run:\n      {bookworm.name}: still live: hello {live}\n" in end
+    assert "/missing gave status 404\n" in end and "`health.path` in apps/hello.yml" in end
+    told = json.loads((tmp_path / "run.json").read_text())
+    [kept] = told["untouched"]
+    assert (kept["app"], kept["release"], kept["reason"]) == ("hello", live, "still live")
+    [site, *_] = told["urls"]
+    assert site["url"] == "http://hello.test/" and site["releases"] == [live]
+    assert told["hosts"][0]["roles"][0]["failed"]
