@@ -253,6 +253,10 @@ class Brings:
     protocols: Sequence[IpProtocol] = ()
     """IP protocols that the packet filter accepts."""
 
+    unreachable: Sequence[str] = ()
+    """Networks that the packet filter forwards nothing to but DNS: the host's containers do not
+    reach them."""
+
     units: Sequence[Unit] = ()
     logs: Sequence[Log] = ()
     reads: Sequence[Reads] = ()
@@ -337,6 +341,11 @@ class Brought:
     def protocols(self) -> list[IpProtocol]:
         """IP protocols besides TCP and UDP."""
         return list(chain.from_iterable(item.protocols for item in self.roles.values()))
+
+    @property
+    def unreachable(self) -> list[str]:
+        """Networks that the host's containers do not reach."""
+        return list(chain.from_iterable(item.unreachable for item in self.roles.values()))
 
     @property
     def public_ports(self) -> set[int]:

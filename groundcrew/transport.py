@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import IO, Any
 
 from paramiko import AuthenticationException, PKey, SFTPClient, SSHException
 from pyinfra.api import Host
@@ -24,6 +26,8 @@ LOGIN_PATIENCE = 5.0
 # Duration of a login with sudo, as a multiple of the shortest command.
 COMMANDS_PER_LOGIN = 4
 RECENT = 3
+PASSWORDS = {"_sudo_password": "SUDO_PASSWORD", "_su_password": "SU_PASSWORD"}
+"""Connector argument -> attribute of pyinfra's configuration."""
 PREFETCHED = 64
 """Blocks of 32 KiB that are requested before the first has arrived."""
 SESSION = "groundcrew_session"
@@ -50,6 +54,28 @@ def connected_user(host: Host) -> str | None:
     client = getattr(host.connector, "client", None)
     transport = client.get_transport() if client else None
     return transport.get_username() if transport else None
+
+
+def arguments_of(other: Host, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The connector arguments for a command of root on another host, from those of the current
+    operation.
+
+    Passwords and sudo are the other host's own: it must not be sent the password of the current
+    one, which may have another user.
+    """
+    own = {
+        key: other.data.get(key) or getattr(other.state.config, setting)
+        for key, setting in PASSWORDS.items()
+    }
+    told = {**arguments, **own}
+    if arguments.get("_su_user") or arguments.get("_doas"):
+        return told
+    user, chosen = connected_user(other), other.data.get("_sudo")
+    if chosen is not None:
+        told["_sudo"] = bool(chosen)
+    elif user is not None:
+        told["_sudo"] = user != "root"
+    return told
 
 
 def session(host: Host) -> str:
@@ -94,15 +120,49 @@ def login_seconds(host: Host) -> float:
     return max(first, COMMANDS_PER_LOGIN * quickest)
 
 
-def fetch_file(host: Host, remote: str, local: Path) -> bool:
-    """Fetches a file of any size that the connected user can read; returns whether that worked."""
+class TooLongError(OSError):
+    """More of a file arrives than was announced."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"more than the announced {most} bytes arrive")
+
+
+class _Bounded:
+    """A file that takes a number of bytes, and no more."""
+
+    def __init__(self, file: IO[bytes], most: int) -> None:
+        self.file = file
+        self.most = most
+        self.taken = 0
+
+    def write(self, data: bytes) -> int:
+        self.taken += len(data)
+        if self.taken > self.most:
+            raise TooLongError(self.most)
+        return self.file.write(data)
+
+
+def fetch_file(host: Host, remote: str, local: Path, most: int) -> bool:
+    """Fetches a file that the connected user can read; returns whether that worked.
+
+    + most: its announced size. The host could send until the disk is full otherwise. Raises
+      TooLongError.
+    """
     connection = getattr(host.connector, "get_file_transfer_connection", lambda: None)()
     if not isinstance(connection, SFTPClient):
-        return bool(host.get_file(remote, str(local)))
+        if not host.get_file(remote, str(local)):
+            return False
+        if local.stat().st_size > most:
+            raise TooLongError(most)
+        return True
     host.connector_data[TRANSFERS] = files_transferred(host) + 1
     with local.open("wb") as file:
         # Otherwise all of the file may be in memory if the disk is slower than the network.
-        connection.getfo(remote, file, max_concurrent_prefetch_requests=PREFETCHED)
+        connection.getfo(
+            remote,
+            _Bounded(file, most),  # type: ignore[arg-type]  # only `write` is called
+            max_concurrent_prefetch_requests=PREFETCHED,
+        )
     return True
 
 

@@ -67,6 +67,7 @@ def firewall(settings: HostSettings) -> FirewallSettings:
     allow = {**opened, **_behind_balancers(settings)}
     reserved = {port.number: port.users for port in settings.brought.ports if port.users}
     filtered = settings.firewall.model_copy(update={"allow": allow}).with_reserved(reserved)
+    filtered = filtered.with_unreachable(settings.brought.unreachable)
     return filtered.with_protocols(settings.brought.protocols)
 
 

@@ -126,6 +126,11 @@ def tell_ignored(item: Wanted) -> None:
     names = stack.ignored(item.app)
     if names:
         logger.warning(f"    {item.name}: without effect in the swarm: {', '.join(names)}")
+    if "network" in names:
+        logger.warning(
+            f"    {item.name}: its containers may connect to any host: the swarm does not keep "
+            "`network`, not even its default"
+        )
 
 
 def hook_commands(item: Wanted) -> list[list[str]]:

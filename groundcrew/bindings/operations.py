@@ -19,6 +19,7 @@ from groundcrew.facts.logins import GivenLogin, StoredLogin, TakenLogin
 from groundcrew.manifest.paths import AppPaths
 from groundcrew.read_first import reading_first
 from groundcrew.releases.undo import connector_arguments
+from groundcrew.transport import arguments_of
 
 DIGESTS = "groundcrew_login_digests"
 Commands = Generator[StringCommand | FunctionCommand, None, None]
@@ -154,7 +155,8 @@ def _fetch(links: Sequence[Link]) -> None:
 
 
 def _run(on: Host, program: StringCommand, arguments: dict[str, Any]) -> str:
-    good, output = on.run_shell_command(program, **{**arguments, **program.connector_arguments})
+    options = {**arguments_of(on, arguments), **program.connector_arguments}
+    good, output = on.run_shell_command(program, **options)
     if not good:
         raise OperationError(f"{on.name}: {output.stderr.strip() or 'failed'}")
     return str(output.stdout)

@@ -28,6 +28,7 @@ from groundcrew.bindings.lag import lag
 from groundcrew.contract import Promotion
 from groundcrew.facts.replication import OwnLag, Promoted, Retired
 from groundcrew.releases.undo import connector_arguments
+from groundcrew.transport import arguments_of
 
 CAUGHT_UP = 120
 """Seconds that the replica gets for the rest, after the primary has accepted its last write."""
@@ -129,7 +130,8 @@ def _call(
     """What a step on a host returns. Raises _RefusedError with its reason."""
     payload = {"module": module, "function": function, "request": request}
     program = remote.command("call", payload=payload, modules=(module,))
-    good, output = on.run_shell_command(program, **{**arguments, **program.connector_arguments})
+    options = {**arguments_of(on, arguments), **program.connector_arguments}
+    good, output = on.run_shell_command(program, **options)
     if not good:
         raise _RefusedError(f"{on.name}: {output.stderr.strip() or 'failed'}")
     return json.loads(output.stdout.splitlines()[-1])

@@ -15,6 +15,7 @@ from groundcrew.releases.once import Turn, turn
 from groundcrew.releases.plan import ReleasePlan
 from groundcrew.releases.undo import connector_arguments
 from groundcrew.remote.build_steps import RESOLVED
+from groundcrew.transport import arguments_of
 
 
 def from_another_host(plan: ReleasePlan, host: Host) -> str | None:
@@ -63,5 +64,7 @@ def _read(other: Host, plan: ReleasePlan, host: Host) -> str | None:
         f"for file in {place}; do case $(readlink ${{file%/*}}/venv) in "
         f'({wanted} | */{plan.environment_key}-*/venv) cat "$file"; break;; esac; done'
     )
-    good, output = other.run_shell_command(command, **connector_arguments(host))
+    good, output = other.run_shell_command(
+        command, **arguments_of(other, connector_arguments(host))
+    )
     return output.stdout or None if good else None

@@ -31,7 +31,7 @@ from groundcrew.releases.archives import checked
 from groundcrew.releases.tree import SourceError
 from groundcrew.releases.undo import connector_arguments
 from groundcrew.remote.printable import printable
-from groundcrew.transport import LOST, connected_user, fetch_file
+from groundcrew.transport import LOST, arguments_of, fetch_file
 
 FOLDER = ROOT / ".groundcrew" / "shipped"
 LINES = 2
@@ -58,22 +58,13 @@ _at_work: dict[tuple[str, str, tuple[str, ...]], RLock] = {}
 _folders: list[Path] = []
 
 
-def arguments_for(other: Host, arguments: dict[str, Any]) -> dict[str, Any]:
-    """The connector arguments for commands of root on another host, from those of the current
-    operation."""
-    user = connected_user(other)
-    if user is None or arguments.get("_su_user") or arguments.get("_doas"):
-        return arguments
-    return {**arguments, "_sudo": user != "root"}
-
-
 def run_json(other: Host, arguments: dict[str, Any], program: str, payload: Any) -> Any:
     """What a program of groundcrew/remote prints on a host. `arguments` are the current operation's
     connector arguments. Raises ShippingError."""
     command = remote.command(program, payload=payload)
     try:
         good, output = other.run_shell_command(
-            command, **{**arguments_for(other, arguments), **command.connector_arguments}
+            command, **{**arguments_of(other, arguments), **command.connector_arguments}
         )
     except (*LOST, PyinfraError) as error:
         raise ShippingError(f"{other.name}: {str(error) or type(error).__name__}") from None
@@ -120,7 +111,7 @@ def _fetch(source: Host, host: Host, app: str, parts: tuple[str, ...]) -> Fetche
         packed: Packed = run_json(source, connector_arguments(host), "pack_parts", payload)
         source.log(f"{app}: {size(packed['size'])} of {len(parts)} parts are fetched for others")
         target = _room(packed["size"]) / f"{len(_fetched)}-{app}.tar.gz"
-        if not fetch_file(source, packed["path"], target):
+        if not fetch_file(source, packed["path"], target, packed["size"]):
             raise ShippingError(f"{source.name}: the archive could not be fetched")
         checked(target, packed["sha256"], f"what was fetched from {source.name}")
     except SourceError as error:

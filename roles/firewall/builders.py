@@ -10,6 +10,8 @@ from groundcrew.contract import IpProtocol
 from groundcrew.roles.firewall.settings import FirewallSettings, RuleSettings
 from groundcrew.templates import render
 
+FAMILIES = (("ip", 4), ("ip6", 6))
+
 
 class LockoutError(Exception):
     """The rules would lock out the operator; the message says how."""
@@ -61,6 +63,7 @@ def ruleset(
         ssh_ports=sorted(ports),
         ssh_rate=settings.ssh_rate,
         forward=settings.forward,
+        unreachable=by_family(settings.unreachable),
         output=settings.output,
         protocols=sorted({item.number for item in settings.protocols}),
         reserved={
@@ -87,10 +90,19 @@ def service(name: str, rule: RuleSettings) -> list[str]:
     return open_ports(name, rule.protocol, rule.ports, rule.sources)
 
 
+def by_family(networks: Sequence[str]) -> dict[str, list[str]]:
+    """The networks of each address family that has any."""
+    told = {
+        family: [text for text in networks if ipaddress.ip_network(text).version == version]
+        for family, version in FAMILIES
+    }
+    return {family: found for family, found in told.items() if found}
+
+
 def between(protocol: IpProtocol) -> list[str]:
     """The rules that accept a protocol from some hosts, one per address family."""
     rules = []
-    for family, version in (("ip", 4), ("ip6", 6)):
+    for family, version in FAMILIES:
         peers = [text for text in protocol.peers if ipaddress.ip_address(text).version == version]
         if peers:
             sources = ", ".join(peers)
@@ -109,7 +121,7 @@ def open_ports(
     if not sources:
         return [opened]
     rules = []
-    for family, version in (("ip", 4), ("ip6", 6)):
+    for family, version in FAMILIES:
         networks = [text for text in sources if ipaddress.ip_network(text).version == version]
         if networks:
             rules.append(f"{family} saddr {{ {', '.join(networks)} }} {opened}")

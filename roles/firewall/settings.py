@@ -85,6 +85,7 @@ class FirewallSettings(RoleSettings):
 
     _protocols: tuple[IpProtocol, ...] = PrivateAttr(default=())
     _reserved: dict[int, tuple[str, ...]] = PrivateAttr(default_factory=dict)
+    _unreachable: tuple[str, ...] = PrivateAttr(default=())
 
     @property
     def reserved(self) -> Mapping[int, tuple[str, ...]]:
@@ -106,6 +107,17 @@ class FirewallSettings(RoleSettings):
         """These settings, with IP protocols that some hosts may send."""
         copy = self.model_copy()
         copy._protocols = tuple(protocols)
+        return copy
+
+    @property
+    def unreachable(self) -> Sequence[str]:
+        """Networks that the host's containers do not reach."""
+        return self._unreachable
+
+    def with_unreachable(self, networks: Sequence[str]) -> Self:
+        """These settings, with networks that the host's containers do not reach."""
+        copy = self.model_copy()
+        copy._unreachable = tuple(networks)
         return copy
 
     def brings(self, host: HostView) -> Brings:

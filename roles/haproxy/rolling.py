@@ -245,7 +245,8 @@ class _Work:
     def boot(self, host: Host) -> str:
         """What differs after a restart; empty if the host cannot be asked."""
         try:
-            good, output = host.run_shell_command(StringCommand(BOOT), **self.arguments)
+            arguments = transport.arguments_of(host, self.arguments)
+            good, output = host.run_shell_command(StringCommand(BOOT), **arguments)
         except transport.LOST:
             return ""
         return str(output.stdout) if good else ""
@@ -306,7 +307,8 @@ class _Work:
 
     def run(self, host: Host, command: StringCommand) -> str:
         """Output of a command. Raises RollingError if it fails."""
-        options = {**self.arguments, **command.connector_arguments}
+        arguments = transport.arguments_of(host, self.arguments)
+        options = {**arguments, **command.connector_arguments}
         good, output = host.run_shell_command(command, **options)
         if not good:
             told = output.stderr.strip() or output.stdout.strip() or "failed"

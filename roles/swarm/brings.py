@@ -9,6 +9,7 @@ from typing import Any
 from groundcrew.bindings.address import numeric
 from groundcrew.contract import Brings, HostView, Port, Reads, StatusLines, Unit
 from groundcrew.entries import Directory, Entry, File
+from groundcrew.manifest.unit import METADATA
 from groundcrew.roles.swarm.checks import engine, status
 from groundcrew.roles.swarm.settings import MANAGERS, WORKERS, SwarmSettings, members
 from groundcrew.services import Service
@@ -50,6 +51,7 @@ def brings(settings: SwarmSettings, host: HostView) -> Brings:
         first_files=files(settings),
         services=[Service(UNIT, (CONFIGURATION, DROP_IN))],
         ports=ports,
+        unreachable=METADATA,
         units=[Unit(UNIT, exposure=EXPOSURE)],
         reads=[reads],
         checks={"swarm": partial(engine, settings)},

@@ -27,8 +27,9 @@ class Told(FactBase[Any]):
         return None
 
     def command(self, module: str, function: str, request: Mapping[str, Any]) -> StringCommand:
-        """The command that calls it. Facts have no standard input, so the request, which has no
-        secret, is in the command."""
+        """The command that calls it. Facts have no standard input, so the request is in the
+        command, where every user of the host can read it: nothing that belongs to a secret, not
+        even its digest."""
         name = f"groundcrew.roles.swarm.{module}"
         wanted = {"module": name, "function": function, "request": dict(request)}
         program = QuoteString(remote.script("call", name))

@@ -1,8 +1,9 @@
 """Makes an image of the live release of an application. Runs on the host as root.
 
 The files of the release are data: they come from directories that only root can change, are packed
-without following links, and nothing of them is executed as root. The image has the same paths, user
-and interpreter as the host, and no value of a variable: the swarm brings those.
+without following links or reading what is not root's, and nothing of them is executed as root. The
+image has the same paths, user and interpreter as the host, and no value of a variable: the swarm
+brings those.
 
 The request is that of `roles/images.py`. Standard library only, Python 3.9 or later.
 """
@@ -24,11 +25,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from groundcrew.remote.interpreter import INTERPRETERS
+from groundcrew.remote.safe_paths import ITSELF, opened, readable
 from groundcrew.roles.swarm.on_host_base import ImageError, base_of, docker, made_base
 from groundcrew.roles.swarm.on_host_engine import EngineError, ask, filters
 
 Data = dict[str, Any]
 RELEASE = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}")
+SRV = "/srv"
 WORK = "/var/lib/groundcrew"
 PROGRAMS = "/usr/local/lib/groundcrew"
 
@@ -53,7 +57,7 @@ def ids(name: str) -> list[int]:
 def live(name: str) -> str | None:
     """The live release. The link is in a directory that only root can change."""
     try:
-        release = os.path.basename(os.readlink(f"/srv/{name}/current"))
+        release = os.path.basename(os.readlink(f"{SRV}/{name}/current"))
     except OSError:
         return None
     return release if RELEASE.fullmatch(release) else None
@@ -142,68 +146,100 @@ def trial(request: Data, release: str, tag: str) -> None:
 def pack(request: Data, release: str, accounts: Data, target: Path) -> str:
     """Packs a release into a file; returns its digest, which is the same for the same release."""
     name = request["name"]
-    folder = f"/srv/{name}/releases/{release}"
+    folder = f"{SRV}/{name}/releases/{release}"
     left_out = {f"{folder}/{path}" for path in request["left_out"]}
     with tarfile.open(target, "w", format=tarfile.GNU_FORMAT) as archive:
         for part in ("app", "venv", "sbom.cdx.json"):
             add(archive, f"{folder}/{part}", left_out)
-        link(archive, f"/srv/{name}/current", f"releases/{release}")
+        link(archive, f"{SRV}/{name}/current", f"releases/{release}")
         environment = os.path.realpath(f"{folder}/venv")
-        if not environment.startswith(f"/srv/{name}/environments/"):
+        if not environment.startswith(f"{SRV}/{name}/environments/"):
             raise ImageError(f"{folder}/venv leads to {environment}: release the application again")
         add(archive, environment, set())
-        interpreter = home_of(environment)
-        if not interpreter.startswith("/usr/"):
-            add(archive, os.path.dirname(interpreter), set())
+        for path in interpreters(environment):
+            add(archive, path, set())
         user = pwd.getpwnam(name)
         for path in request["kept"]:
-            own(archive, f"/srv/{name}/shared/{path}", user.pw_uid, user.pw_gid)
+            own(archive, f"{SRV}/{name}/shared/{path}", user.pw_uid, user.pw_gid)
         own(archive, user.pw_dir, user.pw_uid, user.pw_gid)
         for path, text in (
             *sorted(request["files"].items()),
             *with_accounts(name, accounts),
         ):
             write(archive, path, text)
-    return hashlib.sha256(target.read_bytes()).hexdigest()
+    return file_digest(target)
 
 
-def home_of(environment: str) -> str:
-    """The directory of the interpreter that an environment was made with."""
-    with open(f"{environment}/pyvenv.cfg", encoding="utf-8") as file:
-        values = dict(line.split("=", 1) for line in file if "=" in line)
-    told = next((value.strip() for key, value in values.items() if key.strip() == "home"), "")
-    return os.path.realpath(told)
+def interpreters(environment: str) -> list[str]:
+    """The directory of the interpreter that an environment leads to, and root's links to it; empty
+    if the base has it. Raises ImageError.
+
+    The application's build has made the environment. What it names only selects one of the
+    interpreters that root has fetched: nothing else of the host gets into an image.
+    """
+    python = os.path.realpath(f"{environment}/bin/python")
+    if python.startswith("/usr/"):
+        return []
+    fetched = os.path.realpath(INTERPRETERS)
+    if not python.startswith(f"{fetched}/"):
+        raise ImageError(
+            f"the release's Python is {python}, neither below /usr nor below {INTERPRETERS}: name "
+            "a version in `python` of the manifest"
+        )
+    chosen = python[len(fetched) + 1 :].split("/", 1)[0]
+    # Such as cpython-3.13-… for the newest cpython-3.13.X-….
+    return [
+        f"{INTERPRETERS}/{name}"
+        for name in sorted(os.listdir(fetched))
+        if os.path.realpath(f"{fetched}/{name}") == f"{fetched}/{chosen}"
+    ]
 
 
 def add(archive: tarfile.TarFile, path: str, left_out: set[str]) -> None:
-    """Adds a file, a link as a link, or a directory with all that is in it."""
-    for item in walk(path, left_out):
-        status = os.lstat(item)
-        entry = archive.gettarinfo(item, arcname=item.lstrip("/"))
-        entry.uname = entry.gname = ""
-        entry.mtime = int(status.st_mtime)
-        # No set-user-ID, and nothing that others than its owner may write.
-        entry.mode &= 0o755
-        if entry.islnk():
-            # Hard links to earlier parts: which one came first is no property of the release.
-            entry.type, entry.linkname, entry.size = tarfile.REGTYPE, "", status.st_size
-        if not (entry.isreg() or entry.isdir() or entry.issym()):
-            raise ImageError(f"{item} is neither a file, a directory nor a link")
-        if entry.isreg():
-            with open(os.open(item, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
-                archive.addfile(entry, file)
-        else:
-            archive.addfile(entry)
+    """Adds a file, a link as a link, or a directory with all that is in it, if it exists. Raises
+    ImageError for what is not root's."""
+    with opened(path) as place:
+        if place.state is not None:
+            add_entry(archive, place.name, place.folder, path, left_out)
 
 
-def walk(path: str, left_out: set[str]) -> Iterator[str]:
-    """A path and all below it, in one order."""
-    if path in left_out or not os.path.lexists(path):
+def add_entry(
+    archive: tarfile.TarFile, name: str, folder: int, path: str, left_out: set[str]
+) -> None:
+    """Adds the entry `name` of an open directory. All is read from what was opened here: whoever
+    replaces a directory on the way meanwhile redirects nothing."""
+    if path in left_out:
         return
-    yield path
-    if stat.S_ISDIR(os.lstat(path).st_mode):
-        for name in sorted(os.listdir(path)):
-            yield from walk(f"{path}/{name}", left_out)
+    item = os.open(name, ITSELF, dir_fd=folder)
+    try:
+        status = os.fstat(item)
+        if status.st_uid not in (0, os.geteuid()):
+            raise ImageError(f"{path} belongs to user {status.st_uid}, not to root")
+        entry = tarfile.TarInfo(path.lstrip("/"))
+        # No set-user-ID, and nothing that others than its owner may write.
+        entry.mode = status.st_mode & 0o755
+        entry.uid, entry.gid, entry.mtime = status.st_uid, status.st_gid, int(status.st_mtime)
+        if stat.S_ISREG(status.st_mode):
+            # Also a hard link: which one came first is no property of the release.
+            entry.size = status.st_size
+            with os.fdopen(readable(item), "rb") as file:
+                archive.addfile(entry, file)
+        elif stat.S_ISLNK(status.st_mode):
+            entry.type, entry.linkname = tarfile.SYMTYPE, os.readlink("", dir_fd=item)
+            archive.addfile(entry)
+        elif stat.S_ISDIR(status.st_mode):
+            entry.type = tarfile.DIRTYPE
+            archive.addfile(entry)
+            inside = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=item)
+            try:
+                for child in sorted(os.listdir(inside)):
+                    add_entry(archive, child, inside, f"{path}/{child}", left_out)
+            finally:
+                os.close(inside)
+        else:
+            raise ImageError(f"{path} is neither a file, a directory nor a link")
+    finally:
+        os.close(item)
 
 
 def own(archive: tarfile.TarFile, path: str, uid: int, gid: int) -> None:
@@ -297,7 +333,7 @@ def save(request: Data) -> Data:
                 saving.stdout.close()
         if saving.returncode or packing.returncode:
             raise ImageError(f"{request['tag']} cannot be saved")
-    return {"digest": file_digest(path)}
+    return {"digest": file_digest(path), "size": path.stat().st_size}
 
 
 def load(request: Data) -> Data:

@@ -39,25 +39,12 @@ def names(kind: str, request: Data) -> dict[str, str]:
     }
 
 
-def differences(request: Data) -> list[str]:
-    """What differs from the wanted state."""
-    told = []
-    for kind, title in (("secrets", "secret"), ("configs", "configuration")):
-        here = names(kind, request)
-        told += [f"{title} {item['name']}" for item in request[kind] if item["name"] not in here]
-    there = {item["name"]: item for item in services(mine(request["app"]))}
-    for name, digest in request["digests"].items():
-        item = there.pop(name, None)
-        if item is None:
-            told.append(f"service {name} is new")
-        elif item["digest"] != digest:
-            told.append(f"service {name} is updated")
-        elif item["running"] < item["wanted"]:
-            told.append(f"service {name}: {item['running']} of {item['wanted']} run")
-    told += [f"service {name} is removed" for name in there]
-    if request["hooks"] and not hooks_done(request):
-        told.append("release hooks")
-    return told
+def state(request: Data) -> Data:
+    """What the swarm has of the application: names of secrets and configurations, and services."""
+    return {
+        **{kind: sorted(names(kind, request)) for kind in ("secrets", "configs")},
+        "services": services(mine(request["app"])),
+    }
 
 
 def begin(request: Data) -> Data:

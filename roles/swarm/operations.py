@@ -20,8 +20,9 @@ from groundcrew.operations.upload import STAGING, stage
 from groundcrew.releases.apart import Commands
 from groundcrew.releases.undo import connector_arguments
 from groundcrew.roles.swarm.facts import Told, command
-from groundcrew.roles.swarm.progress import MOST, ended, line
+from groundcrew.roles.swarm.progress import MOST, differences, ended, line
 from groundcrew.roles.swarm.settings import MANAGERS, SwarmSettings, managers, members
+from groundcrew.transport import TooLongError, arguments_of, fetch_file
 
 STATE = "groundcrew_swarm"
 IMAGES = "groundcrew_swarm_images"
@@ -36,7 +37,8 @@ _FETCHED: dict[str, tuple[tempfile.TemporaryDirectory[str], Path, str]] = {}
 def _call(on: Host, arguments: Mapping[str, Any], *words: Any) -> Any:
     """What a function tells on a host; nothing of it is printed."""
     program = command(*words)
-    good, output = on.run_shell_command(program, **{**arguments, **program.connector_arguments})
+    options = {**arguments_of(on, arguments), **program.connector_arguments}
+    good, output = on.run_shell_command(program, **options)
     if not good:
         raise OperationError(f"{on.name}: {output.stderr.strip() or 'failed'}")
     return json.loads(output.stdout_lines[-1])
@@ -58,7 +60,8 @@ def look() -> Commands:
 
 @operation()
 def made(settings: SwarmSettings, place: Any) -> Commands:
-    """Makes the swarm on the first manager, unless one of the managers has it.
+    """Makes the swarm on the first manager, unless one of the managers has it. All of them must
+    have been asked: a second swarm would take this host and its applications from the first.
 
     + settings: the role's
     + place: the host's place
@@ -67,11 +70,43 @@ def made(settings: SwarmSettings, place: Any) -> Commands:
     if host.name != first.name or mine.get("state") == "active" or _leader(place):
         host.noop("there is a swarm, or another host makes it")
         return
+    problem = _unsure(place)
+    if problem:
+        raise OperationError(problem)
     record.change(host, ["a new swarm"])
     request = {"address": numeric(first.address), "data_port": settings.data_port}
     yield command("on_host_members", "make", request)
     if host.state.is_executing:
         host.connector_data[STATE] = {"state": "active", "manager": True}
+
+
+def _unsure(place: Any) -> str | None:
+    """Why it is not certain that there is no swarm; None if it is."""
+    others = {item.name: _host(item.name) for item in managers(place) if item.name != host.name}
+    missing = [
+        name
+        for name, other in others.items()
+        # A dry run may come here before it has looked at all hosts.
+        if not other.connected or (host.state.is_executing and STATE not in other.connector_data)
+    ]
+    if missing:
+        return (
+            f"{host.name} is in no swarm, and {', '.join(missing)} could not be asked: all "
+            "managers of the inventory must be part of the run that makes the swarm. Run it "
+            "without --limit; take managers out of the inventory that exist no longer"
+        )
+    states = {name: (other.connector_data.get(STATE) or {}) for name, other in others.items()}
+    told = [
+        f"{name}: {item['state']}"
+        for name, item in states.items()
+        if item.get("state", "inactive") != "inactive"
+    ]
+    if told:
+        return (
+            f"{host.name} is in no swarm, but other managers are in one ({', '.join(told)}): "
+            "bring that in order first"
+        )
+    return None
 
 
 def _leader(place: Any) -> str | None:
@@ -229,8 +264,10 @@ def _fetch(source: Host, tag: str, file: Path, arguments: Mapping[str, Any]) -> 
     try:
         request = {"tag": tag, "path": f"{folder}/image.tar.gz"}
         told = _call(source, arguments, "on_host_image", "save", request)
-        if not source.get_file(request["path"], str(file)):
+        if not fetch_file(source, request["path"], file, told["size"]):
             raise OperationError(f"{tag} cannot be fetched from {source.name}")
+    except TooLongError as error:
+        raise OperationError(f"{tag} cannot be fetched from {source.name}: {error}") from None
     finally:
         source.run_shell_command(f"rm -rf {folder}")
     return str(told["digest"])
@@ -277,9 +314,10 @@ def running(app: str, update: Update) -> Commands:
         yield FunctionCommand(lambda: None, (), {})
         return
     wanted = update.request(_pushed(told, update.registry))
-    lines = host.get_fact(
-        Told, module="on_host_stack", function="differences", request=_names(wanted)
-    )
+    # Names of secrets contain digests of their values. All users of the host can read a fact's
+    # request, so they are compared here.
+    there = host.get_fact(Told, module="on_host_stack", function="state", request={"app": app})
+    lines = differences(there, wanted)
     if not lines:
         host.noop(f"{app}: the swarm runs {told['release']}")
         return
@@ -301,8 +339,8 @@ def _pushed(told: Mapping[str, Any], registry: str | None) -> dict[str, Any]:
 
 
 def _names(wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of the request that compares: names, and no secret."""
-    kept = {key: wanted[key] for key in ("app", "digests", "hooks", "hooks_note")}
+    """The part of the request that names what is kept, without values."""
+    kept = {key: wanted[key] for key in ("app", "hooks_note")}
     named = {
         kind: [{"name": item["name"]} for item in wanted[kind]] for kind in ("secrets", "configs")
     }

@@ -32,6 +32,28 @@ def _why(told: Mapping[str, Any], item: Mapping[str, Any]) -> str:
     return f"{reasons}\n{output}" if output else reasons
 
 
+def differences(told: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """What differs from the wanted state, from what `on_host_stack.state` tells."""
+    lines = []
+    for kind, title in (("secrets", "secret"), ("configs", "configuration")):
+        lines += [
+            f"{title} {item['name']}" for item in wanted[kind] if item["name"] not in told[kind]
+        ]
+    there = {item["name"]: item for item in told["services"]}
+    for name, digest in wanted["digests"].items():
+        item = there.pop(name, None)
+        if item is None:
+            lines.append(f"service {name} is new")
+        elif item["digest"] != digest:
+            lines.append(f"service {name} is updated")
+        elif item["running"] < item["wanted"]:
+            lines.append(f"service {name}: {item['running']} of {item['wanted']} run")
+    lines += [f"service {name} is removed" for name in there]
+    if wanted["hooks"] and wanted["hooks_note"] not in told["configs"]:
+        lines.append("release hooks")
+    return lines
+
+
 def ended(told: Mapping[str, Any], digests: Mapping[str, str]) -> tuple[bool, str | None]:
     """Whether the update has ended; and why it has failed, if it has."""
     services = {item["name"]: item for item in told["services"]}

@@ -57,7 +57,9 @@ def ignored(app: AppSettings) -> list[str]:
         left = rules.model_fields_set - {"allow", "deny"}
         names += [f"nginx.locations.{path}.{key}" for key in sorted(left)]
     names += [f"secrets.{key}.as_file" for key, item in sorted(app.secrets.items()) if item.as_file]
-    return [*names, *(key for key in ("tls", "network", "sandbox") if key in app.model_fields_set)]
+    names += [key for key in ("tls", "sandbox") if key in app.model_fields_set]
+    # Its default is a limit too, which the swarm does not keep.
+    return [*names, *(["network"] if app.network != "any" else [])]
 
 
 def secrets(

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from pyinfra.api import Config
 
 from groundcrew.releases.plan import ReleasePlan
 from groundcrew.releases.steps import saving
@@ -52,8 +53,14 @@ class FakeHost:
         self.name, self.connected, self.good = name, True, good
         self.asked, self.answers = asked, answers
         self.current_op_global_arguments: Mapping[str, Any] = {}
+        self.connector, self.data = None, {"_sudo_password": f"password of {name}"}
+        self.options: list[Mapping[str, Any]] = []
+        self.state = SimpleNamespace(
+            config=Config(), inventory=SimpleNamespace(get_host=lambda name: None)
+        )
 
-    def run_shell_command(self, command: Any, **_: Any) -> tuple[bool, Any]:
+    def run_shell_command(self, command: Any, **options: Any) -> tuple[bool, Any]:
+        self.options.append(options)
         self.asked.append(f"{self.name}: {command.get_raw_value()}")
         told = SimpleNamespace(stdout=f"noise\n{self.answers}\n", stderr="the disk is full")
         return self.good, told
@@ -64,7 +71,7 @@ def hosts(monkeypatch: pytest.MonkeyPatch) -> dict[str, FakeHost]:
     asked: list[str] = []
     by_name = {name: FakeHost(name, asked, '{"moments": [7.5]}') for name in ("web1", "db1")}
     current = cast(Any, by_name["web1"])
-    current.state = SimpleNamespace(inventory=SimpleNamespace(get_host=by_name.__getitem__))
+    current.state.inventory.get_host = by_name.__getitem__
     monkeypatch.setattr(saving, "host", current)
     return by_name
 
@@ -80,6 +87,8 @@ def test_files_are_saved_before_databases_on_all_hosts(hosts: dict[str, FakeHost
     asked = hosts["web1"].asked
     assert [item.partition(":")[0] for item in asked] == ["web1", "db1", "web1", "db1"]
     assert ['"exact": true' in item for item in asked] == [False, False, True, True]
+    for name, item in hosts.items():
+        assert {told["_sudo_password"] for told in item.options} == {f"password of {name}"}
 
 
 def test_nothing_is_released_if_it_fails_or_a_host_is_missing(hosts: dict[str, FakeHost]) -> None:

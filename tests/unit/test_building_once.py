@@ -295,19 +295,20 @@ def test_an_archive_is_fetched_once_for_all_and_compared(
         shipping.bring(source, hosts[0], "shop", [ENVIRONMENT, CODE])
 
 
-@pytest.mark.parametrize(
-    ("user", "given", "expected"),
-    [
-        ("root", {"_sudo": True}, {"_sudo": False}),
-        ("ops", {"_sudo": False}, {"_sudo": True}),
-        ("ops", {"_sudo": False, "_su_user": None}, {"_sudo": True, "_su_user": None}),
-        ("ops", {"_sudo": False, "_su_user": "root"}, {"_sudo": False, "_su_user": "root"}),
-        (None, {"_sudo": True}, {"_sudo": True}),
-    ],
-)
-def test_another_host_may_be_reached_as_another_user(
-    monkeypatch: pytest.MonkeyPatch, user: str | None, given: Any, expected: Any
+def test_no_more_is_fetched_than_was_announced(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(shipping, "connected_user", lambda _: user)
-    other: Any = None
-    assert shipping.arguments_for(other, given) == expected
+    source: Any = Source(b"hello and more", "0" * 64)
+    for name, value in {
+        "FOLDER": tmp_path / "shipped",
+        "_fetched": {},
+        "_folders": [],
+        "staging": lambda *_: "/var/tmp/it",
+        "connector_arguments": lambda _: {},
+        "run_json": lambda *_: {"path": "/x", "size": 5, "sha256": source.told},
+    }.items():
+        monkeypatch.setattr(shipping, name, value)
+    host: Any = SimpleNamespace(name="web1", log=lambda _: None)
+    with pytest.raises(ShippingError, match="more than the announced 5 bytes"):
+        shipping.bring(source, host, "shop", [CODE])
+    assert source.commands == ["rm -rf /var/tmp/it"]

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
+import pwd
 import tarfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pyinfra.api import OperationError
 
+from groundcrew import record
 from groundcrew.bindings import Place
 from groundcrew.manifest.model import AppSettings
 from groundcrew.metrics import Neighbour
 from groundcrew.project import ROOT
-from groundcrew.roles import workloads
+from groundcrew.roles import combined, workloads
+from groundcrew.roles.firewall.builders import ruleset
 from groundcrew.roles.settings import HostSettings
 from groundcrew.roles.swarm import (
     on_host,
@@ -24,9 +30,11 @@ from groundcrew.roles.swarm import (
     on_host_members,
     on_host_progress,
     on_host_stack,
+    operations,
     progress,
     stack,
 )
+from groundcrew.roles.swarm.facts import Told
 from groundcrew.roles.swarm.programs import enter, healthy
 from groundcrew.roles.swarm.settings import SwarmApp, SwarmSettings
 
@@ -99,6 +107,22 @@ def test_what_does_not_run_in_the_swarm_is_named() -> None:
     keys = [key for key, _ in stack.obstacles(settings, SwarmApp())]
     assert keys == ["static", "shared", "nginx.locations./x"]
     assert not list(stack.obstacles(app(shared=["data"]), SwarmApp(shared="node")))
+
+
+def test_the_network_is_named_as_without_effect_unless_it_is_any() -> None:
+    assert "network" in stack.ignored(app())
+    assert "network" in stack.ignored(app(network=["192.0.2.0/24"]))
+    assert "network" not in stack.ignored(app(network="any"))
+
+
+def test_containers_do_not_reach_the_clouds_metadata() -> None:
+    text = ruleset(combined.firewall(host("w1")), [22], None)
+    chain = text.partition("chain unreachable {")[2].partition("}\n}")[0]
+    assert "type filter hook forward priority -5; policy accept;" in chain
+    assert "ip daddr { 169.254.0.0/16, 100.100.100.200, 192.0.0.192 } drop" in chain
+    assert "ip6 daddr { fe80::/64, fd00:ec2::254, fd20:ce::254 } drop" in chain
+    assert chain.index("udp dport 53 accept") < chain.index("drop")
+    assert "unreachable {" not in ruleset(combined.firewall(host("db1")), [22], None)
 
 
 def test_no_value_of_a_secret_is_in_the_stack() -> None:
@@ -260,15 +284,208 @@ def test_differences_name_secrets_services_and_hooks(monkeypatch: pytest.MonkeyP
     there = [{"name": "shop_app", "digest": "old", "running": 1, "wanted": 1}]
     monkeypatch.setattr(on_host_stack, "services", lambda _: there)
     monkeypatch.setattr(on_host_stack, "ask", lambda *_: [])
-    request = {
-        "app": "shop", "secrets": [{"name": "shop_KEY_1"}], "configs": [],
+    wanted = {
+        "secrets": [{"name": "shop_KEY_1"}], "configs": [],
         "digests": {"shop_app": "new"}, "hooks": [["sh"]], "hooks_note": "shop_hooks_1",
     }  # fmt: skip
-    assert on_host_stack.differences(request) == [
+    told = on_host_stack.state({"app": "shop"})
+    assert progress.differences(told, wanted) == [
         "secret shop_KEY_1",
         "service shop_app is updated",
         "release hooks",
     ]
+    told = {"secrets": ["shop_KEY_1"], "configs": ["shop_hooks_1"], "services": [
+        {"name": "shop_app", "digest": "new", "running": 1, "wanted": 1},
+    ]}  # fmt: skip
+    assert progress.differences(told, wanted) == []
+
+
+class FakeHost:
+    """A manager of the swarm, and what it has been asked."""
+
+    def __init__(self, name: str, connected: bool = True, **told: Any) -> None:
+        self.name, self.connected = name, connected
+        self.connector_data: dict[str, Any] = {operations.STATE: told} if told else {}
+        self.current_op_global_arguments: dict[str, Any] = {}
+        self.facts: list[dict[str, Any]] = []
+        self.state: Any = None
+
+    def get_fact(self, _: Any, **request: Any) -> Any:
+        self.facts.append(request)
+        return {"secrets": [], "configs": [], "services": []}
+
+    def noop(self, _: str) -> None:
+        pass
+
+
+def run_with(monkeypatch: pytest.MonkeyPatch, executing: bool, *hosts: FakeHost) -> Place:
+    """Makes the first host the current one; returns its place."""
+    state = SimpleNamespace(
+        is_executing=executing,
+        config=SimpleNamespace(DIFF=False),
+        inventory=SimpleNamespace(get_host={item.name: item for item in hosts}.__getitem__),
+    )
+    for item in hosts:
+        item.state = state
+    monkeypatch.setattr(operations, "host", hosts[0])
+    monkeypatch.setattr(record, "change", lambda *_: None)
+    places = tuple(
+        Neighbour(item.name, f"192.0.2.{number}", frozenset({"swarm_managers"}))
+        for number, item in enumerate(hosts, 1)
+    )
+    return Place(name=hosts[0].name, groups=places[0].groups, hosts=places)
+
+
+def test_no_second_swarm_is_made_while_a_manager_was_not_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: Any = operations.made
+    alone: Any = {"state": "inactive", "manager": False}
+
+    def make(executing: bool, *others: FakeHost) -> list[Any]:
+        place = run_with(monkeypatch, executing, FakeHost("m1", **alone), *others)
+        return list(made._inner(SwarmSettings(), place))
+
+    assert len(make(True)) == 1
+    assert len(make(True, FakeHost("m2", **alone))) == 1
+    assert make(True, FakeHost("m2", state="active", manager=True)) == []
+    others = (FakeHost("m2", connected=False), FakeHost("m3", connected=False))
+    for executing in (False, True):
+        with pytest.raises(OperationError, match="m2, m3 could not be asked: all managers"):
+            make(executing, *others)
+    # In a dry run, hosts are looked at in any order.
+    assert len(make(False, FakeHost("m2"))) == 1
+    with pytest.raises(OperationError, match="m2 could not be asked"):
+        make(True, FakeHost("m2"))
+    with pytest.raises(OperationError, match="m2: pending"):
+        make(True, FakeHost("m2", state="pending", manager=False))
+
+
+def test_names_of_secrets_are_in_no_argument_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    manager = FakeHost("m1", state="active", manager=True)
+    image = {"tag": "shop:1", "id": "1"}
+    manager.connector_data[operations.IMAGES] = {
+        "shop": {"release": "R", "image": image, "balancer": image}
+    }
+    run_with(monkeypatch, False, manager)
+    wanted = {
+        "app": "shop", "secrets": [{"name": "shop_KEY_abc", "value": "s3cret"}], "configs": [],
+        "digests": {"shop_app": "d1gest"}, "hooks": [], "hooks_note": "shop_hooks_1",
+    }  # fmt: skip
+    update = operations.Update(lambda _: wanted, "m1", None, ["m1"], 3)
+    running: Any = operations.running
+    assert len(list(running._inner("shop", update))) == 1
+    commands = [Told().command(**request).get_raw_value() for request in manager.facts]
+    assert commands
+    for command in commands:
+        assert "shop_KEY_abc" not in command
+        assert "d1gest" not in command
+
+
+@pytest.fixture
+def fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """In place of the directory of interpreters that root has fetched."""
+    folder = tmp_path / "python"
+    (folder / "cpython-3.13.1-x" / "bin").mkdir(parents=True)
+    (folder / "cpython-3.13.1-x" / "bin" / "python3").write_text("the interpreter")
+    (folder / "cpython-3.13-x").symlink_to("cpython-3.13.1-x")
+    (folder / "cpython-3.12.1-x").mkdir()
+    monkeypatch.setattr(on_host_image, "INTERPRETERS", str(folder))
+    return folder
+
+
+def environment(folder: Path, python: str, home: str) -> Path:
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "python").symlink_to(python)
+    (folder / "pyvenv.cfg").write_text(f"home = /usr/bin\nhome = {home}\n")
+    return folder
+
+
+def test_the_build_chooses_only_among_interpreters_of_root(tmp_path: Path, fetched: Path) -> None:
+    secret = tmp_path / "other" / "bin"
+    secret.mkdir(parents=True)
+    (secret / "python3").write_text("s3cret")
+
+    def found(name: str, python: str) -> list[str]:
+        return on_host_image.interpreters(
+            str(environment(tmp_path / name / "venv", python, str(secret)))
+        )
+
+    both = [f"{fetched}/cpython-3.13-x", f"{fetched}/cpython-3.13.1-x"]
+    assert found("host", "/usr/bin/python3") == []
+    assert found("fetched", f"{fetched}/cpython-3.13.1-x/bin/python3") == both
+    assert found("newest", f"{fetched}/cpython-3.13-x/bin/python3") == both
+    for number, python in enumerate((f"{secret}/python3", f"{fetched}/../other/bin/python3")):
+        with pytest.raises(on_host_base.ImageError, match="neither below /usr nor below"):
+            found(f"elsewhere{number}", python)
+
+
+def test_an_image_has_nothing_but_the_release_and_its_interpreter(
+    tmp_path: Path, fetched: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "other" / "bin"
+    secret.mkdir(parents=True)
+    (secret / "password").write_text("s3cret")
+    root = tmp_path / "srv" / "shop"
+    part = root / "environments" / "e"
+    environment(part / "venv", f"{fetched}/cpython-3.13.1-x/bin/python3", str(secret))
+    (root / "releases" / "R" / "app").mkdir(parents=True)
+    (root / "releases" / "R" / "venv").symlink_to(part / "venv")
+    user = SimpleNamespace(pw_uid=990, pw_gid=990, pw_dir="/var/lib/shop")
+    monkeypatch.setattr(on_host_image, "SRV", str(tmp_path / "srv"))
+    monkeypatch.setattr(pwd, "getpwnam", lambda _: user)
+    monkeypatch.setattr(on_host_image, "with_accounts", lambda *_: [])
+
+    def whole(_: Path) -> bytes:
+        raise AssertionError("the image is in memory")
+
+    archive = tmp_path / "release.tar"
+    request = {"name": "shop", "left_out": [], "kept": [], "files": {}}
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_bytes", whole)
+        digest = on_host_image.pack(request, "R", {}, archive)
+    assert digest == hashlib.sha256(archive.read_bytes()).hexdigest()
+    with tarfile.open(archive) as packed:
+        names = packed.getnames()
+    assert f"{fetched}/cpython-3.13.1-x/bin/python3".lstrip("/") in names
+    assert not [name for name in names if "password" in name or "3.12.1" in name]
+
+
+@pytest.mark.parametrize("name", ["app", "app/pkg", "app/pkg/code.py"])
+def test_what_is_not_roots_is_not_packed(tmp_path: Path, name: str) -> None:
+    (tmp_path / "app" / "pkg").mkdir(parents=True)
+    (tmp_path / "app" / "pkg" / "code.py").write_text("x")
+    os.chown(tmp_path / name, 4321, 0)
+    with (
+        tarfile.open(fileobj=io.BytesIO(), mode="w") as archive,
+        pytest.raises(on_host_base.ImageError, match=f"{name} belongs to user 4321, not to root"),
+    ):
+        on_host_image.add(archive, str(tmp_path / "app"), set())
+
+
+def test_a_directory_that_is_replaced_meanwhile_redirects_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "app" / "pkg"
+    package.mkdir(parents=True)
+    (package / "code.py").write_text("code")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "code.py").write_text("s3cret")
+    listing = os.listdir
+
+    def replacing(folder: Any) -> list[str]:
+        names = listing(folder)
+        if names == ["code.py"]:
+            package.rename(tmp_path / "aside")
+            package.symlink_to(tmp_path / "other")
+        return names
+
+    monkeypatch.setattr(os, "listdir", replacing)
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        on_host_image.add(archive, str(tmp_path / "app"), set())
+    assert package.is_symlink()
+    assert b"s3cret" not in buffer.getvalue()
 
 
 def test_the_engine_tells_why_it_refuses() -> None:

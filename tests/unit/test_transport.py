@@ -6,10 +6,12 @@ import socket
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from pyinfra.api import Config, Inventory, State
+from paramiko import SFTPClient
+from pyinfra.api import Config, Inventory, State, StringCommand
 from pyinfra.api.exceptions import ConnectError
 from pyinfra.api.host import Host
 from pyinfra.connectors.ssh import SSHConnector
@@ -17,6 +19,11 @@ from pyinfra.connectors.ssh import SSHConnector
 from groundcrew import transport
 from groundcrew.adapter import connections
 from groundcrew.adapter.patching import UnexpectedPyinfraError
+from groundcrew.bindings import operations as bindings
+from groundcrew.bindings import promotion
+from groundcrew.releases import shipping
+from groundcrew.roles.haproxy import rolling
+from groundcrew.roles.swarm import operations as swarm
 from tests.unit.sshd import KEY, Sshd
 
 
@@ -219,3 +226,79 @@ def test_a_changed_pyinfra_is_refused_with_a_reason(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(connections, "EXPECTED", ((SSHConnector, "no_such_method", "self"),))
     with pytest.raises(UnexpectedPyinfraError, match=r"SSHConnector\.no_such_method"):
         connections.install()
+
+
+def two_hosts(own: dict[str, Any], **config: Any) -> Any:
+    inventory = Inventory(([("web1", {"_sudo_password": "of web1"}), ("web2", own)], {}))
+    State(inventory, Config(**config))
+    return inventory.get_host("web2")
+
+
+@pytest.mark.parametrize(
+    ("user", "given", "expected"),
+    [
+        ("root", {"_sudo": True}, {"_sudo": False}),
+        ("ops", {"_sudo": False}, {"_sudo": True}),
+        ("ops", {"_sudo": False, "_su_user": None}, {"_sudo": True, "_su_user": None}),
+        ("ops", {"_sudo": False, "_su_user": "root"}, {"_sudo": False, "_su_user": "root"}),
+        (None, {"_sudo": True}, {"_sudo": True}),
+    ],
+)
+def test_another_host_may_be_reached_as_another_user(
+    monkeypatch: pytest.MonkeyPatch, user: str | None, given: Any, expected: Any
+) -> None:
+    monkeypatch.setattr(transport, "connected_user", lambda _: user)
+    no_password = {"_sudo_password": None, "_su_password": None}
+    assert transport.arguments_of(two_hosts({}), given) == {**expected, **no_password}
+
+
+def test_another_host_gets_its_own_password() -> None:
+    given = {"_sudo": True, "_sudo_password": "of web1", "_timeout": 5}
+    other = two_hosts({"_sudo_password": "of web2", "_sudo": False})
+    told = transport.arguments_of(other, given)
+    assert (told["_sudo_password"], told["_sudo"], told["_timeout"]) == ("of web2", False, 5)
+    assert transport.arguments_of(two_hosts({}), given)["_sudo_password"] is None
+    told = transport.arguments_of(two_hosts({}, SUDO_PASSWORD="of all"), given)
+    assert told["_sudo_password"] == "of all"
+    assert given["_sudo_password"] == "of web1"
+
+
+def test_commands_on_other_hosts_take_their_own_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = two_hosts({"_sudo_password": "of web2"})
+    passwords: list[Any] = []
+
+    def run(_: Any, **options: Any) -> Any:
+        passwords.append(options["_sudo_password"])
+        return True, SimpleNamespace(stdout="{}", stdout_lines=["{}"], stderr="")
+
+    monkeypatch.setattr(other, "run_shell_command", run)
+    given = {"_sudo": True, "_sudo_password": "of web1"}
+    work = rolling._Work(None, None, given)  # type: ignore[arg-type]
+    work.shell(other, "true")
+    work.boot(other)
+    swarm._call(other, given, "on_host_members", "tokens", {})
+    bindings._run(other, StringCommand("true"), given)
+    promotion._call(other, "groundcrew.roles.postgresql.on_host", "x", {}, given)
+    shipping.run_json(other, given, "pack_parts", {})
+    assert passwords == ["of web2"] * 6
+
+
+def test_a_host_cannot_fill_the_disk(tmp_path: Path) -> None:
+    class Endless(SFTPClient):
+        def __init__(self) -> None:
+            self.sent = 0
+
+        def getfo(self, *words: Any, **_: Any) -> Any:
+            while self.sent < 1000:
+                words[1].write(b"1234")
+                self.sent += 4
+
+    sftp = Endless()
+    connector = SimpleNamespace(get_file_transfer_connection=lambda: sftp)
+    host: Any = SimpleNamespace(connector=connector, connector_data={})
+    with pytest.raises(transport.TooLongError, match="announced 10 bytes"):
+        transport.fetch_file(host, "/x", tmp_path / "file", 10)
+    assert (tmp_path / "file").stat().st_size <= 10
+    sftp.sent = 992
+    assert transport.fetch_file(host, "/x", tmp_path / "file", 8)
+    assert (tmp_path / "file").read_bytes() == b"12341234"

@@ -15,6 +15,7 @@ from groundcrew.releases.plan import ReleasePlan
 from groundcrew.releases.undo import connector_arguments
 from groundcrew.remote.backup_plan import PROGRAM
 from groundcrew.remote.printable import printable
+from groundcrew.transport import arguments_of
 
 
 def save(plan: ReleasePlan, *, first: bool) -> str | None:
@@ -70,7 +71,8 @@ def _connected(app: str, name: str) -> Host:
 def _save(on: Host, app: str, *, exact: bool, first: bool) -> list[float]:
     request = json.dumps({"app": app, "exact": exact, "first": first})
     program = StringCommand(f"/usr/bin/python3 -IS {PROGRAM} before", QuoteString(request))
-    good, output = on.run_shell_command(program, **connector_arguments(host))
+    arguments = arguments_of(on, connector_arguments(host))
+    good, output = on.run_shell_command(program, **arguments)
     if not good:
         why = printable(output.stderr.strip() or output.stdout.strip())
         raise OperationError(
