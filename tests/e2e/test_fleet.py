@@ -487,4 +487,4 @@ def test_a_challenge_of_a_ca_reaches_the_balancer_that_asks(fleet: Fleet, shared
                 "/.well-known/acme-challenge/token", DOMAIN, allow_redirects=False
             )
             assert (answer.status_code, answer.text) == (200, f"proof-{asking}\n")
-        inside(fleet.hosts[asking], "pkill -f 'http.server 8402'")
+        inside(fleet.hosts[asking], "pkill -f '[h]ttp.server 8402'")
