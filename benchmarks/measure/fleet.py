@@ -24,7 +24,6 @@ from groundcrew.lab.inventory import host_data
 OURS, PEER, MITOGEN = "groundcrew", "ansible", "ansible, mitogen"
 FIRST, NOOP, LINE = "first run", "nothing to do", "one line of nginx"
 STEPS = (FIRST, NOOP, LINE)
-SITE = "/etc/nginx/conf.d/groundcrew.conf"
 GROUP = {OURS: "bench-g", PEER: "bench-a", MITOGEN: "bench-m"}
 
 
@@ -129,7 +128,7 @@ def of_fleet(
     with Relay({name: lab.address(name) for name in every}, latency / 1000) as relay:
         for turn, step in enumerate(steps):
             if step == LINE:
-                peer.change(SITE, f"# {turn}\n")
+                peer.change(f"# {turn}\n")
             for tool in tools if turn % 2 else tools[::-1]:
                 ports = {name: relay.ports[name] for name in names[tool]}
                 if tool == OURS:

@@ -67,6 +67,6 @@ def run(
         capture_output=True,
     )
     if done.returncode != 0:
-        output = (done.stdout + done.stderr).decode(errors="replace")[-4000:]
+        output = (done.stdout + done.stderr).decode(errors="replace")[-20000:]
         raise BenchmarkError(f"{' '.join(command)[:200]} exited {done.returncode}:\n{output}")
     return done

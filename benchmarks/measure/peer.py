@@ -83,10 +83,11 @@ class Peer:
         changes = re.findall(r"changed=(\d+)", done.stdout.decode())
         return seconds, sum(map(int, changes))
 
-    def change(self, path: str, text: str) -> None:
-        """Adds a line to a file of the kit."""
-        with (self.kit / "files" / path.lstrip("/")).open("a", encoding="utf-8") as file:
-            file.write(text)
+    def change(self, line: str) -> None:
+        """Adds a line to a file of nginx's."""
+        paths = [item["path"] for item in self.variables["files"] if item["notify"] == "nginx"]
+        with (self.kit / "files" / paths[0].lstrip("/")).open("a", encoding="utf-8") as file:
+            file.write(line)
 
 
 def _programs() -> Path:
@@ -127,6 +128,10 @@ def _unpack(kit: Path, source: str) -> dict[str, Any]:
             elif item.isfile() or item.islnk():
                 files.append({**entry, "notify": _notify(f"/{item.name}")})
         tar.extractall(kit / "files", filter="tar", members=(m for m in tar if not m.issym()))
+    listed = {item["path"] for item in directories}
+    above = {str(Path(item["path"]).parent) for item in (*files, *links)} - listed
+    # Those of Debian's packages keep their mode.
+    directories = [*({"path": path} for path in sorted(above)), *directories]
     uv = values["UV_HOME"]
     apps = dict(pair.split("=") for pair in values["APPS"].split())
     directories = [{"path": uv, "owner": "root", "group": "root", "mode": "0755"}, *directories]
@@ -148,7 +153,10 @@ def _unpack(kit: Path, source: str) -> dict[str, Any]:
         "files": files,
         "links": links,
         "services": [*SERVICES, *(f"{app}@{release}.service" for app, release in apps.items())],
-        "apps": [_app(app, release) for app, release in apps.items()],
+        "apps": [
+            _app(app, release, {item["path"]: item["target"] for item in links})
+            for app, release in apps.items()
+        ],
     }
 
 
@@ -177,13 +185,14 @@ def _users(apps: Mapping[str, str]) -> list[dict[str, Any]]:
     return [admin, nginx, *own]
 
 
-def _app(name: str, release: str) -> dict[str, str]:
+def _app(name: str, release: str, links: Mapping[str, str]) -> dict[str, str]:
     manifest = yaml.safe_load((lab.ROOT / "apps" / f"{name}.yml").read_text(encoding="utf-8"))
     folder = f"/srv/{name}/releases/{release}"
     return {
         "name": name,
         "unit": f"{name}@{release}.service",
-        "venv": f"{folder}/venv",
+        # A link to the part of the release that others share.
+        "venv": links[f"{folder}/venv"],
         "requirements": f"{folder}/requirements.txt",
         "health": manifest["health"]["path"],
         "domain": manifest["domains"][0],
