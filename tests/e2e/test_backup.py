@@ -625,7 +625,7 @@ def test_an_application_moves_with_its_data(
         run("restore", new.name, **more)
 
     def answers() -> bool:
-        got = requests.get(f"http://{new.address}{MAPPINGS}", headers={"Host": DOMAIN}, timeout=5)
+        got = requests.get(f"http://{new.address}/v1/models", headers={"Host": DOMAIN}, timeout=5)
         return got.status_code == 200
 
     try:
