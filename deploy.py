@@ -154,12 +154,7 @@ if handing_over and releases.any_idle(inventory):
             name=f"{name}: stop, as it is idle here",
             target=releases.target(name, loaded),
             page=combined.maintenance_pages(settings)[name],
-            site=nginx.maintenance_files(
-                settings.nginx,
-                name,
-                settings.app[name],
-                nginx.prefixes_below(settings.app, name),
-            ),
+            site=combined.maintenance_site(settings, name),
             activate=nginx.activate_command(),
         )
 if "monitoring" in settings.place.groups and "monitoring" in parts:

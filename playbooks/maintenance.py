@@ -20,11 +20,6 @@ for name in host.loop(arguments.one_app(inventory)):
             paths=AppPaths(name),
             wanted=wanted,
             page=combined.maintenance_pages(settings)[name],
-            site=nginx.maintenance_files(
-                settings.nginx,
-                name,
-                settings.app[name],
-                nginx.prefixes_below(settings.app, name),
-            ),
+            site=combined.maintenance_site(settings, name),
             activate=nginx.activate_command(),
         )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pyinfra import host
 
 from groundcrew.bindings.address import numeric
-from groundcrew.entries import Entry
+from groundcrew.entries import Entry, File
 from groundcrew.facts.memory import Memory
 from groundcrew.manifest import maintenance_page
 from groundcrew.project import ROOT as PROJECT
@@ -122,6 +122,12 @@ def certificates(loaded: Loaded[HostSettings]) -> list[Entry]:
     settings = loaded.settings
     front = BALANCER if settings.place.balanced else tls.NGINX
     return tls.entries(settings.tls.acme, tls_sites(settings), loaded.certificates, PROJECT, front)
+
+
+def maintenance_site(settings: HostSettings, name: str) -> list[File]:
+    """nginx's files about an application's maintenance, which a playbook can change alone."""
+    below = nginx.prefixes_below(settings.app, name)
+    return nginx.maintenance_files(settings.nginx, name, settings.app[name], below)
 
 
 def maintenance_pages(settings: HostSettings) -> dict[str, bytes]:

@@ -9,15 +9,22 @@ import select
 import struct
 import subprocess
 import termios
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 
 def printed(words: Sequence[str], folder: Path, **environment: str) -> tuple[int, str]:
     """The exit status and all that the program prints on a terminal of 80 columns."""
+    return on_terminal(words, folder, 80, environment)
+
+
+def on_terminal(
+    words: Sequence[str], folder: Path, columns: int, environment: Mapping[str, str]
+) -> tuple[int, str]:
+    """The exit status and all that the program prints on a terminal of so many columns."""
     ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     given = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "NO_COLOR")}
     run = subprocess.Popen(
         list(words),

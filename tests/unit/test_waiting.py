@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
-import select
-import struct
-import subprocess
 import sys
-import termios
 import threading
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from groundcrew.console import failures, waiting
 from groundcrew.console.failures import Running
+from tests.terminal import on_terminal
 from tests.unit.checkout import Checkout, Listener
 
 OPERATION = """\
@@ -66,27 +59,11 @@ def test_a_terminal_has_one_line_that_fits(tmp_path: Path) -> None:
     listener = Listener()
     checkout = Checkout(tmp_path, listener)
     checkout.write("play.py", OPERATION)
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 50, 0, 0))
-    run = subprocess.Popen(
-        [str(Path(sys.executable).with_name("pyinfra")), "@local", "play.py", "-y"],
-        cwd=checkout.root,
-        env={key: value for key, value in os.environ.items() if key != "COLUMNS"},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    )
-    os.close(theirs)
-    output = b""
-    ended = False
-    while not ended:
-        ended = run.poll() is not None
-        with suppress(OSError):
-            while select.select([ours], [], [], 0.1)[0]:
-                output += os.read(ours, 65536)
-    assert run.returncode == 0, output.decode()
+    pyinfra = str(Path(sys.executable).with_name("pyinfra"))
+    status, output = on_terminal([pyinfra, "@local", "play.py", "-y"], checkout.root, 50, {})
+    assert status == 0, output
     listener.socket.close()
-    lines = [part.replace("\x1b[K", "") for part in output.decode().split("\r")]
+    lines = [part.replace("\x1b[K", "") for part in output.split("\r")]
     spun = [line for line in lines if line.strip(" \n")[:1] in waiting.WHEEL and line.strip()]
     told = [line for line in spun if "s: base | a step with a name" in line]
     assert told
