@@ -5,8 +5,8 @@ In a run with nothing to do these are nearly all of its commands. So the first f
 the operations marked with `groundcrew.read_first` say what they will read first, and one command
 reads it all, side by side. Each operation then takes its answer instead of asking the host.
 
-An answer counts only while nothing has changed: the first command on any host of the run that is
-not a fact ends reading ahead, and operations ask the host again. With `-vvv` or `--debug` nothing
+An answer counts only while nothing has changed: the first command of an operation, on any host of
+the run, that is not a fact ends reading ahead, and operations ask the host again. With `-vvv` or `--debug` nothing
 is read ahead, so that each command is shown in its place.
 """
 
@@ -72,7 +72,9 @@ def _ending(method: Callable[..., Any]) -> Callable[..., Any]:
     def call(self: Host, *args: Any, **kwargs: Any) -> Any:
         if ASKING.get() is not None:
             raise AskedError
-        setattr(self.state, OVER, True)
+        # What runs before the operations has changed nothing that they have read.
+        if self.state.is_executing:
+            setattr(self.state, OVER, True)
         return method(self, *args, **kwargs)
 
     return call

@@ -6,6 +6,8 @@ import http.client
 import socket
 import ssl
 from collections.abc import Mapping
+from contextlib import nullcontext
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
@@ -59,38 +61,45 @@ class Direct(HTTPAdapter):
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        """Sets the server name of all connections."""
+        """Sets the server name of all connections, and a context that loads no authorities: that
+        takes longer than the request."""
         if self.name:
             options["server_hostname"] = self.name
+            options["ssl_context"] = unverified()
         super().init_poolmanager(*args, **options)
         if self.proxy_protocol:
             pools = {"http": AnnouncedPool, "https": AnnouncedTlsPool}
             self.poolmanager.pool_classes_by_scheme = pools
 
 
+def direct(name: str | None, *, proxy_protocol: bool = False) -> requests.Session:
+    """Requests to an address, without the web proxy of the environment. They share a connection.
+
+    `name`: server name, if the URLs have HTTPS. `proxy_protocol`: whether the server expects the
+    PROXY protocol.
+    """
+    session = requests.Session()
+    session.trust_env = False
+    # A page is asked for as by somebody who comes for the first time.
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+    adapter = Direct(name, proxy_protocol=proxy_protocol)
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    session.verify = not name
+    return session
+
+
 def get(
     settings: VerifySettings,
     url: str,
     headers: Mapping[str, str] | None = None,
-    *,
-    proxy: bool = True,
-    name: str | None = None,
-    proxy_protocol: bool = False,
+    session: requests.Session | None = None,
 ) -> Answer:
-    """Sends a GET request without following redirects.
-
-    `proxy`: whether to use the web proxy in the environment. `name`: server name, if an HTTPS URL
-    has an address. `proxy_protocol`: whether the server expects the PROXY protocol.
-    """
+    """Sends a GET request without following redirects; through the web proxy in the environment, if
+    no session says otherwise."""
     try:
-        with requests.Session() as session:
-            session.trust_env = proxy
-            if name or proxy_protocol:
-                adapter = Direct(name, proxy_protocol=proxy_protocol)
-                session.mount("http://", adapter)
-                session.mount("https://", adapter)
-                session.verify = not name
-            response = session.get(
+        with nullcontext(session) if session else requests.Session() as asking:
+            response = asking.get(
                 url,
                 headers={**AGENT, **(headers or {})},
                 timeout=(settings.connect_timeout, settings.timeout),

@@ -259,7 +259,10 @@ def units_before(request: Request) -> dict[str, UnitValues]:
 
 def units_after(request: Request) -> dict[str, UnitValues]:
     """Unit -> its state once all have been up for `settle` seconds."""
-    watched = max(seconds(request), youngest(units_before(request)))
+    states = units_before(request)
+    if not states:
+        return {}
+    watched = max(seconds(request), youngest(states))
     time.sleep(max(0.0, request["settle"] - watched))
     return units_before(request)
 

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from requests import Session
+
 from groundcrew.manifest.model import AppSettings
 from groundcrew.roles.verify.answer import Answer
 from groundcrew.roles.verify.certificate import Shown, look
-from groundcrew.roles.verify.client import get, raw_get
+from groundcrew.roles.verify.client import direct, get, raw_get
 from groundcrew.roles.verify.expected import Expected, Root, concrete, host_header
 from groundcrew.roles.verify.settings import VerifySettings
 
@@ -95,31 +97,32 @@ def ask_site(
     host = host_header(app)
     nowhere = NOWHERE + secrets.token_hex(8)
 
-    def page(path: str) -> Answer:
-        return named(host, app.root + path)
-
-    def named(name: str, path: str) -> Answer:
+    def asking(name: str) -> Session:
         # The operator's web proxy, if there is one, cannot resolve these names.
-        return get(
-            settings,
-            url(address, port, path, scheme),
-            {"Host": name},
-            proxy=False,
-            name=name if app.tls else None,
-            proxy_protocol=proxy_protocol,
-        )
+        return direct(name if app.tls else None, proxy_protocol=proxy_protocol)
+
+    def page(path: str) -> Answer:
+        return get(settings, url(address, port, app.root + path, scheme), {"Host": host}, pages)
+
+    def led(name: str) -> Answer:
+        with asking(name) as session:
+            return get(settings, url(address, port, LED, scheme), {"Host": name}, session)
 
     def raw(at: int, name: str, headers: Mapping[str, str], *, tls: bool) -> Answer:
         return raw_get(settings, address, at, name, headers, tls=tls, proxy_protocol=proxy_protocol)
 
     paths = dict.fromkeys([app.health.path, *(check.path for check in app.checks), "/"])
+    with asking(host) as pages:
+        answers = {path: page(path) for path in paths}
+        missing = page(nowhere)
+        files = {path: page(path) for path in file_paths(app, secrets.token_hex(8))}
     return Site(
-        pages={path: page(path) for path in paths},
-        missing=page(nowhere),
-        files={path: page(path) for path in file_paths(app, secrets.token_hex(8))},
+        pages=answers,
+        missing=missing,
+        files=files,
         malformed=raw(port, host, MALFORMED, tls=bool(app.tls)),
         unknown=raw(port, UNKNOWN_HOST, {}, tls=bool(app.tls)),
-        redirects={name: named(concrete(name), LED) for name in app.redirects},
+        redirects={name: led(concrete(name)) for name in app.redirects},
         plain=raw(plain, host, {}, tls=False) if app.tls else None,
         certificate=look(settings, address, port, host, root, proxy_protocol=proxy_protocol)
         if root
