@@ -122,7 +122,7 @@ def test_the_report_says_what_a_key_is_about(project: Project) -> None:
         "  apps/shop.yml: app.shop.server.timeout",
         "      expected at least 1, got -1",
         "      (Seconds of silence after which a worker is killed and replaced) on web1",
-        "  Mend app.shop.server.timeout (apps/shop.yml), then run the same again.",
+        "  Fix app.shop.server.timeout (apps/shop.yml), then run the same again.",
     ]
 
 
