@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import (
@@ -16,6 +17,16 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from groundcrew.fields import described, members
+
+
+class WrongValueError(ValueError):
+    """What is wrong with one of several values that a validator looks at. `key` is the key to
+    change, below the block or value that is validated: dotted, or its parts."""
+
+    def __init__(self, key: str | Sequence[str], message: str) -> None:
+        self.path = tuple(key.split(".") if isinstance(key, str) else key)
+        self.message = message
+        super().__init__(f"{'.'.join(self.path)}: {message}")
 
 
 class Settings(BaseModel):

@@ -45,8 +45,8 @@ def first(calls: Sequence[FrameType], filename: str | None) -> int:
     """The index of the first frame of a file, behind all if there is none, as in pyinfra."""
     if not filename:
         return 0
-    found = (i for i, frame in enumerate(calls) if frame.f_code.co_filename == filename)
-    return next(found, len(calls))
+    of_file = (i for i, frame in enumerate(calls) if frame.f_code.co_filename == filename)
+    return next(of_file, len(calls))
 
 
 def outermost_first(frame: FrameType | None) -> list[FrameType]:

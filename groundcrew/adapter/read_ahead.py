@@ -25,6 +25,7 @@ from pyinfra.connectors.util import CommandOutput, OutputLine
 
 from groundcrew import remote
 from groundcrew.adapter.patching import expect, replace
+from groundcrew.facts.several import ReadAnswer
 from groundcrew.read_first import ASKING, AskedError, Asking, Question, Readable, reads_first
 
 ANSWERS = "groundcrew_read_ahead"
@@ -135,9 +136,13 @@ def _read(host: Host, arguments: str, run: Run, given: dict[str, Any]) -> dict[Q
     good, output = run(host, program, **{**given, **program.connector_arguments})
     if not good or not output.stdout_lines:
         return {}
-    answers = zip(asked, json.loads(output.stdout_lines[-1]), strict=True)
+    answers: list[ReadAnswer] = json.loads(output.stdout_lines[-1])
     # What failed is asked again by its own operation, which tells the error.
-    return {item: text for item, (status, text) in answers if status == 0}
+    return {
+        question: answer["output"]
+        for question, answer in zip(asked, answers, strict=True)
+        if answer["status"] == 0
+    }
 
 
 def _payload(commands: Iterable[Readable]) -> dict[str, Any]:

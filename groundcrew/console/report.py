@@ -59,7 +59,7 @@ HINTS: tuple[tuple[str, str], ...] = (
     ),
     (
         r'File "([^"]+)", line (\d+)\n(?:.*\n){0,3}?\s*(?:SyntaxError|IndentationError)',
-        "Mend {0} line {1} in the application's source.",
+        "Fix {0} line {1} in the application's source.",
     ),
     (
         r"gave status 30[1278]",

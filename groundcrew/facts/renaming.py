@@ -11,7 +11,9 @@ from groundcrew import remote
 
 
 class RenamedState(TypedDict):
-    """The report of `groundcrew/remote/rename_app.py`, which documents the fields."""
+    """The report of `groundcrew/remote/rename_app.py`: whether the old application has data, a file
+    of the new one that is in the way, file systems mounted within the data of either, and units of
+    the new one that run."""
 
     data: bool
     there: str | None

@@ -10,7 +10,7 @@ from groundcrew.manifest.resources import Limits
 from groundcrew.manifest.restart import Restart
 from groundcrew.manifest.schedule import schedule
 from groundcrew.manifest.types import Command, one_line
-from groundcrew.model import Settings
+from groundcrew.model import Settings, WrongValueError
 
 
 class Worker(Settings):
@@ -41,7 +41,9 @@ class Worker(Settings):
     @model_validator(mode="after")
     def _single_is_one(self) -> Worker:
         if self.single and self.instances != 1:
-            raise ValueError(f"single: true is one process, instances says {self.instances}")
+            raise WrongValueError(
+                "instances", f"`single: true` is one process, got {self.instances}"
+            )
         return self
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from groundcrew.manifest.types import Command
-from groundcrew.model import Settings
+from groundcrew.model import Settings, WrongValueError
 
 
 def _range(text: str) -> str:
@@ -65,11 +65,12 @@ class CommandServer(Settings):
                   "port": ("{port}", "$PORT", "${PORT}")}[self.listen]  # fmt: skip
         other = "{port}" if self.listen == "socket" else "{socket}"
         if other in self.command:
-            raise ValueError(f"command: {other} is not for `listen: {self.listen}`")
+            raise WrongValueError("command", f"{other} is not for `listen: {self.listen}`")
         if self.listen == "socket" and not any(text in self.command for text in wanted):
-            raise ValueError(
-                "command: must say where it listens, with {socket} or $SOCKET; "
-                "one that reads the variable PORT by itself needs `listen: port`"
+            raise WrongValueError(
+                "command",
+                "must say where it listens, with {socket} or $SOCKET; "
+                "one that reads the variable PORT by itself needs `listen: port`",
             )
         return self
 

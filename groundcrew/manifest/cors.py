@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from groundcrew.headers import HeaderName
-from groundcrew.model import Settings
+from groundcrew.model import Settings, WrongValueError
 
 Origin = Annotated[
     str, StringConstraints(pattern=r"^(\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?)$")
@@ -42,9 +42,10 @@ class Cors(Settings):
     @model_validator(mode="after")
     def _credentials_are_for_named_sites(self) -> Cors:
         if "*" in self.origins and self.credentials:
-            raise ValueError(
-                'credentials with origin "*" would let every site act in the name of your visitors'
+            raise WrongValueError(
+                "credentials",
+                'with origin "*", every site could act in the name of your visitors',
             )
         if "*" in self.origins and len(self.origins) > 1:
-            raise ValueError('origin "*" covers all others: name either it or them')
+            raise WrongValueError("origins", '"*" covers all others: name either it or them')
         return self

@@ -49,17 +49,19 @@ def server(settings: Server) -> Server:
 
 def problem(
     mode: str, server_type: str, checkout: str | None, env: Mapping[str, JsonValue]
-) -> str | None:
-    """What contradicts the mode; None if nothing does."""
+) -> tuple[str | tuple[str, ...], str] | None:
+    """The key that contradicts the mode, and why; None if nothing does."""
     if mode == "development":
         if server_type == "command":
-            return "`mode: development` cannot change what a command does; give it another command"
+            return (
+                "mode",
+                "`development` cannot change what a command does; give it another command",
+            )
         return None
     if checkout:
-        return "checkout is for `mode: development`; in production the release's own code runs"
+        return "checkout", "is for `mode: development`; in production the release's own code runs"
     for name in DEBUGGERS:
         if str(env.get(name, "")).lower() not in OFF and env.get(name) is not None:
-            return (
-                f"env: {name} switches the framework's debugger on: only with `mode: development`"
-            )
+            text = "switches the framework's debugger on: only with `mode: development`"
+            return ("env", name), text
     return None

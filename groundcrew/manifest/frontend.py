@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from groundcrew.manifest.types import EnvName, RelativePath, UrlDirectory
-from groundcrew.model import Settings
+from groundcrew.model import Settings, WrongValueError
 
 UrlPrefix = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._~/-]*$")]
 """A URL path; with a slash at the end, everything below it."""
@@ -84,9 +84,10 @@ class Frontend(Settings):
     @model_validator(mode="after")
     def _application_is_reachable(self) -> Frontend:
         if self.url == "/" and not self.api:
-            raise ValueError(
-                'with url "/" every path is the front end\'s: name in api what goes to the '
-                "application (/api/, /health)"
+            raise WrongValueError(
+                "api",
+                'with url "/" every path is the front end\'s: name here what goes to the '
+                "application (/api/, /health)",
             )
         return self
 

@@ -11,7 +11,7 @@ from groundcrew.manifest.cors import Cors
 from groundcrew.manifest.limits import RateLimit
 from groundcrew.manifest.secret import OperatorSecret
 from groundcrew.manifest.types import Network, Size
-from groundcrew.model import Settings
+from groundcrew.model import Settings, WrongValueError
 
 UserName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._@-]{1,64}$")]
 
@@ -61,11 +61,11 @@ class Return(Settings):
     def _redirects_lead_somewhere(self) -> Return:
         redirect = self.status in (301, 302, 303, 307, 308)
         if redirect != (self.url is not None):
-            raise ValueError(
-                "a redirect (301, 302, 303, 307, 308) needs url, and no other status has one"
+            raise WrongValueError(
+                "url", "a redirect (301, 302, 303, 307, 308) needs one, and no other status has one"
             )
         if redirect and self.text is not None:
-            raise ValueError("a redirect has no text")
+            raise WrongValueError("text", "a redirect has none")
         return self
 
 
@@ -126,7 +126,7 @@ class Location(Settings):
     @model_validator(mode="after")
     def _one_answer(self) -> Location:
         if self.deny and self.return_:
-            raise ValueError("give either deny or return")
+            raise WrongValueError("deny", "give either deny or return")
         if self.cache and self.buffering is False:
-            raise ValueError("cache needs buffering")
+            raise WrongValueError("cache", "needs buffering")
         return self

@@ -47,7 +47,7 @@ from groundcrew.manifest.types import (
     PartName,
     RelativePath,
 )
-from groundcrew.model import Settings
+from groundcrew.model import Settings, WrongValueError
 
 HOOKS_PART = "release-hooks"
 """Part of the name of the unit that runs release hooks. No worker or timer may have this name."""
@@ -313,7 +313,7 @@ class AppSettings(Settings):
     def _the_mode_allows_it(self) -> AppSettings:
         problem = development.problem(self.mode, self.server.type, self.checkout, self.env)
         if problem:
-            raise ValueError(problem)
+            raise WrongValueError(*problem)
         return self
 
     @model_validator(mode="after")
@@ -321,33 +321,35 @@ class AppSettings(Settings):
         if self.tls is None:
             return self
         if not self.domains:
-            raise ValueError("tls needs domains: certificates are for names")
+            raise WrongValueError("domains", "tls needs them: certificates are for names")
         if self.tls.port == self.port:
-            raise ValueError(f"tls.port: {self.port} is the port for redirects (port) too")
+            raise WrongValueError("tls.port", f"{self.port} is the port for redirects (port) too")
         certificate = self.tls.certificate
         wild = [name for name in self.names if name.startswith("*.")]
         if certificate.type == "acme" and certificate.dns is None and wild:
-            raise ValueError(f'tls.certificate.dns is required for "{wild[0]}"')
+            raise WrongValueError("tls.certificate.dns", f'is required for "{wild[0]}"')
         return self
 
     @model_validator(mode="after")
     def _redirects_lead_to_domains(self) -> AppSettings:
         for name, target in self.redirects.items():
             if name in self.domains:
-                raise ValueError(f'redirects: "{name}" is among domains: take it out there')
+                raise WrongValueError(
+                    ("redirects", name), f'"{name}" is among domains: take it out there'
+                )
             if target not in self.domains or target.startswith("*."):
-                raise ValueError(
-                    f'redirects: "{name}" leads to "{target}", which is not in domains: '
-                    "give one of those"
+                raise WrongValueError(
+                    ("redirects", name),
+                    f'leads to "{target}", which is not in domains: give one of those',
                 )
         return self
 
     @model_validator(mode="after")
     def _one_place_ends_tls(self) -> AppSettings:
         if self.tls and self.nginx.forwarded_proto:
-            raise ValueError(
-                "nginx.forwarded_proto is for a balancer that ends TLS; with tls, nginx ends it: "
-                "leave one of them out"
+            raise WrongValueError(
+                "nginx.forwarded_proto",
+                "is for a balancer that ends TLS; with tls, nginx ends it: leave one of them out",
             )
         return self
 
@@ -356,27 +358,29 @@ class AppSettings(Settings):
         if self.private and self.media:
             mine, theirs = f"{self.private.path}/", f"{self.media.path}/"
             if mine.startswith(theirs) or theirs.startswith(mine):
-                raise ValueError(
-                    f"one of private.path {self.private.path} and media.path {self.media.path} "
-                    "lies in the other: everybody can read what is in media"
+                raise WrongValueError(
+                    "private.path",
+                    f"one of {self.private.path} and media.path {self.media.path} lies in the "
+                    "other: everybody can read what is in media",
                 )
         return self
 
     @model_validator(mode="after")
     def _a_command_has_its_own_socket(self) -> AppSettings:
         if self.server.type == "command" and self.release.strategy == "restart":
-            raise ValueError(
-                "`type: command` needs `release.strategy: switch`: with `restart` systemd holds "
-                "the socket"
+            raise WrongValueError(
+                "release.strategy",
+                "`type: command` needs `switch`: with `restart` systemd holds the socket",
             )
         return self
 
     @model_validator(mode="after")
     def _instances_have_sockets_of_their_own(self) -> AppSettings:
         if self.instances > 1 and self.release.strategy == "restart":
-            raise ValueError(
-                f"{self.instances} instances need `release.strategy: switch`: with `restart` "
-                "systemd holds one socket"
+            raise WrongValueError(
+                "release.strategy",
+                f"{self.instances} instances need `switch`: with `restart` systemd holds one "
+                "socket",
             )
         return self
 
@@ -384,11 +388,13 @@ class AppSettings(Settings):
     def _parts_have_names_of_their_own(self) -> AppSettings:
         both = sorted(self.workers.keys() & self.timers.keys())
         if both:
-            raise ValueError(f'"{both[0]}" is the name of a worker and of a timer')
+            raise WrongValueError(
+                ("timers", both[0]), "a worker has this name too: choose another one"
+            )
         if HOOKS_PART in {*self.workers, *self.timers}:
-            raise ValueError(
-                f'"{HOOKS_PART}" is the unit of the release hooks: choose another name for the '
-                "worker or timer"
+            raise WrongValueError(
+                ("workers" if HOOKS_PART in self.workers else "timers", HOOKS_PART),
+                "is the name of the release hooks' unit: choose another one",
             )
         return self
 
@@ -418,7 +424,9 @@ class AppSettings(Settings):
         for path in self.files:
             for other in self.kept:
                 if f"{path}/".startswith(f"{other}/"):
-                    raise ValueError(f"files: {path} lies in shared/{other}, which no release owns")
+                    raise WrongValueError(
+                        ("files", path), f"lies in shared/{other}, which no release owns"
+                    )
         return self
 
     @model_validator(mode="after")
@@ -426,20 +434,25 @@ class AppSettings(Settings):
         set_by: dict[str, str] = dict.fromkeys(self.env, "env") | dict.fromkeys(
             self.secrets, "secrets"
         )
-        for key in (f"{key}_FILE" for key, item in self.secrets.items() if item.as_file):
+        for secret in (name for name, item in self.secrets.items() if item.as_file):
+            key = f"{secret}_FILE"
             if key in set_by:
-                raise ValueError(f"secrets: as_file sets {key}, which is set by {set_by[key]} too")
+                raise WrongValueError(
+                    ("secrets", secret, "as_file"), f"sets {key}, which is set by {set_by[key]} too"
+                )
             set_by[key] = "secrets (as_file)"
         written = dict.fromkeys(self.files, "files")
         for name, need in self.needs.items():
             for key in need.variables(name):
                 if key in set_by:
-                    raise ValueError(f"needs.{name}.env: {key} is set by {set_by[key]} too")
+                    raise WrongValueError(
+                        ("needs", name, "env"), f"{key} is set by {set_by[key]} too"
+                    )
                 set_by[key] = f"needs.{name}"
             for path in need.files:
                 if path in written:
-                    raise ValueError(
-                        f"needs.{name}.files: {path} is written by {written[path]} too"
+                    raise WrongValueError(
+                        ("needs", name, "files", path), f"{written[path]} writes this file too"
                     )
                 written[path] = f"needs.{name}"
         return self
@@ -448,23 +461,26 @@ class AppSettings(Settings):
     def _seeds_are_for_what_is_kept(self) -> AppSettings:
         for path, seed in self.seeds.items():
             if path not in self.kept:
-                raise ValueError(
-                    f"seeds: {path} is no directory that outlives releases; add it to shared"
+                raise WrongValueError(
+                    ("seeds", path), "is no directory that outlives releases; add it to shared"
                 )
             if seed == ".":
-                raise ValueError(f"seeds: name a directory of the source for {path}, not all of it")
+                raise WrongValueError(
+                    ("seeds", path), "name a directory of the source, not all of it"
+                )
             inside = [item for item in self.kept if f"{seed}/".startswith(f"{item}/")]
             if inside and seed != path:
-                raise ValueError(
-                    f"seeds: {seed} lies in {inside[0]}, which outlives releases: name a directory "
-                    "that the source brings"
+                raise WrongValueError(
+                    ("seeds", path),
+                    f"{seed} lies in {inside[0]}, which outlives releases: name a directory that "
+                    "the source brings",
                 )
         return self
 
     @model_validator(mode="after")
     def _paths_have_one_answer(self) -> AppSettings:
-        for clash in urls.clashes(self):
-            raise ValueError(clash)
+        for key, problem in urls.clashes(self):
+            raise WrongValueError(key, problem)
         return self
 
     @model_validator(mode="after")
@@ -472,14 +488,15 @@ class AppSettings(Settings):
         path = self.health.path
         kind = urls.kind_of(self, path)
         if kind in ("page", "asset"):
-            raise ValueError(
-                f"the front end answers {path}, so that health.path would say nothing about the "
-                "application: add it to frontend.api"
+            raise WrongValueError(
+                "health.path",
+                f"the front end answers {path}, which would say nothing about the application: "
+                "add it to frontend.api",
             )
         rules = rules_for(path, self.nginx.locations).values
         if kind != "application" or rules.deny or rules.return_:
-            raise ValueError(
-                f"nginx answers {path} by itself, so that health.path would say nothing about the "
-                "application"
+            raise WrongValueError(
+                "health.path",
+                f"nginx answers {path} by itself, which would say nothing about the application",
             )
         return self

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, mode
 
 from groundcrew.manifest.secret import OperatorSecret
 from groundcrew.manifest.types import EnvName, OneLine, PartName, RelativePath
-from groundcrew.model import Settings
+from groundcrew.model import Settings, WrongValueError
 
 PARTS = ("url", "host", "port", "user", "password", "name", "socket", "ca")
 """What an application can be told about a service that it needs."""
@@ -110,16 +110,16 @@ class Need(Settings):
         if self.url is not None:
             for key in ("host", "name", "prefix", "extensions", "connections"):
                 if key in self.model_fields_set:
-                    raise ValueError(f"{key} is for a `service`, not for a `url`")
+                    raise WrongValueError(key, "is for a `service`, not for a `url`")
         return self
 
     @model_validator(mode="after")
     def _texts_name_parts(self) -> Need:
-        for texts in (self.env or {}, self.files):
+        for block, texts in (("env", self.env or {}), ("files", self.files)):
             for key, text in texts.items():
                 problem = _problem(text)
                 if problem:
-                    raise ValueError(f"{key}: {problem}")
+                    raise WrongValueError((block, key), problem)
         return self
 
 

@@ -18,7 +18,7 @@ from pydantic import (
 
 from groundcrew.manifest.command import CommandServer
 from groundcrew.manifest.uvicorn import UvicornServer
-from groundcrew.model import Settings
+from groundcrew.model import Settings, WrongValueError
 
 _GUNICORN_OWN = ("bind", "config", "umask", "proc_name", "worker_tmp_dir", "control_socket_disable")
 _UWSGI_OWN = (
@@ -239,16 +239,16 @@ class UwsgiServer(Settings):
         if self.cheaper is None:
             for key in ("cheaper_initial", "cheaper_step"):
                 if getattr(self, key) is not None:
-                    raise ValueError(f"{key} does nothing without cheaper")
+                    raise WrongValueError(key, "does nothing without cheaper")
         elif isinstance(self.processes, int):
             if self.cheaper >= self.processes:
-                raise ValueError(
-                    f"cheaper: {self.cheaper} is not less than processes: {self.processes}"
+                raise WrongValueError(
+                    "cheaper", f"{self.cheaper} is not less than processes: {self.processes}"
                 )
             if self.cheaper_initial and self.cheaper_initial > self.processes:
-                raise ValueError(
-                    f"cheaper_initial: {self.cheaper_initial} is more than processes: "
-                    f"{self.processes}"
+                raise WrongValueError(
+                    "cheaper_initial",
+                    f"{self.cheaper_initial} is more than processes: {self.processes}",
                 )
         return self
 

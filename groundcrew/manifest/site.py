@@ -11,7 +11,7 @@ from groundcrew.manifest.limits import RateLimit
 from groundcrew.manifest.location import Location, LocationKey
 from groundcrew.manifest.rules import rules_for
 from groundcrew.manifest.types import Size
-from groundcrew.model import Settings
+from groundcrew.model import Settings, WrongValueError
 
 
 class Site(Settings):
@@ -76,7 +76,7 @@ class Site(Settings):
             path = key.removeprefix("= ")
             effective = rules_for(path, self.locations, exact=key.startswith("=")).values
             if effective.cache and effective.buffering is False:
-                raise ValueError(f'locations "{key}": cache needs buffering')
+                raise WrongValueError(("locations", key, "cache"), "needs buffering")
             if rules.cache and not self.buffering and effective.buffering is None:
-                raise ValueError(f'locations "{key}": cache needs buffering')
+                raise WrongValueError(("locations", key, "cache"), "needs buffering")
         return self

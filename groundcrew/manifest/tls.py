@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, Tag, model_validator
 
 from groundcrew.manifest.secret import OperatorSecret
-from groundcrew.model import Settings, by_type
+from groundcrew.model import Settings, WrongValueError, by_type
 
 YEAR = 31536000
 HSTS = "Strict-Transport-Security"
@@ -107,8 +107,8 @@ class Hsts(Settings):
     @model_validator(mode="after")
     def _the_list_takes_it(self) -> Hsts:
         if self.preload and not (self.include_subdomains and self.max_age >= YEAR):
-            raise ValueError(
-                f"preload needs include_subdomains: true and max_age of at least {YEAR}"
+            raise WrongValueError(
+                "preload", f"needs include_subdomains: true and max_age of at least {YEAR}"
             )
         return self
 

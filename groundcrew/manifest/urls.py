@@ -75,10 +75,10 @@ def kind_of(app: Served, path: str, *, exact: bool = True) -> Kind:
     return owners[max((url for url in owners if path.startswith(url)), key=len)]
 
 
-def clashes(app: Served) -> Iterator[str]:
-    """Paths that two settings claim."""
+def clashes(app: Served) -> Iterator[tuple[str, str]]:
+    """Settings that claim a path of another one, and which."""
     taken: dict[str, tuple[Kind, str]] = {}
     for path, kind, setting in claims(app):
         other = taken.setdefault(path, (kind, setting))
         if other[0] != kind:
-            yield f"{setting} {path} is {other[1]} too"
+            yield setting, f"{path} is {other[1]} too"

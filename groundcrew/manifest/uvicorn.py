@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from groundcrew.model import Settings
+from groundcrew.model import Settings, WrongValueError
 
 
 class UvicornServer(Settings):
@@ -104,8 +104,9 @@ class UvicornServer(Settings):
     @model_validator(mode="after")
     def _somebody_serves_while_a_worker_is_replaced(self) -> UvicornServer:
         if self.limit_max_requests and 1 in (self.workers, self.workers_max):
-            raise ValueError(
-                "limit_max_requests with one worker stops the whole server; give it more workers"
+            raise WrongValueError(
+                "limit_max_requests",
+                "with one worker, it stops the whole server; give it more workers",
             )
         return self
 

@@ -21,6 +21,7 @@ from pyinfra.connectors.util import CommandOutput
 
 from groundcrew import record, remote
 from groundcrew.facts.apps import Apps
+from groundcrew.facts.several import FailedNames
 from groundcrew.manifest.paths import AppPaths
 
 FAILED = "groundcrew_failed"
@@ -156,7 +157,8 @@ def _each(
 def failed_names(lines: Sequence[str], names: Sequence[str]) -> list[str]:
     """The `names` that a program reported as failed in its last line; all if it reported none."""
     try:
-        told = json.loads(lines[-1])["failed"]
+        report: FailedNames = json.loads(lines[-1])
+        told = report["failed"]
     except (ValueError, IndexError, KeyError, TypeError):
         return list(names)
     return [name for name in names if name in told] or list(names)

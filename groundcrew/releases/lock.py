@@ -22,6 +22,7 @@ from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.util import extract_control_arguments, make_unix_command_for_host
 
 from groundcrew import remote
+from groundcrew.facts.locks import LockAnswer
 from groundcrew.manifest.paths import AppPaths
 from groundcrew.releases.target import Run, operator
 
@@ -47,12 +48,12 @@ class HostLocks:
 
     names: set[str] = field(default_factory=set)
 
-    def ask(self, word: str, name: str) -> dict[str, Any]:
+    def ask(self, word: str, name: str) -> LockAnswer:
         """Sends a line to the process and returns its answer. Raises LockedError if there is
         none."""
         try:
             self.channel.sendall(f"{word} {name}\n".encode())
-            answer: dict[str, Any] = json.loads(self.lines.readline())
+            answer: LockAnswer = json.loads(self.lines.readline())
         except (OSError, ValueError, EOFError) as error:
             reason = str(error) or type(error).__name__
             raise LockedError(f"the lock of {name} could not be taken: {reason}") from None

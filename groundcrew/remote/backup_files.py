@@ -200,7 +200,7 @@ def copied(output: bytes) -> tuple[list[str], list[str]]:
 def _not_copied(name: str, why: str) -> str:
     return (
         f"the SQLite database {_on_a_line(name)} cannot be copied ({_on_a_line(why)}) and is "
-        "stored as the file that it is: mend it, or leave it out with `backup.exclude`"
+        "stored as the file that it is: fix it, or leave it out with `backup.exclude`"
     )
 
 

@@ -75,7 +75,7 @@ def report(asked: dict[str, Any]) -> PartsState:
 
 def main() -> int:
     """Prints the states of what the payload on stdin asks for."""
-    states = {}
+    states: dict[str, PartsState] = {}
     for asked in json.load(sys.stdin):
         try:
             with step(asked["run"]):

@@ -9,7 +9,7 @@ Input, as JSON:
 - `reads`: what to run; each has either `command`, a shell command, or `program` with its `modules`
   (names in `texts`, those needed by others first) and `arguments`
 
-Output: one line of JSON, a list with an entry for each read: [exit status, output].
+Output: one line of JSON, a list with the answer to each read (see groundcrew/facts/several.py).
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ import os
 import sys
 import tempfile
 import types
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    # Types of the reports, shared with the adapter; never sent to a host.
+    from groundcrew.facts.several import ReadAnswer
 
 
 def main(request: dict[str, Any]) -> int:
@@ -29,7 +33,7 @@ def main(request: dict[str, Any]) -> int:
     at_once = (os.cpu_count() or 1) + 1
     waiting = list(enumerate(request["reads"]))
     running: dict[int, tuple[int, IO[bytes]]] = {}
-    answers: list[list[Any]] = [[] for _ in waiting]
+    ended: dict[int, ReadAnswer] = {}
     while waiting or running:
         while waiting and len(running) < at_once:
             number, read = waiting.pop(0)
@@ -38,11 +42,12 @@ def main(request: dict[str, Any]) -> int:
         process, status = os.waitpid(-1, 0)
         number, output = running.pop(process)
         output.seek(0)
-        answers[number] = [
-            os.WEXITSTATUS(status) if os.WIFEXITED(status) else -1,
-            output.read().decode("utf-8", errors="replace"),
-        ]
+        ended[number] = {
+            "status": os.WEXITSTATUS(status) if os.WIFEXITED(status) else -1,
+            "output": output.read().decode("utf-8", errors="replace"),
+        }
         output.close()
+    answers: list[ReadAnswer] = [ended[number] for number in sorted(ended)]
     print(json.dumps(answers))
     return 0
 

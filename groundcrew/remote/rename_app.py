@@ -1,11 +1,10 @@
 """Gives the data of one application to another: its shared directories and its generated secrets.
 
-Runs on the host as root. `python3 -c SCRIPT OLD NEW` only looks, and prints one line of JSON:
-{"data": whether the old one has data, "there": a file of the new one that is in the way or null,
-"mounts": [file systems mounted within the data of either], "running": [units of the new one that
-run]}. Without arguments, it moves what a JSON payload on stdin asks for: {"was": OLD, "app": NEW,
-"run": of the new application, as in groundcrew/remote/run_lock.py}. The old application must be
-stopped. Interrupted, it can be run again. Standard library only, Python 3.9 or later.
+Runs on the host as root. `python3 -c SCRIPT OLD NEW` only looks, and prints the report as one line
+of JSON (see groundcrew/facts/renaming.py). Without arguments, it moves what a JSON payload on stdin
+asks for: {"was": OLD, "app": NEW, "run": of the new application, as in
+groundcrew/remote/run_lock.py}. The old application must be stopped. Interrupted, it can be run
+again. Standard library only, Python 3.9 or later.
 
 `/srv/NAME` and its entries belong to root. What is below `shared` belongs to the application: only
 chown and find work there, which follow no links and go to any depth.
@@ -20,10 +19,14 @@ import pwd
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from groundcrew.remote.run_lock import RunIsGoneError, step
 from groundcrew.remote.stop_app import running, units
+
+if TYPE_CHECKING:
+    # Types of the reports, shared with the facts; never sent to a host.
+    from groundcrew.facts.renaming import RenamedState
 
 SRV = Path("/srv")
 MOUNTS = Path("/proc/self/mountinfo")
@@ -71,7 +74,7 @@ def mounts(folder: Path) -> list[str]:
     return sorted({item for item in points if f"{item}/".startswith(f"{folder}/")})
 
 
-def look(was: str, app: str) -> dict[str, Any]:
+def look(was: str, app: str) -> RenamedState:
     """What there is to move, and what is in the way."""
     has_secrets = secrets(was).is_dir() and any(secrets(was).iterdir())
     has_files = first_file(shared(was)) is not None
@@ -88,11 +91,11 @@ def look(was: str, app: str) -> dict[str, Any]:
 
 def move(was: str, app: str) -> None:
     """Moves the data. Raises RenameError, OSError or CalledProcessError."""
-    found = look(was, app)
-    if found["mounts"] or found["running"]:
+    state = look(was, app)
+    if state["mounts"] or state["running"]:
         raise RenameError("something has begun to run or was mounted meanwhile")
-    if found["there"]:
-        raise RenameError(f"{app} has data of its own: {found['there']}")
+    if state["there"]:
+        raise RenameError(f"{app} has data of its own: {state['there']}")
     source, target = shared(was), shared(app)
     if first_file(source) is not None:
         give(source, was, app)

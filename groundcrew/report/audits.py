@@ -24,25 +24,25 @@ ENDS = (*paths.BESIDE, ".sarif")
 def write(path: str, results: Sequence[Result]) -> None:
     """Writes the files of an audit's report. Raises OSError."""
     told = all_printable(document(results))
-    found = audit(told["audited"], moment(time.time()))
+    result = audit(told["audited"], moment(time.time()))
     subjects = {name: item["result"] for name, item in told["audited"].items()}
     texts = (
-        audit_page(found, subjects),
+        audit_page(result, subjects),
         json.dumps(told, indent=2) + "\n",
-        junit(found, subjects),
+        junit(result, subjects),
         json.dumps(sarif(results), indent=2) + "\n",
     )
     for target, text in zip(paths.beside(path, ENDS), texts, strict=True):
         replace(target, text)
 
 
-def junit(found: Audit, subjects: dict[str, str]) -> str:
+def junit(audited: Audit, subjects: dict[str, str]) -> str:
     """The subjects as test cases."""
     suite = Element("testsuite", name="audit")
     for name, result in subjects.items():
         case = SubElement(suite, "testcase", classname="audit", name=clean(name), time="0.000")
         if result != "clean":
-            lines = [*_lines(found, name)]
+            lines = [*_lines(audited, name)]
             SubElement(case, "failure", message=result).text = clean("\n".join(lines))
     failures = sum(result != "clean" for result in subjects.values())
     counts = {"tests": str(len(subjects)), "failures": str(failures), "skipped": "0"}
@@ -53,11 +53,11 @@ def junit(found: Audit, subjects: dict[str, str]) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{tostring(root, encoding="unicode")}\n'
 
 
-def _lines(found: Audit, name: str) -> list[str]:
+def _lines(audited: Audit, name: str) -> list[str]:
     lines = [
         f"{item.package} {item.version}: {' '.join(item.names)} {item.title}"
-        for item in found.findings
+        for item in audited.findings
         if item.subject == name
     ]
-    others = [*found.updates, *found.not_checked]
+    others = [*audited.updates, *audited.not_checked]
     return [*lines, *(text for text in others if text.startswith(f"{name}: "))]

@@ -80,13 +80,15 @@ def moment(seconds: float) -> str:
 
 def timings(hosts: Iterable[model.Host]) -> list[model.Timing]:
     """Seconds and number of operations of each role, the slowest first."""
-    found: dict[str, model.Timing] = {}
+    by_role: dict[str, model.Timing] = {}
     for host in hosts:
         for item in host.operations:
-            one = found.setdefault(item.role, model.Timing(role=item.role, seconds=0, operations=0))
+            one = by_role.setdefault(
+                item.role, model.Timing(role=item.role, seconds=0, operations=0)
+            )
             one.seconds = round(one.seconds + item.seconds, 2)
             one.operations += 1
-    return sorted(found.values(), key=lambda item: (-item.seconds, item.role))
+    return sorted(by_role.values(), key=lambda item: (-item.seconds, item.role))
 
 
 def slowest(hosts: Iterable[model.Host]) -> list[model.Slow]:

@@ -20,12 +20,12 @@ AUDIT = ".groundcrew/audits/last.json"
 
 def load_tests(project: Path, apps: Collection[str]) -> list[model.LoadTest]:
     """The last load test of each application that had one."""
-    found = []
+    tests = []
     for app in sorted(apps):
         path = project / LOAD_TESTS / f"{app}.json"
         with suppress(OSError, ValueError, KeyError, TypeError):
-            found.append(_load_test(app, moment(path.stat().st_mtime), _read(path)))
-    return found
+            tests.append(_load_test(app, moment(path.stat().st_mtime), _read(path)))
+    return tests
 
 
 def _load_test(app: str, at: str, data: Mapping[str, Any]) -> model.LoadTest:

@@ -97,4 +97,4 @@ def _step(problems: list[Problem]) -> str:
     keys = list(dict.fromkeys(problem.key for problem in problems))
     what = ", ".join(keys[:KEYS_SHOWN])
     what += f" and {len(keys) - KEYS_SHOWN} more" if len(keys) > KEYS_SHOWN else ""
-    return f"Mend {what} ({shown}), then run the same again."
+    return f"Fix {what} ({shown}), then run the same again."

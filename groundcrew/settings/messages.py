@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from groundcrew.model import WrongValueError
 from groundcrew.settings import patterns
 
 _EXPECTED = {
@@ -49,7 +50,7 @@ def describe(items: Sequence[Mapping[str, Any]], value: Any, *, secret: bool) ->
         context = dict(item.get("ctx", {}))
         if "pattern" in context:
             context["words"] = patterns.in_words(context["pattern"])
-        text = _yaml(phrase.format(**context)) if phrase else _sentence(item["msg"])
+        text = _yaml(phrase.format(**context)) if phrase else _sentence(item["msg"], context)
         if item["loc"][-1] == "[key]":
             text = f"{text} as key"
         target = wanted if phrase else texts
@@ -104,7 +105,9 @@ def _yaml(text: str) -> str:
     return words.get(text, text)
 
 
-def _sentence(text: str) -> str:
+def _sentence(text: str, context: Mapping[str, Any]) -> str:
+    if isinstance(error := context.get("error"), WrongValueError):
+        return error.message
     text = text.removeprefix("Value error, ").removeprefix("Assertion failed, ")
     if text.startswith("Input should be "):
         text = "expected " + text.removeprefix("Input should be ")

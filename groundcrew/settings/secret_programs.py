@@ -39,7 +39,7 @@ def missing(settings: Any, store: SecretsSettings, project: Path) -> list[str] |
     if not stored and not commands:
         return None
     problems = [
-        f"{key}: this machine has no {program}: install it, or correct the command"
+        f"{key}: this machine has no {program}: install it, or fix the command"
         for key, command in commands.items()
         if (program := secret_store.program_of(command))
         and not secret_store.is_installed(program, project)

@@ -105,7 +105,7 @@ def _of_command(command: str, form: Format, project: Path) -> tuple[dict[str, st
     error."""
     program = program_of(command)
     if program and not is_installed(program, project):
-        return {}, f"this machine has no {program}: install it, or correct the command"
+        return {}, f"this machine has no {program}: install it, or fix the command"
     called = program or "the command"
     try:
         done = subprocess.run(  # noqa: S602 - the operator's own command

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from groundcrew.fields import about, known_keys, nested_path
+from groundcrew.model import WrongValueError
 from groundcrew.settings.errors import Problem, nearest
 from groundcrew.settings.merge import Merged, Path
 from groundcrew.settings.messages import describe
@@ -34,8 +35,11 @@ def _problems(model: type[BaseModel], merged: Merged, error: ValidationError) ->
     items: dict[Path, list[ErrorDetails]] = {}
     for item in error.errors(include_url=False):
         path = _given(merged.data, item["loc"], missing=item["type"] == "missing")
+        context = item.get("ctx", {})
         if item["type"] == "kind":
-            path = (*path, item["ctx"]["key"])
+            path = (*path, context["key"])
+        if isinstance(wrong := context.get("error"), WrongValueError):
+            path = (*path, *wrong.path)
         items.setdefault(path, []).append(item)
     return [
         Problem(

@@ -108,7 +108,7 @@ def _remarks(app: AppStatus) -> Iterator[str]:
     if app["live"] != app["current"]:
         yield (
             f"requests go to {app['live']}, but the link on disk leads to {app['current']}: the "
-            "next release mends it"
+            "next release fixes it"
         )
     if stopped := app.get("stopped"):
         yield f"stopped, {_by(stopped)}: `groundcrew start` starts it again"

@@ -65,7 +65,7 @@ def begin(request: Mapping[str, Any]) -> Commands:
 
     + request: as `pending` in `roles/backup/on_host.py` takes it
     """
-    lines = host.get_fact(Called, function="pending", request=request)
+    lines: list[str] = host.get_fact(Called, function="pending", request=request)
     if not lines:
         host.noop("the timers run")
         return
@@ -93,7 +93,8 @@ def make_identities(request: Mapping[str, Any]) -> Commands:
 
 def show_public_keys() -> None:
     """Shows the public SSH keys that the current host has made up."""
-    for name, key in host.get_fact(Called, function="public_keys", request={}).items():
+    keys: dict[str, str] = host.get_fact(Called, function="public_keys", request={})
+    for name, key in keys.items():
         logger.info(
             f"[{host.name}] put its public SSH key into authorized_keys at the target {name}: {key}"
         )

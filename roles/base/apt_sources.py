@@ -10,7 +10,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from groundcrew.model import Settings
+from groundcrew.model import Settings, WrongValueError
 from groundcrew.project import ROOT as PROJECT
 
 SourceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]
@@ -66,9 +66,9 @@ class AptSource(Settings):
     def _has_components(self) -> Self:
         flat = self.suite.endswith("/")
         if flat and self.components:
-            raise ValueError(f"{self.suite} is a flat repository, which has no components")
+            raise WrongValueError("components", f"{self.suite} is a flat repository: it has none")
         if not flat and not self.components:
-            raise ValueError(f"components: {self.suite} needs at least one, such as main")
+            raise WrongValueError("components", f"{self.suite} needs at least one, such as main")
         return self
 
 

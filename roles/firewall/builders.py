@@ -96,7 +96,7 @@ def by_family(networks: Sequence[str]) -> dict[str, list[str]]:
         family: [text for text in networks if ipaddress.ip_network(text).version == version]
         for family, version in FAMILIES
     }
-    return {family: found for family, found in told.items() if found}
+    return {family: members for family, members in told.items() if members}
 
 
 def between(protocol: IpProtocol) -> list[str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from groundcrew.results.result import Check, judge
+from groundcrew.roles.haproxy.report import SharedAddress
 from groundcrew.roles.haproxy.shared import UNIT
 from groundcrew.verify.seen import Seen
 
@@ -14,19 +14,19 @@ TITLE = "shared address"
 
 def check(addresses: Sequence[str], seen: Seen) -> Iterator[Check]:
     """Exactly one balancer holds the address, and the DNS knows it."""
-    report = seen.section("shared_address")
+    report: SharedAddress = seen.section("shared_address")
     yield judge(TITLE, list(problems(addresses, report)), told(addresses, report))
     wrong = [
-        f"the DNS leads {name} to {', '.join(found) or 'no address'}"
-        for name, found in report["names"].items()
-        if not found or not set(found) <= set(addresses)
+        f"the DNS leads {name} to {', '.join(known) or 'no address'}"
+        for name, known in report["names"].items()
+        if not known or not set(known) <= set(addresses)
     ]
     if report["names"]:
         names = ", ".join(report["names"])
         yield judge(f"{TITLE}: names", wrong, f"{names}: {', '.join(addresses)}")
 
 
-def problems(addresses: Sequence[str], report: Mapping[str, Any]) -> Iterator[str]:
+def problems(addresses: Sequence[str], report: SharedAddress) -> Iterator[str]:
     """What is wrong with the address."""
     first, mine, others = addresses[0], report["held"], report["others"]
     if report["unit"] != "active":
@@ -49,7 +49,7 @@ def problems(addresses: Sequence[str], report: Mapping[str, Any]) -> Iterator[st
         yield f"{first} is held by {len(others)} machines: {macs}"
 
 
-def told(addresses: Sequence[str], report: Mapping[str, Any]) -> str:
+def told(addresses: Sequence[str], report: SharedAddress) -> str:
     """Who holds the address, in words."""
     listed = ", ".join(addresses)
     if report["held"]:
@@ -58,7 +58,7 @@ def told(addresses: Sequence[str], report: Mapping[str, Any]) -> str:
     return f"{listed}: held {where}, this one stands by"
 
 
-def status(addresses: Sequence[str], report: Mapping[str, Any]) -> Iterator[str]:
+def status(addresses: Sequence[str], report: SharedAddress) -> Iterator[str]:
     """The state of the address."""
     wrong = list(problems(addresses, report))
     yield f"{TITLE}: {'; '.join(wrong) if wrong else told(addresses, report)}"

@@ -39,6 +39,6 @@ def wait(request: Mapping[str, Any]) -> Generator[FunctionCommand, None, None]:
     command = remote.command("call", payload=payload, modules=(ON_HOST,))
     options = {**connector_arguments(host), **command.connector_arguments}
     good, output = host.run_shell_command(command, **options)
-    why = json.loads(output.stdout.splitlines()[-1]) if good else output.stderr.strip()
+    why: str | None = json.loads(output.stdout.splitlines()[-1]) if good else output.stderr.strip()
     if why:
         yield refuse(why)

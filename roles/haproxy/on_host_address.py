@@ -12,10 +12,14 @@ import socket
 import struct
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.commands import last_line, run
 from groundcrew.roles.haproxy.on_host_interface import chosen, routes
+
+if TYPE_CHECKING:
+    # Types of the reports, shared with the checks; never sent to a host.
+    from groundcrew.roles.haproxy.report import Holders, SharedAddress
 
 Data = dict[str, Any]
 WAIT = 0.2
@@ -91,15 +95,15 @@ def holder(frame: bytes, address: bytes) -> list[str]:
     return [":".join(f"{byte:02x}" for byte in frame[22:28])]
 
 
-def state(request: Data) -> Data:
-    """Who holds the address, as this host sees it. `others` is null for IPv6."""
+def state(request: Data) -> Holders:
+    """Who holds the address, as this host sees it."""
     address = request["addresses"][0]
     mine = held(request)
     known = [] if ":" in address else others(interface_of(request, address), address)
     return {"held": mine, "others": None if ":" in address else known}
 
 
-def settled(request: Data, told: Data) -> bool:
+def settled(request: Data, told: Holders) -> bool:
     """Whether exactly one balancer holds all addresses, as far as this host can see."""
     mine = len(told["held"])
     if told["others"] is None:
@@ -107,7 +111,7 @@ def settled(request: Data, told: Data) -> bool:
     return (mine, len(told["others"])) in ((len(request["addresses"]), 0), (0, 1))
 
 
-def shared_address(request: Data) -> Data:
+def shared_address(request: Data) -> SharedAddress:
     """What verify and status tell. With `ask`, it waits until one balancer has taken the address,
     and looks up the applications' names."""
     unit = run("systemctl", "is-active", request["unit"]).stdout.strip()
@@ -123,10 +127,10 @@ def shared_address(request: Data) -> Data:
 def looked_up(name: str) -> list[str]:
     """The addresses of a name."""
     try:
-        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+        answers = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except OSError:
         return []
-    return sorted({str(item[4][0]) for item in found})
+    return sorted({str(item[4][0]) for item in answers})
 
 
 def differences(request: Data) -> list[str]:

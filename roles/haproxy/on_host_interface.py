@@ -34,8 +34,8 @@ def routes(address: str) -> list[dict[str, Any]]:
     family = "-6" if ":" in address else "-4"
     command = ["ip", family, "-j", "route", "show", "table", "main", "match", address]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
-    found: list[dict[str, Any]] = json.loads(done.stdout or "[]")
-    return found
+    matching: list[dict[str, Any]] = json.loads(done.stdout or "[]")
+    return matching
 
 
 def main(address: str) -> int:

@@ -1,4 +1,4 @@
-"""What `on_host.py` reports."""
+"""What `on_host.py` and `on_host_address.py` report."""
 
 from __future__ import annotations
 
@@ -30,3 +30,19 @@ class Balancer(TypedDict):
     connections: int
     servers: list[Server]
     errors: NotRequired[dict[str, str]]
+
+
+class Holders(TypedDict):
+    """Who holds the shared address, as one balancer sees it: the addresses that this one holds, and
+    the hardware addresses of other machines that hold the first one. `others` is None for IPv6."""
+
+    held: list[str]
+    others: list[str] | None
+
+
+class SharedAddress(Holders):
+    """`unit` is the state of keepalived's unit, empty if there is none. `names` are the addresses
+    to which the DNS leads the applications' names; empty unless they were asked for."""
+
+    unit: str
+    names: dict[str, list[str]]

@@ -161,7 +161,7 @@ class _Work:
 
     def stand_by(self, name: str) -> None:
         """Waits until a balancer could take the shared address. Raises RollingError."""
-        why = self.of_address(name, "stand_by", {"seconds": self.plan.back})
+        why: str = self.of_address(name, "stand_by", {"seconds": self.plan.back})
         if why:
             raise RollingError(f"{name} could not take the shared address: {why}")
 
@@ -185,7 +185,7 @@ class _Work:
     def refuse_if_down(self, batch: Sequence[str]) -> None:
         """Raises RollingError if other hosts are down."""
         told = self.on_balancers("down", batch)
-        lines = sorted({line for found in told.values() for line in found})
+        lines = sorted({line for reported in told.values() for line in reported})
         down = {line.split(" ", 1)[0] for line in lines}
         if len(down) > self.plan.down:
             raise RollingError(
@@ -203,14 +203,14 @@ class _Work:
     def healthy(self, batch: Sequence[str]) -> None:
         """Waits until the balancers get healthy answers from the hosts themselves."""
         told = self.on_balancers("healthy", batch, seconds=self.plan.back)
-        lines = sorted({line for found in told.values() for line in found})
+        lines = sorted({line for reported in told.values() for line in reported})
         if lines:
             raise RollingError(f"not healthy after {self.plan.back} s: {'; '.join(lines)}")
 
     def serving(self, balancers: Sequence[str]) -> None:
         """Waits until balancers that have restarted serve again: another one may be the next."""
         for name in balancers:
-            lines = self.call(name, "serving", {"seconds": self.plan.back})
+            lines: list[str] = self.call(name, "serving", {"seconds": self.plan.back})
             if lines:
                 raise RollingError(f"{name}: not up again after {self.plan.back} s: {lines[0]}")
 

@@ -8,6 +8,7 @@ from pydantic import Field, IPvAnyAddress, StringConstraints, model_validator
 
 from groundcrew.contract import Brings, GroupSettings, HostView
 from groundcrew.manifest.types import Size
+from groundcrew.model import WrongValueError
 
 
 class HaproxySettings(GroupSettings):
@@ -109,22 +110,24 @@ class HaproxySettings(GroupSettings):
 
     @model_validator(mode="after")
     def _ports_of_its_own(self) -> HaproxySettings:
-        ports = [self.port, self.tls_port, self.metrics_port, self.stats_port]
-        given = [port for port in ports if port is not None]
-        for port in given:
-            if given.count(port) > 1:
-                raise ValueError(
-                    f"port, tls_port, metrics_port and stats_port must differ: {port} is used twice"
-                )
+        owners: dict[int, str] = {}
+        for key in ("port", "tls_port", "metrics_port", "stats_port"):
+            port = getattr(self, key)
+            if port is not None and (first := owners.setdefault(port, key)) != key:
+                raise WrongValueError(key, f"{port} is `{first}` too: the ports must differ")
         return self
 
     @model_validator(mode="after")
     def _addresses_need_the_first(self) -> HaproxySettings:
         if self.address is None and (self.more_addresses or self.dns):
             key = "more_addresses" if self.more_addresses else "dns"
-            raise ValueError(f"{key} needs haproxy.address, the address that the balancers share")
+            raise WrongValueError(
+                key, "needs haproxy.address, the address that the balancers share"
+            )
         if self.address in self.more_addresses:
-            raise ValueError(f"more_addresses has {self.address}, which is `address` already")
+            raise WrongValueError(
+                "more_addresses", f"{self.address} is `address` already: take it out"
+            )
         return self
 
     def brings(self, host: HostView) -> Brings:

@@ -12,6 +12,7 @@ from groundcrew.bindings.endpoint import url
 from groundcrew.contract import Brings, HostView, ProviderSettings
 from groundcrew.manifest.types import OneLine, Size
 from groundcrew.memory import in_bytes
+from groundcrew.model import WrongValueError
 from groundcrew.roles.mariadb.sizes import PROFILES, Profile
 
 SOCKET = "/run/mysqld/mysqld.sock"
@@ -74,7 +75,7 @@ class MariadbSettings(ProviderSettings):
     @model_validator(mode="after")
     def _applications_have_connections(self) -> MariadbSettings:
         if self.profile.max_connections <= self.reserved_connections:
-            raise ValueError("reserved_connections: leaves no connection to applications")
+            raise WrongValueError("reserved_connections", "leaves no connection to applications")
         return self
 
     @property

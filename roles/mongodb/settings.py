@@ -13,6 +13,7 @@ from groundcrew.bindings.endpoint import url
 from groundcrew.contract import Brings, HostView, ProviderSettings
 from groundcrew.manifest.types import OneLine, Size
 from groundcrew.memory import in_bytes
+from groundcrew.model import WrongValueError
 from groundcrew.roles.mongodb.sizes import PROFILES, Profile
 
 RUN = "/run/mongodb"
@@ -90,19 +91,19 @@ class MongodbSettings(ProviderSettings):
     def _of_groundcrew(cls, values: dict[str, object]) -> dict[str, object]:
         for name in values:
             if name in OTHER_KEYS:
-                raise ValueError(f"{name}: {OTHER_KEYS[name]}")
+                raise WrongValueError((name,), OTHER_KEYS[name])
         return values
 
     @model_validator(mode="after")
     def _applications_have_connections(self) -> MongodbSettings:
         if self.profile.max_connections <= self.reserved_connections:
-            raise ValueError("reserved_connections: leaves no connection to applications")
+            raise WrongValueError("reserved_connections", "leaves no connection to applications")
         return self
 
     @model_validator(mode="after")
     def _the_cache_fits(self) -> MongodbSettings:
         if self.profile.cache >= self.profile.memory_max:
-            raise ValueError("cache: must be smaller than memory_max")
+            raise WrongValueError("cache", "must be smaller than memory_max")
         return self
 
     @property

@@ -9,6 +9,7 @@ from pydantic import Field, PrivateAttr, StringConstraints, field_validator, mod
 from groundcrew.contract import Brings, HostView, RoleSettings
 from groundcrew.headers import HeaderName, HeaderSet, HeaderValue, ReportUri
 from groundcrew.manifest.types import Network
+from groundcrew.model import WrongValueError
 from groundcrew.roles.nginx.balancer import BalancerCheck
 from groundcrew.roles.nginx.limits import ClientLimits
 
@@ -225,8 +226,9 @@ class NginxSettings(RoleSettings):
     @model_validator(mode="after")
     def _somebody_is_trusted(self) -> NginxSettings:
         if self.proxy_protocol and not self.trusted_proxies:
-            raise ValueError(
-                "proxy_protocol needs trusted_proxies: the addresses of the balancers that speak it"
+            raise WrongValueError(
+                "trusted_proxies",
+                "proxy_protocol needs them: the addresses of the balancers that speak it",
             )
         return self
 
@@ -241,19 +243,21 @@ class NginxSettings(RoleSettings):
     def _nobody_takes_all(self) -> NginxSettings:
         taken = 2 * (self.client_connections or 0)
         if taken >= self.worker_connections:
-            raise ValueError(
-                f"limits.connections ({self.client_connections}) must be below half of "
-                f"worker_connections ({self.worker_connections}): a proxied request takes two, and "
-                "one client could take all"
+            raise WrongValueError(
+                "limits.connections",
+                f"{self.client_connections} must be below half of worker_connections "
+                f"({self.worker_connections}): a proxied request takes two, and one client could "
+                "take all",
             )
         return self
 
     @model_validator(mode="after")
     def _files_suffice(self) -> NginxSettings:
         if self.worker_rlimit_nofile < 2 * self.worker_connections:
-            raise ValueError(
-                f"worker_rlimit_nofile ({self.worker_rlimit_nofile}) must be at least twice "
-                f"worker_connections ({self.worker_connections}): a proxied request takes two"
+            raise WrongValueError(
+                "worker_rlimit_nofile",
+                f"{self.worker_rlimit_nofile} must be at least twice worker_connections "
+                f"({self.worker_connections}): a proxied request takes two",
             )
         return self
 

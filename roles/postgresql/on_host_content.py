@@ -33,7 +33,7 @@ WITH known AS (
     AND left(n.nspname, 3) <> 'pg_')
 SELECT json_build_object(
   'tables', (SELECT coalesce(json_agg(s || '.' || t), '[]') FROM (
-    SELECT s, t FROM known ORDER BY 1, 2 LIMIT {most}) found),
+    SELECT s, t FROM known ORDER BY 1, 2 LIMIT {most}) listed),
   'rows', EXISTS (SELECT FROM known WHERE kind = 'p'
     AND (pg_stat_file(pg_relation_filepath(oid), true)).size > 0))
 """

@@ -11,6 +11,7 @@ from groundcrew.bindings import Binding, Endpoint, Location, Login, Replication
 from groundcrew.bindings.endpoint import url
 from groundcrew.contract import Brings, HostView, Promotion, ProviderSettings
 from groundcrew.manifest.types import OneLine, Size
+from groundcrew.model import WrongValueError
 from groundcrew.roles.postgresql.sizes import Profile, profile
 
 SOCKETS = "/run/postgresql"
@@ -136,7 +137,7 @@ class PostgresqlSettings(ProviderSettings):
     @model_validator(mode="after")
     def _applications_have_connections(self) -> PostgresqlSettings:
         if self.profile.max_connections <= self.reserved_connections:
-            raise ValueError("reserved_connections: leaves no connection to applications")
+            raise WrongValueError("reserved_connections", "leaves no connection to applications")
         return self
 
     @property

@@ -12,7 +12,7 @@ from groundcrew.bindings.endpoint import url
 from groundcrew.contract import Brings, HostView, Promotion, ProviderSettings
 from groundcrew.manifest.types import OneLine, Size
 from groundcrew.memory import in_bytes
-from groundcrew.model import Settings
+from groundcrew.model import Settings, WrongValueError
 from groundcrew.roles.redis.on_host_logins import administrator
 from groundcrew.sizes import SizeName
 
@@ -65,10 +65,11 @@ class RedisInstance(Settings):
     @model_validator(mode="after")
     def _caches_have_no_replica(self) -> RedisInstance:
         if self.replica_of is not None and self.purpose == "cache":
-            raise ValueError(
-                "replica_of: is for queues. A cache stores nothing, so that it is empty when its "
-                "server restarts, and so would be its replica: leave replica_of out, or set "
-                "purpose: queue"
+            raise WrongValueError(
+                "replica_of",
+                "is for queues. A cache stores nothing, so that it is empty when its server "
+                "restarts, and so would be its replica: leave replica_of out, or set purpose: "
+                "queue",
             )
         return self
 
@@ -119,7 +120,9 @@ class RedisSettings(ProviderSettings):
             for port in (item.port, item.port + TLS):
                 first = owners.setdefault(port, name)
                 if first != name:
-                    raise ValueError(f"instances: {first} and {name} have port {port}")
+                    raise WrongValueError(
+                        ("instances", name, "port"), f"{first} and {name} have port {port}"
+                    )
         return self
 
     @property

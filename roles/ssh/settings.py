@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from groundcrew.contract import Brings, HostView, RoleSettings
+from groundcrew.model import WrongValueError
 
 Algorithm = Annotated[str, StringConstraints(pattern=r"^[a-z0-9@.-]+$")]
 Pattern = Annotated[str, StringConstraints(pattern=r"^[^\s,\"]+$")]
@@ -159,9 +160,10 @@ class SshSettings(RoleSettings):
     @model_validator(mode="after")
     def _a_port_is_roots(self) -> SshSettings:
         if self.ports and min(self.ports) >= UNPRIVILEGED and not self.unprivileged_ports:
-            raise ValueError(
-                "ports: any program of the host can take a port from 1024 on while sshd restarts. "
-                "Choose one below, such as 922, or set unprivileged_ports"
+            raise WrongValueError(
+                "ports",
+                "any program of the host can take a port from 1024 on while sshd restarts. Choose "
+                "one below, such as 922, or set unprivileged_ports",
             )
         return self
 

@@ -10,7 +10,7 @@ from pydantic import StringConstraints, model_validator
 
 from groundcrew.certificates.material import CertificateError, read_chain
 from groundcrew.contract import Brings, HostView, RoleSettings
-from groundcrew.model import Settings
+from groundcrew.model import Settings, WrongValueError
 from groundcrew.settings.certificates import read_pem
 from groundcrew.sites import Secured, Site
 
@@ -43,7 +43,9 @@ class AcmeSettings(Settings):
     @model_validator(mode="after")
     def _one_directory(self) -> AcmeSettings:
         if self.staging and self.directory:
-            raise ValueError("staging is a directory of Let's Encrypt: leave directory out")
+            raise WrongValueError(
+                "directory", "leave it out: staging is a directory of Let's Encrypt"
+            )
         return self
 
     @property

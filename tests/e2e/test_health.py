@@ -106,7 +106,7 @@ def test_what_hangs_is_restarted_but_not_for_ever(
     shown = good(pyinfra(host.name, playbook="playbooks/status.py", data=data)).stderr
     assert "/health gives status 500" in shown
 
-    # It is mended: it serves again itself, by then.
+    # It is fixed: it serves again itself, by then.
     inside(host, f"rm {BROKEN}; for i in $(seq 30); do journalctl -u groundcrew-health-hello "
            f"-o cat | grep -q '{AGAIN}' && exit; sleep 1; done; false")  # fmt: skip
     assert "was restarted 2 times within the last hour" in " ".join(look(host, data).split())

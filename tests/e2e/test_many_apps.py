@@ -120,7 +120,7 @@ def test_one_that_is_broken_stops_no_other(
     # The others are only named as what serves as before.
     failed = "\n".join(line for line in end.split("\n") if "still live: " not in line)
     assert [name for name in NAMES if name in failed] == [BROKEN]
-    # Nothing of the run is left: the next one needs to take over no lock, and mends the rest.
+    # Nothing of the run is left: the next one needs to take over no lock, and fixes the rest.
     mended = settings("two", greeting)
     run = pyinfra(many.name, playbook="playbooks/release.py", data=mended)
     assert run.status == 0, run.stderr

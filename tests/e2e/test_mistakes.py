@@ -46,7 +46,7 @@ def requirements(text: str) -> Callable[[Path], None]:
 
 MISTAKES = {
     "an error of syntax in the application": Mistake(
-        ("hello", "SyntaxError", "Mend ./hello.py line", AGAIN),
+        ("hello", "SyntaxError", "Fix ./hello.py line", AGAIN),
         edit=code("import platform", "import platform("),
     ),
     "a module that the requirements lack": Mistake(

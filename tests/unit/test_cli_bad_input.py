@@ -47,7 +47,7 @@ def test_all_errors_in_one_report_and_no_connection(
     report = checkout.refused("deploy.py", "-y", "--data", "typo.key=1")
     heads = [line.strip() for line in report.splitlines() if line.startswith("  ") and
              not line.startswith("   ")]  # fmt: skip
-    assert heads.pop().startswith("Mend typo, app.bare.source, ")
+    assert heads.pop().startswith("Fix typo, app.bare.source, ")
     assert heads == [
         "--data: typo",
         "apps/bare.yml: app.bare.source",

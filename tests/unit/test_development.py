@@ -78,29 +78,33 @@ def test_a_checkout_takes_the_place_of_the_releases_code() -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "message"),
+    ("more", "key", "message"),
     [
         (
             "mode: development\nserver: {type: command, command: 'serve {socket}'}\n",
-            "`mode: development` cannot change what a command does; give it another command",
+            "mode",
+            "`development` cannot change what a command does; give it another command",
         ),
         (
             "checkout: /home/ann/shop\n",
-            "checkout is for `mode: development`; in production the release's own code runs",
+            "checkout",
+            "is for `mode: development`; in production the release's own code runs",
         ),
         (
             "env: {FLASK_DEBUG: 1}\n",
-            "env: FLASK_DEBUG switches the framework's debugger on: only with `mode: development`",
+            "env.FLASK_DEBUG",
+            "switches the framework's debugger on: only with `mode: development`",
         ),
         (
             "env: {FLASK_DEBUG: true}\n",
-            "env: FLASK_DEBUG switches the framework's debugger on: only with `mode: development`",
+            "env.FLASK_DEBUG",
+            "switches the framework's debugger on: only with `mode: development`",
         ),
     ],
 )
-def test_what_contradicts_the_mode(project: Project, more: str, message: str) -> None:
+def test_what_contradicts_the_mode(project: Project, more: str, key: str, message: str) -> None:
     project.app(more=more)
-    assert project.error() == ("apps/shop.yml", "app.shop", message)
+    assert project.error() == ("apps/shop.yml", f"app.shop.{key}", message)
 
 
 def test_a_debugger_that_is_off_or_in_development_is_no_error(project: Project) -> None:

@@ -303,7 +303,7 @@ def test_the_last_three_lines_tell_cause_manifest_and_next_step() -> None:
     assert report(failures).splitlines()[-3:] == [
         "  web1: app | build releases: shop: build failed at: compile: exit status 1: "
         "SyntaxError: invalid syntax",
-        "  Mend ./shop.py line 6 in the application's source.",
+        "  Fix ./shop.py line 6 in the application's source.",
         "  When it is fixed, run the same again: what is done is not done twice.",
     ]
     said = ("shop: /helth gave status 404", "20260101T000000Z-0 still serves")

@@ -113,7 +113,7 @@ def test_only_chosen_applications_are_balanced(project: Project) -> None:
     [
         ({"web1": ("apps", []), "web2": ("apps", [])}, "no host runs an application that lb1"),
         ({"lb1": ("haproxy", {"apps": ["shpo"]})}, 'did you mean "shop"'),
-        ({"lb1": ("haproxy", {"tls_port": 80})}, "80 is used twice"),
+        ({"lb1": ("haproxy", {"tls_port": 80})}, "80 is `port` too"),
         ({"web1": ("nginx", {"trusted_proxies": ["10.0.0.1"], "proxy_protocol": True})},
          "send X-Forwarded-For instead"),
         ({"web1": ("app", {"shop": {"health": {"path": "/up"}}})}, "health differs between web1"),

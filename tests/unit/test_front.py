@@ -162,7 +162,7 @@ def test_the_proxy_protocol_on_every_port_but_not_for_the_host_itself() -> None:
 
 
 def test_the_proxy_protocol_needs_somebody_who_speaks_it() -> None:
-    with pytest.raises(ValidationError, match="proxy_protocol needs trusted_proxies"):
+    with pytest.raises(ValidationError, match="trusted_proxies: proxy_protocol needs them"):
         NginxSettings(proxy_protocol=True)
     assert "proxy_protocol" not in files()[SITE]
 
@@ -192,8 +192,10 @@ def test_certbot_is_asked_for_the_names_that_lead_away() -> None:
 @pytest.mark.parametrize(
     ("shop", "blog", "key", "message"),
     [
-        ("redirects: {a.test: a.test}", "", "app.shop", '"a.test" is among domains'),
-        ("redirects: {www.a.test: b.test}", "", "app.shop", 'leads to "b.test", which is not'),
+        ("redirects: {a.test: a.test}", "", "app.shop.redirects.a.test",
+         '"a.test" is among domains'),
+        ("redirects: {www.a.test: b.test}", "", "app.shop.redirects.www.a.test",
+         'leads to "b.test", which is not'),
         ("redirects: {b.test: a.test}", "domains: [b.test]", "app.blog.domains", "is among the"),
         ("redirects: {c.test: a.test}", "domains: [b.test]\nredirects: {c.test: b.test}",
          "app.blog.redirects", '"c.test" on port 80 belongs to application "shop"'),

@@ -119,7 +119,7 @@ MISTAKES = {
         ('apps = ["shop"]', "group_data/web.py", "on web1", AGAIN), {"group_data/web.py": ""}
     ),
     "a typo in a name of group data": Mistake(
-        ("Mend apps, aps (group_data/web.py)", "unknown key", 'did you mean "apps"?', AGAIN),
+        ("Fix apps, aps (group_data/web.py)", "unknown key", 'did you mean "apps"?', AGAIN),
         {"group_data/web.py": 'aps = ["shop"]\n'},
     ),
     "a group that is no list": Mistake(

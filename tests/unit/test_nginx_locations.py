@@ -260,14 +260,17 @@ def test_without_an_application_at_the_root_there_is_nothing() -> None:
         ({"/": {"allow": ["10.0.0.300"]}}, "does not appear"),
         ({"/": {"basic_auth": {"a:b": {"env": "X"}}}}, "pattern"),
         ({"/": {"auth_request": "/x y"}}, "pattern"),
-        ({"/x/": {"return": {"status": 301}}}, "needs url"),
-        ({"/x/": {"return": {"status": 200, "url": "/y"}}}, "needs url"),
+        ({"/x/": {"return": {"status": 301}}}, "url: .* and no other status has one"),
+        (
+            {"/x/": {"return": {"status": 200, "url": "/y"}}},
+            "url: .* and no other status has one",
+        ),
         ({"/x/": {"return": {"status": 200}, "deny": True}}, "either deny or return"),
         ({"/x/": {"return": {"status": 200, "text": "$host"}}}, r"'\$'"),
-        ({"/": {"buffering": False}, "/x/": {"cache": {}}}, "cache needs buffering"),
+        ({"/": {"buffering": False}, "/x/": {"cache": {}}}, "/x/.cache: needs buffering"),
         ({"/": {"cache": {"valid": 0}}}, "greater than or equal to 1"),
-        ({"/": {"deny": True}}, "health.path would say nothing"),
-        ({"= /health": {"return": {"status": 200}}}, "health.path would say nothing"),
+        ({"/": {"deny": True}}, "health.path: .* would say nothing"),
+        ({"= /health": {"return": {"status": 200}}}, "health.path: .* would say nothing"),
     ],
 )
 def test_wrong_rules_are_refused(locations: dict[str, Any], message: str) -> None:
@@ -329,7 +332,7 @@ def test_hashes_are_those_of_crypt() -> None:
     [
         ({"prefix": "shop"}, "pattern"),
         ({"prefix": "/shop/"}, "pattern"),
-        ({"media": {"url": "/static/"}, "static": {"path": "s"}}, "media.url /static/"),
+        ({"media": {"url": "/static/"}, "static": {"path": "s"}}, "media.url: /static/"),
         (
             {"static": {"path": "s", "url": "/health/"}, "health": {"path": "/health/x"}},
             "nginx ans",

@@ -213,9 +213,9 @@ def test_programs_and_commands_answer_as_if_each_ran_alone(tmp_path: Path) -> No
         [sys.executable, "-ISc", remote.script("read_several")],
         input=json.dumps(payload), capture_output=True, text=True, check=True,
     )  # fmt: skip
-    answers = json.loads(done.stdout)
+    answers = [(item["status"], item["output"]) for item in json.loads(done.stdout)]
     alone = subprocess.run(
         [sys.executable, "-ISc", remote.script("inspect_files"), request],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert answers == [[3, "one\n"], [0, alone.stdout], [0, ""], [1, ""], [-1, ""], answers[1]]
+    assert answers == [(3, "one\n"), (0, alone.stdout), (0, ""), (1, ""), (-1, ""), answers[1]]

@@ -139,8 +139,8 @@ def test_no_ring(project: Project) -> None:
 def test_a_cache_has_no_replica(project: Project) -> None:
     replica(project, "cache")
     _, key, told = project.error()
-    assert key == "redis.instances.cache"
-    assert "replica_of: is for queues. A cache stores nothing" in told
+    assert key == "redis.instances.cache.replica_of"
+    assert "is for queues. A cache stores nothing" in told
 
 
 @pytest.mark.parametrize(

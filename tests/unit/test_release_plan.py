@@ -249,7 +249,7 @@ def test_a_secret_as_a_file_is_in_no_variable(planner: Planner) -> None:
 
 
 def test_the_path_of_a_secret_as_a_file_has_one_source(planner: Planner) -> None:
-    with pytest.raises(ValueError, match="as_file sets KEY_FILE, which is set by env too"):
+    with pytest.raises(ValueError, match="as_file: sets KEY_FILE, which is set by env too"):
         planner.plan(
             manifest={"env": {"KEY_FILE": "x"}, "secrets": {"KEY": {"env": "K", "as_file": True}}}
         )

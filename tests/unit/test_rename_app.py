@@ -6,7 +6,6 @@ import grp
 import os
 import pwd
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -61,8 +60,8 @@ def test_a_run_that_was_interrupted_is_continued(srv: Path) -> None:
 def test_data_of_the_new_name_is_never_replaced(srv: Path) -> None:
     (srv / "store/shared/data/mine").write_text("y")
     there = str(srv / "store/shared/data/mine")
-    found = rename_app.look("shop", "store")
-    assert found["there"] == there
+    state = rename_app.look("shop", "store")
+    assert state["there"] == there
     assert there in in_the_way("shop", "store", {**FREE, "there": there})
     with pytest.raises(rename_app.RenameError):
         rename_app.move("shop", "store")
@@ -103,9 +102,9 @@ def test_a_volume_at_the_new_place_is_noticed_before_owners_change(
     (srv / "store/shared/data/mine").write_text("y")
     given: list[str] = []
     monkeypatch.setattr(rename_app, "give", lambda *_: given.append("given"))
-    found: Any = rename_app.look("shop", "store")
-    assert found["mounts"] == [place]
-    assert "unmount it" in in_the_way("shop", "store", found)
+    state = rename_app.look("shop", "store")
+    assert state["mounts"] == [place]
+    assert "unmount it" in in_the_way("shop", "store", state)
     with pytest.raises(rename_app.RenameError):
         rename_app.move("shop", "store")
     assert given == []
@@ -125,9 +124,9 @@ def test_a_volume_is_told_with_what_to_change(srv: Path) -> None:
 
 def test_what_runs_is_not_given_other_data(srv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rename_app, "running", lambda _: ["store@1.service"])
-    found: Any = rename_app.look("shop", "store")
-    assert found["running"] == ["store@1.service"]
-    assert "playbooks/stop.py" in in_the_way("shop", "store", found)
+    state = rename_app.look("shop", "store")
+    assert state["running"] == ["store@1.service"]
+    assert "playbooks/stop.py" in in_the_way("shop", "store", state)
     with pytest.raises(rename_app.RenameError):
         rename_app.move("shop", "store")
 

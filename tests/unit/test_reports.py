@@ -25,8 +25,7 @@ OTHERS = {
 }
 """Programs that print what is not theirs."""
 WITHOUT = {
-    "haproxy/on_host_address.py", "remote/inspect_parts.py", "remote/read_several.py",
-    "remote/rename_app.py", "swarm/on_host.py", "swarm/on_host_base.py", "swarm/on_host_image.py",
+    "swarm/on_host.py", "swarm/on_host_base.py", "swarm/on_host_image.py",
     "swarm/on_host_members.py", "swarm/on_host_progress.py", "swarm/on_host_stack.py",
 }  # fmt: skip
 """Modules whose reports have no types yet. No name is added."""

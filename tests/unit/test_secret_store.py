@@ -69,8 +69,8 @@ def test_a_run_that_needs_no_secrets_does_not_run_it(project: Project) -> None:
     ("command", "form", "message"),
     [
         ("no-such-program -d x", "json",
-         "this machine has no no-such-program: install it, or correct the command"),
-        ("A=b ./gone | cat", "json", "this machine has no ./gone: install it, or correct the "
+         "this machine has no no-such-program: install it, or fix the command"),
+        ("A=b ./gone | cat", "json", "this machine has no ./gone: install it, or fix the "
          "command"),
         ("echo q7-Kestrel; echo q7-Kestrel >&2; exit 5", "json",
          "echo ended with exit status 5. Its output may have secrets and is not shown: run the "

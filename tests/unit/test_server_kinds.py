@@ -136,14 +136,14 @@ def test_a_port_is_one_that_nobody_has() -> None:
     [
         (
             "server: {type: command, command: serve}\n",
-            "server",
-            "command: must say where it listens, with {socket} or $SOCKET; one that reads the "
+            "server.command",
+            "must say where it listens, with {socket} or $SOCKET; one that reads the "
             "variable PORT by itself needs `listen: port`",
         ),
         (
             "server: {type: command, command: 'serve {port}'}\n",
-            "server",
-            "command: {port} is not for `listen: socket`",
+            "server.command",
+            "{port} is not for `listen: socket`",
         ),
         (
             "server: {type: command, command: 'serve {socket}', port_range: 300-200}\n",
@@ -152,14 +152,13 @@ def test_a_port_is_one_that_nobody_has() -> None:
         ),
         (
             "server: {type: command, command: 'serve {socket}'}\nrelease: {strategy: restart}\n",
-            "",
-            "`type: command` needs `release.strategy: switch`: with `restart` systemd holds the "
-            "socket",
+            "release.strategy",
+            "`type: command` needs `switch`: with `restart` systemd holds the socket",
         ),
         (
             "server: {type: uvicorn, workers: 1, limit_max_requests: 100}\n",
-            "server",
-            "limit_max_requests with one worker stops the whole server; give it more workers",
+            "server.limit_max_requests",
+            "with one worker, it stops the whole server; give it more workers",
         ),
         (
             "server: {type: uvicorn, keep_alive: 5}\n",
@@ -171,8 +170,7 @@ def test_a_port_is_one_that_nobody_has() -> None:
 )
 def test_what_cannot_work_is_refused(project: Project, more: str, key: str, message: str) -> None:
     project.app(more=more)
-    name = f"app.shop.{key}" if key else "app.shop"
-    assert project.error() == ("apps/shop.yml", name, message)
+    assert project.error() == ("apps/shop.yml", f"app.shop.{key}", message)
 
 
 def test_only_a_command_needs_no_entry(project: Project) -> None:

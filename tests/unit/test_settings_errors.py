@@ -122,8 +122,30 @@ def test_the_report_says_what_a_key_is_about(project: Project) -> None:
         "  apps/shop.yml: app.shop.server.timeout",
         "      expected at least 1, got -1",
         "      (Seconds of silence after which a worker is killed and replaced) on web1",
-        "  Mend app.shop.server.timeout (apps/shop.yml), then run the same again.",
+        "  Fix app.shop.server.timeout (apps/shop.yml), then run the same again.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "key", "message"),
+    [
+        ({"ssh": {"ports": [2222], "login_grace_time": 30}}, "ssh.ports", "any program of"),
+        ({"nginx": {"proxy_protocol": True}}, "nginx.trusted_proxies", "proxy_protocol needs"),
+        (
+            {"mongodb": {"parameters": {"net.port": 1}}},
+            "mongodb.parameters.net.port",
+            "is set by port",
+        ),
+    ],
+)
+def test_values_that_contradict_each_other_are_told_at_one_key(
+    project: Project, given: dict[str, Any], key: str, message: str
+) -> None:
+    project.app()
+    project.groups["web"] |= given
+    layer, name, told = project.error()
+    assert (layer, name) == ("inventory, group web", key)
+    assert message in told
 
 
 @pytest.mark.parametrize(
@@ -509,9 +531,8 @@ def test_a_worker_with_the_name_of_the_release_hooks(project: Project, part: str
     project.app(more=f"{part}\n")
     assert project.error() == (
         MANIFEST,
-        "app.shop",
-        '"release-hooks" is the unit of the release hooks: choose another name for the worker or '
-        "timer",
+        f"app.shop.{part.partition(':')[0]}.release-hooks",
+        "is the name of the release hooks' unit: choose another one",
     )
 
 

@@ -22,6 +22,7 @@ from groundcrew.roles.haproxy import (
     serves,
     shared,
 )
+from groundcrew.roles.haproxy.report import SharedAddress
 from groundcrew.roles.settings import HostSettings
 from groundcrew.settings import SettingsError
 from groundcrew.verify.seen import Seen, View
@@ -179,7 +180,7 @@ def test_only_answers_about_the_address_count() -> None:
 def test_exactly_one_balancer_holds_the_address(
     held: list[str], others: list[str] | None, unit: str, status: Status, told: str
 ) -> None:
-    report: dict[str, Any] = {"held": held, "others": others, "unit": unit, "names": {}}
+    report: SharedAddress = {"held": held, "others": others, "unit": unit, "names": {}}
     [result] = address_checks.check([ADDRESS], Seen(View("10.0.0.1"), {"shared_address": report}))
     assert result.status == status
     assert told in result.detail
@@ -187,7 +188,7 @@ def test_exactly_one_balancer_holds_the_address(
 
 
 def test_names_that_lead_elsewhere_are_told() -> None:
-    report: dict[str, Any] = {
+    report: SharedAddress = {
         "held": [ADDRESS],
         "others": [],
         "unit": "active",

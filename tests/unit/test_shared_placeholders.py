@@ -152,16 +152,18 @@ def test_what_a_shared_directory_begins_with(planner: Planner) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seeds", "message"),
+    ("seeds", "key", "message"),
     [
-        ("{logs: first}", "logs is no directory that outlives releases; add it to shared"),
-        ("{data: media/x}", "media/x lies in media, which outlives releases"),
-        ("{data: .}", "name a directory of the source for data, not all of it"),
+        ("{logs: first}", "logs", "is no directory that outlives releases; add it to shared"),
+        ("{data: media/x}", "data", "media/x lies in media, which outlives releases"),
+        ("{data: .}", "data", "name a directory of the source, not all of it"),
     ],
 )
-def test_seeds_that_cannot_be(project: Project, seeds: str, message: str) -> None:
+def test_seeds_that_cannot_be(project: Project, seeds: str, key: str, message: str) -> None:
     project.app(more=f"shared: [data, media]\nseeds: {seeds}\n")
-    assert message in project.error()[2]
+    _, name, told = project.error()
+    assert name == f"app.shop.seeds.{key}"
+    assert message in told
 
 
 class Filling:

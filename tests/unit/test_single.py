@@ -165,8 +165,8 @@ def test_a_run_has_all_hosts_that_an_application_moves_between(
 def test_several_instances_are_not_single(project: Project) -> None:
     project.app(more="workers: {index: {command: x, single: true, instances: 2}}\n")
     _, key, message = project.error()
-    assert key == "app.shop.workers.index"
-    assert message == "single: true is one process, instances says 2"
+    assert key == "app.shop.workers.index.instances"
+    assert message == "`single: true` is one process, got 2"
 
 
 def test_other_hosts_have_no_unit_of_them_but_the_same_release(plan: ReleasePlan) -> None:

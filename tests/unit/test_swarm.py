@@ -406,18 +406,18 @@ def test_the_build_chooses_only_among_interpreters_of_root(tmp_path: Path, fetch
     secret.mkdir(parents=True)
     (secret / "python3").write_text("s3cret")
 
-    def found(name: str, python: str) -> list[str]:
+    def mounted(name: str, python: str) -> list[str]:
         return on_host_image.interpreters(
             str(environment(tmp_path / name / "venv", python, str(secret)))
         )
 
     both = [f"{fetched}/cpython-3.13-x", f"{fetched}/cpython-3.13.1-x"]
-    assert found("host", "/usr/bin/python3") == []
-    assert found("fetched", f"{fetched}/cpython-3.13.1-x/bin/python3") == both
-    assert found("newest", f"{fetched}/cpython-3.13-x/bin/python3") == both
+    assert mounted("host", "/usr/bin/python3") == []
+    assert mounted("fetched", f"{fetched}/cpython-3.13.1-x/bin/python3") == both
+    assert mounted("newest", f"{fetched}/cpython-3.13-x/bin/python3") == both
     for number, python in enumerate((f"{secret}/python3", f"{fetched}/../other/bin/python3")):
         with pytest.raises(on_host_base.ImageError, match="neither below /usr nor below"):
-            found(f"elsewhere{number}", python)
+            mounted(f"elsewhere{number}", python)
 
 
 def test_an_image_has_nothing_but_the_release_and_its_interpreter(

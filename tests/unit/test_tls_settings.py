@@ -76,7 +76,9 @@ def test_kinds(project: Project) -> None:
 
 def test_it_needs_names(project: Project) -> None:
     project.app(text=SECOND + "tls: {certificate: {type: self-signed}}\n")
-    assert project.error()[2] == "tls needs domains: certificates are for names"
+    assert project.error()[1:] == (
+        "app.shop.domains", "tls needs them: certificates are for names",
+    )  # fmt: skip
 
 
 def test_acme_needs_consent_and_hooks_for_a_star(project: Project) -> None:
@@ -119,7 +121,9 @@ def test_a_name_over_https_belongs_to_one(project: Project) -> None:
 
 def test_preload_is_refused_where_the_list_would_refuse_it(project: Project) -> None:
     project.app(more="tls: {certificate: {type: self-signed}, hsts: {preload: true}}\n")
-    assert "preload needs include_subdomains" in project.error()[2]
+    _, key, message = project.error()
+    assert key == "app.shop.tls.hsts.preload"
+    assert message.startswith("needs include_subdomains")
     full = Hsts(max_age=63072000, include_subdomains=True, preload=True)
     assert full.value == "max-age=63072000; includeSubDomains; preload"
 

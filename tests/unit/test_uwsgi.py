@@ -385,7 +385,7 @@ def test_processes_that_come_and_go_and_options_without_a_key_of_ours() -> None:
     [
         ({"processes": 4, "cheaper": 4}, "cheaper: 4 is not less than processes: 4"),
         ({"processes": 4, "cheaper": 2, "cheaper_initial": 5}, "cheaper_initial: 5 is more than"),
-        ({"cheaper_step": 2}, "cheaper_step does nothing without cheaper"),
+        ({"cheaper_step": 2}, "cheaper_step: does nothing without cheaper"),
         ({"options": {"socket": "/x"}}, "socket is set by groundcrew"),
         ({"options": {"env": "A\nsocket = /x"}}, "match pattern"),
     ],

@@ -6,11 +6,11 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from pyinfra import host, logger
 from pyinfra.api import Host, OperationError, QuoteString, StringCommand
 
+from groundcrew.facts.backups import Moments
 from groundcrew.releases.plan import ReleasePlan
 from groundcrew.releases.undo import connector_arguments
 from groundcrew.remote.backup_plan import PROGRAM
@@ -59,13 +59,13 @@ def moment(loose: Sequence[float], exact: Sequence[float]) -> str:
 
 
 def _connected(app: str, name: str) -> Host:
-    found = host.state.inventory.get_host(name)
-    if not found.connected:
+    holder = host.state.inventory.get_host(name)
+    if not holder.connected:
         raise OperationError(
             f"{app} is backed up before its release hooks (release.backup_before_hooks): {name}, "
             "which has data of it, must be part of this run"
         )
-    return found
+    return holder
 
 
 def _save(on: Host, app: str, *, exact: bool, first: bool) -> list[float]:
@@ -78,5 +78,5 @@ def _save(on: Host, app: str, *, exact: bool, first: bool) -> list[float]:
         raise OperationError(
             f"{app} is not released: it cannot be backed up on {on.name} first: {why}"
         )
-    answer: dict[str, Any] = json.loads(output.stdout.splitlines()[-1])
-    return list(answer["moments"])
+    answer: Moments = json.loads(output.stdout.splitlines()[-1])
+    return answer["moments"]
