@@ -6,8 +6,8 @@ the operations marked with `groundcrew.read_first` say what they will read first
 reads it all, side by side. Each operation then takes its answer instead of asking the host.
 
 An answer counts only while nothing has changed: the first command of an operation, on any host of
-the run, that is not a fact ends reading ahead, and operations ask the host again. With `-vvv` or `--debug` nothing
-is read ahead, so that each command is shown in its place.
+the run, that is not a fact ends reading ahead, and operations ask the host again. With `-vvv` or
+`--debug` nothing is read ahead, so that each command is shown in its place.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Runs several programs and commands that only read, side by side, and prints what each printed.
 
-Programs of this package run in processes that share what this one has imported and compiled, since
-starting and compiling is most of what they cost. Standard library only, Python 3.9 or later.
+Programs of this package run one after the other in as many processes as there are processors. They
+share what this process has imported and compiled, since starting and compiling is most of what they
+cost. Standard library only, Python 3.9 or later.
 
 Input, as JSON:
 
@@ -14,12 +15,14 @@ Output: one line of JSON, a list with the answer to each read (see groundcrew/fa
 
 from __future__ import annotations
 
+import io
 import json
 import linecache
 import os
 import sys
 import tempfile
 import types
+from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -30,26 +33,41 @@ if TYPE_CHECKING:
 def main(request: dict[str, Any]) -> int:
     """Runs everything; returns the exit status."""
     codes = {name: _compiled(name, text) for name, text in request["texts"].items()}
-    at_once = (os.cpu_count() or 1) + 1
-    waiting = list(enumerate(request["reads"]))
-    running: dict[int, tuple[int, IO[bytes]]] = {}
+    reads = request["reads"]
+    cpus = os.cpu_count() or 1
+    waiting = list(_jobs(reads, cpus))
+    running: dict[int, tuple[list[int], IO[bytes]]] = {}
     ended: dict[int, ReadAnswer] = {}
     while waiting or running:
-        while waiting and len(running) < at_once:
-            number, read = waiting.pop(0)
+        while waiting and len(running) <= cpus:
+            job = waiting.pop(0)
             output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - read at its end
-            running[_start(read, codes, output)] = (number, output)
+            running[_start([reads[number] for number in job], codes, output)] = (job, output)
         process, status = os.waitpid(-1, 0)
-        number, output = running.pop(process)
+        job, output = running.pop(process)
         output.seek(0)
-        ended[number] = {
-            "status": os.WEXITSTATUS(status) if os.WIFEXITED(status) else -1,
-            "output": output.read().decode("utf-8", errors="replace"),
-        }
+        text = output.read().decode("utf-8", errors="replace")
         output.close()
-    answers: list[ReadAnswer] = [ended[number] for number in sorted(ended)]
-    print(json.dumps(answers))
+        code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -1
+        ended.update(zip(job, _answers(reads[job[0]], code, text)))  # noqa: B905 - Python 3.9
+    lost: ReadAnswer = {"status": -1, "output": ""}
+    print(json.dumps([ended.get(number, lost) for number in range(len(reads))]))
     return 0
+
+
+def _jobs(reads: list[dict[str, Any]], cpus: int) -> Iterator[list[int]]:
+    """The numbers of the reads that a process of their own runs: one command, or several programs.
+    A process costs more than most programs."""
+    programs = [number for number, read in enumerate(reads) if "program" in read]
+    yield from ([number] for number, read in enumerate(reads) if "command" in read)
+    yield from (programs[first::cpus] for first in range(min(cpus, len(programs))))
+
+
+def _answers(read: dict[str, Any], code: int, text: str) -> list[ReadAnswer]:
+    """What a process has answered: a command by its output, programs by a line for each."""
+    if "command" in read:
+        return [{"status": code, "output": text}]
+    return [json.loads(line) for line in text.splitlines()]
 
 
 def _compiled(name: str, text: str) -> types.CodeType:
@@ -59,25 +77,41 @@ def _compiled(name: str, text: str) -> types.CodeType:
     return compile(text, file, "exec", dont_inherit=True)
 
 
-def _start(read: dict[str, Any], codes: dict[str, types.CodeType], output: IO[bytes]) -> int:
-    """Starts one of them; returns its process."""
+def _start(reads: list[dict[str, Any]], codes: dict[str, types.CodeType], output: IO[bytes]) -> int:
+    """Starts a process for some of the reads; returns its number."""
+    if "command" in reads[0]:
+        shell = ["sh", "-c", reads[0]["command"]]
+        actions = [
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_DUP2, output.fileno(), 1),
+            (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+        ]
+        return os.posix_spawn("/bin/sh", shell, os.environ, file_actions=actions)
     process = os.fork()
     if process:
         return process
-    status = 1
     try:
         null = os.open(os.devnull, os.O_RDWR)
-        for descriptor, target in ((null, 0), (output.fileno(), 1), (null, 2)):
-            os.dup2(descriptor, target)
-        if "command" in read:
-            os.execv("/bin/sh", ["sh", "-c", read["command"]])  # noqa: S606 - a fact
+        for target in (0, 1, 2):
+            os.dup2(null, target)
+        for read in reads:
+            line = json.dumps(_answer(read, codes)) + "\n"
+            os.write(output.fileno(), line.encode())
+    finally:
+        os._exit(0)
+
+
+def _answer(read: dict[str, Any], codes: dict[str, types.CodeType]) -> ReadAnswer:
+    """Runs a program in this process. What it prints is its answer."""
+    sys.stdout = printed = io.StringIO()
+    try:
         _run(read, codes)
         status = 0
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-    finally:
-        sys.stdout.flush()
-        os._exit(status)
+    except Exception:
+        status = 1
+    return {"status": status, "output": printed.getvalue()}
 
 
 def _run(read: dict[str, Any], codes: dict[str, types.CodeType]) -> None:

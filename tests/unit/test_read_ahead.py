@@ -174,6 +174,16 @@ def test_the_same_fact_is_read_again_if_it_is_asked_for_again(
     assert commands[1:] == [f"cat {files[1]}"]
 
 
+def test_commands_before_the_operations_change_nothing_of_it(
+    state: State, commands: list[str], files: list[str]
+) -> None:
+    state.inventory.get_host("@local").run_shell_command("true")
+    for path in files:
+        add_op(state, write, path=path, text=Path(path).name)
+    execute(state)
+    assert len(commands) == 2
+
+
 def test_an_answer_is_taken_once(state: State, commands: list[str], files: list[str]) -> None:
     """Between two equal questions, an operation may have waited for another run."""
     for _ in range(2):

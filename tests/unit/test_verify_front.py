@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import http.server
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from requests.structures import CaseInsensitiveDict
@@ -17,7 +18,7 @@ from groundcrew.manifest.model import AppSettings
 from groundcrew.roles.promises import nameless
 from groundcrew.roles.verify.answer import Answer
 from groundcrew.roles.verify.checks.redirects import problems
-from groundcrew.roles.verify.client import PROXY, get, raw_get
+from groundcrew.roles.verify.client import PROXY, direct, get, raw_get
 from groundcrew.roles.verify.outside import LED
 from groundcrew.roles.verify.request import app_request
 from groundcrew.roles.verify.settings import VerifySettings
@@ -101,8 +102,39 @@ def listening() -> Iterator[tuple[int, list[bytes]]]:
 @pytest.mark.parametrize("announced", [True, False])
 def test_connections_begin_with_the_proxy_protocol_where_it_is_expected(announced: bool) -> None:
     with listening() as (port, received):
-        one = get(SETTINGS, f"http://127.0.0.1:{port}/", proxy=False, proxy_protocol=announced)
+        with direct(None, proxy_protocol=announced) as session:
+            one = get(SETTINGS, f"http://127.0.0.1:{port}/", session=session)
         two = raw_get(SETTINGS, "127.0.0.1", port, "x.test", {}, proxy_protocol=announced)
     assert (one.status, one.body, two.status) == (200, b"ok", 200)
     assert [item.startswith(PROXY + b"GET / ") for item in received] == [announced] * 2
     assert [item.startswith(b"GET / ") for item in received] == [not announced] * 2
+
+
+class Counting(http.server.BaseHTTPRequestHandler):
+    """Answers with a cookie, and notes the connection and the cookie that a request has."""
+
+    protocol_version = "HTTP/1.1"
+    seen: ClassVar[list[tuple[int, str | None]]] = []
+
+    def do_GET(self) -> None:
+        self.seen.append((self.client_address[1], self.headers.get("Cookie")))
+        self.send_response(200)
+        self.send_header("Set-Cookie", "visitor=1")
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def test_pages_share_a_connection_and_keep_no_cookies() -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Counting) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with direct(None) as session:
+            for path in ("", "other"):
+                address = f"http://127.0.0.1:{server.server_port}/{path}"
+                assert get(SETTINGS, address, session=session).status == 200
+        server.shutdown()
+    assert len({connection for connection, _ in Counting.seen}) == 1
+    assert [cookie for _, cookie in Counting.seen] == [None, None]

@@ -39,3 +39,15 @@ def test_a_server_that_closes_every_connection_is_found_out(
 ) -> None:
     each = iter({str(number)} for number in range(9))
     assert connections_used(monkeypatch, each) == {"new": 2, "kept": 0}
+
+
+def test_units_are_waited_for_where_there_are_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(on_host.time, "sleep", slept.append)
+    none: Any = {"apps": [], "serving_units": [], "settle": 5.0}
+    assert on_host.units_after(none) == {}
+    assert slept == []
+    monkeypatch.setattr(on_host, "units_before", lambda _: {"shop.service": {}})
+    some: Any = {**none, "serving_units": ["shop.service"]}
+    assert on_host.units_after(some) == {"shop.service": {}}
+    assert len(slept) == 1

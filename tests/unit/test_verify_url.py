@@ -17,7 +17,7 @@ from groundcrew.roles.verify.client import raw_get
 from groundcrew.roles.verify.expected import Gzip
 from groundcrew.roles.verify.settings import VerifySettings
 from groundcrew.roles.verify.site import check_url
-from groundcrew.verify.outside import connects
+from groundcrew.verify.outside import connects, reach
 
 SETTINGS = VerifySettings(timeout=5)
 HEADERS = ("X-Frame-Options",)
@@ -109,8 +109,12 @@ def test_a_connection_that_is_closed_is_told_from_one_that_is_refused(server: st
     refused = raw_get(SETTINGS, "127.0.0.1", 9, "x", {})
     assert refused.error
     assert not refused.closed
-    assert connects("127.0.0.1", port, 1)
-    assert not connects("127.0.0.1", 9, 1)
+    assert connects("127.0.0.1", port, 1) is not None
+    assert connects("127.0.0.1", 9, 1) is None
+    assert connects("no-such-name.invalid", 80, 1) is None
+    reached, seconds = reach(["127.0.0.1"], [port, 9], 1)
+    assert reached == {("127.0.0.1", port): True, ("127.0.0.1", 9): False}
+    assert 0 < seconds < 0.1
 
 
 def test_no_result_is_lost_in_the_json_file(tmp_path: Path) -> None:
