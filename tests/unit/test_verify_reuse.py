@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -43,7 +44,7 @@ def test_a_server_that_closes_every_connection_is_found_out(
 
 def test_units_are_waited_for_where_there_are_some(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(on_host.time, "sleep", slept.append)
+    monkeypatch.setattr(time, "sleep", slept.append)
     none: Any = {"apps": [], "serving_units": [], "settle": 5.0}
     assert on_host.units_after(none) == {}
     assert slept == []
