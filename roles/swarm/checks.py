@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from groundcrew.results.result import Check, judge, not_applicable, warn
+from groundcrew.roles.swarm.report import Service, Swarm
 from groundcrew.roles.swarm.settings import SwarmSettings
 from groundcrew.verify.seen import Seen
 
@@ -14,7 +14,7 @@ ROLLED_BACK = ("rollback_started", "rollback_paused", "rollback_completed", "pau
 
 def engine(settings: SwarmSettings, seen: Seen) -> Iterator[Check]:
     """The engine runs with its packet filter rules, and its swarm has all it should."""
-    report = seen.section("swarm")
+    report: Swarm = seen.section("swarm")
     problems = [] if report["rules"] else [
         "the packet filter has no rules of Docker Engine: systemctl restart docker"
     ]  # fmt: skip
@@ -35,11 +35,11 @@ def engine(settings: SwarmSettings, seen: Seen) -> Iterator[Check]:
             yield warn(f"swarm {name} update", f"the last one went back: {item['message']}")
 
 
-def _services(report: Mapping[str, Any]) -> dict[str, Any]:
+def _services(report: Swarm) -> dict[str, Service]:
     return {item["name"]: item for item in report["services"]}
 
 
-def _of_members(report: Mapping[str, Any]) -> Iterator[str]:
+def _of_members(report: Swarm) -> Iterator[str]:
     if report["state"] != "active":
         yield f"the host's part is {report['state']}"
     for item in report["hosts"]:
@@ -51,19 +51,19 @@ def _of_members(report: Mapping[str, Any]) -> Iterator[str]:
             yield f"{item['name']}, a manager, is {item['reachability']}"
 
 
-def _of_service(item: Mapping[str, Any]) -> str:
+def _of_service(item: Service) -> str:
     if item["running"] < item["wanted"]:
         return f"{item['running']} of {item['wanted']} containers run"
     return ""
 
 
-def _told(report: Mapping[str, Any]) -> str:
+def _told(report: Swarm) -> str:
     if not report["manager"]:
         return f"a worker at {report['address']}"
     return f"{len(report['hosts'])} hosts are ready"
 
 
-def status(report: Mapping[str, Any]) -> Iterable[str]:
+def status(report: Swarm) -> Iterable[str]:
     """Lines of `playbooks/status.py`."""
     yield f"docker {report['version']}, swarm {report['state']}" + (
         f", {len(report['hosts'])} hosts" if report["manager"] else ""

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.commands import run
 from groundcrew.roles.swarm.on_host_engine import ask, filters
 from groundcrew.roles.swarm.on_host_progress import services
 
+if TYPE_CHECKING:
+    # Types of the reports, shared with what reads them; never sent to a host.
+    from groundcrew.roles.swarm.report import Swarm
+
 Data = dict[str, Any]
 
 
-def swarm(request: Data) -> Data:
+def swarm(request: Data) -> Swarm:
     """The engine, its part of the swarm and, on a manager, hosts and services."""
     info = ask("GET", "/info")
     member = info["Swarm"]
-    report: Data = {
+    report: Swarm = {
         "version": info["ServerVersion"],
         "storage": info["Driver"],
         "log": info["LoggingDriver"],

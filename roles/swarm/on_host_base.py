@@ -10,9 +10,13 @@ import os
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.roles.swarm.on_host_engine import EngineError, ask
+
+if TYPE_CHECKING:
+    # Types of the reports, shared with what reads them; never sent to a host.
+    from groundcrew.roles.swarm.report import Base, Image
 
 Data = dict[str, Any]
 LIMIT = 1800
@@ -55,7 +59,7 @@ def named(request: Data) -> tuple[str, str, list[str], str]:
     return f"groundcrew-base:{suite}-{key}", image, packages, suite
 
 
-def base_of(request: Data) -> Data | None:
+def base_of(request: Data) -> Image | None:
     """Tag and ID of a base; None if it is not there."""
     tag = named(request)[0]
     try:
@@ -66,7 +70,7 @@ def base_of(request: Data) -> Data | None:
         return None
 
 
-def made_base(request: Data) -> Data:
+def made_base(request: Data) -> Base:
     """The base with the packages of `request`, made unless it is there: its tag, and its accounts.
     Raises ImageError."""
     tag, image, packages, suite = named(request)
@@ -81,8 +85,11 @@ def made_base(request: Data) -> Data:
         "-c", "cat /etc/passwd; echo =; cat /etc/group",
     )  # fmt: skip
     passwd, _, group = told.partition("\n=\n")
-    accounts = {"passwd": f"{passwd}\n", "group": f"{group}\n"}
-    return {"tag": tag, "id": ask("GET", f"/images/{tag}/json")["Id"], "accounts": accounts}
+    return {
+        "tag": tag,
+        "id": ask("GET", f"/images/{tag}/json")["Id"],
+        "accounts": {"passwd": f"{passwd}\n", "group": f"{group}\n"},
+    }
 
 
 def of_image(tag: str, image: str, packages: list[str]) -> None:

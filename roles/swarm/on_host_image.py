@@ -23,12 +23,16 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.interpreter import INTERPRETERS
 from groundcrew.remote.safe_paths import ITSELF, opened, readable
 from groundcrew.roles.swarm.on_host_base import ImageError, base_of, docker, made_base
 from groundcrew.roles.swarm.on_host_engine import EngineError, ask, filters
+
+if TYPE_CHECKING:
+    # Types of the reports, shared with what reads them; never sent to a host.
+    from groundcrew.roles.swarm.report import Accounts, Base, Image, Images, Saved
 
 Data = dict[str, Any]
 RELEASE = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}")
@@ -37,7 +41,7 @@ WORK = "/var/lib/groundcrew"
 PROGRAMS = "/usr/local/lib/groundcrew"
 
 
-def state(request: Data) -> Data:
+def state(request: Data) -> Images:
     """The live release, and its image; null for what is not there."""
     release = live(request["name"])
     return {
@@ -63,7 +67,7 @@ def live(name: str) -> str | None:
     return release if RELEASE.fullmatch(release) else None
 
 
-def image_of(request: Data, release: str) -> Data | None:
+def image_of(request: Data, release: str) -> Image | None:
     """The image of a release that was made in this way: tag and ID."""
     labels = [
         f"groundcrew.app={request['name']}",
@@ -77,7 +81,7 @@ def image_of(request: Data, release: str) -> Data | None:
     return None
 
 
-def make(request: Data) -> Data:
+def make(request: Data) -> Images:
     """Makes the image of the live release unless it is there. Returns what `state` does. Raises
     ImageError."""
     release = live(request["name"])
@@ -100,7 +104,7 @@ def make(request: Data) -> Data:
     }
 
 
-def built(request: Data, release: str, base: Data, folder: Path) -> Data:
+def built(request: Data, release: str, base: Base, folder: Path) -> Image:
     """Builds the image in `folder`, which only root can enter."""
     name = request["name"]
     digest = pack(request, release, base["accounts"], folder / "release.tar")
@@ -143,7 +147,7 @@ def trial(request: Data, release: str, tag: str) -> None:
         ) from None
 
 
-def pack(request: Data, release: str, accounts: Data, target: Path) -> str:
+def pack(request: Data, release: str, accounts: Accounts, target: Path) -> str:
     """Packs a release into a file; returns its digest, which is the same for the same release."""
     name = request["name"]
     folder = f"{SRV}/{name}/releases/{release}"
@@ -267,7 +271,7 @@ def write(archive: tarfile.TarFile, path: str, text: str) -> None:
         archive.addfile(entry, file)
 
 
-def with_accounts(name: str, accounts: Data) -> Iterator[tuple[str, str]]:
+def with_accounts(name: str, accounts: Accounts) -> Iterator[tuple[str, str]]:
     """/etc/passwd and /etc/group of the base, with the application's user, which may read finished
     builds as on the host."""
     user, build = pwd.getpwnam(name), grp.getgrnam(f"{name}-build")
@@ -316,7 +320,7 @@ def prune(request: Data) -> list[str]:
     return removed
 
 
-def save(request: Data) -> Data:
+def save(request: Data) -> Saved:
     """Writes an image into the directory of the operator's login, packed; returns its digest."""
     path = Path(request["path"])
     owner = os.lstat(path.parent)
@@ -336,7 +340,7 @@ def save(request: Data) -> Data:
     return {"digest": file_digest(path), "size": path.stat().st_size}
 
 
-def load(request: Data) -> Data:
+def load(request: Data) -> None:
     """Loads an image that the operator has uploaded, if its digest is the right one."""
     path = Path(request["path"])
     try:
@@ -353,7 +357,6 @@ def load(request: Data) -> Data:
             raise ImageError(f"{request['tag']} is another image here than on the first manager")
     finally:
         shutil.rmtree(path.parent, ignore_errors=True)
-    return {}
 
 
 def file_digest(path: Path) -> str:
@@ -373,9 +376,8 @@ def present(request: Data) -> bool:
         return False
 
 
-def push(request: Data) -> Data:
+def push(request: Data) -> None:
     """Pushes an image to the registry, with root's credentials for it."""
     target = f"{request['registry']}/{request['tag']}"
     docker("tag", request["tag"], target)
     docker("push", "--quiet", target)
-    return {"tag": target}

@@ -6,14 +6,18 @@ Standard library only, Python 3.9 or later.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.roles.swarm.on_host_engine import ask
+
+if TYPE_CHECKING:
+    # Types of the reports, shared with what reads them; never sent to a host.
+    from groundcrew.roles.swarm.report import Membership, Tokens
 
 Data = dict[str, Any]
 
 
-def state(request: Data) -> Data:  # noqa: ARG001 - every function gets a request
+def state(request: Data) -> Membership:  # noqa: ARG001 - every function gets a request
     """The host's part of a swarm."""
     member = ask("GET", "/info")["Swarm"]
     return {
@@ -24,7 +28,7 @@ def state(request: Data) -> Data:  # noqa: ARG001 - every function gets a reques
     }
 
 
-def make(request: Data) -> Data:
+def make(request: Data) -> None:
     """Makes a swarm of this host alone."""
     ask(
         "POST",
@@ -35,16 +39,15 @@ def make(request: Data) -> Data:
             "DataPathPort": request["data_port"],
         },
     )
-    return {}
 
 
-def tokens(request: Data) -> Data:  # noqa: ARG001 - every function gets a request
+def tokens(request: Data) -> Tokens:  # noqa: ARG001 - every function gets a request
     """What hosts need to join."""
     told = ask("GET", "/swarm")["JoinTokens"]
     return {"worker": told["Worker"], "manager": told["Manager"]}
 
 
-def join(request: Data) -> Data:
+def join(request: Data) -> None:
     """Joins the swarm."""
     ask(
         "POST",
@@ -56,4 +59,3 @@ def join(request: Data) -> Data:
             "JoinToken": request["token"],
         },
     )
-    return {}

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import subprocess
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.roles.swarm.on_host_engine import ask, filters
+
+if TYPE_CHECKING:
+    # Types of the reports, shared with what reads them; never sent to a host.
+    from groundcrew.roles.swarm.report import Progress, Service
 
 Data = dict[str, Any]
 FAILED = ("failed", "rejected", "orphaned")
 
 
-def services(chosen: str) -> list[Data]:
+def services(chosen: str) -> list[Service]:
     """The services that a filter selects, with the number of containers that run and should."""
     return [service(item) for item in ask("GET", f"/services?{chosen}&status=true")]
 
 
-def service(item: Data) -> Data:
+def service(item: Data) -> Service:
     """The state of one service."""
     spec, update = item["Spec"], item.get("UpdateStatus") or {}
     counted = item.get("ServiceStatus") or {}
@@ -64,7 +68,7 @@ def reasons(name: str) -> list[str]:
     return list(dict.fromkeys(told))[:3]
 
 
-def progress(request: Data) -> Data:
+def progress(request: Data) -> Progress:
     """The services of an application, and why containers of theirs failed."""
     every = services(filters(label=[f"groundcrew.app={request['app']}"]))
     late = [item["name"] for item in every if item["running"] < item["wanted"]

@@ -13,10 +13,14 @@ import secrets
 import string
 import subprocess
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundcrew.roles.swarm.on_host_engine import EngineError, ask, filters
 from groundcrew.roles.swarm.on_host_progress import output, reasons, services
+
+if TYPE_CHECKING:
+    # Types of the reports, shared with what reads them; never sent to a host.
+    from groundcrew.roles.swarm.report import Stack
 
 Data = dict[str, Any]
 CHARACTERS = {"alphanumeric": string.ascii_letters + string.digits, "hex": "0123456789abcdef"}
@@ -39,15 +43,16 @@ def names(kind: str, request: Data) -> dict[str, str]:
     }
 
 
-def state(request: Data) -> Data:
+def state(request: Data) -> Stack:
     """What the swarm has of the application: names of secrets and configurations, and services."""
     return {
-        **{kind: sorted(names(kind, request)) for kind in ("secrets", "configs")},
+        "secrets": sorted(names("secrets", request)),
+        "configs": sorted(names("configs", request)),
         "services": services(mine(request["app"])),
     }
 
 
-def begin(request: Data) -> Data:
+def begin(request: Data) -> None:
     """Creates what the services need, runs the release hooks once, and tells the swarm the
     services. It goes on by itself from there. Raises StackError."""
     check_balancer(request)
@@ -70,7 +75,6 @@ def begin(request: Data) -> Data:
     )
     if done.returncode:
         raise StackError((done.stderr or done.stdout).strip())
-    return {}
 
 
 def check_balancer(request: Data) -> None:
@@ -196,7 +200,7 @@ def run_hook(request: Data, name: str, command: list[str]) -> None:
         remove_service(name)
 
 
-def volumes(request: Data) -> list[Data]:
+def volumes(request: Data) -> list[dict[str, str]]:
     """What is mounted into the server's containers, as the engine wants it."""
     mounts = []
     for item in request["stack"]["services"]["app"]["volumes"]:

@@ -21,6 +21,7 @@ from groundcrew.releases.apart import Commands
 from groundcrew.releases.undo import connector_arguments
 from groundcrew.roles.swarm.facts import Told, command
 from groundcrew.roles.swarm.progress import MOST, differences, ended, line
+from groundcrew.roles.swarm.report import Images, Progress, Saved, Tokens
 from groundcrew.roles.swarm.settings import MANAGERS, SwarmSettings, managers, members
 from groundcrew.transport import TooLongError, arguments_of, fetch_file
 
@@ -140,14 +141,13 @@ def _join(state: State, host: Host, place: Any, arguments: Mapping[str, Any]) ->
             "no manager of the swarm is part of this run", log_func=logger.error, fg="red"
         )
         return False
-    kind = "manager" if MANAGERS in place.groups else "worker"
-    token = _call(_host(leader), arguments, "on_host_members", "tokens", {})[kind]
+    tokens: Tokens = _call(_host(leader), arguments, "on_host_members", "tokens", {})
     mine = next(item for item in members(place) if item.name == host.name)
     others = {item.name: numeric(item.address) for item in managers(place)}
     request = {
         "address": numeric(mine.address),
         "managers": [f"{others[leader]}:2377"],
-        "token": token,
+        "token": tokens["manager"] if MANAGERS in place.groups else tokens["worker"],
     }
     _call(host, arguments, "on_host_members", "join", request)
     return True
@@ -165,7 +165,7 @@ def image(app: str, request: Mapping[str, Any], builder: str) -> Commands:
         host.noop(f"{builder} makes the images")
         return
     brief = {key: request[key] for key in ("name", "recipe", "balancer")}
-    told = host.get_fact(Told, module="on_host_image", function="state", request=brief)
+    told: Images = host.get_fact(Told, module="on_host_image", function="state", request=brief)
     _known()[app] = told
     if told["release"] is None or not told["release"].endswith(f"-{request['digest']}"):
         raise OperationError(
@@ -179,8 +179,8 @@ def image(app: str, request: Mapping[str, Any], builder: str) -> Commands:
     yield FunctionCommand(_make, (app, dict(request), connector_arguments(host)), {})
 
 
-def _known() -> dict[str, Any]:
-    known: dict[str, Any] = host.connector_data.setdefault(IMAGES, {})
+def _known() -> dict[str, Images]:
+    known: dict[str, Images] = host.connector_data.setdefault(IMAGES, {})
     return known
 
 
@@ -263,14 +263,14 @@ def _fetch(source: Host, tag: str, file: Path, arguments: Mapping[str, Any]) -> 
     folder = output.stdout_lines[-1]
     try:
         request = {"tag": tag, "path": f"{folder}/image.tar.gz"}
-        told = _call(source, arguments, "on_host_image", "save", request)
+        told: Saved = _call(source, arguments, "on_host_image", "save", request)
         if not fetch_file(source, request["path"], file, told["size"]):
             raise OperationError(f"{tag} cannot be fetched from {source.name}")
     except TooLongError as error:
         raise OperationError(f"{tag} cannot be fetched from {source.name}: {error}") from None
     finally:
         source.run_shell_command(f"rm -rf {folder}")
-    return str(told["digest"])
+    return told["digest"]
 
 
 @dataclass(frozen=True)
@@ -392,7 +392,7 @@ class _Work:
         last = ""
         while True:
             request = {"app": self.app, "most": MOST}
-            told = self.call("on_host_progress", "progress", request)
+            told: Progress = self.call("on_host_progress", "progress", request)
             text = line(told)
             if text != last:
                 self.host.log(f"{self.app}: {text}")

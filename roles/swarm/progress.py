@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from groundcrew.roles.swarm.report import Progress, Service, Stack
+
 GOING_BACK = ("rollback_started",)
 WENT_BACK = ("rollback_completed", "rollback_paused", "paused")
 
@@ -12,12 +14,12 @@ MOST = 3
 """Containers of a new service that may fail before the run gives up."""
 
 
-def line(told: Mapping[str, Any]) -> str:
+def line(told: Progress) -> str:
     """One line about all services."""
     return ", ".join(_of(item) for item in sorted(told["services"], key=lambda item: item["name"]))
 
 
-def _of(item: Mapping[str, Any]) -> str:
+def _of(item: Service) -> str:
     short = item["name"].rpartition("_")[2]
     update = {"": "", "completed": "", "updating": ", updating"}.get(
         item["update"], f", {item['update'].replace('_', ' ')}"
@@ -25,20 +27,21 @@ def _of(item: Mapping[str, Any]) -> str:
     return f"{short} {item['running']} of {item['wanted']}{update}"
 
 
-def _why(told: Mapping[str, Any], item: Mapping[str, Any]) -> str:
+def _why(told: Progress, item: Service) -> str:
     name = item["name"]
     reasons = "; ".join(filter(None, (item["message"], *told["reasons"].get(name, ()))))
     output = told["output"].get(name, "")
     return f"{reasons}\n{output}" if output else reasons
 
 
-def differences(told: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+def differences(told: Stack, wanted: Mapping[str, Any]) -> list[str]:
     """What differs from the wanted state, from what `on_host_stack.state` tells."""
     lines = []
-    for kind, title in (("secrets", "secret"), ("configs", "configuration")):
-        lines += [
-            f"{title} {item['name']}" for item in wanted[kind] if item["name"] not in told[kind]
-        ]
+    for kind, title, known in (
+        ("secrets", "secret", told["secrets"]),
+        ("configs", "configuration", told["configs"]),
+    ):
+        lines += [f"{title} {item['name']}" for item in wanted[kind] if item["name"] not in known]
     there = {item["name"]: item for item in told["services"]}
     for name, digest in wanted["digests"].items():
         item = there.pop(name, None)
@@ -54,7 +57,7 @@ def differences(told: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]
     return lines
 
 
-def ended(told: Mapping[str, Any], digests: Mapping[str, str]) -> tuple[bool, str | None]:
+def ended(told: Progress, digests: Mapping[str, str]) -> tuple[bool, str | None]:
     """Whether the update has ended; and why it has failed, if it has."""
     services = {item["name"]: item for item in told["services"]}
     for name in digests:

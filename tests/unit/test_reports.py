@@ -24,18 +24,10 @@ OTHERS = {
     "read_host.py": "sections that roles type",
 }
 """Programs that print what is not theirs."""
-WITHOUT = {
-    "swarm/on_host.py", "swarm/on_host_base.py", "swarm/on_host_image.py",
-    "swarm/on_host_members.py", "swarm/on_host_progress.py", "swarm/on_host_stack.py",
-}  # fmt: skip
-"""Modules whose reports have no types yet. No name is added."""
 
 
-def check(path: Path, without: list[str], where: str) -> None:
-    """Whether a module has a type for each of its reports; for one of WITHOUT, that it has not."""
-    if f"{path.parent.name}/{path.name}" in WITHOUT:
-        assert without, f"it has types now: take {path.name} out of WITHOUT"
-        return
+def check(without: list[str], where: str) -> None:
+    """Whether a module has a type for each of its reports."""
     assert not without, f"declare it with a type of {where} (see docs/architecture.md)"
 
 
@@ -82,7 +74,7 @@ def test_a_program_prints_what_has_a_type(path: Path) -> None:
         return
     without = [ast.unparse(value) for function, value in values
                if untyped(kind(value, function, tree))]  # fmt: skip
-    check(path, without, "groundcrew/facts")
+    check(without, "groundcrew/facts")
 
 
 @pytest.mark.parametrize("path", SECTIONS, ids=lambda path: f"{path.parent.name}/{path.name}")
@@ -96,4 +88,4 @@ def test_a_section_of_a_role_has_a_type(path: Path) -> None:
         and not item.args.vararg
         and untyped(ast.unparse(item.returns) if item.returns else "")
     ]
-    check(path, without, "the role's report.py")
+    check(without, "the role's report.py")

@@ -165,7 +165,7 @@ def test_the_balancer_lets_nobody_to_guarded_paths() -> None:
     assert "url_dec" in text
 
 
-def told(**changes: Any) -> dict[str, Any]:
+def told(**changes: Any) -> Any:
     item = {
         "name": "shop_app", "digest": "new", "running": 3, "wanted": 3, "update": "completed",
         "message": "",
@@ -288,7 +288,7 @@ def test_differences_name_secrets_services_and_hooks(monkeypatch: pytest.MonkeyP
         "secrets": [{"name": "shop_KEY_1"}], "configs": [],
         "digests": {"shop_app": "new"}, "hooks": [["sh"]], "hooks_note": "shop_hooks_1",
     }  # fmt: skip
-    told = on_host_stack.state({"app": "shop"})
+    told: Any = on_host_stack.state({"app": "shop"})
     assert progress.differences(told, wanted) == [
         "secret shop_KEY_1",
         "service shop_app is updated",
@@ -443,7 +443,7 @@ def test_an_image_has_nothing_but_the_release_and_its_interpreter(
     request = {"name": "shop", "left_out": [], "kept": [], "files": {}}
     with monkeypatch.context() as patched:
         patched.setattr(Path, "read_bytes", whole)
-        digest = on_host_image.pack(request, "R", {}, archive)
+        digest = on_host_image.pack(request, "R", {"passwd": "", "group": ""}, archive)
     assert digest == hashlib.sha256(archive.read_bytes()).hexdigest()
     with tarfile.open(archive) as packed:
         names = packed.getnames()
