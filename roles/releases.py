@@ -180,9 +180,10 @@ def server_process(
             return command.Command(server)
 
 
-TOGETHER = 4
+TOGETHER = 10
 """Number of applications whose releases are watched and drained at the same time. Until that ends,
-the host runs two releases of each."""
+the host runs two releases of each, if it has the memory; the last one has to wait for the others to
+start."""
 
 
 def together(names: Sequence[str]) -> list[list[str]]:

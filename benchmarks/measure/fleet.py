@@ -24,6 +24,7 @@ from groundcrew.lab.inventory import host_data
 OURS, PEER, MITOGEN = "groundcrew", "ansible", "ansible, mitogen"
 FIRST, NOOP, LINE = "first run", "nothing to do", "one line of nginx"
 STEPS = (FIRST, NOOP, LINE)
+TOOLS = (OURS, PEER, MITOGEN)
 GROUP = {OURS: "bench-g", PEER: "bench-a", MITOGEN: "bench-m"}
 
 
@@ -51,7 +52,10 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--hosts", type=int, nargs="+", default=[1, 5], metavar="N")
     top.add_argument("--latency", type=int, nargs="+", default=[0, 100], metavar="MS")
     top.add_argument("--repeat", type=int, default=3, help="runs that change nothing or a line")
-    top.add_argument("--no-mitogen", action="store_true", help="without the third competitor")
+    top.add_argument("--steps", nargs="+", default=STEPS, choices=STEPS, help="default: all")
+    top.add_argument("--without", nargs="+", default=[], choices=TOOLS[1:], help="others to omit")
+    top.add_argument("--earlier", type=Path, nargs="+", default=[], metavar="JSON",
+                     help="figures of earlier runs, for the table and the plots")  # fmt: skip
     top.add_argument("--plots", type=Path, metavar="FOLDER", help="write SVG files")
     return top
 
@@ -90,16 +94,21 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Runs the benchmark and prints the results. Raises BenchmarkError."""
     about = machine.describe()
     print(", ".join(f"{key} {value}" for key, value in about.items()))
-    tools = [OURS, PEER] if options.no_mitogen else [OURS, PEER, MITOGEN]
-    figures: list[Figure] = []
+    tools = [tool for tool in TOOLS if tool not in options.without]
+    figures = [
+        Figure(**item)
+        for path in options.earlier
+        for item in json.loads(path.read_text(encoding="utf-8"))["figures"]
+    ]
     with tempfile.TemporaryDirectory() as folder:
         lab.fresh(lab.GROUNDCREW, suite=options.suite)
         lab.pyinfra("deploy.py")
         peer = Peer(Path(folder), lab.GROUNDCREW)
         lab.remove(lab.GROUNDCREW)
         for number in options.hosts:
-            for latency in options.latency:
-                figures += of_fleet(options, tools, (number, latency), peer)
+            figures += of_fleet(options, tools, number, peer)
+    # Earlier figures may have others.
+    tools = [tool for tool in TOOLS if any(item.tool == tool for item in figures)]
     for text in lines(figures, tools):
         print(text)
     if options.plots:
@@ -113,43 +122,55 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def of_fleet(
-    options: argparse.Namespace, tools: Sequence[str], size: tuple[int, int], peer: Peer
-) -> list[Figure]:
-    """The figures of fresh hosts, so many for each tool, with this latency. Tools take turns."""
-    number, latency = size
-    folder = peer.folder
+    options: argparse.Namespace, tools: Sequence[str], number: int, peer: Peer
+) -> Iterator[Figure]:
+    """The figures of fresh hosts, so many for each tool. Tools take turns. The first run has the
+    first latency; what is not asked for is not measured, but done."""
     names = {tool: [f"{GROUP[tool]}{n}" for n in range(1, number + 1)] for tool in tools}
     every = [name for tool in tools for name in names[tool]]
     lab.fresh(*every, suite=options.suite)
-    (folder / "known_hosts").unlink(missing_ok=True)
-    ours = Groundcrew(folder)
-    figures = []
-    steps = [FIRST, *[NOOP, LINE] * options.repeat]
-    with Relay({name: lab.address(name) for name in every}, latency / 1000) as relay:
-        for turn, step in enumerate(steps):
-            if step == LINE:
-                peer.change(f"# {turn}\n")
-            for tool in tools if turn % 2 else tools[::-1]:
-                ports = {name: relay.ports[name] for name in names[tool]}
-                if tool == OURS:
-                    seconds, changed = ours.run(ports, line=step == LINE)
-                else:
-                    user = "root" if step == FIRST else lab.ADMIN
-                    seconds, changed = peer.run(ports, user, mitogen=tool == MITOGEN)
-                where = f"{number} hosts, {latency} ms, {step}"
-                say(f"{where}: {tool} {seconds:.1f} s, {changed} changes")
-                figures.append(Figure(tool, number, latency, step, seconds, changed))
+    (peer.folder / "known_hosts").unlink(missing_ok=True)
+    ours = Groundcrew(peer.folder)
+    measured = FIRST in options.steps
+    for latency in options.latency:
+        delay = latency / 1000
+        steps = [step for step in STEPS[1:] if step in options.steps] * options.repeat
+        if latency == options.latency[0]:
+            steps = [FIRST, *steps]
+            delay = delay if measured else 0
+        with Relay({name: lab.address(name) for name in every}, delay) as relay:
+            for turn, step in enumerate(steps):
+                if step == LINE:
+                    peer.change(f"# {latency} {turn}\n")
+                for tool in tools if turn % 2 else tools[::-1]:
+                    ports = {name: relay.ports[name] for name in names[tool]}
+                    if tool == OURS:
+                        seconds, changed = ours.run(ports, line=step == LINE)
+                    else:
+                        user = "root" if step == FIRST else lab.ADMIN
+                        # Where the first run is not measured, the faster one prepares the hosts.
+                        fast = tool == MITOGEN or (step == FIRST and not measured)
+                        seconds, changed = peer.run(ports, user, mitogen=fast)
+                    where = f"{number} hosts, {latency} ms, {step}"
+                    say(f"{where}: {tool} {seconds:.1f} s, {changed} changes")
+                    if step in options.steps:
+                        yield Figure(tool, number, latency, step, seconds, changed)
     lab.remove(*every)
-    return figures
 
 
-def seconds_of(figures: Sequence[Figure], **what: object) -> float:
-    """Median of the figures with these values."""
-    return median(
+def seconds_of(figures: Sequence[Figure], **what: object) -> float | None:
+    """Median of the figures with these values; None if there are none."""
+    seconds = [
         item.seconds
         for item in figures
         if all(getattr(item, key) == value for key, value in what.items())
-    )
+    ]
+    return median(seconds) if seconds else None
+
+
+def cell(seconds: float | None, own: float) -> str:
+    """How long another tool takes, also as a multiple."""
+    return f"{seconds:.1f} s ({seconds / own:.1f} times)" if seconds else "not measured"
 
 
 def lines(figures: Sequence[Figure], tools: Sequence[str]) -> Iterator[str]:
@@ -159,13 +180,12 @@ def lines(figures: Sequence[Figure], tools: Sequence[str]) -> Iterator[str]:
     yield f"| ---: | ---: | --- |{' ---: |' * len(tools)}"
     for number, latency in dict.fromkeys((item.hosts, item.latency) for item in figures):
         for step in STEPS:
-            own: float = 0
-            cells = []
-            for tool in tools:
-                seconds = seconds_of(figures, tool=tool, hosts=number, latency=latency, step=step)
-                own = own or seconds
-                ratio = "" if tool == OURS else f" ({seconds / own:.1f} times)"
-                cells.append(f"{seconds:.1f} s{ratio}")
+            run = {"hosts": number, "latency": latency, "step": step}
+            seconds = {tool: seconds_of(figures, tool=tool, **run) for tool in tools}
+            own = seconds[OURS]
+            if own is None:
+                continue
+            cells = [f"{own:.1f} s", *(cell(seconds[tool], own) for tool in tools[1:])]
             yield f"| {number} | {latency} ms | {step} | {' | '.join(cells)} |"
 
 

@@ -95,10 +95,10 @@ def canary(plan: ReleasePlan) -> Commands:
     """
     if not plan.app.rollout.canary or not host.state.is_executing:
         return
+    if rollout(plan.paths.name).candidates == {host.name}:
+        return
     state = app_state(plan.target)
     if settled(plan.target, state, plan.release_id(state)):
-        return
-    if rollout(plan.paths.name).candidates == {host.name}:
         return
     names = [other.name for other in host.state.inventory]
     if rollout(plan.paths.name).is_canary(host.name, names):

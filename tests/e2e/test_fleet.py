@@ -82,7 +82,7 @@ class Fleet:
     def attempt(
         self, playbook: str = "deploy.py", *options: str, limit: str = "", **data: Any
     ) -> Run:
-        names = limit or ",".join(name for name in self.more if name in self.inventory.read_text())
+        names = limit or ",".join(self.listed())
         return pyinfra(
             names, *options, data=data, playbook=playbook, inventory=self.inventory, timeout=400
         )
@@ -94,17 +94,22 @@ class Fleet:
     def lb(self) -> LabHost:
         return self.hosts[LB]
 
-    def talk(self, command: str) -> str:
+    def listed(self) -> list[str]:
+        """The hosts in the inventory."""
+        text = self.inventory.read_text()
+        return [name for name in self.more if repr(name) in text]
+
+    def talk(self, command: str, balancer: str = LB) -> str:
         """What HAProxy answers."""
         program = (
             "import socket; s = socket.socket(socket.AF_UNIX); s.connect('%s'); "
             "s.sendall(b'%s\\n'); print(b''.join(iter(lambda: s.recv(65536), b'')).decode())"
         )
-        return inside(self.lb, f'python3 -c "{program % (SOCKET, command)}"')
+        return inside(self.hosts[balancer], f'python3 -c "{program % (SOCKET, command)}"')
 
-    def states(self) -> dict[str, str]:
+    def states(self, balancer: str = LB) -> dict[str, str]:
         """Host -> how HAProxy sees it."""
-        rows = [line.split(",") for line in self.talk("show stat").splitlines()]
+        rows = [line.split(",") for line in self.talk("show stat", balancer).splitlines()]
         return {row[1]: row[17] for row in rows if row[0] == "app-hello" and row[1] != "BACKEND"}
 
     def echo(self, headers: dict[str, str]) -> dict[str, Any]:
@@ -115,13 +120,14 @@ class Fleet:
         return json.loads(connection.getresponse().read())
 
     @contextmanager
-    def load(self, address: str = "") -> Iterator[Load]:
-        """Steady load over HTTPS through the balancer, GET and POST, kept and new connections."""
+    def load(self, address: str = "", rate: int = RATE) -> Iterator[Load]:
+        """Steady load over HTTPS through the balancer, GET and POST, kept and new connections:
+        `rate` requests a second."""
         result = Load()
         program = [sys.executable, str(Path(__file__).with_name("load.py"))]
         program.append(address or self.lb.address)
         client = subprocess.Popen(
-            [*program, DOMAIN, "3000", str(RATE), "0", str(CA)],
+            [*program, DOMAIN, "3000", str(rate), "0", str(CA)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -5,16 +5,16 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import shutil
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.e2e.harness import FULL, LabHost, Run, good, inside, pyinfra
-from tests.e2e.test_fleet import DOMAIN, INVENTORY, Fleet, longest, watched
+from tests.e2e.harness import FULL, GOOD, LabHost, Run, good, inside, pyinfra, version
+from tests.e2e.test_fleet import DOMAIN, Fleet, longest, restarted, until, watched
 
 pytestmark = pytest.mark.skipif(not FULL, reason="bin/test --full runs it")
 
@@ -38,21 +38,31 @@ APP = {
 }
 
 
+# The run asks for many pages at once, on a machine that ten hosts keep busy.
 PATIENT = {"verify": {"timeout": 60}}
+QUICK = {"check_interval": 0.2, "check_timeout": 0.3}
+"""Checks by which a host that is gone leaves within a second."""
+
+
+RATE = 200
+REQUESTS = 80_000
 
 
 @dataclass
 class Ten:
     """The hosts, their inventory, and the address of the balancers."""
 
-    hosts: dict[str, LabHost]
-    inventory: Path
+    fleet: Fleet
     address: str
     first: Run
 
+    @property
+    def hosts(self) -> dict[str, LabHost]:
+        return self.fleet.hosts
+
     def attempt(self, *names: str, playbook: str = "deploy.py") -> Run:
-        limit = ",".join(names or self.hosts)
-        return pyinfra(limit, playbook=playbook, inventory=self.inventory, timeout=1800)
+        limit = ",".join(names or self.fleet.listed())
+        return pyinfra(limit, playbook=playbook, inventory=self.fleet.inventory, timeout=1800)
 
 
 @pytest.fixture(scope="module")
@@ -66,19 +76,21 @@ def ten(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ten]:
         inside_network = inside(hosts[BALANCERS[0]], "ip -br -4 address show eth0").split()[2]
         network = ipaddress.ip_interface(inside_network).network
         address = str(network.broadcast_address - 5)
-        runs: dict[str, Any] = {"apps": ["hello"], "app": {"hello": APP}}
-        more: dict[str, Any] = {DATABASE: {"servers": ["postgresql"]}, CACHE: {}}
-        # The run asks for many pages at once, on a machine that ten hosts keep busy.
-        more = {name: {**data, **PATIENT} for name, data in more.items()}
+        folder = tmp_path_factory.mktemp("ten")
+        source = folder / "hello"
+        shutil.copytree(GOOD, source)
+        app = {**APP, "source": {"directory": str(source)}}
+        fleet = Fleet(hosts, folder / "inventory.py", source)
+        fleet.more = {DATABASE: {"servers": ["postgresql"]}, CACHE: {}}
         for name, group in GROUPS.items():
             if group in ("web", "worker"):
-                more[name] = {**runs, **PATIENT}
+                fleet.more[name] = {"apps": ["hello"], "app": {"hello": app}}
             elif group == "lb":
-                more[name] = {"haproxy": {"address": address}, **PATIENT}
-        inventory = tmp_path_factory.mktemp("ten") / "inventory.py"
-        inventory.write_text(INVENTORY.format(more=more))
-        names = ",".join(hosts)
-        yield Ten(hosts, inventory, address, pyinfra(names, inventory=inventory, timeout=1800))
+                fleet.more[name] = {"haproxy": {"address": address, **QUICK}}
+        fleet.more = {name: {**data, **PATIENT} for name, data in fleet.more.items()}
+        fleet.write()
+        first = pyinfra(",".join(hosts), inventory=fleet.inventory, timeout=1800)
+        yield Ten(fleet, address, first)
     finally:
         if not kept:
             LabHost.together(hosts.values(), LabHost.down)
@@ -89,7 +101,7 @@ def test_ten_hosts_converge(ten: Ten) -> None:
     good(ten.first)
     print(f"ten bare hosts converged and verified in {ten.first.seconds:.0f} s")
     # Workers run where they should, and nowhere else.
-    units = "systemctl list-units --plain --no-legend 'hello-jobs*' --state active"
+    units = "systemctl list-units --plain --no-legend 'hello.jobs@*' --state active"
     assert inside(ten.hosts[WORKER], units).strip()
     assert not inside(ten.hosts[WEB[0]], units).strip()
     assert inside(ten.hosts[DATABASE], "systemctl is-active postgresql@15-main").strip() == "active"
@@ -112,7 +124,7 @@ def test_a_second_run_changes_nothing(ten: Ten) -> None:
 
 
 def test_a_balancer_is_lost_under_load(ten: Ten) -> None:
-    fleet = Fleet(ten.hosts, ten.inventory, Path())
+    fleet = ten.fleet
     [holder] = [
         name
         for name in BALANCERS
@@ -129,3 +141,54 @@ def test_a_balancer_is_lost_under_load(ten: Ten) -> None:
     assert longest(moments) < 5
     assert load.requests > 100
     good(ten.attempt(*BALANCERS, playbook="playbooks/verify.py"))
+
+
+def test_eighty_thousand_requests(ten: Ten) -> None:
+    """Releases, restarts, changes of the balancers, and hosts that leave and come, until so many
+    requests have been answered. None is lost."""
+    fleet, web = ten.fleet, ",".join(WEB)
+    done: list[str] = []
+    with fleet.load(ten.address, RATE) as load:
+        began = time.monotonic()
+        while time.monotonic() - began < REQUESTS / RATE + 5:
+            number = len(done)
+            version(fleet.source, f"version {number}")
+            fleet.run("playbooks/release.py", limit=",".join([*WEB, WORKER]))
+            done.append("release")
+            with ThreadPoolExecutor() as pool:
+                again = [pool.submit(restarted, ten.hosts[name]) for name in WEB]
+                fleet.run("playbooks/reboot.py", limit=web)
+                for item in again:
+                    item.result(timeout=60)
+            done.append("reboot")
+            balance = "leastconn" if number % 2 == 0 else "roundrobin"
+            for name in BALANCERS:
+                fleet.more[name]["haproxy"] = {**fleet.more[name]["haproxy"], "balance": balance}
+            fleet.write()
+            assert "balancer | configuration" in fleet.run(limit=",".join(BALANCERS)).changed
+            done.append("balancers")
+            fleet.write(WEB[-1])
+            fleet.run(limit=",".join(BALANCERS))
+            done.append("host removed")
+            fleet.write()
+            fleet.run(limit=",".join([*BALANCERS, WEB[-1]]))
+            done.append("host added")
+    print(f"{load.requests} requests during {', '.join(done)}: {len(load.failures)} failed")
+    assert load.failures == []
+    assert load.requests >= REQUESTS
+
+
+def test_a_host_is_lost_under_load(ten: Ten) -> None:
+    """It leaves within a second, and requests that may be repeated are."""
+    fleet, lost = ten.fleet, WEB[1]
+    with fleet.load(ten.address) as load:
+        ten.hosts[lost].lose_power()
+        since = time.monotonic()
+        until(lambda: fleet.states(BALANCERS[0])[lost].startswith("DOWN"), 10)
+        took = time.monotonic() - since
+        time.sleep(2)
+        ten.hosts[lost].power_on()
+        until(lambda: fleet.states(BALANCERS[0])[lost] == "UP")
+    print(f"a host lost its power: out after {took:.2f} s; {load.failures} of {load.requests}")
+    assert load.repeatable == []
+    assert took < 1.5
