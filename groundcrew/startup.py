@@ -15,6 +15,7 @@ from groundcrew.adapter import (
     connections,
     directories,
     inventory_files,
+    lost_hosts,
     read_ahead,
 )
 from groundcrew.adapter import state as states
@@ -86,6 +87,7 @@ def install(
     connections.install()
     call_order.install()
     directories.install()
+    lost_hosts.install()
     read_ahead.install()
     inventory_files.install(groups_of_file)
     needs = {PROJECT / name: tuple(items) for name, items in (reads or {}).items()}

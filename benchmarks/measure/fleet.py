@@ -112,7 +112,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     for text in lines(figures, tools):
         print(text)
     if options.plots:
-        plots.write(figures, tools, options.plots)
+        plot(figures, tools, options.plots)
     wrong = [item for item in figures if item.step == NOOP and item.changes]
     return {
         "machine": about,
@@ -166,6 +166,32 @@ def seconds_of(figures: Sequence[Figure], **what: object) -> float | None:
         if all(getattr(item, key) == value for key, value in what.items())
     ]
     return median(seconds) if seconds else None
+
+
+def plot(figures: Sequence[Figure], tools: Sequence[str], folder: Path) -> None:
+    """Writes an SVG file for each kind of run, with a chart for each latency."""
+    latencies = sorted({item.latency for item in figures})
+    numbers = sorted({item.hosts for item in figures})
+    for step in STEPS:
+        panes = []
+        for latency in latencies:
+            of_tools = {
+                tool: [
+                    (number, seconds)
+                    for number in numbers
+                    if (
+                        seconds := seconds_of(
+                            figures, tool=tool, hosts=number, latency=latency, step=step
+                        )
+                    )
+                ]
+                for tool in tools
+            }
+            drawn = {tool: points for tool, points in of_tools.items() if points}
+            panes.append(plots.Pane(f"{latency} ms", "hosts", drawn))
+        panes = [pane for pane in panes if pane.lines]
+        if panes:
+            plots.write(step, panes, folder / f"fleet-{step.replace(' ', '-')}.svg")
 
 
 def cell(seconds: float | None, own: float) -> str:

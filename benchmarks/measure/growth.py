@@ -15,21 +15,19 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.measure import command, lab, machine
+from benchmarks.measure import command, lab, machine, plots
 from benchmarks.measure.command import say
 from benchmarks.measure.profiled import changes
 from groundcrew.lab import hosts as lab_hosts
 from groundcrew.lab.inventory import host_data
 
 PREFIX = "bench-n"
-FEW = 2
-"""Hosts of a release that one to all hosts is compared with."""
-
 MOST = 20
-IDLE = "nothing to do"
+IDLE_HOSTS, RELEASE_HOSTS = "nothing to do, by hosts", "release, by hosts"
+IDLE_APPS, RELEASE_APPS = "nothing to do, by applications", "release, by applications"
 
-Figures = dict[str, dict[str, list[float]]]
-"""Kind of run -> size -> seconds of each run."""
+Figures = dict[str, dict[int, list[float]]]
+"""Kind of run -> number of hosts or applications -> seconds of each run."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -39,8 +37,9 @@ def parser() -> argparse.ArgumentParser:
         "A run with nothing to do, and a release of changed code, by number of hosts; and both by "
         "number of applications on one host. Hosts have the names bench-n1, bench-n2, ...",
     )
-    top.add_argument("--hosts", type=int, default=10, metavar="N", help="hosts in all (default 10)")
-    top.add_argument("--apps", type=int, default=5, metavar="N", help="applications (default 5)")
+    top.add_argument("--hosts", type=int, nargs="+", default=[1, 2, 5, 10], metavar="N")
+    top.add_argument("--apps", type=int, nargs="+", default=[1, 2, 5], metavar="N")
+    top.add_argument("--plot", type=Path, metavar="FILE", help="write an SVG file")
     top.add_argument("--repeat", type=int, default=3, help="runs of each kind (default 3)")
     return top
 
@@ -120,8 +119,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Runs the benchmark and prints the results. Raises BenchmarkError."""
     about = machine.describe()
     print(", ".join(f"{key} {value}" for key, value in about.items()))
-    names = [f"{PREFIX}{number}" for number in range(1, options.hosts + 1)]
-    apps = [f"growth-{number}" for number in range(1, options.apps + 1)]
+    names = [f"{PREFIX}{number}" for number in range(1, max(options.hosts) + 1)]
+    apps = [f"growth-{number}" for number in range(1, max(options.apps) + 1)]
     with tempfile.TemporaryDirectory() as folder, manifests(apps):
         for app in apps:
             shutil.copytree(lab.ROOT / "examples" / "hello", Path(folder) / app)
@@ -131,43 +130,27 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         say(f"{len(names)} bare hosts become ones that serve")
         first, _ = site.run("deploy.py", names)
         figures: Figures = {}
-        note(figures, "first run", hosts(len(names)), first)
+        note(figures, "first run", len(names), first)
         for _ in range(options.repeat):
-            by_hosts(site, figures)
-        site.write(len(apps))
-        site.run("deploy.py", names[:1])
-        for _ in range(options.repeat):
-            by_apps(site, figures)
+            for number in options.hosts:
+                site_hosts = site.hosts[:number]
+                note(figures, IDLE_HOSTS, number, site.idle(site_hosts))
+                note(figures, RELEASE_HOSTS, number, site.release(site_hosts, apps[:1]))
+        for number in options.apps:
+            # So many applications on the first host, all of them released.
+            site.write(number)
+            site.run("deploy.py", site.hosts[:1])
+            for _ in range(options.repeat):
+                note(figures, IDLE_APPS, number, site.idle(site.hosts[:1]))
+                note(figures, RELEASE_APPS, number, site.release(site.hosts[:1], apps[:number]))
     for line in lines(figures):
         print(line)
+    if options.plot:
+        plot(figures, options.plot)
     return {"machine": about, "figures": figures, command.PROBLEMS: []}
 
 
-def by_hosts(site: Site, figures: Figures) -> None:
-    """One of each run, on few hosts and on all."""
-    every = len(site.hosts)
-    for number in dict.fromkeys((1, every)):
-        note(figures, IDLE, hosts(number), site.idle(site.hosts[:number]))
-    for number in (FEW, every):
-        seconds = site.release(site.hosts[:number], site.apps[:1])
-        note(figures, "release", hosts(number), seconds)
-
-
-def by_apps(site: Site, figures: Figures) -> None:
-    """One of each run, on the host with several applications."""
-    first, every = site.hosts[:1], len(site.apps)
-    note(figures, IDLE, f"1 host, {every} applications", site.idle(first))
-    for number in (1, every):
-        seconds = site.release(first, site.apps[:number])
-        note(figures, "release on one host", f"{number} of {every} applications", seconds)
-
-
-def hosts(number: int) -> str:
-    """So many hosts, in words."""
-    return "1 host" if number == 1 else f"{number} hosts"
-
-
-def note(figures: Figures, kind: str, size: str, seconds: float) -> None:
+def note(figures: Figures, kind: str, size: int, seconds: float) -> None:
     """Adds the seconds of a run."""
     say(f"{kind}, {size}: {seconds:.1f} s")
     figures.setdefault(kind, {}).setdefault(size, []).append(seconds)
@@ -176,8 +159,8 @@ def note(figures: Figures, kind: str, size: str, seconds: float) -> None:
 def lines(figures: Figures) -> Iterator[str]:
     """A table of medians. Each kind of run is compared with its first line."""
     yield ""
-    yield "| run | size | median | range | ratio |"
-    yield "| --- | --- | ---: | ---: | ---: |"
+    yield "| run | number | median | range | ratio |"
+    yield "| --- | ---: | ---: | ---: | ---: |"
     for kind, sizes in figures.items():
         base = 0.0
         for size, seconds in sizes.items():
@@ -185,6 +168,25 @@ def lines(figures: Figures) -> Iterator[str]:
             base = base or own
             span = f"{min(seconds):.1f} to {max(seconds):.1f} s"
             yield f"| {kind} | {size} | {own:.1f} s | {span} | {own / base:.2f} |"
+
+
+def plot(figures: Figures, file: Path) -> None:
+    """Writes an SVG file with a chart by hosts and one by applications."""
+    panes = [
+        plots.Pane(
+            title,
+            axis,
+            {
+                name: [(size, median(seconds)) for size, seconds in figures[kind].items()]
+                for name, kind in (("nothing to do", idle), ("release", release))
+            },
+        )
+        for title, axis, idle, release in (
+            ("by hosts", "hosts", IDLE_HOSTS, RELEASE_HOSTS),
+            ("by applications on one host", "applications", IDLE_APPS, RELEASE_APPS),
+        )
+    ]
+    plots.write("Growth of a run", panes, file)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ class Peer:
     def __init__(self, folder: Path, source: str) -> None:
         self.folder = folder
         self.kit = folder / "kit"
-        self.python = _programs()
+        self.python = programs()
         self.variables = _unpack(self.kit, source)
 
     def run(
@@ -90,7 +90,7 @@ class Peer:
             file.write(line)
 
 
-def _programs() -> Path:
+def programs() -> Path:
     """The virtualenv with Ansible and mitogen, made at the first use."""
     python = PROGRAMS / "bin" / "python"
     if not (PROGRAMS / "done").exists():

@@ -1,12 +1,11 @@
-"""Plots of benchmarks/fleet, by matplotlib in the peer's virtualenv."""
+"""Plots of benchmarks, by matplotlib in the peer's virtualenv."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmarks.measure import lab
 
@@ -16,36 +15,41 @@ import matplotlib
 matplotlib.use("svg")
 matplotlib.rcParams["svg.hashsalt"] = "groundcrew"
 import matplotlib.pyplot as plt
-from statistics import median
-figures, tools, folder = json.load(sys.stdin)
-latencies = sorted({item["latency"] for item in figures})
-for step in dict.fromkeys(item["step"] for item in figures):
-    chart, panes = plt.subplots(1, len(latencies), figsize=(4 * len(latencies), 3.2), sharey=True,
-                                squeeze=False)
-    for pane, latency in zip(panes[0], latencies):
-        for tool in tools:
-            mine = [i for i in figures
-                    if (i["tool"], i["latency"], i["step"]) == (tool, latency, step)]
-            hosts = sorted({i["hosts"] for i in mine})
-            seconds = [median(i["seconds"] for i in mine if i["hosts"] == n) for n in hosts]
-            pane.plot(hosts, seconds, marker="o", label=tool)
-        pane.set_title(f"{latency} ms")
-        pane.set_xlabel("hosts")
-        pane.set_ylim(bottom=0)
-        pane.grid(alpha=0.3)
-    panes[0][0].set_ylabel("seconds")
-    panes[0][0].legend(frameon=False)
-    chart.suptitle(step)
-    chart.tight_layout()
-    name = step.replace(" ", "-")
-    chart.savefig(f"{folder}/fleet-{name}.svg", metadata={"Date": None})
+title, panes, file = json.load(sys.stdin)
+chart, places = plt.subplots(1, len(panes), figsize=(4 * len(panes), 3.4), sharey=True,
+                             squeeze=False)
+for place, pane in zip(places[0], panes):
+    for label, points in pane["lines"].items():
+        place.plot(*zip(*points), marker="o", label=label)
+    place.set_title(pane["title"])
+    place.set_xlabel(pane["axis"])
+    place.set_ylim(bottom=0)
+    place.set_xlim(left=0)
+    place.grid(alpha=0.3)
+    place.legend(frameon=False, fontsize="small")
+places[0][0].set_ylabel("seconds")
+chart.suptitle(title)
+chart.tight_layout()
+chart.savefig(file, metadata={"Date": None})
 """
 
 
-def write(figures: Sequence[Any], tools: Sequence[str], folder: Path) -> None:
-    """Writes one SVG file for each kind of run into `folder`. Raises BenchmarkError."""
-    from benchmarks.measure.peer import PROGRAMS  # noqa: PLC0415 - it imports much
+@dataclass(frozen=True)
+class Pane:
+    """One of the charts of a plot, which share the scale of seconds."""
 
-    folder.mkdir(parents=True, exist_ok=True)
-    data = json.dumps([[asdict(item) for item in figures], list(tools), str(folder)])
-    lab.run([str(PROGRAMS / "bin" / "python"), "-c", PROGRAM], data.encode())
+    title: str
+    axis: str
+    """What is along the bottom."""
+
+    lines: Mapping[str, Sequence[tuple[float, float]]]
+    """Name -> points."""
+
+
+def write(title: str, panes: Sequence[Pane], file: Path) -> None:
+    """Writes an SVG file. Raises BenchmarkError."""
+    from benchmarks.measure.peer import programs  # noqa: PLC0415 - it imports much
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    data = json.dumps([title, [asdict(pane) for pane in panes], str(file)])
+    lab.run([str(programs()), "-c", PROGRAM], data.encode())
