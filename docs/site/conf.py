@@ -65,7 +65,7 @@ MENU = {
     "Architecture": ["docs/architecture", "docs/reliability", "CONTRIBUTING"],
     "Security": ["docs/security", "docs/hardening", "SECURITY"],
     "Audits": ["docs/audits"],
-    "Benchmarks": ["benchmarks/README"],
+    "Benchmarks": ["docs/performance", "benchmarks/README"],
     "Coming from elsewhere": [
         "docs/from/ansible",
         "docs/from/kamal",
