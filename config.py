@@ -1,9 +1,13 @@
 """Read by pyinfra at the start of every run, whatever it runs."""
 
+import gc
 import importlib.metadata
 import pathlib
 import re
 import sys
+
+# What is imported here stays until the end: looking for garbage in it is in vain.
+gc.disable()
 
 # Checked before importing anything that another pyinfra or another Python may not have.
 version = importlib.metadata.version("pyinfra")
@@ -25,6 +29,9 @@ except ImportError as error:
     )
 
 from pyinfra import config
+
+# pyinfra sets this. Python would then compile all of groundcrew in each run, as it stores nothing.
+sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
 
 from groundcrew import startup
 from groundcrew.roles.settings import HostSettings
@@ -70,3 +77,6 @@ startup.install(
         "playbooks/verify.py": (),
     },
 )
+
+gc.freeze()
+gc.enable()

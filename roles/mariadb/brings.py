@@ -30,8 +30,6 @@ UNIT = "mariadb.service"
 
 def brings(settings: MariadbSettings, host: HostView) -> Brings:
     """Package, files, unit, databases and checks, on hosts of the group `mariadb`."""
-    if "mariadb" not in host.place.groups:
-        return Brings()
     bindings = [item for item in host.place.provides if item.role == "mariadb"]
     others = builders.addresses(bindings)
     request: dict[str, Any] = {

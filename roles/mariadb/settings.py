@@ -90,7 +90,9 @@ class MariadbSettings(ProviderSettings):
         )
 
     def brings(self, host: HostView) -> Brings:
-        """See `roles/mariadb/brings.py`."""
+        """See `roles/mariadb/brings.py`, which is imported for hosts of the group alone."""
+        if "mariadb" not in host.place.groups:
+            return Brings()
         from groundcrew.roles.mariadb.brings import brings  # noqa: PLC0415 - it needs this module
 
         return brings(self, host)

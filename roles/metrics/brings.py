@@ -17,8 +17,6 @@ from groundcrew.services import Service
 def brings(settings: MetricsSettings, place: Place, apps: Sequence[str]) -> Brings:
     """The exporters, their ports, the alerts and the panels, on hosts that are monitored. `apps`
     are the host's applications; sites of roles are probed too, and are none."""
-    if not place.monitors:
-        return Brings()
     listen = builders.addresses(place)
     peers = tuple(sorted(numeric(item.address) for item in others(place)))
     opened = peers or None

@@ -112,7 +112,9 @@ class MetricsSettings(RoleSettings):
                 )
 
     def brings(self, host: HostView) -> Brings:
-        """See `roles/metrics/brings.py`."""
+        """See `roles/metrics/brings.py`, which is imported for monitored hosts alone."""
+        if not host.place.monitors:
+            return Brings()
         from groundcrew.roles.metrics.brings import brings  # noqa: PLC0415 - it needs this module
 
         return brings(self, host.place, tuple(host.app))

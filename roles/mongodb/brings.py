@@ -33,8 +33,6 @@ TOOLS = ("mongodb-database-tools",)
 
 def brings(settings: MongodbSettings, host: HostView) -> Brings:
     """Packages, files, unit, logins and checks, on hosts of the group `mongodb`."""
-    if "mongodb" not in host.place.groups:
-        return Brings()
     bindings = [item for item in host.place.provides if item.role == "mongodb"]
     others = builders.addresses(bindings)
     asked = request(settings, bindings)

@@ -122,7 +122,9 @@ class MongodbSettings(ProviderSettings):
         return f"{RUN}/mongodb-{self.port}.sock"
 
     def brings(self, host: HostView) -> Brings:
-        """See `roles/mongodb/brings.py`."""
+        """See `roles/mongodb/brings.py`, which is imported for hosts of the group alone."""
+        if "mongodb" not in host.place.groups:
+            return Brings()
         from groundcrew.roles.mongodb.brings import brings  # noqa: PLC0415 - it needs this module
 
         return brings(self, host)

@@ -34,8 +34,6 @@ GRAFANA = "grafana"
 
 def brings(settings: MonitoringSettings, host: HostView) -> Brings:
     """Packages, ports, units, checks, and the alerts about itself, on hosts of the group."""
-    if "monitoring" not in host.place.groups:
-        return Brings()
     request = {
         "prometheus": settings.port,
         "alertmanager": settings.alerts_port,

@@ -312,7 +312,9 @@ class MonitoringSettings(GroupSettings):
             )
 
     def brings(self, host: HostView) -> Brings:
-        """See `roles/monitoring/brings.py`."""
+        """See `roles/monitoring/brings.py`, which is imported for hosts of the group alone."""
+        if "monitoring" not in host.place.groups:
+            return Brings()
         from groundcrew.roles.monitoring.brings import brings  # noqa: PLC0415 - it needs this module
 
         return brings(self, host)

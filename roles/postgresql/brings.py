@@ -38,8 +38,6 @@ UNITS = "postgresql@"
 
 def brings(settings: PostgresqlSettings, host: HostView) -> Brings:
     """Package, files, unit, databases and checks, on hosts of the group `postgresql`."""
-    if "postgresql" not in host.place.groups:
-        return Brings()
     follows = [item for item in host.place.follows if item.role == "postgresql"]
     if follows:
         return _replica(settings, follows[0])

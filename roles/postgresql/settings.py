@@ -146,7 +146,9 @@ class PostgresqlSettings(ProviderSettings):
         return profile(self)
 
     def brings(self, host: HostView) -> Brings:
-        """See `roles/postgresql/brings.py`."""
+        """See `roles/postgresql/brings.py`, which is imported for hosts of the group alone."""
+        if "postgresql" not in host.place.groups:
+            return Brings()
         from groundcrew.roles.postgresql.brings import brings  # noqa: PLC0415 - it needs this module
 
         return brings(self, host)

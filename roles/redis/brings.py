@@ -32,8 +32,6 @@ ON_HOST_BACKUP = "groundcrew.roles.redis.on_host_backup"
 
 def brings(settings: RedisSettings, host: HostView) -> Brings:
     """Package, files, units, logins and checks, on hosts of the group `redis`."""
-    if "redis" not in host.place.groups:
-        return Brings()
     bindings = [item for item in host.place.provides if item.role == "redis"]
     replicas = [item for item in host.place.replicas if item.role == "redis"]
     follows = [item for item in host.place.follows if item.role == "redis"]

@@ -178,7 +178,9 @@ class RedisSettings(ProviderSettings):
         return promotion(self, link)
 
     def brings(self, host: HostView) -> Brings:
-        """See `roles/redis/brings.py`."""
+        """See `roles/redis/brings.py`, which is imported for hosts of the group alone."""
+        if "redis" not in host.place.groups:
+            return Brings()
         from groundcrew.roles.redis.brings import brings  # noqa: PLC0415 - it needs this module
 
         return brings(self, host)

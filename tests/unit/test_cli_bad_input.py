@@ -27,6 +27,17 @@ def test_good_settings_do_connect(checkout: Checkout) -> None:
     assert checkout.listener.connections > 0, done.stderr
 
 
+def test_the_next_run_compiles_nothing_again(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    stored = checkout.root / "groundcrew/__pycache__"
+    shutil.rmtree(stored, ignore_errors=True)
+    checkout.run("deploy.py", "-y")
+    assert list(stored.glob("startup.*.pyc"))
+    assert not (checkout.root / "__pycache__").exists()
+
+
 def test_all_errors_in_one_report_and_no_connection(
     checkout: Checkout, monkeypatch: pytest.MonkeyPatch
 ) -> None:

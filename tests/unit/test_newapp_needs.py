@@ -195,7 +195,7 @@ def test_where_a_front_end_is_built(tmp_path: Path) -> None:
 def test_a_front_end_needs_a_health_path(tmp_path: Path) -> None:
     files = {"web/package.json": BUILD, "web/package-lock.json": "", "web/index.html": ""}
     result = look(tmp_path, APP | files)
-    assert "# Fill in frontend: the front end answers /, so that health.path" in text(result)
+    assert "# Fill in frontend: health.path: the front end answers /, which" in text(result)
     assert written(result).frontend is None
 
 

@@ -364,10 +364,10 @@ def test_an_application_a_database_and_redis_of_one_size_fit(
     ("store", "source", "detail"),
     [
         ({"command": "no-such-program -d x"}, {"stored": "shop.KEY"},
-         "secrets.command: this machine has no no-such-program: install it, or correct the "
+         "secrets.command: this machine has no no-such-program: install it, or fix the "
          "command"),
         ({}, {"command": "no-such-program show x"},
-         "app.shop.secrets.KEY: this machine has no no-such-program: install it, or correct the "
+         "app.shop.secrets.KEY: this machine has no no-such-program: install it, or fix the "
          "command"),
         ({"command": "cat x"}, {"stored": "shop.KEY"}, "this machine has what they come from"),
         # Nothing of it is needed.
