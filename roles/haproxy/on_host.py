@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Data = dict[str, Any]
 TURNS = 2
 """Requests for each host, with which verify sees that it gets its share."""
+ROUNDS = 3
+"""How often verify sends them while a host that is up has got none."""
 LOADED = 15.0
 """Seconds in which new processes must have loaded a configuration."""
 WAIT = 0.1
@@ -92,12 +94,23 @@ def haproxy(request: Data) -> Balancer:
         "servers": before,
     }
     if request.get("ask"):
-        report["errors"] = ask(request)
         counts = {(item["backend"], item["server"]): item["requests"] for item in before}
-        report["servers"] = [
-            {**item, "more": item["requests"] - counts.get((item["backend"], item["server"]), 0)}
-            for item in servers(path)
-        ]
+        for _ in range(ROUNDS):
+            report["errors"] = ask(request)
+            report["servers"] = [
+                {
+                    **item,
+                    "more": item["requests"] - counts.get((item["backend"], item["server"]), 0),
+                }
+                for item in servers(path)
+            ]
+            # One that has come up meanwhile gets its first requests in the next round.
+            if all(
+                item["more"] or item["status"] != "UP"
+                or is_idle(request, item["backend"], item["server"])
+                for item in report["servers"]
+            ):  # fmt: skip
+                break
     return report
 
 

@@ -40,7 +40,7 @@ APP = {
 
 # The run asks for many pages at once, on a machine that ten hosts keep busy.
 PATIENT = {"verify": {"timeout": 60}}
-QUICK = {"check_interval": 0.2, "check_timeout": 0.3}
+QUICK = {"check_interval": 0.3, "check_timeout": 0.5}
 """Checks by which a host that is gone leaves within a second."""
 
 

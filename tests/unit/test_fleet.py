@@ -349,6 +349,30 @@ def test_an_idle_host_stands_in_until_others_answer(project: Project) -> None:
     assert (result.status, result.detail) == (Status.OK, "web2: all up, all get requests")
 
 
+def test_a_host_that_comes_up_while_verify_asks_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It was not up yet when all others got their requests."""
+    counts = iter([(0, 0), (4, 0), (6, 2), (9, 9)])
+
+    def servers(_: str) -> list[dict[str, Any]]:
+        one, two = next(counts)
+        return [
+            {"backend": "app-shop", "server": name, "status": "UP", "requests": number}
+            for name, number in (("web1", one), ("web2", two))
+        ]
+
+    asked: list[object] = []
+    monkeypatch.setattr(on_host, "servers", servers)
+    monkeypatch.setattr(on_host, "info", lambda _: {})
+    monkeypatch.setattr(on_host, "wanted", lambda _: "")
+    monkeypatch.setattr(on_host, "settle", lambda _: None)
+    monkeypatch.setattr(on_host, "ask", lambda request: asked.append(request) or {})
+    report = on_host.haproxy({**request(), "socket": "", "ask": True})
+    assert [item["more"] for item in report["servers"]] == [6, 2]
+    assert len(asked) == 2
+
+
 def test_an_idle_host_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
     talk = Talk()
     monkeypatch.setattr(on_host, "talk", talk)
