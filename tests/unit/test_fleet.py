@@ -363,11 +363,16 @@ def test_a_host_that_comes_up_while_verify_asks_is_asked_again(
         ]
 
     asked: list[object] = []
+
+    def ask(data: object) -> dict[str, str]:
+        asked.append(data)
+        return {}
+
     monkeypatch.setattr(on_host, "servers", servers)
     monkeypatch.setattr(on_host, "info", lambda _: {})
     monkeypatch.setattr(on_host, "wanted", lambda _: "")
     monkeypatch.setattr(on_host, "settle", lambda _: None)
-    monkeypatch.setattr(on_host, "ask", lambda request: asked.append(request) or {})
+    monkeypatch.setattr(on_host, "ask", ask)
     report = on_host.haproxy({**request(), "socket": "", "ask": True})
     assert [item["more"] for item in report["servers"]] == [6, 2]
     assert len(asked) == 2
