@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import pwd
+import subprocess
+import sys
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,11 +18,12 @@ from typing import Any
 import pytest
 from pyinfra.api import OperationError
 
-from groundcrew import record
+from groundcrew import record, remote
 from groundcrew.bindings import Place
 from groundcrew.manifest.model import AppSettings
 from groundcrew.metrics import Neighbour
 from groundcrew.project import ROOT
+from groundcrew.releases import lock
 from groundcrew.roles import combined, workloads
 from groundcrew.roles.firewall.builders import ruleset
 from groundcrew.roles.settings import HostSettings
@@ -308,6 +313,7 @@ class FakeHost:
         self.connector_data: dict[str, Any] = {operations.STATE: told} if told else {}
         self.current_op_global_arguments: dict[str, Any] = {}
         self.facts: list[dict[str, Any]] = []
+        self.lines: list[str] = []
         self.state: Any = None
 
     def get_fact(self, _: Any, **request: Any) -> Any:
@@ -316,6 +322,9 @@ class FakeHost:
 
     def noop(self, _: str) -> None:
         pass
+
+    def log_styled(self, text: str, **_: Any) -> None:
+        self.lines.append(text)
 
 
 def run_with(monkeypatch: pytest.MonkeyPatch, executing: bool, *hosts: FakeHost) -> Place:
@@ -380,6 +389,90 @@ def test_names_of_secrets_are_in_no_argument_list(monkeypatch: pytest.MonkeyPatc
     for command in commands:
         assert "shop_KEY_abc" not in command
         assert "d1gest" not in command
+
+
+def locked_run(
+    monkeypatch: pytest.MonkeyPatch, taken: Callable[[], None], release: str
+) -> tuple[FakeHost, list[Any], list[str]]:
+    """A run that has something to update: its manager, the operation's commands, and what it
+    asked the host for."""
+    manager = FakeHost("m1", state="active", manager=True)
+    image = {"tag": "shop:1", "id": "1"}
+    manager.connector_data[operations.IMAGES] = {
+        "shop": {"release": "R", "image": image, "balancer": image}
+    }
+    manager.connector_data[operations.ASKED] = {"shop": {"name": "shop"}}
+    run_with(monkeypatch, True, manager)
+    asked: list[str] = []
+
+    def fact(_: Any, *, module: str, function: str, request: Any) -> Any:
+        asked.append(f"{module}.{function}")
+        if module == "on_host_image":
+            return {"release": release}
+        return {"secrets": [], "configs": [], "services": []}
+
+    def acquire(*_: Any) -> None:
+        asked.append("lock")
+        taken()
+
+    monkeypatch.setattr(manager, "get_fact", fact)
+    monkeypatch.setattr(lock, "acquire", acquire)
+    wanted = {
+        "app": "shop", "secrets": [], "configs": [], "digests": {"shop_app": "d"}, "hooks": [],
+        "hooks_note": "n",
+    }  # fmt: skip
+    running: Any = operations.running
+    update = operations.Update(lambda _: wanted, "m1", None, ["m1"], 3)
+    return manager, list(running._inner("shop", update)), asked
+
+
+def test_an_update_holds_the_lock_of_releases(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, commands, asked = locked_run(monkeypatch, lambda: None, "R")
+    assert commands[0].function.__name__ == "run"
+    # What another run has changed before is read once the lock is taken.
+    assert asked == [
+        *("on_host_stack.state", "lock", "on_host_image.state", "on_host_stack.state"),
+    ]
+
+
+def test_a_second_run_is_refused_as_a_second_release_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def taken() -> None:
+        raise lock.LockedError("shop is being released by anna@desk since 2026-01-01T00:00:00Z")
+
+    manager, commands, asked = locked_run(monkeypatch, taken, "R")
+    assert [item.function.__name__ for item in commands] == ["_false"]
+    assert asked == ["on_host_stack.state", "lock"]
+    assert manager.lines == [
+        "refused, nothing was changed: shop is being released by anna@desk since "
+        "2026-01-01T00:00:00Z"
+    ]
+
+
+def test_a_release_that_came_between_ends_the_update(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OperationError, match="S has become live meanwhile"):
+        locked_run(monkeypatch, lambda: None, "S")
+
+
+def test_a_step_of_a_run_that_is_gone_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text("another run")
+    run = {"lock": str(tmp_path / "lock"), "steps": str(tmp_path / "steps"), "holder": "this run"}
+    call = {"module": "groundcrew.roles.swarm.on_host_engine", "function": "_reason"}
+    script = remote.source("call", call["module"])
+
+    def answer() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-ISc", script],
+            input=json.dumps({**call, "request": "told", "run": run}),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    refused = answer()
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "another run has taken over" in refused.stderr
+    (tmp_path / "lock").write_text("this run")
+    assert json.loads(answer().stdout) == "told"
 
 
 @pytest.fixture
