@@ -47,6 +47,7 @@ def _call(
     module: str,
     function: str,
     request: Mapping[str, Any],
+    *,
     run: Run = None,
 ) -> Any:
     """What a function tells on a host; nothing of it is printed."""
@@ -413,7 +414,7 @@ class _Work:
         there = on or self.host
         # Only the first manager has the application's lock.
         held = lock.run_of(there, AppPaths(self.app)) if there is self.host else None
-        return _call(there, self.arguments, module, function, request, held)
+        return _call(there, self.arguments, module, function, request, run=held)
 
     def run(self) -> bool:
         """Makes the update; returns whether it has succeeded, and tells why not."""

@@ -24,7 +24,8 @@ from groundcrew.manifest.model import AppSettings
 from groundcrew.metrics import Neighbour
 from groundcrew.project import ROOT
 from groundcrew.releases import lock
-from groundcrew.roles import combined, workloads
+from groundcrew.remote import container_health
+from groundcrew.roles import combined, images, workloads
 from groundcrew.roles.firewall.builders import ruleset
 from groundcrew.roles.settings import HostSettings
 from groundcrew.roles.swarm import (
@@ -40,8 +41,9 @@ from groundcrew.roles.swarm import (
     stack,
 )
 from groundcrew.roles.swarm.facts import Told
-from groundcrew.roles.swarm.programs import enter, healthy
+from groundcrew.roles.swarm.programs import enter
 from groundcrew.roles.swarm.settings import SwarmApp, SwarmSettings
+from groundcrew.settings import SettingsError
 
 GROUPS = {"m1": {"web", "swarm_managers"}, "w1": {"swarm_workers"}, "db1": {"redis"}}
 HOSTS = tuple(
@@ -145,6 +147,59 @@ def test_no_value_of_a_secret_is_in_the_stack() -> None:
     assert "ports" not in server
 
 
+def test_containers_go_on_until_the_balancer_has_forgotten_them() -> None:
+    server = services(app(server={"graceful_timeout": 30}))["app"]
+    # 5 s, then gunicorn's 30 s and 10 s more.
+    assert server["stop_grace_period"] == "45s"
+    assert "sleep 5; " in server["command"][2]
+    assert "kill -TERM $$p" in server["command"][2]
+    assert services(app(release={"drain": 0}))["app"]["command"][0] != "/bin/sh"
+
+
+def test_containers_know_their_number_and_read_templates_as_text() -> None:
+    every = services(
+        app(
+            instances=2,
+            env={"GREETING": "{{name}}"},
+            workers={
+                "mail": {"command": "python mail.py", "instances": 2},
+                "queue": {"command": "python queue.py", "single": True},
+            },
+        )
+    )
+    assert every["app"]["environment"]["INSTANCE"] == "{{.Task.Slot}}"
+    assert every["app"]["environment"]["GREETING"] == '{{"{{"}}name}}'
+    worker = every["worker-mail"]
+    assert worker["environment"]["WORKER_INSTANCE"] == "{{.Task.Slot}}"
+    assert worker["deploy"]["replicas"] == 2
+    assert worker["deploy"]["update_config"]["order"] == "start-first"
+    assert worker["healthcheck"] == {"disable": True}
+    assert every["worker-queue"]["deploy"]["update_config"]["order"] == "stop-first"
+
+
+def test_kept_directories_are_filled_before_hooks_and_server(tmp_path: Path) -> None:
+    settings = app(shared=["data"], seeds={"data": "seed"}, hooks={"release": ["migrate"]})
+    server = services(settings, shared="node")["app"]
+    assert "/srv/shop/shared/data" in server["command"][2]
+    targets = [item["target"] for item in server["volumes"]]
+    assert targets[:2] == ["/tmp", "/srv/shop/shared/home"]
+    item = images.Wanted("shop", settings, SwarmApp(), work(settings), {}, {}, {})
+    (hook,) = images.hook_commands(item)
+    assert "/srv/shop/shared/data" in hook[2]
+    assert hook[-1] == "exec migrate"
+
+
+def test_an_sqlite_database_is_not_shared_by_containers() -> None:
+    settings = app(env={"DATABASE": "sqlite:////srv/shop/shared/data/shop.db"}, shared=["data"])
+    place = HostSettings.model_validate({
+        "apps": ["shop"],
+        "swarm": {"apps": {"shop": {"shared": "node", "replicas": 2}}},
+    }).model_copy(update={"app": {"shop": settings}})  # fmt: skip
+    loaded: Any = SimpleNamespace(settings=place)
+    with pytest.raises(SettingsError, match="DATABASE names an SQLite database, which 2 cont"):
+        images.wanted("shop", loaded)
+
+
 def test_a_service_changes_its_digest_with_what_it_is() -> None:
     def digests(settings: AppSettings) -> dict[str, str]:
         every = services(settings)
@@ -212,7 +267,7 @@ def test_the_container_reads_its_variables_byte_for_byte(tmp_path: Path) -> None
 
 
 def test_a_container_that_does_not_answer_is_not_healthy() -> None:
-    assert healthy.problem(1, "/", 200, "localhost", "http", 1)
+    assert container_health.main(["http", "1", "localhost", "http", "/", "200", "1"]) == 1
 
 
 def test_a_packed_release_is_the_same_each_time_and_holds_no_setuid(tmp_path: Path) -> None:
