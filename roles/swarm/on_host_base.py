@@ -24,16 +24,22 @@ class ImageError(Exception):
 
 def docker(*words: str) -> str:
     """The output of a command of Docker's. Raises ImageError with its last lines."""
-    done = subprocess.run(
-        ["docker", *words],
-        check=False,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=LIMIT,
-        env={**os.environ, "LC_ALL": "C", "DOCKER_BUILDKIT": "0", "DOCKER_CLI_HINTS": "false"},
-    )
+    try:
+        done = subprocess.run(
+            ["docker", *words],
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=LIMIT,
+            env={**os.environ, "LC_ALL": "C", "DOCKER_BUILDKIT": "0", "DOCKER_CLI_HINTS": "false"},
+        )
+    except FileNotFoundError:
+        raise ImageError(
+            "there is no command `docker`: Debian 13 has it in a package of its own (add "
+            "docker-cli to swarm.packages)"
+        ) from None
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines()
         raise ImageError(f"docker {words[0]}: {' '.join(lines[-5:])}")

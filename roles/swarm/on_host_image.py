@@ -299,7 +299,11 @@ def prune(request: Data) -> list[str]:
     """Removes all but the newest images of an application and those in use; returns their tags."""
     chosen = filters(label=[f"groundcrew.app={request['name']}"])
     every = ask("GET", f"/images/json?{chosen}")
-    every.sort(key=lambda item: max(item["RepoTags"] or [""]), reverse=True)
+    # An image from a registry has no tag. Releases sort by time.
+    every.sort(
+        key=lambda item: (item["Labels"]["groundcrew.release"], max(item["RepoTags"] or [""])),
+        reverse=True,
+    )
     containers = ask("GET", "/containers/json?all=true")
     used = {item["ImageID"] for item in containers}
     removed = []

@@ -324,6 +324,46 @@ def test_the_image_runs_as_the_applications_user_and_names_no_variable() -> None
     assert "ENV" not in text
 
 
+def test_a_missing_docker_command_is_told_with_its_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(on_host_base.ImageError, match="add docker-cli to swarm.packages"):
+        on_host_base.docker("version")
+
+
+def test_the_oldest_images_are_removed_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    def image(release: str, *tags: str) -> dict[str, Any]:
+        return {"Id": f"id-{release}", "RepoTags": list(tags),
+                "Labels": {"groundcrew.release": release}}  # fmt: skip
+
+    removed: list[str] = []
+
+    def ask(method: str, path: str) -> Any:
+        if method == "DELETE":
+            removed.append(path)
+            return None
+        # The swarm has pulled the newest ones from a registry, without their tags.
+        images = [image("20260101"), image("20260103"), image("20260102", "shop:20260102")]
+        return images if "images" in path else [{"ImageID": "id-20260101"}]
+
+    monkeypatch.setattr(on_host_image, "ask", ask)
+    on_host_image.prune({"name": "shop", "keep": 1})
+    assert removed == ["/images/shop:20260102"]
+
+
+@pytest.mark.parametrize(("availability", "wanted"), [("active", ["node.id == n1"]), ("drain", [])])
+def test_hooks_run_where_the_image_is(
+    availability: str, wanted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = {
+        "/info": {"Swarm": {"NodeID": "n1"}},
+        "/nodes/n1": {"Spec": {"Availability": availability}},
+    }
+    monkeypatch.setattr(on_host_stack, "ask", lambda _, path: answers[path])
+    assert on_host_stack.here() == wanted
+
+
 def test_a_base_that_gives_root_orders_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(on_host_base, "docker", lambda *_: "")
     answer = {"Config": {"OnBuild": ["RUN evil"]}}
@@ -358,6 +398,8 @@ def test_differences_name_secrets_services_and_hooks(monkeypatch: pytest.MonkeyP
         {"name": "shop_app", "digest": "new", "running": 1, "wanted": 1},
     ]}  # fmt: skip
     assert progress.differences(told, wanted) == []
+    told["services"][0]["update"] = "updating"
+    assert progress.differences(told, wanted) == ["service shop_app: an update has not ended yet"]
 
 
 class FakeHost:
