@@ -328,7 +328,7 @@ def test_a_missing_docker_command_is_told_with_its_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(on_host_base.ImageError, match="add docker-cli to swarm.packages"):
+    with pytest.raises(on_host_base.ImageError, match="add docker-cli to swarm"):
         on_host_base.docker("version")
 
 
