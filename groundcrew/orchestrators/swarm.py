@@ -202,6 +202,8 @@ class _Builder:
             for file in workload.files
             if not file.secrets
         ]
+        if part.limits.open_files:
+            made["ulimits"] = {"nofile": part.limits.open_files}
         mounts = [*configs, *files]
         if mounts:
             made["configs"] = mounts

@@ -5,7 +5,9 @@ others, and `roles/swarm/stack.py` describes what runs on a swarm of the invento
 is here: how a container is started, stopped, limited and checked, how updates go and go back, and
 what is mounted. What they add themselves differs: the export's server files are configs and its
 secrets are read by the shell, while the role's image has the files and a first program that reads
-the secrets; in front is nginx with HTTPS and files, or HAProxy; networks and labels.
+the secrets; the export limits open files, while the role's containers have the engine's own limit,
+beyond which none could start; in front is nginx with HTTPS and files, or HAProxy; networks and
+labels.
 
 Pure. A `$` in what these functions return is what it is: `text` escapes it for a stack file.
 """
@@ -128,8 +130,6 @@ def service(
         made["read_only"] = True
     if sandbox.capabilities:
         made["cap_add"] = list(sandbox.capabilities)
-    if part.limits.open_files:
-        made["ulimits"] = {"nofile": part.limits.open_files}
     return made
 
 

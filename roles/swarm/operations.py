@@ -416,8 +416,9 @@ class _Work:
         held = lock.run_of(there, AppPaths(self.app)) if there is self.host else None
         return _call(there, self.arguments, module, function, request, run=held)
 
-    def run(self) -> bool:
-        """Makes the update; returns whether it has succeeded, and tells why not."""
+    def run(self, state: State, host: Host) -> bool:  # noqa: ARG002 - pyinfra's signature
+        """Makes the update; returns whether it has succeeded, and tells why not. pyinfra heeds the
+        answer of a function with these two arguments alone."""
         if self.update.registry:
             for key in ("image", "balancer"):
                 request = {**self.told[key], "registry": self.update.registry}

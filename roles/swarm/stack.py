@@ -80,6 +80,7 @@ def ignored(app: AppSettings) -> list[str]:
         names += [f"nginx.locations.{path}.{key}" for key in sorted(left)]
     names += [f"secrets.{key}.as_file" for key, item in sorted(app.secrets.items()) if item.as_file]
     names += [key for key in ("tls", "sandbox") if key in app.model_fields_set]
+    names += ["limits.open_files"] if "open_files" in app.limits.model_fields_set else []
     # Its default is a limit too, which the swarm does not keep.
     return [*names, *(["network"] if app.network != "any" else [])]
 

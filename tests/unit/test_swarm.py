@@ -524,8 +524,14 @@ def locked_run(
 
 
 def test_an_update_holds_the_lock_of_releases(monkeypatch: pytest.MonkeyPatch) -> None:
-    _, commands, asked = locked_run(monkeypatch, lambda: None, "R")
+    manager, commands, asked = locked_run(monkeypatch, lambda: None, "R")
     assert commands[0].function.__name__ == "run"
+    # pyinfra ignores what a function returns that has not these two arguments: a failed update
+    # would end as a success.
+    work = commands[0].function.__self__
+    monkeypatch.setattr(type(work), "call", lambda *_, **__: None)
+    monkeypatch.setattr(type(work), "wait", lambda _: "it went back")
+    assert commands[0].execute(manager.state, manager, {}) is False
     # What another run has changed before is read once the lock is taken.
     assert asked == [
         *("on_host_stack.state", "lock", "on_host_image.state", "on_host_stack.state"),
