@@ -73,22 +73,26 @@ def base_of(request: Data) -> Data | None:
 
 
 def made_base(request: Data) -> Data:
-    """The base with the packages of `request`, made unless it is there: its tag, and its accounts.
-    Raises ImageError."""
+    """The base with the packages of `request`, made unless it is there: its tag and ID. Raises
+    ImageError."""
     tag, image, packages, suite = named(request)
     if base_of(request) is None:
         if image == "packages":
             of_packages(tag, suite, packages)
         else:
             of_image(tag, image, packages)
+    return {"tag": tag, "id": ask("GET", f"/images/{tag}/json")["Id"]}
+
+
+def accounts_of(tag: str) -> Data:
+    """The users and groups of a base. Raises ImageError."""
     told = docker(
         "run", "--rm", "--network", "none", "--read-only", "--cap-drop", "ALL",
         "--user", "65534:65534", "--entrypoint", "/bin/sh", tag,
         "-c", "cat /etc/passwd; echo =; cat /etc/group",
     )  # fmt: skip
     passwd, _, group = told.partition("\n=\n")
-    accounts = {"passwd": f"{passwd}\n", "group": f"{group}\n"}
-    return {"tag": tag, "id": ask("GET", f"/images/{tag}/json")["Id"], "accounts": accounts}
+    return {"passwd": f"{passwd}\n", "group": f"{group}\n"}
 
 
 def of_image(tag: str, image: str, packages: list[str]) -> None:

@@ -27,7 +27,7 @@ from typing import Any
 
 from groundcrew.remote.interpreter import INTERPRETERS
 from groundcrew.remote.safe_paths import ITSELF, opened, readable
-from groundcrew.roles.swarm.on_host_base import ImageError, base_of, docker, made_base
+from groundcrew.roles.swarm.on_host_base import ImageError, accounts_of, base_of, docker, made_base
 from groundcrew.roles.swarm.on_host_engine import EngineError, ask, filters
 
 Data = dict[str, Any]
@@ -91,11 +91,10 @@ def make(request: Data) -> Data:
         base = made_base(request["base"])
         with tempfile.TemporaryDirectory(prefix="image-", dir=WORK) as folder:
             known = built(request, release, base, Path(folder))
-    balancer = made_base(request["balancer"])
     return {
         "release": release,
         "image": known,
-        "balancer": {"tag": balancer["tag"], "id": balancer["id"]},
+        "balancer": made_base(request["balancer"]),
         "user": ids(request["name"]),
     }
 
@@ -103,7 +102,7 @@ def make(request: Data) -> Data:
 def built(request: Data, release: str, base: Data, folder: Path) -> Data:
     """Builds the image in `folder`, which only root can enter."""
     name = request["name"]
-    digest = pack(request, release, base["accounts"], folder / "release.tar")
+    digest = pack(request, release, accounts_of(base["tag"]), folder / "release.tar")
     tag = f"{name}:{release}-{digest[:12]}"
     (folder / "Dockerfile").write_text(dockerfile(request, release, base["tag"]))
     docker("build", "--quiet", "--tag", tag, str(folder))
