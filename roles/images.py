@@ -12,8 +12,10 @@ from typing import Any
 from pyinfra import logger
 from pyinfra.api.inventory import Inventory
 
+from groundcrew import remote
 from groundcrew.manifest import shell
 from groundcrew.manifest.model import AppSettings
+from groundcrew.orchestrators.swarm_service import Part, sqlite_problem, started
 from groundcrew.orchestrators.workload import Workload
 from groundcrew.project import ROOT as PROJECT
 from groundcrew.releases import environment
@@ -97,12 +99,17 @@ def wanted(name: str, loaded: Loaded[HostSettings]) -> Wanted:
         work = workloads.workload(name, settings, PROJECT, beside_proxy=False)
     except workloads.NotExportedError as error:
         raise SettingsError([Problem(f"app.{name}", f"apps/{name}.yml", str(error))]) from None
+    problem = sqlite_problem(work, stack.replicas(app, chosen))
+    if problem:
+        text = f"not in the swarm: {problem}"
+        raise SettingsError([Problem(f"app.{name}", f"apps/{name}.yml", text)])
     plan = releases.release_plan(name, loaded)
     files = {f"{work.server_files}/{key}": text for key, text in work.server.files.items()}
     files |= {
         f"{stack.PROGRAMS}/{item.name}": item.read_text(encoding="utf-8")
         for item in sorted(PROGRAMS.glob("[a-z]*.py"))
     }
+    files[f"{stack.PROGRAMS}/healthy.py"] = remote.source("container_health")
     request = {
         "name": name,
         "base": {"image": settings.swarm.base, "packages": sorted({*BASE, *app.apt})},
@@ -134,12 +141,12 @@ def tell_ignored(item: Wanted) -> None:
 
 
 def hook_commands(item: Wanted) -> list[list[str]]:
-    """The release hooks as commands."""
+    """The release hooks as commands, each after the kept directories are filled."""
     commands = []
     for hook in item.work.hooks:
         script, argument = shell.script(hook)
-        words = ["/bin/sh", "-c", script, *(("sh", argument) if argument is not None else ())]
-        commands.append(words)
+        words = ("/bin/sh", "-c", script, *(("sh", argument) if argument is not None else ()))
+        commands.append(started(item.work, Part(words, item.work.limits, stop=0)))
     return commands
 
 

@@ -1,9 +1,11 @@
-"""An application as a stack of Docker Swarm, computed from its workload."""
+"""An application as a stack of Docker Swarm, computed from its workload.
+
+What a service is has a module of its own, `swarm_service.py`; here are the parts of the export:
+how secrets and files get into containers, nginx in front, and jobs."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,26 +14,30 @@ from typing import Any
 
 from groundcrew import remote
 from groundcrew.orchestrators import proxy
-from groundcrew.orchestrators.workload import Dropped, Limits, Restart, Workload
+from groundcrew.orchestrators.swarm_service import (
+    RETRIES,
+    UNFIT,
+    Part,
+    deployed,
+    deployed_in_front,
+    healthcheck,
+    in_memory,
+    mount,
+    resources,
+    server,
+    service,
+    sqlite_problem,
+    started,
+    worker,
+)
+from groundcrew.orchestrators.swarm_service import volume as volume_name
+from groundcrew.orchestrators.workload import Dropped, Workload
 
 PROXY_IMAGE = "nginx:1.28"
 VERSION = "3.8"
 HEALTH = "/etc/groundcrew/health.py"
 PROXY_PORT, PROXY_TLS_PORT = 8080, 8443
-INTERVAL, RETRIES = 10, 6
-"""Of the health check, without `health.poll`: seconds, and failures after which a task is
-replaced."""
-
 PROXY_STOP = 30
-DRAINED = (
-    "p=; trap 'sleep {drain}; [ \"$p\" ] || exit 143; kill -TERM $p' TERM; "
-    '"$@" & p=$!; wait $p; c=$?; '
-    "while [ $c -gt 128 ] && kill -0 $p 2>/dev/null; do wait $p; c=$?; done; exit $c"
-)
-"""Starts a command. On SIGTERM it waits until the proxies have forgotten the task's address, and
-only then stops the command."""
-
-CONFIG_ERROR = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 class NotInSwarmError(Exception):
@@ -85,23 +91,15 @@ def stack(
             "the server listens on a Unix socket, which no other container reaches"
         )
     count = workload.instances if replicas is None else replicas
-    if workload.sqlite and count > 1:
-        raise NotInSwarmError(
-            f"env.{workload.sqlite[0]} names an SQLite database, which {count} containers would "
-            "damage: use PostgreSQL or MariaDB, or one instance"
-        )
+    problem = sqlite_problem(workload, count)
+    if problem:
+        raise NotInSwarmError(problem)
     chosen = dict(secret_names or {})
     build = _Builder(workload, image, chosen, bool(volume), tuple(constraints))
     services = {workload.name: build.server(count)}
     services |= {
-        f"{workload.name}-{worker.name}": build.service(
-            worker.command,
-            limits=worker.limits,
-            stop=worker.stop_timeout,
-            environment={"WORKER_INSTANCE": "{{.Task.Slot}}"},
-            deploy=_deploy(worker.instances, worker.restart, first=False),
-        )
-        for worker in workload.workers
+        f"{workload.name}-{process.name}": build.service(worker(process))
+        for process in workload.workers
     }
     services["proxy"] = build.proxy(proxy_image, http_port, https_port, tuple(proxy_constraints))
     jobs = build.jobs()
@@ -124,7 +122,7 @@ def stack(
             for key, (name, _) in sorted(build.secrets.items())
         }
     if workload.kept:
-        content["volumes"] = {_volume(item): dict(volume or {}) for item in workload.kept}
+        content["volumes"] = {volume_name(item): dict(volume or {}) for item in workload.kept}
     return Stack(
         content=content,
         files={path: text for _, path, text in build.configs.values()},
@@ -138,17 +136,6 @@ def data_label(name: str) -> str:
     """Label of the node that has an application's volumes: `docker node update --label-add
     LABEL=true NODE`."""
     return f"groundcrew.{name}.data"
-
-
-def text(value: Any) -> Any:
-    """Data for a Compose file, in which `$$` stands for `$`."""
-    if isinstance(value, str):
-        return value.replace("$", "$$")
-    if isinstance(value, Mapping):
-        return {key: text(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [text(item) for item in value]
-    return value
 
 
 class _Builder:
@@ -181,108 +168,53 @@ class _Builder:
     def server(self, count: int) -> dict[str, Any]:
         """The service that answers requests."""
         workload = self.workload
-        health = workload.health
-        poll = health.poll
-        command = (
-            *(f"{workload.root}/current/venv/bin/python", HEALTH, workload.server.protocol),
-            *(str(workload.port), proxy.health_host(workload)),
-            *("https" if workload.web.https else "http", health.path, str(health.status)),
-            str(health.request_timeout),
-        )
         mounted = [
             self._config(f"{workload.server_files}/{name}", body)
             for name, body in sorted(workload.server.files.items())
         ]
         mounted.append(self._config(HEALTH, remote.source("container_health")))
-        first = not workload.one_at_a_time and not workload.sqlite
-        return self.service(
-            workload.server.command,
-            limits=workload.limits,
-            stop=workload.server.stop_timeout,
-            drain=workload.drain,
-            environment={
-                **workload.server.variables,
-                **({"INSTANCE": "{{.Task.Slot}}"} if count > 1 else {}),
-            },
-            configs=mounted,
-            deploy={
-                **_deploy(count, workload.restart, first=first),
-                # The proxy finds every task by the service's name.
-                "endpoint_mode": "dnsrr",
-            },
-            healthcheck={
-                "test": ["CMD", *command],
-                "interval": f"{poll.interval if poll else INTERVAL}s",
-                "timeout": f"{(poll.timeout if poll else health.request_timeout) + 5}s",
-                "retries": poll.retries if poll else RETRIES,
-                "start_period": f"{health.timeout}s",
-            },
-        )
+        made = self.service(server(workload, count, workload.drain), configs=mounted)
+        python = f"{workload.root}/current/venv/bin/python"
+        return {**made, "healthcheck": healthcheck(workload, (python, HEALTH))}
 
     def service(
-        self,
-        command: Sequence[str],
-        *,
-        limits: Limits,
-        stop: int,
-        deploy: Mapping[str, Any],
-        drain: int = 0,
-        environment: Mapping[str, str] | None = None,
-        configs: Iterable[dict[str, Any]] = (),
-        seeds: bool = True,
-        healthcheck: Mapping[str, Any] | None = None,
+        self, part: Part, configs: Iterable[dict[str, Any]] = (), *, once: bool = False
     ) -> dict[str, Any]:
-        """A service of the application's image."""
+        """A service of the application's image; `once`: a job."""
         workload = self.workload
-        variables = {**workload.variables, **(environment or {})}
-        secrets = self._secrets()
+        lines = [
+            f'{secret.name}="$(cat /run/secrets/{secret.name})"; export {secret.name}'
+            for secret in workload.secrets
+        ]
+        made = {
+            **service(workload, part, self.image),
+            "entrypoint": started(workload, part, lines),
+            "user": f"{workload.uid}:{workload.gid}",
+            "networks": ["app"],
+            "deploy": {
+                **({} if once else deployed(part)),
+                **resources(part.limits),
+                **self._placed(self.constraints),
+            },
+        }
         files = [
             self._config(f"{workload.directory}/{file.path}", file.text)
             for file in workload.files
             if not file.secrets
         ]
+        if part.limits.open_files:
+            made["ulimits"] = {"nofile": part.limits.open_files}
         mounts = [*configs, *files]
-        user = f"{workload.uid}:{workload.gid}"
-        told = _told_limits(limits)
-        made: dict[str, Any] = {
-            "image": self.image,
-            "entrypoint": self._entry(command, drain, seeds=seeds),
-            "environment": {
-                # Swarm expands templates in variables.
-                key: value if value == "{{.Task.Slot}}" else value.replace("{{", '{{"{{"}}')
-                for key, value in sorted(variables.items())
-            },
-            "user": user,
-            "working_dir": workload.work_directory,
-            "init": True,
-            "networks": ["app"],
-            "stop_grace_period": f"{drain + stop}s",
-            "deploy": {
-                **deploy,
-                **({"resources": told} if told else {}),
-                **({"placement": {"constraints": list(self.constraints)}}
-                   if self.constraints else {}),
-            },
-        }  # fmt: skip
-        sandbox = workload.sandbox
-        if sandbox.read_only:
-            made["read_only"] = True
-        made["cap_drop"] = ["ALL"]
-        if sandbox.capabilities:
-            made["cap_add"] = list(sandbox.capabilities)
-        if limits.open_files:
-            made["ulimits"] = {"nofile": limits.open_files}
         if mounts:
             made["configs"] = mounts
+        secrets = self._secrets()
         if secrets:
             made["secrets"] = secrets
-        made["volumes"] = [
-            *_in_memory("/tmp", workload.home),  # noqa: S108 - of the container
-            *(_mount(workload, item) for item in workload.kept),
-        ]
-        if healthcheck:
-            made["healthcheck"] = dict(healthcheck)
         return made
+
+    @staticmethod
+    def _placed(constraints: tuple[str, ...]) -> dict[str, Any]:
+        return {"placement": {"constraints": list(constraints)}} if constraints else {}
 
     def proxy(
         self, image: str, http_port: int, https_port: int, constraints: tuple[str, ...]
@@ -324,25 +256,13 @@ class _Builder:
             "configs": [
                 self._config(f"{proxy.FILES}/{name}", body) for name, body in sorted(files.items())
             ],
-            "deploy": {
-                # A port of a node has one owner: the old proxy stops before the new one starts.
-                "mode": "global",
-                "restart_policy": {"condition": "any", "delay": "2s"},
-                "update_config": {
-                    "parallelism": 1,
-                    "order": "stop-first",
-                    "failure_action": "rollback",
-                    "monitor": "15s",
-                },
-                "rollback_config": {"parallelism": 1, "order": "stop-first", "monitor": "15s"},
-                **({"placement": {"constraints": list(constraints)}} if constraints else {}),
-            },
+            "deploy": {**deployed_in_front(), **self._placed(constraints)},
         }
         if secrets:
             made["secrets"] = secrets
         made["volumes"] = [
-            *_in_memory("/tmp"),  # noqa: S108 - of the container
-            *(_mount(workload, item, read_only=True) for item in proxy.kept(workload)),
+            *in_memory("/tmp"),  # noqa: S108 - of the container
+            *(mount(workload, item, read_only=True) for item in proxy.kept(workload)),
         ]
         return made
 
@@ -351,34 +271,12 @@ class _Builder:
         workload = self.workload
         jobs = {}
         if workload.hooks:
-            jobs["release"] = self.service(
-                hooks_command(workload),
-                limits=workload.limits,
-                stop=30,
-                deploy={},
-            )
+            hooks = Part(hooks_command(workload), workload.limits, stop=30)
+            jobs["release"] = self.service(hooks, once=True)
         for timer in workload.timers:
-            seconds = str(timer.timeout)
-            jobs[timer.name] = self.service(
-                ("timeout", seconds, *timer.command), limits=timer.limits, stop=30, deploy={}
-            )
+            command = ("timeout", str(timer.timeout), *timer.command)
+            jobs[timer.name] = self.service(Part(command, timer.limits, stop=30), once=True)
         return jobs
-
-    def _entry(self, command: Sequence[str], drain: int, *, seeds: bool) -> list[str]:
-        """The command, after what must happen before it: secrets become variables, and kept
-        directories are filled."""
-        lines = [
-            f'{secret.name}="$(cat /run/secrets/{secret.name})"; export {secret.name}'
-            for secret in self.workload.secrets
-        ]
-        if seeds:
-            lines += [f"sh -c {shlex.quote(script)}" for script in self.workload.seeds]
-        if not lines and not drain:
-            return list(command)
-        last = DRAINED.format(drain=drain) if drain else 'exec "$@"'
-        start = "set -e\n" if lines else ""
-        end = f"set +e\n{last}" if lines else last
-        return ["/bin/sh", "-c", start + "\n".join([*lines, end]), "sh", *command]
 
     def _config(self, target: str, body: str) -> dict[str, Any]:
         key = _key(PurePosixPath(target).name, self.configs, body)
@@ -402,7 +300,7 @@ class _Builder:
         for path, told in files.items():
             mounts.append(
                 self._secret(
-                    f"file-{CONFIG_ERROR.sub('-', path)}",
+                    f"file-{UNFIT.sub('-', path)}",
                     told,
                     f"{workload.directory}/{path}",
                     path,
@@ -427,54 +325,6 @@ def hooks_command(workload: Workload) -> tuple[str, ...]:
         for hook in workload.hooks
     ]
     return ("/bin/sh", "-ec", "\n".join(lines))
-
-
-def _deploy(replicas: int, restart: Restart, *, first: bool) -> dict[str, Any]:
-    policy: dict[str, Any] = {"condition": "any", "delay": f"{restart.seconds}s"}
-    if restart.burst:
-        policy |= {"max_attempts": restart.burst, "window": f"{restart.interval}s"}
-    order = "start-first" if first else "stop-first"
-    return {
-        "replicas": replicas,
-        "restart_policy": policy,
-        "update_config": {
-            "parallelism": 1,
-            "order": order,
-            "failure_action": "rollback",
-            "monitor": "15s",
-        },
-        "rollback_config": {"parallelism": 1, "order": order, "monitor": "15s"},
-    }
-
-
-def _told_limits(limits: Limits) -> dict[str, Any]:
-    most: dict[str, Any] = {}
-    if limits.processors:
-        most["cpus"] = f"{limits.processors:g}"
-    if limits.memory:
-        most["memory"] = f"{limits.memory}b"
-    told: dict[str, Any] = {"limits": most} if most else {}
-    if limits.memory_kept:
-        told["reservations"] = {"memory": f"{limits.memory_kept}b"}
-    return told
-
-
-def _mount(workload: Workload, item: str, *, read_only: bool = False) -> dict[str, Any]:
-    return {
-        "type": "volume",
-        "source": _volume(item),
-        "target": f"{workload.shared}/{item}",
-        **({"read_only": True} if read_only else {}),
-    }
-
-
-def _in_memory(*targets: str) -> list[dict[str, Any]]:
-    """Directories in memory. `docker stack deploy` ignores the key `tmpfs` of a service."""
-    return [{"type": "tmpfs", "target": target} for target in targets]
-
-
-def _volume(item: str) -> str:
-    return f"shared-{CONFIG_ERROR.sub('-', item).strip('.-') or 'all'}"
 
 
 def _port(target: int, published: int) -> dict[str, Any]:

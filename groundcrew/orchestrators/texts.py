@@ -10,7 +10,8 @@ import yaml
 
 from groundcrew.orchestrators import proxy
 from groundcrew.orchestrators.kubernetes import RELEASE, Export, Options
-from groundcrew.orchestrators.swarm import Stack, text
+from groundcrew.orchestrators.swarm import Stack
+from groundcrew.orchestrators.swarm_service import text
 from groundcrew.orchestrators.workload import Dropped, Workload
 
 HEADER = "# Written by groundcrew from apps/{name}.yml: change that, and export it again.\n"

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from pyinfra import host, logger
-from pyinfra.api import StringCommand
+from pyinfra.api import Host, StringCommand
 
 from groundcrew import record
 from groundcrew.facts.apps import Apps, AppState
+from groundcrew.manifest.paths import AppPaths
 from groundcrew.releases import apart, lock, undo
 from groundcrew.releases.apart import Commands
 from groundcrew.releases.target import Run, Target
@@ -79,13 +80,19 @@ def locked(target: Target) -> Commands:
 
 def take_lock(target: Target) -> bool:
     """Takes the application's lock; returns whether the run holds it."""
-    if not host.state.is_executing:
+    return take_lock_on(host, target.paths)
+
+
+def take_lock_on(on: Host, paths: AppPaths) -> bool:
+    """Takes an application's lock on a host, and tells why not if another run has it; returns
+    whether the run holds it. Does nothing while pyinfra detects changes."""
+    if not on.state.is_executing:
         return True
     try:
-        gone = lock.acquire(host, target.paths, undo.connector_arguments(host))
+        gone = lock.acquire(on, paths, undo.connector_arguments(on))
     except lock.LockedError as error:
-        host.log_styled(f"refused, nothing was changed: {error}", log_func=logger.error, fg="red")
+        on.log_styled(f"refused, nothing was changed: {error}", log_func=logger.error, fg="red")
         return False
     if gone:
-        host.log(f"{target.paths.name}: took over the lock of {gone}, whose run is gone")
+        on.log(f"{paths.name}: took over the lock of {gone}, whose run is gone")
     return True

@@ -2,7 +2,9 @@
 
 Runs on the host as root, as `python3 -c SCRIPT` with {"module", "function", "request"} on stdin.
 The function gets the request; prints what it returns as one line of JSON. Exit 1 with the reason
-on stderr if it fails. Standard library only, Python 3.9 or later.
+on stderr if it fails. With "run", the call is a step of this run (`run_lock.py`): it is refused
+once another run has taken over, and makes other runs wait. Standard library only, Python 3.9 or
+later.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import json
 import sys
 
 from groundcrew.remote.printable import all_printable, printable
+from groundcrew.remote.run_lock import step
 
 
 def main() -> int:
@@ -19,7 +22,9 @@ def main() -> int:
     wanted = json.load(sys.stdin)
     try:
         function = getattr(importlib.import_module(wanted["module"]), wanted["function"])
-        print(json.dumps(all_printable(function(wanted["request"]))))
+        with step(wanted.get("run")):
+            told = function(wanted["request"])
+        print(json.dumps(all_printable(told)))
     except Exception as error:
         print(printable(str(error) or type(error).__name__), file=sys.stderr)
         return 1

@@ -14,6 +14,7 @@ home}. Nothing is changed or stopped. Standard library only, Python 3.9 or later
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import json
 import os
@@ -90,11 +91,7 @@ def owners(ports: list[int]) -> dict[int, list[Owner]]:
         return by_port
     seen = set()
     for process in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
-        try:
-            links = [os.readlink(item) for item in (process / "fd").iterdir()]
-        except OSError:
-            continue
-        for link in links:
+        for link in links(process):
             inode = link[len("socket:[") : -1] if link.startswith("socket:[") else ""
             if inode in sockets:
                 seen.add(inode)
@@ -105,6 +102,16 @@ def owners(ports: list[int]) -> dict[int, list[Owner]]:
         # Owned by a process in another namespace, or by the kernel.
         by_port[sockets[inode]].append({"pid": None, "name": "unknown", "unit": ""})
     return by_port
+
+
+def links(process: Path) -> list[str]:
+    """What the descriptors of a process lead to. One that it closes meanwhile hides no other."""
+    told = []
+    with contextlib.suppress(OSError):
+        for item in (process / "fd").iterdir():
+            with contextlib.suppress(OSError):
+                told.append(os.readlink(item))
+    return told
 
 
 def describe(process: Path) -> Owner:

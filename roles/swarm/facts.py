@@ -9,12 +9,16 @@ from typing import Any
 from pyinfra.api import FactBase, QuoteString, StringCommand
 
 from groundcrew import remote
+from groundcrew.releases.target import Run
 
 
-def command(module: str, function: str, request: Mapping[str, Any]) -> StringCommand:
-    """Calls a function on the host. The request goes over standard input."""
+def command(
+    module: str, function: str, request: Mapping[str, Any], run: Run = None
+) -> StringCommand:
+    """Calls a function on the host, as a step of the run that holds a lock. The request goes over
+    standard input."""
     name = f"groundcrew.roles.swarm.{module}"
-    wanted = {"module": name, "function": function, "request": dict(request)}
+    wanted = {"module": name, "function": function, "request": dict(request), "run": run}
     return remote.command("call", payload=wanted, modules=(name,))
 
 

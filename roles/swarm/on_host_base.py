@@ -16,7 +16,7 @@ from groundcrew.roles.swarm.on_host_engine import EngineError, ask
 
 if TYPE_CHECKING:
     # Types of the reports, shared with what reads them; never sent to a host.
-    from groundcrew.roles.swarm.report import Base, Image
+    from groundcrew.roles.swarm.report import Accounts, Image
 
 Data = dict[str, Any]
 LIMIT = 1800
@@ -28,16 +28,22 @@ class ImageError(Exception):
 
 def docker(*words: str) -> str:
     """The output of a command of Docker's. Raises ImageError with its last lines."""
-    done = subprocess.run(
-        ["docker", *words],
-        check=False,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=LIMIT,
-        env={**os.environ, "LC_ALL": "C", "DOCKER_BUILDKIT": "0", "DOCKER_CLI_HINTS": "false"},
-    )
+    try:
+        done = subprocess.run(
+            ["docker", *words],
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=LIMIT,
+            env={**os.environ, "LC_ALL": "C", "DOCKER_BUILDKIT": "0", "DOCKER_CLI_HINTS": "false"},
+        )
+    except FileNotFoundError:
+        raise ImageError(
+            "there is no command `docker`: Debian 13 has it in a package of its own (add "
+            "docker-cli to swarm.packages)"
+        ) from None
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines()
         raise ImageError(f"docker {words[0]}: {' '.join(lines[-5:])}")
@@ -70,26 +76,27 @@ def base_of(request: Data) -> Image | None:
         return None
 
 
-def made_base(request: Data) -> Base:
-    """The base with the packages of `request`, made unless it is there: its tag, and its accounts.
-    Raises ImageError."""
+def made_base(request: Data) -> Image:
+    """The base with the packages of `request`, made unless it is there: its tag and ID. Raises
+    ImageError."""
     tag, image, packages, suite = named(request)
     if base_of(request) is None:
         if image == "packages":
             of_packages(tag, suite, packages)
         else:
             of_image(tag, image, packages)
+    return {"tag": tag, "id": ask("GET", f"/images/{tag}/json")["Id"]}
+
+
+def accounts_of(tag: str) -> Accounts:
+    """The users and groups of a base. Raises ImageError."""
     told = docker(
         "run", "--rm", "--network", "none", "--read-only", "--cap-drop", "ALL",
         "--user", "65534:65534", "--entrypoint", "/bin/sh", tag,
         "-c", "cat /etc/passwd; echo =; cat /etc/group",
     )  # fmt: skip
     passwd, _, group = told.partition("\n=\n")
-    return {
-        "tag": tag,
-        "id": ask("GET", f"/images/{tag}/json")["Id"],
-        "accounts": {"passwd": f"{passwd}\n", "group": f"{group}\n"},
-    }
+    return {"passwd": f"{passwd}\n", "group": f"{group}\n"}
 
 
 def of_image(tag: str, image: str, packages: list[str]) -> None:

@@ -27,12 +27,12 @@ from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.interpreter import INTERPRETERS
 from groundcrew.remote.safe_paths import ITSELF, opened, readable
-from groundcrew.roles.swarm.on_host_base import ImageError, base_of, docker, made_base
+from groundcrew.roles.swarm.on_host_base import ImageError, accounts_of, base_of, docker, made_base
 from groundcrew.roles.swarm.on_host_engine import EngineError, ask, filters
 
 if TYPE_CHECKING:
     # Types of the reports, shared with what reads them; never sent to a host.
-    from groundcrew.roles.swarm.report import Accounts, Base, Image, Images, Saved
+    from groundcrew.roles.swarm.report import Accounts, Image, Images, Saved
 
 Data = dict[str, Any]
 RELEASE = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}")
@@ -95,19 +95,18 @@ def make(request: Data) -> Images:
         base = made_base(request["base"])
         with tempfile.TemporaryDirectory(prefix="image-", dir=WORK) as folder:
             known = built(request, release, base, Path(folder))
-    balancer = made_base(request["balancer"])
     return {
         "release": release,
         "image": known,
-        "balancer": {"tag": balancer["tag"], "id": balancer["id"]},
+        "balancer": made_base(request["balancer"]),
         "user": ids(request["name"]),
     }
 
 
-def built(request: Data, release: str, base: Base, folder: Path) -> Image:
+def built(request: Data, release: str, base: Image, folder: Path) -> Image:
     """Builds the image in `folder`, which only root can enter."""
     name = request["name"]
-    digest = pack(request, release, base["accounts"], folder / "release.tar")
+    digest = pack(request, release, accounts_of(base["tag"]), folder / "release.tar")
     tag = f"{name}:{release}-{digest[:12]}"
     (folder / "Dockerfile").write_text(dockerfile(request, release, base["tag"]))
     docker("build", "--quiet", "--tag", tag, str(folder))
@@ -303,7 +302,11 @@ def prune(request: Data) -> list[str]:
     """Removes all but the newest images of an application and those in use; returns their tags."""
     chosen = filters(label=[f"groundcrew.app={request['name']}"])
     every = ask("GET", f"/images/json?{chosen}")
-    every.sort(key=lambda item: max(item["RepoTags"] or [""]), reverse=True)
+    # An image from a registry has no tag. Releases sort by time.
+    every.sort(
+        key=lambda item: (item["Labels"]["groundcrew.release"], max(item["RepoTags"] or [""])),
+        reverse=True,
+    )
     containers = ask("GET", "/containers/json?all=true")
     used = {item["ImageID"] for item in containers}
     removed = []

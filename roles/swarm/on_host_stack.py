@@ -177,6 +177,7 @@ def run_hook(request: Data, name: str, command: list[str]) -> None:
                 ],
             },
             "RestartPolicy": {"Condition": "none"},
+            "Placement": {"Constraints": here()},
             "Networks": [{"Target": network}],
         },
     }
@@ -198,6 +199,13 @@ def run_hook(request: Data, name: str, command: list[str]) -> None:
             time.sleep(WAIT)
     finally:
         remove_service(name)
+
+
+def here() -> list[str]:
+    """Where hooks run: on this host, which has the image, unless it runs no containers."""
+    name = ask("GET", "/info")["Swarm"]["NodeID"]
+    active = ask("GET", f"/nodes/{name}")["Spec"]["Availability"] == "active"
+    return [f"node.id == {name}"] if active else []
 
 
 def volumes(request: Data) -> list[dict[str, str]]:

@@ -16,8 +16,12 @@ from pyinfra.api import FunctionCommand, Host, OperationError, State, operation
 
 from groundcrew import record
 from groundcrew.bindings.address import numeric
+from groundcrew.manifest.paths import AppPaths
 from groundcrew.operations.upload import STAGING, stage
-from groundcrew.releases.apart import Commands
+from groundcrew.releases import lock
+from groundcrew.releases.apart import Commands, failure
+from groundcrew.releases.run_state import take_lock_on
+from groundcrew.releases.target import Run
 from groundcrew.releases.undo import connector_arguments
 from groundcrew.roles.swarm.facts import Told, command
 from groundcrew.roles.swarm.progress import MOST, differences, ended, line
@@ -27,6 +31,9 @@ from groundcrew.transport import TooLongError, arguments_of, fetch_file
 
 STATE = "groundcrew_swarm"
 IMAGES = "groundcrew_swarm_images"
+ASKED = "groundcrew_swarm_asked"
+"""What `on_host_image.state` was asked for, by application."""
+
 POLL = 2.0
 """Seconds between two looks at an update."""
 
@@ -35,9 +42,17 @@ _FETCHED: dict[str, tuple[tempfile.TemporaryDirectory[str], Path, str]] = {}
 """Tag -> its directory, which ends with the process, its file and digest."""
 
 
-def _call(on: Host, arguments: Mapping[str, Any], *words: Any) -> Any:
+def _call(
+    on: Host,
+    arguments: Mapping[str, Any],
+    module: str,
+    function: str,
+    request: Mapping[str, Any],
+    *,
+    run: Run = None,
+) -> Any:
     """What a function tells on a host; nothing of it is printed."""
-    program = command(*words)
+    program = command(module, function, request, run)
     options = {**arguments_of(on, arguments), **program.connector_arguments}
     good, output = on.run_shell_command(program, **options)
     if not good:
@@ -155,7 +170,8 @@ def _join(state: State, host: Host, place: Any, arguments: Mapping[str, Any]) ->
 
 @operation()
 def image(app: str, request: Mapping[str, Any], builder: str) -> Commands:
-    """Makes the image of the application's live release on the first manager.
+    """Makes the image of the application's live release on the first manager. From here on the run
+    holds the application's lock there, so that no release or other update comes between.
 
     + app: the application
     + request: that of `on_host_image.py`
@@ -167,6 +183,7 @@ def image(app: str, request: Mapping[str, Any], builder: str) -> Commands:
     brief = {key: request[key] for key in ("name", "recipe", "balancer")}
     told: Images = host.get_fact(Told, module="on_host_image", function="state", request=brief)
     _known()[app] = told
+    host.connector_data.setdefault(ASKED, {})[app] = brief
     if told["release"] is None or not told["release"].endswith(f"-{request['digest']}"):
         raise OperationError(
             f"{app}: the live release on {builder} is {told['release'] or 'missing'}, not what "
@@ -176,6 +193,9 @@ def image(app: str, request: Mapping[str, Any], builder: str) -> Commands:
         host.noop(f"{app}: image {told['image']['tag']} is there")
         return
     record.change(host, [f"image of {app} {told['release']}"])
+    if not take_lock_on(host, AppPaths(app)):
+        yield failure()
+        return
     yield FunctionCommand(_make, (app, dict(request), connector_arguments(host)), {})
 
 
@@ -192,7 +212,8 @@ def _make(
     arguments: Mapping[str, Any],
 ) -> bool:
     began = time.monotonic()
-    told = _call(host, arguments, "on_host_image", "make", request)
+    held = lock.run_of(host, AppPaths(name))
+    told = _call(host, arguments, "on_host_image", "make", request, run=held)
     host.connector_data[IMAGES][name] = told
     host.log(f"{told['image']['tag']} in {time.monotonic() - began:.0f} s")
     return True
@@ -314,18 +335,43 @@ def running(app: str, update: Update) -> Commands:
         yield FunctionCommand(lambda: None, (), {})
         return
     wanted = update.request(_pushed(told, update.registry))
-    # Names of secrets contain digests of their values. All users of the host can read a fact's
-    # request, so they are compared here.
-    there = host.get_fact(Told, module="on_host_stack", function="state", request={"app": app})
-    lines = differences(there, wanted)
+    lines = _differences(app, wanted)
+    if lines and host.state.is_executing:
+        if not take_lock_on(host, AppPaths(app)):
+            yield failure()
+            return
+        # Before the lock was taken, another run may have changed the state.
+        _still_live(app, told["release"])
+        lines = _differences(app, wanted)
     if not lines:
         host.noop(f"{app}: the swarm runs {told['release']}")
+        lock.release(host, app)
         return
     record.change(host, lines)
     for text in lines if host.state.config.DIFF else ():
         host.log(text)
     work = _Work(host, app, told, wanted, update, connector_arguments(host))
     yield FunctionCommand(work.run, (), {})
+    if host.state.is_executing:
+        lock.release(host, app)
+
+
+def _differences(app: str, wanted: Mapping[str, Any]) -> list[str]:
+    # Names of secrets contain digests of their values. All users of the host can read a fact's
+    # request, so they are compared here.
+    there = host.get_fact(Told, module="on_host_stack", function="state", request={"app": app})
+    return differences(there, wanted)
+
+
+def _still_live(app: str, release: str | None) -> None:
+    """Raises OperationError if the release that the image was made of is no longer live."""
+    asked = host.connector_data[ASKED][app]
+    now = host.get_fact(Told, module="on_host_image", function="state", request=asked)
+    if now["release"] != release:
+        raise OperationError(
+            f"{app}: {now['release']} has become live meanwhile, and the image is of {release}: "
+            "run this again"
+        )
 
 
 def _pushed(told: Mapping[str, Any], registry: str | None) -> dict[str, Any]:
@@ -361,12 +407,18 @@ class _Work:
     def __repr__(self) -> str:
         return f"_Work({self.app!r})"
 
-    def call(self, *words: Any, on: Host | None = None) -> Any:
-        """What a function tells."""
-        return _call(on or self.host, self.arguments, *words)
+    def call(
+        self, module: str, function: str, request: Mapping[str, Any], on: Host | None = None
+    ) -> Any:
+        """What a function tells, as a step of this run."""
+        there = on or self.host
+        # Only the first manager has the application's lock.
+        held = lock.run_of(there, AppPaths(self.app)) if there is self.host else None
+        return _call(there, self.arguments, module, function, request, run=held)
 
-    def run(self) -> bool:
-        """Makes the update; returns whether it has succeeded, and tells why not."""
+    def run(self, state: State, host: Host) -> bool:  # noqa: ARG002 - pyinfra's signature
+        """Makes the update; returns whether it has succeeded, and tells why not. pyinfra heeds the
+        answer of a function with these two arguments alone."""
         if self.update.registry:
             for key in ("image", "balancer"):
                 request = {**self.told[key], "registry": self.update.registry}

@@ -49,6 +49,8 @@ def differences(told: Stack, wanted: Mapping[str, Any]) -> list[str]:
             lines.append(f"service {name} is new")
         elif item["digest"] != digest:
             lines.append(f"service {name} is updated")
+        elif item.get("update") in ("updating", *GOING_BACK):
+            lines.append(f"service {name}: an update has not ended yet")
         elif item["running"] < item["wanted"]:
             lines.append(f"service {name}: {item['running']} of {item['wanted']} run")
     lines += [f"service {name} is removed" for name in there]

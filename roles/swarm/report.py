@@ -76,12 +76,6 @@ class Accounts(TypedDict):
     group: str
 
 
-class Base(Image):
-    """An image that others are made of."""
-
-    accounts: Accounts
-
-
 class Images(TypedDict):
     """The live release of an application, its image, that of its balancer, and the application's
     user and group; None for what is not there."""

@@ -1,4 +1,7 @@
-"""What an application is in the swarm: the stack file, its secrets and its balancer. Pure."""
+"""What an application is in the swarm: the stack file, its secrets and its balancer. Pure.
+
+What a service is has a module of its own, `groundcrew/orchestrators/swarm_service.py`, which the
+export of stacks shares; here are the parts of this role's images and of its balancer."""
 
 from __future__ import annotations
 
@@ -9,14 +12,33 @@ from dataclasses import dataclass
 from typing import Any
 
 from groundcrew.manifest.model import AppSettings
-from groundcrew.orchestrators.workload import PORT, Limits, Workload
+from groundcrew.orchestrators.swarm_service import (
+    Part,
+    deployed,
+    deployed_in_front,
+    healthcheck,
+    resources,
+    server,
+    service,
+    started,
+    text,
+    volume,
+    worker,
+)
+from groundcrew.orchestrators.workload import PORT, Sandbox, Workload
 from groundcrew.roles.swarm.settings import SwarmApp
 from groundcrew.templates import render
 
 BALANCER_PORT = 8080
+BALANCER_MONITOR = 5
+"""Seconds for which a new balancer must run."""
+
 PYTHON = ("/usr/bin/python3", "-ISs")
 PROGRAMS = "/usr/local/lib/groundcrew"
 VARIABLES = "/run/groundcrew/variables"
+DRAIN = 5
+"""Seconds for which a container that is replaced goes on. The balancer asks for its address every
+second, and Docker removes the address before it stops the container."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +80,7 @@ def ignored(app: AppSettings) -> list[str]:
         names += [f"nginx.locations.{path}.{key}" for key in sorted(left)]
     names += [f"secrets.{key}.as_file" for key, item in sorted(app.secrets.items()) if item.as_file]
     names += [key for key in ("tls", "sandbox") if key in app.model_fields_set]
+    names += ["limits.open_files"] if "open_files" in app.limits.model_fields_set else []
     # Its default is a limit too, which the swarm does not keep.
     return [*names, *(["network"] if app.network != "any" else [])]
 
@@ -123,36 +146,6 @@ def balancer(name: str, app: AppSettings, chosen: SwarmApp) -> str:
     )
 
 
-def health(app: AppSettings) -> dict[str, Any]:
-    """How Docker Engine learns that a container is healthy."""
-    settings = app.health
-    host = app.domains[0].replace("*", "www") if app.domains else "localhost"
-    words = [PORT, app.root + settings.path, settings.status, host, app.scheme,
-             settings.request_timeout]  # fmt: skip
-    poll = settings.poll
-    return {
-        "test": ["CMD", *PYTHON, f"{PROGRAMS}/healthy.py", *map(str, words)],
-        # Docker has no shorter interval while a container starts before version 25.
-        "interval": f"{max(1, int(poll.interval if poll else 5))}s",
-        "timeout": f"{max(1, int(settings.request_timeout) + 1)}s",
-        "retries": poll.retries if poll else 3,
-        "start_period": f"{settings.timeout}s",
-    }
-
-
-def resources(limits: Limits) -> dict[str, Any]:
-    """CPU, memory and processes of a container."""
-    told: dict[str, Any] = {}
-    if limits.memory:
-        told["memory"] = str(limits.memory)
-    if limits.processors:
-        told["cpus"] = f"{limits.processors:.2f}"
-    if limits.processes:
-        told["pids"] = limits.processes
-    kept = {"reservations": {"memory": str(limits.memory_kept)}} if limits.memory_kept else {}
-    return {"resources": {"limits": told, **kept}} if told or kept else {}
-
-
 def services(
     app: AppSettings,
     work: Workload,
@@ -165,65 +158,37 @@ def services(
     given: Sequence[Secret],
 ) -> dict[str, dict[str, Any]]:
     """The services of the stack: the server, the workers and the balancer."""
-    name, (uid, gid) = work.name, user
-    common = {
-        "image": image,
-        # The stack file has variables of its own, which begin with a dollar.
-        "environment": {
-            key: value.replace("$", "$$") for key, value in sorted(work.variables.items())
-        },
-        "secrets": [
-            {
-                "source": item.name,
-                "target": item.target,
-                "uid": str(uid),
-                "gid": str(gid),
-                "mode": 0o400,
-            }
-            for item in given
-        ],
-        "networks": ["inside"],
-        "init": True,
-        "read_only": True,
-        "cap_drop": ["ALL"],
-        # `docker stack deploy` ignores the key `tmpfs`.
-        "volumes": [
-            {"type": "tmpfs", "target": "/tmp"},  # noqa: S108 - the container's own
-            *(
-                {"type": "volume", "source": volume(path), "target": f"{work.shared}/{path}"}
-                for path in work.kept
-            ),
-        ],
-    }
-    server = {
-        **common,
-        "healthcheck": health(app),
-        "stop_grace_period": f"{work.server.stop_timeout}s",
-        "deploy": {
-            **deployed(name, release, replicas(app, chosen), chosen),
-            **resources(work.limits),
-        },
-    }
-    workers = {
-        f"worker-{item.name}": {
-            **common,
-            "command": [word.replace("$", "$$") for word in item.command],
-            "healthcheck": {"disable": True},
-            "stop_grace_period": f"{item.stop_timeout}s",
+    name = work.name
+
+    def container(part: Part, labels: dict[str, str]) -> dict[str, Any]:
+        return {
+            # The role's own confinement: `sandbox` of the manifest has no effect here.
+            **service(work, part, image, Sandbox()),
+            # The image's first program starts it, with the variables that are secrets.
+            "command": started(work, part),
+            "secrets": [placed(item, user) for item in given],
+            "networks": ["inside"],
             "deploy": {
-                **deployed(
-                    name,
-                    release,
-                    item.instances,
-                    chosen,
-                    order="stop-first" if item.single else "start-first",
-                ),
-                **resources(item.limits),
+                **deployed(part, chosen.monitor),
+                **resources(part.limits, processes=True),
+                "labels": labels,
             },
         }
-        for item in work.workers
+
+    labels = {"groundcrew.app": name, "groundcrew.release": release}
+    drain = DRAIN if app.release.drain is None else app.release.drain
+    made = {
+        "app": {
+            **container(server(work, replicas(app, chosen), drain), labels),
+            "healthcheck": healthcheck(work, (*PYTHON, f"{PROGRAMS}/healthy.py")),
+        }
     }
-    front = {
+    for item in work.workers:
+        made[f"worker-{item.name}"] = {
+            **container(worker(item), labels),
+            "healthcheck": {"disable": True},
+        }
+    made["balancer"] = {
         "image": balancer_image,
         "user": "haproxy",
         "command": ["haproxy", "-W", "-db", "-f", "/etc/haproxy/groundcrew.cfg"],
@@ -234,48 +199,20 @@ def services(
         "ports": [
             {"target": BALANCER_PORT, "published": chosen.port, "protocol": "tcp", "mode": "host"}
         ],
-        "deploy": {
-            "mode": "global",
-            "endpoint_mode": "dnsrr",
-            "update_config": {"parallelism": 1, "order": "stop-first", "delay": "3s",
-                              "failure_action": "rollback", "monitor": "5s"},
-            "restart_policy": {"condition": "any", "delay": "1s"},
-            "labels": {"groundcrew.app": name},
-        },
-    }  # fmt: skip
-    return {"app": server, **workers, "balancer": front}
+        "deploy": {**deployed_in_front(BALANCER_MONITOR), "labels": {"groundcrew.app": name}},
+    }
+    return {key: text(item) for key, item in made.items()}
+
+
+def placed(item: Secret, user: tuple[int, int]) -> dict[str, Any]:
+    """A secret as a file that only the application's user can read."""
+    owner = {"uid": str(user[0]), "gid": str(user[1])}
+    return {"source": item.name, "target": item.target, **owner, "mode": 0o400}
 
 
 def replicas(app: AppSettings, chosen: SwarmApp) -> int:
     """Number of containers of the server."""
     return chosen.replicas or app.instances
-
-
-def volume(path: str) -> str:
-    """Name of the volume of a directory that outlives releases."""
-    return path.replace("/", "-").lstrip(".")
-
-
-def deployed(
-    name: str,
-    release: str,
-    number: int,
-    chosen: SwarmApp,
-    order: str = "start-first",
-) -> dict[str, Any]:
-    """How containers of a service are placed and replaced: one after the other, and back to what
-    ran before if a new one fails."""
-    # It counts from when a container is healthy; until then a failure always counts.
-    step = {"parallelism": 1, "order": order, "monitor": f"{chosen.monitor}s"}
-    return {
-        "mode": "replicated",
-        "replicas": number,
-        "endpoint_mode": "dnsrr",
-        "update_config": {**step, "failure_action": "rollback", "max_failure_ratio": 0},
-        "rollback_config": step,
-        "restart_policy": {"condition": "any", "delay": "1s"},
-        "labels": {"groundcrew.app": name, "groundcrew.release": release},
-    }
 
 
 def stack(
@@ -285,11 +222,10 @@ def stack(
     configuration: str,
 ) -> dict[str, Any]:
     """The stack file, as data. Each service has a label with the digest of all that it is."""
-    for service in every.values():
-        text = json.dumps([service, configuration if "configs" in service else ""], sort_keys=True)
-        service["deploy"]["labels"]["groundcrew.digest"] = hashlib.sha256(
-            text.encode()
-        ).hexdigest()[:16]
+    for item in every.values():
+        told = json.dumps([item, configuration if "configs" in item else ""], sort_keys=True)
+        digest = hashlib.sha256(told.encode()).hexdigest()[:16]
+        item["deploy"]["labels"]["groundcrew.digest"] = digest
     return {
         "version": "3.9",
         "services": dict(every),

@@ -1,13 +1,18 @@
-"""Docker Swarm on three hosts: the OpenDify-like example in three containers, updates under load, a
-broken update, and a host that is lost."""
+"""Docker Swarm on three hosts: the OpenDify-like example in three containers with a worker, a
+release hook and a secret, updates under load, a broken update, and a host that is lost."""
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
+import os
+import shlex
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +38,14 @@ for _group, _hosts in _lab.running().items():
     ]
 """
 UPDATES = 10
+SECRET = "swarm-test-b2f1c0a97d"
+TICK = 'while :; do echo "$WORKER_INSTANCE $(printf %s "$TOKEN" | sha256sum)"; sleep 5; done'
+MIGRATE = f'echo "$(readlink /srv/{APP}/current) ${{#TOKEN}}" >> data/migrations'
+WATCH = (
+    "touch /root/seen; while sleep 0.2; do "
+    "grep -alF -f /root/pattern /proc/[0-9]*/cmdline >> /root/seen 2>/dev/null; done"
+)
+VOLUME = f"/var/lib/docker/volumes/{APP}_shared-data/_data"
 
 
 @dataclass
@@ -95,11 +108,21 @@ class Swarm:
 
     hosts: dict[str, LabHost]
     inventory: Path
+    token: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    """Variables of the application, which are part of its release."""
 
     def write(self, **app: Any) -> None:
         chosen = {APP: {"port": PORT, "shared": "node", "monitor": 5, "timeout": 900}}
         common = {"swarm": {"apps": chosen, "base": "packages", "storage_driver": "vfs"}}
-        settings = {"release": {"check_window": 1}, **app}
+        settings = {
+            "release": {"check_window": 1},
+            "env": self.environment,
+            "secrets": {"TOKEN": {"file": str(self.token)}},
+            "hooks": {"release": [MIGRATE]},
+            "workers": {"tick": {"command": TICK, "instances": 2}},
+            **app,
+        }
         more = {name: dict(common) for name in self.hosts}
         more[FIRST] |= {"apps": [APP], "app": {APP: settings}}
         self.inventory.write_text(INVENTORY.format(more=more))
@@ -115,6 +138,14 @@ class Swarm:
         """Name -> how many containers run."""
         text = inside(self.hosts[FIRST], "docker service ls --format '{{.Name}} {{.Replicas}}'")
         return dict(line.split(" ", 1) for line in text.splitlines())
+
+    def migrations(self) -> Counter[str]:
+        """What the release hook has written in the swarm, on whichever host it has run."""
+        texts = [
+            inside(host, f"cat {VOLUME}/migrations 2>/dev/null || true")
+            for host in self.hosts.values()
+        ]
+        return Counter("".join(texts).splitlines())
 
     def running_on(self) -> list[str]:
         """The hosts on which containers of the application run."""
@@ -133,13 +164,25 @@ def swarm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swarm]:
         SECOND: LabHost(SECOND, "bookworm", group="swarm_workers"),
         THIRD: LabHost(THIRD, "bookworm", group="swarm_workers"),
     }
-    made = Swarm(hosts, tmp_path_factory.mktemp("swarm") / "inventory.py")
+    folder = tmp_path_factory.mktemp("swarm")
+    made = Swarm(hosts, folder / "inventory.py", folder / "token")
+    made.token.write_text(SECRET)
     LabHost.together(hosts.values(), LabHost.up)
     made.write()
-    made.run("deploy.py")
-    made.run("playbooks/swarm.py")
+    told(made.run("deploy.py"), "deploy")
+    # What processes are called with, while the secret reaches the swarm.
+    first = hosts[FIRST]
+    inside(first, "cat > /root/pattern && chmod 600 /root/pattern", SECRET)
+    inside(first, f"systemd-run --quiet --unit=watch sh -c {shlex.quote(WATCH)}")
+    told(made.run("playbooks/swarm.py"), "swarm")
     yield made
-    LabHost.together(hosts.values(), LabHost.down)
+    if not os.environ.get("GROUNDCREW_KEEP"):
+        LabHost.together(hosts.values(), LabHost.down)
+
+
+def told(run: Run, what: str) -> None:
+    """Prints how long a run has taken."""
+    print(f"{what}: {run.seconds:.0f} s")
 
 
 def test_every_host_answers_for_three_containers(swarm: Swarm) -> None:
@@ -183,36 +226,102 @@ def test_the_image_has_no_value_and_its_processes_no_rights(swarm: Swarm) -> Non
     assert "NoNewPrivs:\t1" in state
 
 
+def test_a_secret_reaches_processes_and_nothing_else(swarm: Swarm) -> None:
+    first, digest = swarm.hosts[FIRST], hashlib.sha256(SECRET.encode()).hexdigest()
+    logs = f"docker service logs --raw {APP}_worker-tick"
+    # Both workers have it, and a number each.
+    until(lambda: {f"{number} {digest}  -" for number in (1, 2)}
+          <= set(inside(first, logs).splitlines()), 60)  # fmt: skip
+    for host in swarm.hosts.values():
+        for what in ("container", "image"):
+            ids = inside(host, f"docker {what} ls -aq").split()
+            assert ids
+            assert SECRET not in inside(host, f"docker {what} inspect {' '.join(ids)}")
+    for what in ("service", "secret", "config"):
+        names = inside(first, f"docker {what} ls -q").split()
+        assert names
+        assert SECRET not in inside(first, f"docker {what} inspect {' '.join(names)}")
+    inside(first, "systemctl is-active watch")
+    assert inside(first, "cat /root/seen").splitlines() == []
+
+
+def test_release_hooks_run_once_per_release(swarm: Swarm) -> None:
+    release = inside(swarm.hosts[FIRST], f"readlink /srv/{APP}/current").strip()
+    assert swarm.migrations() == {f"{release} {len(SECRET)}": 1}
+
+
+def test_a_second_run_at_the_same_time_is_refused(swarm: Swarm) -> None:
+    swarm.write(health={"request_timeout": 60})
+    with ThreadPoolExecutor() as pool:
+        one = pool.submit(swarm.attempt, "playbooks/swarm.py")
+        until(lambda: inside(swarm.hosts[FIRST], f"cat /srv/{APP}/lock"), 120)
+        two = swarm.attempt("playbooks/swarm.py")
+        assert one.result().status == 0
+    assert two.status != 0
+    assert f"refused, nothing was changed: {APP} is being released by" in two.stderr
+    assert swarm.run("playbooks/swarm.py").changed == []
+
+
 def test_updates_under_load_lose_no_request(swarm: Swarm) -> None:
-    with load(swarm.hosts[SECOND].address) as told:
+    before = len(swarm.migrations())
+    releases = range(0, UPDATES, 5)
+    with load(swarm.hosts[SECOND].address) as visitors:
         for number in range(UPDATES):
-            # New containers of the same image: a check with another limit.
+            if number in releases:
+                # Another release, and so another image.
+                swarm.environment = {"BUILD": str(number + 1)}
             swarm.write(health={"request_timeout": 11 + number})
-            swarm.run("playbooks/swarm.py")
-    assert told.requests > 100
-    assert told.failures == []
+            if number in releases:
+                told(swarm.run("playbooks/release.py"), "release")
+            told(swarm.run("playbooks/swarm.py"), f"update {number + 1}")
+            print(f"{visitors.requests} requests, failed: {visitors.failures}")
+    assert visitors.requests > 100
+    assert visitors.failures == []
+    # The hook has run for every release, and for none twice.
+    migrations = swarm.migrations()
+    assert len(migrations) == before + len(releases)
+    assert set(migrations.values()) == {1}
 
 
 def test_a_broken_update_goes_back_and_fails_the_run(swarm: Swarm) -> None:
     # The release stays the same; its new containers never become healthy.
     swarm.write(health={"path": "/missing"})
-    with load(swarm.hosts[SECOND].address) as told:
+    with load(swarm.hosts[SECOND].address) as visitors:
         failed = swarm.attempt("playbooks/swarm.py")
+    told(failed, f"went back, {visitors.requests} requests")
     assert failed.status != 0
     assert "went back to what ran before" in failed.stderr
     until(lambda: swarm.services()[f"{APP}_app"] == "3/3", 300)
-    assert told.requests > 0
-    assert told.failures == []
+    assert visitors.requests > 0
+    assert visitors.failures == []
     swarm.write()
     swarm.run("playbooks/swarm.py")
+    assert swarm.run("playbooks/swarm.py").changed == []
 
 
 def test_containers_of_a_lost_host_run_elsewhere(swarm: Swarm) -> None:
     third = swarm.hosts[THIRD]
-    third.lose_power()
+    with load(swarm.hosts[SECOND].address) as visitors:
+        third.lose_power()
+        try:
+            began = time.monotonic()
+            until(lambda: len([name for name in swarm.running_on() if name != THIRD]) >= 3, 300)
+            print(f"three containers elsewhere after {time.monotonic() - began:.0f} s")
+        finally:
+            third.power_on()
+    # A request that the lost host had begun to answer cannot be sent again.
+    print(f"{len(visitors.failures)} of {visitors.requests} requests failed")
+    until(lambda: answers(third), 300)
+    until(lambda: swarm.services()[f"{APP}_app"] == "3/3", 300)
+    assert swarm.run("playbooks/swarm.py").changed == []
+    swarm.run("playbooks/verify.py")
+
+
+def answers(host: LabHost) -> bool:
+    """Whether a host answers for the application."""
     try:
-        began = time.monotonic()
-        until(lambda: len([name for name in swarm.running_on() if name != THIRD]) >= 3, 300)
-        print(f"three containers elsewhere after {time.monotonic() - began:.0f} s")
-    finally:
-        third.power_on()
+        connection = http.client.HTTPConnection(host.address, PORT, timeout=30)
+        connection.request("GET", "/v1/models", headers={"Host": SITE})
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False

@@ -138,3 +138,13 @@ def test_only_files_themselves_are_open_to_others(tmp_path: Path) -> None:
     names = [path.name for path in tmp_path.iterdir() if inspect_host.is_open(path)]
     assert names == [".open"]
     assert not inspect_host.is_open(tmp_path / ".gone")
+
+
+def test_a_descriptor_that_is_gone_hides_no_other(tmp_path: Path) -> None:
+    (tmp_path / "fd").mkdir()
+    for number in (3, 5):
+        (tmp_path / "fd" / str(number)).symlink_to(f"socket:[{number}]")
+    # It cannot be read as a link, like one that was closed meanwhile.
+    (tmp_path / "fd" / "4").write_text("")
+    assert sorted(inspect_resources.links(tmp_path)) == ["socket:[3]", "socket:[5]"]
+    assert inspect_resources.links(tmp_path / "gone") == []

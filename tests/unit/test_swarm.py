@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import pwd
+import subprocess
+import sys
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,12 +18,14 @@ from typing import Any
 import pytest
 from pyinfra.api import OperationError
 
-from groundcrew import record
+from groundcrew import record, remote
 from groundcrew.bindings import Place
 from groundcrew.manifest.model import AppSettings
 from groundcrew.metrics import Neighbour
 from groundcrew.project import ROOT
-from groundcrew.roles import combined, workloads
+from groundcrew.releases import lock
+from groundcrew.remote import container_health
+from groundcrew.roles import combined, images, workloads
 from groundcrew.roles.firewall.builders import ruleset
 from groundcrew.roles.settings import HostSettings
 from groundcrew.roles.swarm import (
@@ -35,8 +41,9 @@ from groundcrew.roles.swarm import (
     stack,
 )
 from groundcrew.roles.swarm.facts import Told
-from groundcrew.roles.swarm.programs import enter, healthy
+from groundcrew.roles.swarm.programs import enter
 from groundcrew.roles.swarm.settings import SwarmApp, SwarmSettings
+from groundcrew.settings import SettingsError
 
 GROUPS = {"m1": {"web", "swarm_managers"}, "w1": {"swarm_workers"}, "db1": {"redis"}}
 HOSTS = tuple(
@@ -140,6 +147,59 @@ def test_no_value_of_a_secret_is_in_the_stack() -> None:
     assert "ports" not in server
 
 
+def test_containers_go_on_until_the_balancer_has_forgotten_them() -> None:
+    server = services(app(server={"graceful_timeout": 30}))["app"]
+    # 5 s, then gunicorn's 30 s and 10 s more.
+    assert server["stop_grace_period"] == "45s"
+    assert "sleep 5; " in server["command"][2]
+    assert "kill -TERM $$p" in server["command"][2]
+    assert services(app(release={"drain": 0}))["app"]["command"][0] != "/bin/sh"
+
+
+def test_containers_know_their_number_and_read_templates_as_text() -> None:
+    every = services(
+        app(
+            instances=2,
+            env={"GREETING": "{{name}}"},
+            workers={
+                "mail": {"command": "python mail.py", "instances": 2},
+                "queue": {"command": "python queue.py", "single": True},
+            },
+        )
+    )
+    assert every["app"]["environment"]["INSTANCE"] == "{{.Task.Slot}}"
+    assert every["app"]["environment"]["GREETING"] == '{{"{{"}}name}}'
+    worker = every["worker-mail"]
+    assert worker["environment"]["WORKER_INSTANCE"] == "{{.Task.Slot}}"
+    assert worker["deploy"]["replicas"] == 2
+    assert worker["deploy"]["update_config"]["order"] == "start-first"
+    assert worker["healthcheck"] == {"disable": True}
+    assert every["worker-queue"]["deploy"]["update_config"]["order"] == "stop-first"
+
+
+def test_kept_directories_are_filled_before_hooks_and_server(tmp_path: Path) -> None:
+    settings = app(shared=["data"], seeds={"data": "seed"}, hooks={"release": ["migrate"]})
+    server = services(settings, shared="node")["app"]
+    assert "/srv/shop/shared/data" in server["command"][2]
+    targets = [item["target"] for item in server["volumes"]]
+    assert targets[:2] == ["/tmp", "/srv/shop/shared/home"]
+    item = images.Wanted("shop", settings, SwarmApp(), work(settings), {}, {}, {})
+    (hook,) = images.hook_commands(item)
+    assert "/srv/shop/shared/data" in hook[2]
+    assert hook[-1] == "exec migrate"
+
+
+def test_an_sqlite_database_is_not_shared_by_containers() -> None:
+    settings = app(env={"DATABASE": "sqlite:////srv/shop/shared/data/shop.db"}, shared=["data"])
+    place = HostSettings.model_validate({
+        "apps": ["shop"],
+        "swarm": {"apps": {"shop": {"shared": "node", "replicas": 2}}},
+    }).model_copy(update={"app": {"shop": settings}})  # fmt: skip
+    loaded: Any = SimpleNamespace(settings=place)
+    with pytest.raises(SettingsError, match="DATABASE names an SQLite database, which 2 cont"):
+        images.wanted("shop", loaded)
+
+
 def test_a_service_changes_its_digest_with_what_it_is() -> None:
     def digests(settings: AppSettings) -> dict[str, str]:
         every = services(settings)
@@ -207,7 +267,7 @@ def test_the_container_reads_its_variables_byte_for_byte(tmp_path: Path) -> None
 
 
 def test_a_container_that_does_not_answer_is_not_healthy() -> None:
-    assert healthy.problem(1, "/", 200, "localhost", "http", 1)
+    assert container_health.main(["http", "1", "localhost", "http", "/", "200", "1"]) == 1
 
 
 def test_a_packed_release_is_the_same_each_time_and_holds_no_setuid(tmp_path: Path) -> None:
@@ -264,6 +324,46 @@ def test_the_image_runs_as_the_applications_user_and_names_no_variable() -> None
     assert "ENV" not in text
 
 
+def test_a_missing_docker_command_is_told_with_its_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(on_host_base.ImageError, match="add docker-cli to swarm"):
+        on_host_base.docker("version")
+
+
+def test_the_oldest_images_are_removed_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    def image(release: str, *tags: str) -> dict[str, Any]:
+        return {"Id": f"id-{release}", "RepoTags": list(tags),
+                "Labels": {"groundcrew.release": release}}  # fmt: skip
+
+    removed: list[str] = []
+
+    def ask(method: str, path: str) -> Any:
+        if method == "DELETE":
+            removed.append(path)
+            return None
+        # The swarm has pulled the newest ones from a registry, without their tags.
+        images = [image("20260101"), image("20260103"), image("20260102", "shop:20260102")]
+        return images if "images" in path else [{"ImageID": "id-20260101"}]
+
+    monkeypatch.setattr(on_host_image, "ask", ask)
+    on_host_image.prune({"name": "shop", "keep": 1})
+    assert removed == ["/images/shop:20260102"]
+
+
+@pytest.mark.parametrize(("availability", "wanted"), [("active", ["node.id == n1"]), ("drain", [])])
+def test_hooks_run_where_the_image_is(
+    availability: str, wanted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = {
+        "/info": {"Swarm": {"NodeID": "n1"}},
+        "/nodes/n1": {"Spec": {"Availability": availability}},
+    }
+    monkeypatch.setattr(on_host_stack, "ask", lambda _, path: answers[path])
+    assert on_host_stack.here() == wanted
+
+
 def test_a_base_that_gives_root_orders_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(on_host_base, "docker", lambda *_: "")
     answer = {"Config": {"OnBuild": ["RUN evil"]}}
@@ -298,6 +398,8 @@ def test_differences_name_secrets_services_and_hooks(monkeypatch: pytest.MonkeyP
         {"name": "shop_app", "digest": "new", "running": 1, "wanted": 1},
     ]}  # fmt: skip
     assert progress.differences(told, wanted) == []
+    told["services"][0]["update"] = "updating"
+    assert progress.differences(told, wanted) == ["service shop_app: an update has not ended yet"]
 
 
 class FakeHost:
@@ -308,6 +410,7 @@ class FakeHost:
         self.connector_data: dict[str, Any] = {operations.STATE: told} if told else {}
         self.current_op_global_arguments: dict[str, Any] = {}
         self.facts: list[dict[str, Any]] = []
+        self.lines: list[str] = []
         self.state: Any = None
 
     def get_fact(self, _: Any, **request: Any) -> Any:
@@ -316,6 +419,9 @@ class FakeHost:
 
     def noop(self, _: str) -> None:
         pass
+
+    def log_styled(self, text: str, **_: Any) -> None:
+        self.lines.append(text)
 
 
 def run_with(monkeypatch: pytest.MonkeyPatch, executing: bool, *hosts: FakeHost) -> Place:
@@ -380,6 +486,96 @@ def test_names_of_secrets_are_in_no_argument_list(monkeypatch: pytest.MonkeyPatc
     for command in commands:
         assert "shop_KEY_abc" not in command
         assert "d1gest" not in command
+
+
+def locked_run(
+    monkeypatch: pytest.MonkeyPatch, taken: Callable[[], None], release: str
+) -> tuple[FakeHost, list[Any], list[str]]:
+    """A run that has something to update: its manager, the operation's commands, and what it
+    asked the host for."""
+    manager = FakeHost("m1", state="active", manager=True)
+    image = {"tag": "shop:1", "id": "1"}
+    manager.connector_data[operations.IMAGES] = {
+        "shop": {"release": "R", "image": image, "balancer": image}
+    }
+    manager.connector_data[operations.ASKED] = {"shop": {"name": "shop"}}
+    run_with(monkeypatch, True, manager)
+    asked: list[str] = []
+
+    def fact(_: Any, *, module: str, function: str, request: Any) -> Any:
+        asked.append(f"{module}.{function}")
+        if module == "on_host_image":
+            return {"release": release}
+        return {"secrets": [], "configs": [], "services": []}
+
+    def acquire(*_: Any) -> None:
+        asked.append("lock")
+        taken()
+
+    monkeypatch.setattr(manager, "get_fact", fact)
+    monkeypatch.setattr(lock, "acquire", acquire)
+    wanted = {
+        "app": "shop", "secrets": [], "configs": [], "digests": {"shop_app": "d"}, "hooks": [],
+        "hooks_note": "n",
+    }  # fmt: skip
+    running: Any = operations.running
+    update = operations.Update(lambda _: wanted, "m1", None, ["m1"], 3)
+    return manager, list(running._inner("shop", update)), asked
+
+
+def test_an_update_holds_the_lock_of_releases(monkeypatch: pytest.MonkeyPatch) -> None:
+    manager, commands, asked = locked_run(monkeypatch, lambda: None, "R")
+    assert commands[0].function.__name__ == "run"
+    # pyinfra ignores what a function returns that has not these two arguments: a failed update
+    # would end as a success.
+    work = commands[0].function.__self__
+    monkeypatch.setattr(type(work), "call", lambda *_, **__: None)
+    monkeypatch.setattr(type(work), "wait", lambda _: "it went back")
+    assert commands[0].execute(manager.state, manager, {}) is False
+    # What another run has changed before is read once the lock is taken.
+    assert asked == [
+        *("on_host_stack.state", "lock", "on_host_image.state", "on_host_stack.state"),
+    ]
+
+
+def test_a_second_run_is_refused_as_a_second_release_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def taken() -> None:
+        raise lock.LockedError("shop is being released by anna@desk since 2026-01-01T00:00:00Z")
+
+    manager, commands, asked = locked_run(monkeypatch, taken, "R")
+    assert [item.function.__name__ for item in commands] == ["_false"]
+    assert asked == ["on_host_stack.state", "lock"]
+    assert manager.lines == [
+        "refused, nothing was changed: shop is being released by anna@desk since "
+        "2026-01-01T00:00:00Z"
+    ]
+
+
+def test_a_release_that_came_between_ends_the_update(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OperationError, match="S has become live meanwhile"):
+        locked_run(monkeypatch, lambda: None, "S")
+
+
+def test_a_step_of_a_run_that_is_gone_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text("another run")
+    run = {"lock": str(tmp_path / "lock"), "steps": str(tmp_path / "steps"), "holder": "this run"}
+    call = {"module": "groundcrew.roles.swarm.on_host_engine", "function": "_reason"}
+    script = remote.source("call", call["module"])
+
+    def answer() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-ISc", script],
+            input=json.dumps({**call, "request": "told", "run": run}),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    refused = answer()
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "another run has taken over" in refused.stderr
+    (tmp_path / "lock").write_text("this run")
+    assert json.loads(answer().stdout) == "told"
 
 
 @pytest.fixture

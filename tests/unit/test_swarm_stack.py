@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from groundcrew.orchestrators import swarm
-from groundcrew.orchestrators.swarm import NotInSwarmError, Stack, stack, text
+from groundcrew.orchestrators import swarm_service
+from groundcrew.orchestrators.swarm import NotInSwarmError, Stack, stack
+from groundcrew.orchestrators.swarm_service import text
 from tests.unit.workload_examples import FIVE, example, made
 
 
@@ -161,7 +162,7 @@ def test_without_a_network_the_containers_reach_nothing_outside(tmp_path: Path) 
 
 
 def drained(seconds: int, *command: str) -> subprocess.Popen[str]:
-    words = ["/bin/sh", "-c", swarm.DRAINED.format(drain=seconds), "sh", *command]
+    words = ["/bin/sh", "-c", swarm_service.DRAINED.format(drain=seconds), "sh", *command]
     return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
 
 
