@@ -94,6 +94,12 @@ def order(path: PurePath) -> int:
     return int(path.stem.removeprefix("test_") in LAST)
 
 
+def files(name: str, paths: list[str]) -> list[str]:
+    """The test files of a lane below the paths. pytest would import all files to find its own."""
+    every = (file for path in paths for file in sorted(Path(path).rglob("test_*.py")))
+    return [str(file) for file in every if lane(file) == name]
+
+
 def report(name: str) -> Path:
     """Where a lane writes down what came of its tests."""
     return Path(f".groundcrew/lane-{name}.xml")
@@ -175,7 +181,7 @@ def run(name: str, paths: list[str], temporary: Path) -> Ended:
         file = stack.enter_context(log(name).open("w")) if name in BEHIND else None
         lab = {"GROUNDCREW_LAB": "second"} if name in BEHIND else {}
         status = subprocess.run(
-            command(name, paths, temporary),
+            command(name, files(name, paths), temporary),
             env={**os.environ, **lab},
             stdout=file,
             stderr=subprocess.STDOUT if file else None,
