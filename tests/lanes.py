@@ -63,6 +63,9 @@ LAST = {"audit_strict"}
 BOTH_SUITES = ("first", "second")
 """Lanes whose tests need a host of each suite."""
 
+BARE = "second"
+"""The lane whose hosts are bare before their first run: test_converge.py looks at it."""
+
 FAILED_RUN = "groundcrew: the run failed"
 LANES = ("unit", "first", "second", "quiet")
 BEHIND = ("unit", "second")
