@@ -8,6 +8,7 @@ first runs take bare hosts (`LabHost.bare`).
 from __future__ import annotations
 
 import hashlib
+import threading
 from functools import cache
 
 from groundcrew.facts.apt import STAMP
@@ -52,11 +53,18 @@ rm -f /etc/ssh/ssh_host_* /var/lib/dbus/machine-id
 : > /etc/machine-id
 """
 SECONDS = 1200
+ONE = threading.Lock()
+"""A lock that is a file stops all threads here while it waits, even the one that has it."""
+
+
+def tag(suite: str) -> str:
+    """The tag of the suite's image, which is made if there is none."""
+    with ONE:
+        return _ensure(suite)
 
 
 @cache
-def tag(suite: str) -> str:
-    """The tag of the suite's image, which is made if there is none."""
+def _ensure(suite: str) -> str:
     with lock("prepared"):
         with lock("up"):
             engine.ensure()
