@@ -63,6 +63,9 @@ LAST = {"audit_strict"}
 BOTH_SUITES = ("first", "second")
 """Lanes whose tests need a host of each suite."""
 
+BARE = "second"
+"""The lane whose hosts are bare before their first run: test_converge.py looks at it."""
+
 FAILED_RUN = "groundcrew: the run failed"
 LANES = ("unit", "first", "second", "quiet")
 BEHIND = ("unit", "second")
@@ -92,6 +95,12 @@ def lane(path: PurePath) -> str:
 def order(path: PurePath) -> int:
     """Which files of a lane come after others."""
     return int(path.stem.removeprefix("test_") in LAST)
+
+
+def files(name: str, paths: list[str]) -> list[str]:
+    """The test files of a lane below the paths. pytest would import all files to find its own."""
+    every = (file for path in paths for file in sorted(Path(path).rglob("test_*.py")))
+    return [str(file) for file in every if lane(file) == name]
 
 
 def report(name: str) -> Path:
@@ -175,7 +184,7 @@ def run(name: str, paths: list[str], temporary: Path) -> Ended:
         file = stack.enter_context(log(name).open("w")) if name in BEHIND else None
         lab = {"GROUNDCREW_LAB": "second"} if name in BEHIND else {}
         status = subprocess.run(
-            command(name, paths, temporary),
+            command(name, files(name, paths), temporary),
             env={**os.environ, **lab},
             stdout=file,
             stderr=subprocess.STDOUT if file else None,

@@ -18,18 +18,24 @@ from tests.e2e.harness import RUNS, LabHost
 from tests.e2e.strict import StrictHost
 
 
+def is_bare(request: pytest.FixtureRequest) -> bool:
+    """Whether the hosts of this lane begin without packages: those whose first run is looked at."""
+    return request.config.getoption("--lane") in (None, lanes.BARE)
+
+
 @pytest.fixture(scope="session")
 def bookworm(request: pytest.FixtureRequest) -> Iterator[LabHost]:
-    with harness.converged("e2e-bookworm", "bookworm") as host:
+    bare = is_bare(request)
+    with harness.converged("e2e-bookworm", "bookworm", bare=bare) as host:
         if request.config.getoption("--lane") in lanes.BOTH_SUITES:
             request.getfixturevalue("begun")
         yield host
 
 
 @pytest.fixture(scope="session")
-def begun() -> Iterator[Future[LabHost]]:
+def begun(request: pytest.FixtureRequest) -> Iterator[Future[LabHost]]:
     """The host with Debian 13. In lanes that need it, it is made while tests use the other one."""
-    made = harness.converged("e2e-trixie", "trixie")
+    made = harness.converged("e2e-trixie", "trixie", bare=is_bare(request))
     with ThreadPoolExecutor() as pool:
         future = pool.submit(made.__enter__)
         yield future

@@ -19,7 +19,9 @@ import pytest
 import requests
 import testinfra
 
+from groundcrew.lab.image import OTHER
 from groundcrew.lab.recipe import SUITES
+from tests.e2e import prepared
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = ROOT / ".groundcrew" / "lab" / "id_ed25519"
@@ -187,9 +189,13 @@ def version(source: Path, text: str) -> None:
     path.write_text((GOOD / "templates" / "page.html").read_text() + f"<!-- {text} -->")
 
 
-def lab(*arguments: str) -> str:
+def lab(*arguments: str, image: str = "") -> str:
     done = subprocess.run(
-        [str(ROOT / "bin" / "lab"), *arguments], capture_output=True, text=True, check=False
+        [str(ROOT / "bin" / "lab"), *arguments],
+        env={**os.environ, **({OTHER: image} if image else {})},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -206,9 +212,12 @@ class LabHost:
     first: Run | None = field(default=None, repr=False)
     group: str = "web"
     """Groups in the inventory, separated by commas."""
+    bare: bool = False
+    """Whether it begins with next to no Debian packages, for tests about first runs."""
 
     def up(self) -> None:
-        lab("reset", self.name, "--suite", self.suite, "--group", self.group)
+        image = "" if self.bare else prepared.tag(self.suite)
+        lab("reset", self.name, "--suite", self.suite, "--group", self.group, image=image)
         self.find()
 
     @staticmethod
@@ -288,10 +297,12 @@ def converged(
     data: Mapping[str, Any] | None = None,
     group: str = "web",
     inventory: Path | None = None,
+    *,
+    bare: bool = False,
 ) -> Iterator[LabHost]:
     """A new lab host after its first run. It is removed at the end unless GROUNDCREW_KEEP is
     set."""
-    host = LabHost(name, suite, group=group)
+    host = LabHost(name, suite, group=group, bare=bare)
     host.up()
     try:
         host.first = pyinfra(host.name, data=data, inventory=inventory)

@@ -45,7 +45,7 @@ class StrictHost(LabHost):
 
     def __init__(self) -> None:
         # The last by name: a worker that is to run once runs on the first host there is.
-        super().__init__("strict", "trixie")
+        super().__init__("strict", "trixie", bare=True)
         self.again: Run | None = None
         self._error: Exception | None = None
         self._up = False

@@ -116,7 +116,7 @@ def inventory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def host(data: dict[str, Any], inventory: Path) -> Iterator[LabHost]:
     """A host whose directory for backups exists before the first run."""
-    target = LabHost("e2e-backup", "bookworm")
+    target = LabHost("e2e-backup", "bookworm", bare=True)
     target.up()
     inside(target, f"mkdir {DIRECTORY}")
     try:

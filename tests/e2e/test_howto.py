@@ -329,7 +329,7 @@ def test_a_python_that_an_upgrade_replaced(operator: Operator) -> None:
 
 @pytest.mark.skipif(not FULL, reason="minutes: bin/test --full")
 def test_upgrade_debian(tmp_path: Path) -> None:
-    host = LabHost("e2e-howto-debian", "bookworm")
+    host = LabHost("e2e-howto-debian", "bookworm", bare=True)
     host.up()
     operator = Operator(tmp_path, host)
     operator.manifest(needs={}, secrets={})

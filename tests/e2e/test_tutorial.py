@@ -95,7 +95,7 @@ class Operator:
 
 @pytest.fixture
 def host() -> Iterator[LabHost]:
-    host = LabHost("e2e-tutorial", "bookworm")
+    host = LabHost("e2e-tutorial", "bookworm", bare=True)
     host.up()
     yield host
     if not os.environ.get("GROUNDCREW_KEEP"):

@@ -45,7 +45,7 @@ def deploy(host: LabHost, *options: str, **data: object) -> Run:
 
 @pytest.fixture(scope="module")
 def used() -> Iterator[LabHost]:
-    host = LabHost("e2e-used", "bookworm")
+    host = LabHost("e2e-used", "bookworm", bare=True)
     host.up()
     inside(host, USED)
     yield host

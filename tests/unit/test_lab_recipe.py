@@ -67,3 +67,8 @@ def test_the_machines_certificates_are_read_by_flat_name(tmp_path: Path) -> None
 
 def test_a_machine_without_certificates_of_its_own(tmp_path: Path) -> None:
     assert image.machine_certificates(tmp_path / "missing") == {}
+
+
+def test_another_image_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GROUNDCREW_LAB_IMAGE", "mine:1")
+    assert image.ensure("bookworm") == "mine:1"

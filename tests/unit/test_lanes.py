@@ -61,6 +61,16 @@ def test_every_lane_has_files() -> None:
     assert names >= lanes.SECOND | lanes.QUIET | lanes.LAST
 
 
+def test_first_runs_are_looked_at_on_bare_hosts() -> None:
+    assert lanes.lane(Path("tests/e2e/test_converge.py")) == lanes.BARE
+
+
+def test_every_test_file_is_in_one_lane() -> None:
+    paths = ["tests/unit", "tests/e2e"]
+    named = [file for name in lanes.LANES for file in lanes.files(name, paths)]
+    assert sorted(named) == sorted(str(f) for p in paths for f in Path(p).rglob("test_*.py"))
+
+
 def test_what_waits_for_the_background_comes_last() -> None:
     files = [Path("tests/e2e/test_audit_strict.py"), Path("tests/e2e/test_web.py")]
     assert sorted(files, key=lanes.order) == files[::-1]

@@ -149,8 +149,8 @@ def test_a_server_that_stays_away_is_reported(
 
 def test_a_step_of_a_second_login_has_its_time(sshd: Sshd, make_host: Any) -> None:
     sshd.users = {"deploy"}
-    sshd.delay = 3.0
     host = connect(make_host())
+    sshd.delay = 3.0
     with pytest.raises(transport.LoginError, match=r"`sudo -n true` did not end within 1 seconds"):
         transport.second_login(host, "deploy", step=1.0)
     sshd.delay = 1.2
@@ -160,8 +160,8 @@ def test_a_step_of_a_second_login_has_its_time(sshd: Sshd, make_host: Any) -> No
 def test_a_second_login_ends_in_good_time(sshd: Sshd, make_host: Any) -> None:
     """Whatever it is at: here it waits for an answer for longer than there is time."""
     sshd.users = {"deploy"}
-    sshd.delay = 20.0
     host = connect(make_host())
+    sshd.delay = 20.0
     started = time.monotonic()
     with pytest.raises(transport.LoginError):
         transport.second_login(host, "deploy", step=15.0, until=started + 1)
