@@ -37,6 +37,9 @@ ASKED = "groundcrew_swarm_asked"
 POLL = 2.0
 """Seconds between two looks at an update."""
 
+_JOINING = BoundedSemaphore()
+"""Managers join one after the other: each must be up before the others agree on the next."""
+
 _FETCHING = BoundedSemaphore()
 _FETCHED: dict[str, tuple[tempfile.TemporaryDirectory[str], Path, str]] = {}
 """Tag -> its directory, which ends with the process, its file and digest."""
@@ -164,7 +167,11 @@ def _join(state: State, host: Host, place: Any, arguments: Mapping[str, Any]) ->
         "managers": [f"{others[leader]}:2377"],
         "token": tokens["manager"] if MANAGERS in place.groups else tokens["worker"],
     }
-    _call(host, arguments, "on_host_members", "join", request)
+    if kind == "worker":
+        _call(host, arguments, "on_host_members", "join", request)
+    else:
+        with _JOINING:
+            _call(host, arguments, "on_host_members", "join", request)
     return True
 
 
