@@ -162,12 +162,13 @@ def _join(state: State, host: Host, place: Any, arguments: Mapping[str, Any]) ->
     tokens: Tokens = _call(_host(leader), arguments, "on_host_members", "tokens", {})
     mine = next(item for item in members(place) if item.name == host.name)
     others = {item.name: numeric(item.address) for item in managers(place)}
+    manages = MANAGERS in place.groups
     request = {
         "address": numeric(mine.address),
         "managers": [f"{others[leader]}:2377"],
-        "token": tokens["manager"] if MANAGERS in place.groups else tokens["worker"],
+        "token": tokens["manager"] if manages else tokens["worker"],
     }
-    if kind == "worker":
+    if not manages:
         _call(host, arguments, "on_host_members", "join", request)
     else:
         with _JOINING:
