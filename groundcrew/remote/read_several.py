@@ -51,7 +51,8 @@ def main(request: dict[str, Any]) -> int:
         code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -1
         ended.update(zip(job, _answers(reads[job[0]], code, text)))  # noqa: B905 - Python 3.9
     lost: ReadAnswer = {"status": -1, "output": ""}
-    print(json.dumps([ended.get(number, lost) for number in range(len(reads))]))
+    told: list[ReadAnswer] = [ended.get(number, lost) for number in range(len(reads))]
+    print(json.dumps(told))
     return 0
 
 
