@@ -15,7 +15,7 @@ from pyinfra.api.inventory import Inventory
 from groundcrew import remote
 from groundcrew.manifest import shell
 from groundcrew.manifest.model import AppSettings
-from groundcrew.orchestrators.swarm_service import Part, sqlite_problem, started
+from groundcrew.orchestrators.swarm_service import Part, sqlite_problem, started, volumes_problem
 from groundcrew.orchestrators.workload import Workload
 from groundcrew.project import ROOT as PROJECT
 from groundcrew.releases import environment
@@ -99,7 +99,8 @@ def wanted(name: str, loaded: Loaded[HostSettings]) -> Wanted:
         work = workloads.workload(name, settings, PROJECT, beside_proxy=False)
     except workloads.NotExportedError as error:
         raise SettingsError([Problem(f"app.{name}", f"apps/{name}.yml", str(error))]) from None
-    problem = sqlite_problem(work, stack.replicas(app, chosen))
+    replicas = stack.replicas(app, chosen)
+    problem = sqlite_problem(work, replicas) or volumes_problem(work)
     if problem:
         text = f"not in the swarm: {problem}"
         raise SettingsError([Problem(f"app.{name}", f"apps/{name}.yml", text)])

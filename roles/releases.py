@@ -180,7 +180,7 @@ def server_process(
             return command.Command(server)
 
 
-TOGETHER = 10
+TOGETHER = 5
 """Number of applications whose releases are watched and drained at the same time. Until that ends,
 the host runs two releases of each, if it has the memory; the last one has to wait for the others to
 start."""

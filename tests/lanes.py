@@ -99,7 +99,11 @@ def order(path: PurePath) -> int:
 
 def files(name: str, paths: list[str]) -> list[str]:
     """The test files of a lane below the paths. pytest would import all files to find its own."""
-    every = (file for path in paths for file in sorted(Path(path).rglob("test_*.py")))
+    every = (
+        file
+        for path in map(Path, paths)
+        for file in ([path] if path.is_file() else sorted(path.rglob("test_*.py")))
+    )
     return [str(file) for file in every if lane(file) == name]
 
 

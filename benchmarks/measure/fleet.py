@@ -121,6 +121,17 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def rounds(options: argparse.Namespace) -> Iterator[tuple[int, list[str]]]:
+    """Latencies, each with the runs that have it. The first run has the first latency, or none if
+    it is not measured."""
+    later = [step for step in STEPS[1:] if step in options.steps] * options.repeat
+    if FIRST not in options.steps:
+        yield 0, [FIRST]
+    for latency in options.latency:
+        first = FIRST in options.steps and latency == options.latency[0]
+        yield latency, [*([FIRST] if first else []), *later]
+
+
 def of_fleet(
     options: argparse.Namespace, tools: Sequence[str], number: int, peer: Peer
 ) -> Iterator[Figure]:
@@ -131,14 +142,8 @@ def of_fleet(
     lab.fresh(*every, suite=options.suite)
     (peer.folder / "known_hosts").unlink(missing_ok=True)
     ours = Groundcrew(peer.folder)
-    measured = FIRST in options.steps
-    for latency in options.latency:
-        delay = latency / 1000
-        steps = [step for step in STEPS[1:] if step in options.steps] * options.repeat
-        if latency == options.latency[0]:
-            steps = [FIRST, *steps]
-            delay = delay if measured else 0
-        with Relay({name: lab.address(name) for name in every}, delay) as relay:
+    for latency, steps in rounds(options):
+        with Relay({name: lab.address(name) for name in every}, latency / 1000) as relay:
             for turn, step in enumerate(steps):
                 if step == LINE:
                     peer.change(f"# {latency} {turn}\n")
@@ -149,7 +154,7 @@ def of_fleet(
                     else:
                         user = "root" if step == FIRST else lab.ADMIN
                         # Where the first run is not measured, the faster one prepares the hosts.
-                        fast = tool == MITOGEN or (step == FIRST and not measured)
+                        fast = tool == MITOGEN or step not in options.steps
                         seconds, changed = peer.run(ports, user, mitogen=fast)
                     where = f"{number} hosts, {latency} ms, {step}"
                     say(f"{where}: {tool} {seconds:.1f} s, {changed} changes")
@@ -216,5 +221,5 @@ def lines(figures: Sequence[Figure], tools: Sequence[str]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    every_name = [f"{group}{n}" for group in GROUP.values() for n in range(1, 21)]
+    every_name = [f"{group}{n}" for group in GROUP.values() for n in range(1, 100)]
     sys.exit(command.run(parser(), measure, lab.GROUNDCREW, *every_name))

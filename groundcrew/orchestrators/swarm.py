@@ -28,6 +28,7 @@ from groundcrew.orchestrators.swarm_service import (
     service,
     sqlite_problem,
     started,
+    volumes_problem,
     worker,
 )
 from groundcrew.orchestrators.swarm_service import volume as volume_name
@@ -91,7 +92,7 @@ def stack(
             "the server listens on a Unix socket, which no other container reaches"
         )
     count = workload.instances if replicas is None else replicas
-    problem = sqlite_problem(workload, count)
+    problem = sqlite_problem(workload, count) or volumes_problem(workload)
     if problem:
         raise NotInSwarmError(problem)
     chosen = dict(secret_names or {})

@@ -103,12 +103,23 @@ def sqlite_problem(workload: Workload, count: int) -> str | None:
     return None
 
 
+def volumes_problem(workload: Workload) -> str | None:
+    """Why directories that outlive releases cannot be told apart; None if they can."""
+    taken: dict[str, str] = {}
+    for item in workload.kept:
+        other = taken.setdefault(volume(item), item)
+        if other != item:
+            return f"shared: {other} and {item} would be one volume, {volume(item)}: rename one"
+    return None
+
+
 def service(
     workload: Workload, part: Part, image: str, sandbox: Sandbox | None = None
 ) -> dict[str, Any]:
     """What all containers of the application have: image, variables, limits, confinement, and what
     is mounted. `sandbox` replaces the workload's."""
     sandbox = sandbox or workload.sandbox
+    kept = {f"{workload.shared}/{item}" for item in workload.kept}
     made: dict[str, Any] = {
         "image": image,
         "environment": {
@@ -122,7 +133,7 @@ def service(
         "cap_drop": ["ALL"],
         "volumes": [
             # Each container has its own, also those that share a volume.
-            *in_memory("/tmp", workload.home),  # noqa: S108 - of the container
+            *in_memory(*(item for item in ("/tmp", workload.home) if item not in kept)),  # noqa: S108
             *(mount(workload, item) for item in workload.kept),
         ],
     }

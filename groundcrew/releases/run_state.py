@@ -11,9 +11,11 @@ from pyinfra.api import Host, StringCommand
 from groundcrew import record
 from groundcrew.facts.apps import Apps, AppState
 from groundcrew.manifest.paths import AppPaths
+from groundcrew.read_first import ASKING
 from groundcrew.releases import apart, lock, undo
 from groundcrew.releases.apart import Commands
 from groundcrew.releases.target import Run, Target
+from groundcrew.unreadable import UnreadableError
 
 # Keys of per-host state, each a mapping by application. Each saves a command.
 SEEN = "groundcrew_seen"
@@ -44,8 +46,11 @@ def app_state(target: Target) -> AppState:
 
 
 def app_states(names: Iterable[str]) -> dict[str, AppState]:
-    """The state of several applications, read in one round trip."""
-    states: dict[str, AppState] = host.get_fact(Apps, apps=tuple(names))
+    """The state of several applications, read in one round trip. Raises UnreadableError."""
+    asked = tuple(names)
+    states: dict[str, AppState] = host.get_fact(Apps, apps=asked)
+    if ASKING.get() is None and not states.keys() >= set(asked):
+        raise UnreadableError(f"the state of {', '.join(asked)} could not be read")
     record.serving(host, {name: state["live"] for name, state in states.items()})
     if not host.state.is_executing:
         known(SEEN).update(states)

@@ -105,7 +105,7 @@ def haproxy(request: Data) -> Balancer:
                 for item in servers(path)
             ]
             # One that has come up meanwhile gets its first requests in the next round.
-            if all(
+            if report["errors"] or all(
                 item["more"] or item["status"] != "UP"
                 or is_idle(request, item["backend"], item["server"])
                 for item in report["servers"]

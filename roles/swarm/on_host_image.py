@@ -304,7 +304,10 @@ def prune(request: Data) -> list[str]:
     every = ask("GET", f"/images/json?{chosen}")
     # An image from a registry has no tag. Releases sort by time.
     every.sort(
-        key=lambda item: (item["Labels"]["groundcrew.release"], max(item["RepoTags"] or [""])),
+        key=lambda item: (
+            item["Labels"].get("groundcrew.release", ""),
+            max(item["RepoTags"] or [""]),
+        ),
         reverse=True,
     )
     containers = ask("GET", "/containers/json?all=true")

@@ -176,6 +176,7 @@ def run_hook(request: Data, name: str, command: list[str]) -> None:
                     for item in spec["secrets"]
                 ],
             },
+            "Resources": {"Limits": limits(spec)},
             "RestartPolicy": {"Condition": "none"},
             "Placement": {"Constraints": here()},
             "Networks": [{"Target": network}],
@@ -199,6 +200,19 @@ def run_hook(request: Data, name: str, command: list[str]) -> None:
             time.sleep(WAIT)
     finally:
         remove_service(name)
+
+
+def limits(spec: Data) -> dict[str, int]:
+    """What the server's containers may use, as the engine wants it."""
+    most = spec.get("deploy", {}).get("resources", {}).get("limits", {})
+    told = {}
+    if "cpus" in most:
+        told["NanoCPUs"] = int(float(most["cpus"]) * 1e9)
+    if "memory" in most:
+        told["MemoryBytes"] = int(most["memory"].rstrip("b"))
+    if "pids" in most:
+        told["Pids"] = most["pids"]
+    return told
 
 
 def here() -> list[str]:

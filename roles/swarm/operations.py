@@ -24,8 +24,8 @@ from groundcrew.releases.run_state import take_lock_on
 from groundcrew.releases.target import Run
 from groundcrew.releases.undo import connector_arguments
 from groundcrew.roles.swarm.facts import Told, command
-from groundcrew.roles.swarm.progress import MOST, differences, ended, line
-from groundcrew.roles.swarm.report import Images, Progress, Saved, Tokens
+from groundcrew.roles.swarm.progress import MOST, busy, changes, differences, ended, line
+from groundcrew.roles.swarm.report import Images, Progress, Saved, Stack, Tokens
 from groundcrew.roles.swarm.settings import MANAGERS, SwarmSettings, managers, members
 from groundcrew.transport import TooLongError, arguments_of, fetch_file
 
@@ -361,7 +361,7 @@ def running(app: str, update: Update) -> Commands:
     work = _Work(host, app, told, wanted, update, connector_arguments(host))
     yield FunctionCommand(work.run, (), {})
     if host.state.is_executing:
-        lock.release(host, app)
+        lock.give_up(host, app)
 
 
 def _differences(app: str, wanted: Mapping[str, Any]) -> list[str]:
@@ -431,8 +431,7 @@ class _Work:
             for key in ("image", "balancer"):
                 request = {**self.told[key], "registry": self.update.registry}
                 self.call("on_host_image", "push", request)
-        self.call("on_host_stack", "begin", dict(self.wanted))
-        problem = self.wait()
+        problem = self.earlier() or self.begun()
         if problem:
             text = f"{self.app}: {problem}"
             self.host.log_styled(text, log_func=logger.error, fg="red")
@@ -445,19 +444,33 @@ class _Work:
                 self.call("on_host_image", "prune", {"name": self.app, **kept}, on=member)
         return True
 
-    def wait(self) -> str | None:
-        """Tells the progress until the update has ended; returns why it failed, None if it has
-        not."""
+    def earlier(self) -> str | None:
+        """Waits for the end of an earlier update, whichever that is; returns why that failed."""
+        return self.wait(lambda told: (not any(map(busy, told["services"])), None))
+
+    def begun(self) -> str | None:
+        """Tells the swarm what it must be told, and waits until it is there; returns why that
+        failed."""
+        there: Stack = self.call("on_host_stack", "state", {"app": self.app})
+        if changes(there, self.wanted):
+            self.call("on_host_stack", "begin", dict(self.wanted))
+            # The swarm may not have begun yet: then all looks as before, and well.
+            time.sleep(POLL)
+        return self.wait(lambda told: ended(told, self.wanted["digests"]))
+
+    def wait(self, judge: Callable[[Progress], tuple[bool, str | None]]) -> str | None:
+        """Tells the progress until it is judged to have ended; returns why it failed, None if it
+        has not."""
         deadline = time.monotonic() + self.wanted["timeout"]
         last = ""
         while True:
             request = {"app": self.app, "most": MOST}
             told: Progress = self.call("on_host_progress", "progress", request)
+            done, problem = judge(told)
             text = line(told)
-            if text != last:
+            if text != last and not (done and not last):
                 self.host.log(f"{self.app}: {text}")
                 last = text
-            done, problem = ended(told, self.wanted["digests"])
             if done:
                 return problem
             if time.monotonic() > deadline:

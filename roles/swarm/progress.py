@@ -8,7 +8,9 @@ from typing import Any
 from groundcrew.roles.swarm.report import Progress, Service, Stack
 
 GOING_BACK = ("rollback_started",)
-WENT_BACK = ("rollback_completed", "rollback_paused", "paused")
+UNDER_WAY = ("updating", *GOING_BACK)
+STOPPED = ("rollback_paused", "paused")
+WENT_BACK = ("rollback_completed", *STOPPED)
 
 MOST = 3
 """Containers of a new service that may fail before the run gives up."""
@@ -36,6 +38,30 @@ def _why(told: Progress, item: Service) -> str:
 
 def differences(told: Stack, wanted: Mapping[str, Any]) -> list[str]:
     """What differs from the wanted state, from what `on_host_stack.state` tells."""
+    return [*changes(told, wanted), *unsettled(told, wanted)]
+
+
+def unsettled(told: Stack, wanted: Mapping[str, Any]) -> list[str]:
+    """What the swarm brings to its wanted state by itself, and what has to be waited for. Telling
+    it the same again would make it forget what it has to go back to."""
+    lines = []
+    for item in told["services"]:
+        if busy(item):
+            lines.append(f"service {item['name']}: an update has not ended yet")
+        elif item["digest"] == wanted["digests"].get(item["name"]) and (
+            item["running"] < item["wanted"]
+        ):
+            lines.append(f"service {item['name']}: {item['running']} of {item['wanted']} run")
+    return lines
+
+
+def busy(item: Service) -> bool:
+    """Whether an update of a service is going on."""
+    return item["update"] in UNDER_WAY
+
+
+def changes(told: Stack, wanted: Mapping[str, Any]) -> list[str]:
+    """What the swarm must be told."""
     lines = []
     for kind, title, known in (
         ("secrets", "secret", told["secrets"]),
@@ -49,10 +75,8 @@ def differences(told: Stack, wanted: Mapping[str, Any]) -> list[str]:
             lines.append(f"service {name} is new")
         elif item["digest"] != digest:
             lines.append(f"service {name} is updated")
-        elif item.get("update") in ("updating", *GOING_BACK):
-            lines.append(f"service {name}: an update has not ended yet")
-        elif item["running"] < item["wanted"]:
-            lines.append(f"service {name}: {item['running']} of {item['wanted']} run")
+        elif item["update"] in STOPPED:
+            lines.append(f"service {name}: its update has stopped half-way")
     lines += [f"service {name} is removed" for name in there]
     if wanted["hooks"] and wanted["hooks_note"] not in told["configs"]:
         lines.append("release hooks")

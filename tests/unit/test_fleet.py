@@ -378,6 +378,22 @@ def test_a_host_that_comes_up_while_verify_asks_is_asked_again(
     assert len(asked) == 2
 
 
+def test_a_request_that_failed_is_told_whatever_comes_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def servers(_: str) -> list[dict[str, Any]]:
+        return [{"backend": "app-shop", "server": "web1", "status": "UP", "requests": 0}]
+
+    answers = iter([{"app-shop": "TimeoutError"}, {}])
+    monkeypatch.setattr(on_host, "servers", servers)
+    monkeypatch.setattr(on_host, "info", lambda _: {})
+    monkeypatch.setattr(on_host, "wanted", lambda _: "")
+    monkeypatch.setattr(on_host, "settle", lambda _: None)
+    monkeypatch.setattr(on_host, "ask", lambda _: next(answers))
+    report = on_host.haproxy({**request(), "socket": "", "ask": True})
+    assert report["errors"] == {"app-shop": "TimeoutError"}
+
+
 def test_an_idle_host_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
     talk = Talk()
     monkeypatch.setattr(on_host, "talk", talk)

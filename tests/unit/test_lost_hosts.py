@@ -14,6 +14,7 @@ from pyinfra.context import ctx_state
 from pyinfra.context import host as current_host
 
 from groundcrew.adapter import lost_hosts
+from groundcrew.unreadable import UnreadableError
 
 
 class Numbers(FactBase[dict[str, int]]):
@@ -35,6 +36,13 @@ def need(command: str) -> Generator[StringCommand, None, None]:
     """Cannot go on without the number."""
     numbers = current_host.get_fact(Numbers, command=command)
     yield StringCommand(f"test {numbers['one']}")
+
+
+@operation()
+def demand() -> Generator[StringCommand, None, None]:
+    """Says itself that it cannot go on."""
+    raise UnreadableError("nothing is known of shop")
+    yield StringCommand("true")
 
 
 class Told(BaseStateCallback):
@@ -74,6 +82,26 @@ def test_it_fails_and_the_others_go_on(state: State) -> None:
     execute(state, "false")
     assert {host.name for host in state.failed_hosts} == {"@local"}
     assert Told.hosts == ["@local"]
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_an_operation_can_say_that_it_cannot_go_on(
+    state: State, ignored: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also one whose errors are dealt with elsewhere, as those of releases."""
+    local = state.inventory.get_host("@local")
+    add_op(state, demand, host=local, _ignore_errors=ignored)
+    state.set_stage(StateStage.Execute)
+    run_ops(state)
+    assert (local in state.failed_hosts) is not ignored
+    assert Told.hosts == ["@local"]
+    assert "nothing is known of shop" in caplog.text
+
+
+def test_whoever_is_asked_whether_the_run_goes_on_has_the_last_word(state: State) -> None:
+    state.should_raise_failed_hosts = lambda _: True
+    with pytest.raises(KeyError):
+        execute(state, "false")
 
 
 def test_the_last_one_ends_the_run(state: State) -> None:

@@ -10,6 +10,7 @@ import pwd
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -381,7 +382,7 @@ def test_tokens_are_sent_over_the_socket(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_differences_name_secrets_services_and_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
-    there = [{"name": "shop_app", "digest": "old", "running": 1, "wanted": 1}]
+    there = [{"name": "shop_app", "digest": "old", "running": 1, "wanted": 1, "update": ""}]
     monkeypatch.setattr(on_host_stack, "services", lambda _: there)
     monkeypatch.setattr(on_host_stack, "ask", lambda *_: [])
     wanted = {
@@ -395,11 +396,59 @@ def test_differences_name_secrets_services_and_hooks(monkeypatch: pytest.MonkeyP
         "release hooks",
     ]
     told = {"secrets": ["shop_KEY_1"], "configs": ["shop_hooks_1"], "services": [
-        {"name": "shop_app", "digest": "new", "running": 1, "wanted": 1},
+        {"name": "shop_app", "digest": "new", "running": 1, "wanted": 1, "update": ""},
     ]}  # fmt: skip
     assert progress.differences(told, wanted) == []
     told["services"][0]["update"] = "updating"
     assert progress.differences(told, wanted) == ["service shop_app: an update has not ended yet"]
+    assert progress.changes(told, wanted) == []
+    told["services"][0]["update"] = "paused"
+    assert progress.changes(told, wanted) == ["service shop_app: its update has stopped half-way"]
+    # What it has gone back to is what is wanted now.
+    told["services"][0]["update"] = "rollback_completed"
+    assert progress.differences(told, wanted) == []
+
+
+def test_an_update_that_goes_on_keeps_what_it_can_go_back_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Telling the swarm the same again would replace that, so the run waits."""
+    service = {"name": "shop_app", "digest": "new", "running": 1, "wanted": 1, "message": ""}
+    states = iter(["updating", "updating", "rollback_completed", "rollback_completed"])
+    calls: list[str] = []
+
+    def call(_: Any, __: str, function: str, *___: Any, **____: Any) -> Any:
+        calls.append(function)
+        if function == "progress":
+            update = next(states)
+            digest = "new" if update == "updating" else "old"
+            services = [{**service, "update": update, "digest": digest}]
+            return {"services": services, "reasons": {}, "failures": {}, "output": {}}
+        services = [{**service, "update": "rollback_completed", "digest": "old"}]
+        return {"secrets": [], "configs": [], "services": services}
+
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    wanted = {"secrets": [], "configs": [], "digests": {"shop_app": "new"}, "hooks": [],
+              "hooks_note": "n", "timeout": 60}  # fmt: skip
+    manager: Any = FakeHost("m1")
+    update: Any = None
+    work = operations._Work(manager, "shop", {}, wanted, update, {})
+    monkeypatch.setattr(type(work), "call", call)
+    assert work.earlier() is None
+    assert calls == ["progress"] * 3
+    # The earlier one has failed, so this is a new try.
+    problem = work.begun()
+    assert problem is not None
+    assert problem.startswith("shop_app went back to what ran before")
+    assert calls[3:] == ["state", "begin", "progress"]
+
+
+def test_hooks_have_the_limits_of_the_server() -> None:
+    most = {"cpus": "0.5", "memory": "268435456b", "pids": 64}
+    spec = {"deploy": {"resources": {"limits": most}}}
+    told = {"NanoCPUs": 500_000_000, "MemoryBytes": 268435456, "Pids": 64}
+    assert on_host_stack.limits(spec) == told
+    assert on_host_stack.limits({"deploy": {}}) == {}
 
 
 class FakeHost:
@@ -419,6 +468,9 @@ class FakeHost:
 
     def noop(self, _: str) -> None:
         pass
+
+    def log(self, text: str) -> None:
+        self.lines.append(text)
 
     def log_styled(self, text: str, **_: Any) -> None:
         self.lines.append(text)
@@ -530,7 +582,8 @@ def test_an_update_holds_the_lock_of_releases(monkeypatch: pytest.MonkeyPatch) -
     # would end as a success.
     work = commands[0].function.__self__
     monkeypatch.setattr(type(work), "call", lambda *_, **__: None)
-    monkeypatch.setattr(type(work), "wait", lambda _: "it went back")
+    monkeypatch.setattr(type(work), "earlier", lambda _: None)
+    monkeypatch.setattr(type(work), "begun", lambda _: "it went back")
     assert commands[0].execute(manager.state, manager, {}) is False
     # What another run has changed before is read once the lock is taken.
     assert asked == [

@@ -17,6 +17,7 @@ from groundcrew.roles.verify.client import raw_get
 from groundcrew.roles.verify.expected import Gzip
 from groundcrew.roles.verify.settings import VerifySettings
 from groundcrew.roles.verify.site import check_url
+from groundcrew.verify import outside
 from groundcrew.verify.outside import connects, reach
 
 SETTINGS = VerifySettings(timeout=5)
@@ -115,6 +116,15 @@ def test_a_connection_that_is_closed_is_told_from_one_that_is_refused(server: st
     reached, seconds = reach(["127.0.0.1"], [port, 9], 1)
     assert reached == {("127.0.0.1", port): True, ("127.0.0.1", 9): False}
     assert 0 < seconds < 0.1
+
+
+def test_a_slow_address_has_the_time_that_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """IPv6 may go through a tunnel. A port that is hidden there is waited for as long."""
+    times = {"10.0.0.7": 0.001, "2001:db8::7": 0.35, "2001:db8::8": None}
+    monkeypatch.setattr(outside, "connects", lambda address, *_: times[address])
+    reached, seconds = reach(times, [22, 80], 1)
+    assert seconds == 0.35
+    assert reached["2001:db8::8", 22] is False
 
 
 def test_no_result_is_lost_in_the_json_file(tmp_path: Path) -> None:
