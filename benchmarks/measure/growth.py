@@ -103,6 +103,8 @@ def manifests(apps: Sequence[str]) -> Iterator[None]:
             "entry": "hello:app",
             "domains": [f"{app}.test"],
             "health": {"path": "/health"},
+            # Starting the application costs more than all else, once for each worker.
+            "server": {"workers": 2},
             # A canary, then all others: as many batches for two hosts as for twenty.
             "rollout": {"batch": "100%"},
         }
