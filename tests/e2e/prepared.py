@@ -34,8 +34,8 @@ PACKAGES = (
     "tzdata",
     "unattended-upgrades",
 )
-SERVICES = "fail2ban|galera|libnginx|mariadb|nginx|pgbackrest|postgresql|redis"
-"""What the names of packages begin with that are left to the first run."""
+SERVICES = "fail2ban|galera|libnginx|libpq|mariadb|nginx|pgbackrest|postgresql|redis"
+"""What the names of packages begin with that are left to the first run, and to builds of tests."""
 
 SCRIPT = f"""\
 set -eu

@@ -226,7 +226,7 @@ def test_only_hosts_that_need_it_reach_it(lab: Lab) -> None:
     [
         ({"mongodb": {"cahe": "1G"}}, ("mongodb.cahe", 'did you mean "cache"')),
         ({"mongodb": {"parameters": {"security.authorization": "disabled"}}},
-         ("security.authorization: authentication is always on",)),
+         ("mongodb.parameters.security.authorization", "authentication is always on")),
         ({"base": {}}, ("Debian has no mongodb-org-server", "base.apt_sources")),
     ],
 )  # fmt: skip
