@@ -219,29 +219,38 @@ def beats(fleet: Fleet) -> list[str]:
     ]
 
 
-def test_an_idle_host_hands_over_and_comes_back(fleet: Fleet) -> None:
-    assert beats(fleet) == [FIRST]
-    with fleet.load() as load:
-        fleet.more[FIRST]["idle"] = True
-        fleet.write()
-        fleet.run()
-    assert load.requests > 100
-    assert load.failures == []
-    assert beats(fleet) == [SECOND]
-    assert fleet.run().changed == []
-    fleet.hosts[FIRST].reboot()
-    active = "systemctl list-units --plain --no-legend --state=active,activating 'hello@*.service'"
-    assert inside(fleet.hosts[FIRST], active) == ""
-    assert beats(fleet) == [SECOND]
-    refused = fleet.attempt(limit=f"{LB},{SECOND}")
-    assert refused.status == 1
-    assert f"{FIRST}, where hello is idle, must be part of the run" in refused.stderr
-    # And back, in the order that keeps the worker from running nowhere.
-    del fleet.more[FIRST]["idle"]
+def come_back(fleet: Fleet) -> None:
+    """Ends idleness, in the order that keeps the worker from running nowhere."""
+    fleet.more[FIRST].pop("idle", None)
     fleet.write()
     good(fleet.attempt("playbooks/start.py", limit=FIRST, app="hello"))
     fleet.run()
     until(lambda: fleet.states() == {FIRST: "UP", SECOND: "UP"})
+
+
+def test_an_idle_host_hands_over_and_comes_back(fleet: Fleet) -> None:
+    assert beats(fleet) == [FIRST]
+    try:
+        with fleet.load() as load:
+            fleet.more[FIRST]["idle"] = True
+            fleet.write()
+            fleet.run()
+        assert load.requests > 100
+        assert load.failures == []
+        assert beats(fleet) == [SECOND]
+        assert fleet.run().changed == []
+        fleet.hosts[FIRST].reboot()
+        active = (
+            "systemctl list-units --plain --no-legend --state=active,activating 'hello@*.service'"
+        )
+        assert inside(fleet.hosts[FIRST], active) == ""
+        assert beats(fleet) == [SECOND]
+        refused = fleet.attempt(limit=f"{LB},{SECOND}")
+        assert refused.status == 1
+        assert f"{FIRST}, where hello is idle, must be part of the run" in refused.stderr
+    finally:
+        # Whatever has failed, the tests that follow begin with two hosts.
+        come_back(fleet)
     assert beats(fleet) == [FIRST]
 
 
