@@ -34,7 +34,8 @@ SLOT = "{{.Task.Slot}}"
 """Swarm's template for the number of a container in its service."""
 
 DRAINED = (
-    "p=; trap 'sleep {drain}; [ \"$p\" ] || exit 143; kill -TERM $p' TERM; "
+    # The signal may come before `p` is set.
+    "trap 'sleep {drain}; [ \"$!\" ] || exit 143; kill -TERM $!' TERM; "
     '"$@" & p=$!; wait $p; c=$?; '
     "while [ $c -gt 128 ] && kill -0 $p 2>/dev/null; do wait $p; c=$?; done; exit $c"
 )
