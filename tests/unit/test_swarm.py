@@ -153,7 +153,7 @@ def test_containers_go_on_until_the_balancer_has_forgotten_them() -> None:
     # 5 s, then gunicorn's 30 s and 10 s more.
     assert server["stop_grace_period"] == "45s"
     assert "sleep 5; " in server["command"][2]
-    assert "kill -TERM $$p" in server["command"][2]
+    assert "kill -TERM $$!" in server["command"][2]
     assert services(app(release={"drain": 0}))["app"]["command"][0] != "/bin/sh"
 
 
