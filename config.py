@@ -6,7 +6,7 @@ import pathlib
 import re
 import sys
 
-# What is imported here stays until the end: looking for garbage in it is in vain.
+# What is imported here is needed until the end: the garbage collector need not look at it.
 gc.disable()
 
 # Checked before importing anything that another pyinfra or another Python may not have.

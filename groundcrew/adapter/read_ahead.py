@@ -73,7 +73,7 @@ def _ending(method: Callable[..., Any]) -> Callable[..., Any]:
     def call(self: Host, *args: Any, **kwargs: Any) -> Any:
         if ASKING.get() is not None:
             raise AskedError
-        # What runs before the operations has changed nothing that they have read.
+        # Commands before the operations also come before anything is read ahead.
         if self.state.is_executing:
             setattr(self.state, OVER, True)
         return method(self, *args, **kwargs)

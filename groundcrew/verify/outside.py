@@ -21,8 +21,9 @@ Reach = Callable[[Iterable[str], Iterable[int], float], tuple[Reached, float]]
 
 
 def reach(addresses: Iterable[str], ports: Iterable[int], timeout: float) -> tuple[Reached, float]:
-    """(address, port) -> whether a connection succeeds, and the seconds that one takes to the
-    slowest address: of each address the fastest counts, as others may have waited for this machine.
+    """(address, port) -> whether a connection succeeds; and the seconds that a connection needs:
+    the fastest one to each address, and of these the longest. Slower ones may have waited for this
+    machine's processors.
 
     All attempts run in parallel: a packet filter that drops packets lets each one run into its
     timeout.

@@ -468,7 +468,8 @@ class _Work:
             told: Progress = self.call("on_host_progress", "progress", request)
             done, problem = judge(told)
             text = line(told)
-            if text != last and not (done and not last):
+            # What is there at once needs no line.
+            if text != last and (last or not done):
                 self.host.log(f"{self.app}: {text}")
                 last = text
             if done:

@@ -61,8 +61,8 @@ class Direct(HTTPAdapter):
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        """Sets the server name of all connections, and a context that loads no authorities: that
-        takes longer than the request."""
+        """Sets the server name of all connections, and a context without the machine's authorities:
+        loading them takes longer than the request."""
         if self.name:
             options["server_hostname"] = self.name
             options["ssl_context"] = unverified()
@@ -80,7 +80,7 @@ def direct(name: str | None, *, proxy_protocol: bool = False) -> requests.Sessio
     """
     session = requests.Session()
     session.trust_env = False
-    # A page is asked for as by somebody who comes for the first time.
+    # Cookies are not kept: each page is requested as by a first visitor.
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
     adapter = Direct(name, proxy_protocol=proxy_protocol)
     session.mount("http://", adapter)
