@@ -6,7 +6,7 @@ from typing import TypedDict
 
 
 class Upkeep(TypedDict):
-    """Properties of timedatectl; the days between unattended upgrades, "" if there are none; state
+    """Properties of timedatectl, none in a container; the days between unattended upgrades, "" if there are none; state
     of their timer."""
 
     clock: dict[str, str]

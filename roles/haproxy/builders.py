@@ -84,11 +84,18 @@ class Backend:
     name: str
     lines: Sequence[str]
     servers: Sequence[Upstream] = field(default_factory=tuple)
+    checked: bool = True
+    """Whether hosts that do not answer checks get no requests."""
 
 
 def backend_name(app: str) -> str:
     """The backend of an application."""
     return f"app-{app}"
+
+
+def unchecked_name(app: str) -> str:
+    """The backend with the same hosts without checks, which takes over while none is healthy."""
+    return f"unchecked-{app}"
 
 
 def milliseconds(seconds: float) -> str:
@@ -146,7 +153,9 @@ def configuration(settings: HaproxySettings, place: Place, profile: str) -> str:
     def text(digest: str) -> str:
         return render(
             "haproxy/haproxy.cfg.j2",
-            backends=[backend(item) for item in place.balanced],
+            backends=[
+                made for item in place.balanced for made in (backend(item), unchecked(item))
+            ],
             challenge_port=CHALLENGE_PORT,
             challenges=any(challenged(item.settings) for item in place.balanced),
             ciphers=CIPHERS,
@@ -307,10 +316,10 @@ def _passed(
         yield f"http-request set-header X-Forwarded-Proto https if {named(item.settings)[0]}"
         for test in named(item.settings):
             path = f"{{ path {word(health_path(item.settings))} }}"
-            yield f"use_backend {backend_name(item.app)} if {test} {path}"
+            yield from _uses(item.app, f"{test} {path}")
     uses = []
     for item in items:
-        app, use = item.settings, f"use_backend {backend_name(item.app)}"
+        app = item.settings
         below = (
             [f" {{ path {word(app.root)} }}", f" {{ path_beg {word(app.root + '/')} }}"]
             if app.root
@@ -320,12 +329,20 @@ def _passed(
         for test in named(app) or [""]:
             rank = 2 if not test else int("-m end" in test)
             uses += [
-                (rank, -len(app.root), f"{use} if {test}{path}".replace("if  ", "if "))
-                if test or path
-                else (rank, 0, f"default_backend {backend_name(item.app)}")
+                (rank, -len(app.root), line)
                 for path in below
+                for line in _uses(item.app, f"{test}{path}".strip())
             ]
     yield from (line for _, _, line in sorted(uses, key=lambda item: item[:2]))
+
+
+def _uses(app: str, condition: str) -> Iterator[str]:
+    """Chooses an application; without a condition, for all requests that are left."""
+    name = backend_name(app)
+    yield f"use_backend {unchecked_name(app)} if {condition} {{ nbsrv({name}) eq 0 }}".replace(
+        "if  ", "if "
+    )
+    yield f"use_backend {name} if {condition}" if condition else f"default_backend {name}"
 
 
 def word(text: str) -> str:
@@ -343,22 +360,35 @@ def health_path(app: AppSettings) -> str:
 def backend(item: Balanced) -> Backend:
     """The backend of one application."""
     app = item.settings
+    made = unchecked(item)
     name = app.domains[0].replace("*.", "www.") if app.domains else "localhost"
     scheme = "https" if app.tls else "http"
     path = word(app.root + app.health.path)
+    checks = [
+        "option httpchk",
+        f"http-check send meth GET uri {path} ver HTTP/1.1 hdr Host {name} "
+        f"hdr X-Forwarded-Proto {scheme} hdr User-Agent groundcrew-balancer",
+        f"http-check expect status {app.health.status}",
+    ]
+    return Backend(backend_name(item.app), [*made.lines, *checks], made.servers)
+
+
+def unchecked(item: Balanced) -> Backend:
+    """The hosts of one application, whether they answer checks or not.
+
+    If all fail their checks, they are more likely busy than gone. What a host answers is better
+    than the balancer's error page, and so is its page about maintenance.
+    """
+    app = item.settings
     longest = max(
         app.nginx.proxy_read_timeout,
         *(rule.proxy_read_timeout or 0 for rule in app.nginx.locations.values()),
         0,
     )
     return Backend(
-        backend_name(item.app),
+        unchecked_name(item.app),
         [
             f"http-request disable-l7-retry unless {{ method {SAFE_TO_REPEAT} }}",
-            "option httpchk",
-            f"http-check send meth GET uri {path} ver HTTP/1.1 hdr Host {name} "
-            f"hdr X-Forwarded-Proto {scheme} hdr User-Agent groundcrew-balancer",
-            f"http-check expect status {app.health.status}",
             f"timeout server {longest + ANSWER}s",
             f"timeout tunnel {longest + ANSWER}s",
             *(["option allbackups"] if any(server.idle for server in item.servers) else []),
@@ -367,6 +397,7 @@ def backend(item: Balanced) -> Backend:
             Upstream(server.name, f"{bracketed(server.address)}:{server.port}", server.idle)
             for server in item.servers
         ],
+        checked=False,
     )
 
 

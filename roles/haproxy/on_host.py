@@ -60,8 +60,9 @@ def wanted(request: Data) -> str:
     return match[1] if match else ""
 
 
-def servers(path: str) -> list[Server]:
-    """The hosts of all applications, as HAProxy sees them."""
+def servers(path: str, kind: str = "app-") -> list[Server]:
+    """The hosts of all applications, as HAProxy sees them; with "unchecked-", the same hosts where
+    they take over without checks."""
     text = talk(path, "show stat").lstrip("# ")
     return [
         {
@@ -75,7 +76,7 @@ def servers(path: str) -> list[Server]:
             "since": int(row["lastchg"] or 0),
         }
         for row in csv.DictReader(io.StringIO(text))
-        if row["svname"] not in ("FRONTEND", "BACKEND") and row["pxname"].startswith("app-")
+        if row["svname"] not in ("FRONTEND", "BACKEND") and row["pxname"].startswith(kind)
     ]
 
 
@@ -210,7 +211,7 @@ def release(request: Data) -> None:
                 "inventory again, with `idle: true`, until the others have answered"
             )
     for item in leaving:
-        talk(path, f"set server {item['backend']}/{item['server']} state drain")
+        set_state(path, item, "drain")
     names = {(item["backend"], item["server"]) for item in leaving}
     deadline = time.monotonic() + request["drain"]
     while names and busy(path, names) and time.monotonic() < deadline:
@@ -243,9 +244,20 @@ def handed_over(request: Data) -> str | None:
 
 def busy(path: str, names: set[tuple[str, str]]) -> int:
     """Number of requests in progress on some hosts."""
-    return sum(
-        item["current"] for item in servers(path) if (item["backend"], item["server"]) in names
-    )
+    names = names | {(unchecked(backend), name) for backend, name in names}
+    every = [*servers(path), *servers(path, "unchecked-")]
+    return sum(item["current"] for item in every if (item["backend"], item["server"]) in names)
+
+
+def unchecked(backend: str) -> str:
+    """The backend that takes over while no host of this one is healthy."""
+    return f"unchecked-{backend[4:]}"
+
+
+def set_state(path: str, item: Server, state: str) -> None:
+    """Says whether a host gets requests, with checks and without."""
+    for backend in (item["backend"], unchecked(item["backend"])):
+        talk(path, f"set server {backend}/{item['server']} state {state}")
 
 
 def until(seconds: float, done: Any, message: str) -> None:
@@ -290,7 +302,7 @@ def converge(request: Data) -> None:
 def put_back(path: str, item: Server) -> None:
     """Gives a host requests again, once it is healthy."""
     place = f"{item['backend']}/{item['server']}"
-    talk(path, f"set server {place} state ready")
+    set_state(path, item, "ready")
     talk(path, f"set server {place} weight 100%")
     talk(path, f"enable health {place}")
 
@@ -309,7 +321,7 @@ def drain(request: Data) -> list[str]:
             raise BalancerError(f"{backend[4:]} would have no healthy host left")
     mine = [item for item in every if item["server"] in hosts]
     for item in mine:
-        talk(path, f"set server {item['backend']}/{item['server']} state drain")
+        set_state(path, item, "drain")
     names = {(item["backend"], item["server"]) for item in mine}
     deadline = time.monotonic() + request["drain"]
     while busy(path, names) and time.monotonic() < deadline:

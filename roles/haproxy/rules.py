@@ -28,8 +28,9 @@ def rules(settings: HaproxySettings) -> Iterator[Rule]:
         f"haproxy_backend_active_servers{{{APPS},{HOSTS}}} == 0",
         0,
         "critical",
-        "{{ $labels.proxy }} has no host that {{ $labels.instance }} could send requests to",
-        "Visitors get 503: playbooks/status.py tells what the last checks have got.",
+        "{{ $labels.proxy }} has no host that answers the checks of {{ $labels.instance }}",
+        "Requests go to all of its hosts nevertheless: playbooks/status.py tells what the last "
+        "checks have got.",
     )
     if settings.address is None:
         return

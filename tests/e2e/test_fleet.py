@@ -273,6 +273,29 @@ def test_hosts_know_the_client_and_nobody_else_reaches_them(fleet: Fleet) -> Non
     )
 
 
+def test_hosts_too_busy_for_their_checks_get_requests(fleet: Fleet) -> None:
+    """All of them, for longer than the checks wait: no visitor gets the balancer's 503."""
+    with fleet.load() as load:
+        with paused(fleet.hosts[FIRST], fleet.hosts[SECOND]):
+            until(lambda: all(state.startswith("DOWN") for state in fleet.states().values()))
+            time.sleep(1)
+        until(lambda: fleet.states() == {FIRST: "UP", SECOND: "UP"})
+    assert load.requests > 100
+    assert load.failures == []
+
+
+@contextmanager
+def paused(*hosts: LabHost) -> Iterator[None]:
+    """Hosts whose programs get no processor time."""
+    for host in hosts:
+        subprocess.run(["docker", "pause", host.container], check=True, capture_output=True)
+    try:
+        yield
+    finally:
+        for host in hosts:
+            subprocess.run(["docker", "unpause", host.container], check=True, capture_output=True)
+
+
 def test_releases_and_changes_under_load(fleet: Fleet) -> None:
     before = {name: fleet.hosts[name].live("hello") for name in (FIRST, SECOND)}
     with fleet.load() as load:

@@ -189,8 +189,28 @@ def test_paths_lead_to_applications(project: Project) -> None:
     project.hosts["web2"][1]["apps"] = ["blog"]
     lines = configuration(project).splitlines()
     rules = [line.strip() for line in lines if "use_backend" in line]
-    assert [rule.split()[1] for rule in rules] == ["app-blog", "app-blog", "app-shop"]
-    assert "{ path_beg /blog/ }" in rules[1]
+    chosen = ["unchecked-blog", "app-blog", "unchecked-blog", "app-blog"]
+    assert [rule.split()[1] for rule in rules] == [*chosen, "unchecked-shop", "app-shop"]
+    assert "{ path_beg /blog/ }" in rules[3]
+
+
+def test_hosts_that_all_fail_their_checks_get_requests(project: Project) -> None:
+    first, second = [line for line in configuration(project).splitlines() if "use_backend" in line]
+    assert first.split()[:2] == ["use_backend", "unchecked-shop"]
+    assert first.endswith(" { nbsrv(app-shop) eq 0 }")
+    assert second.split()[:2] == ["use_backend", "app-shop"]
+    last = configuration(project).partition("backend unchecked-shop\n")[2].splitlines()
+    assert [line.split() for line in last if line.split()[:1] == ["server"]] == [
+        ["server", "web1", "10.0.0.2:80"],
+        ["server", "web2", "10.0.0.3:80"],
+    ]
+
+
+def test_without_domains_every_request_is_for_the_application(project: Project) -> None:
+    project.app(text="source: {directory: src}\nentry: a:b\n")
+    lines = [line.strip() for line in configuration(project).splitlines()]
+    assert "use_backend unchecked-shop if { nbsrv(app-shop) eq 0 }" in lines
+    assert "default_backend app-shop" in lines
 
 
 def test_new_hosts_are_down_until_they_answer() -> None:
@@ -316,7 +336,10 @@ def test_hosts_that_leave_are_drained_first(monkeypatch: pytest.MonkeyPatch) -> 
     talk = Talk()
     monkeypatch.setattr(on_host, "talk", talk)
     on_host.release({**request(), "servers": {"app-shop": ["web1"]}})
-    assert talk.told == ["set server app-shop/web2 state drain"]
+    assert talk.told == [
+        "set server app-shop/web2 state drain",
+        "set server unchecked-shop/web2 state drain",
+    ]
 
 
 def test_a_host_does_not_leave_before_another_one_has_answered(

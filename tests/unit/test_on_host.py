@@ -71,7 +71,10 @@ def test_profiles_that_apparmor_enforces(etc: Path, module: str, profiles: str) 
     assert base.apparmor({}) == {"kernel": True, "enabled": on, "enforced": int(on)}
 
 
-def test_upkeep_in_systemd_s_and_apt_s_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_upkeep_in_systemd_s_and_apt_s_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(base, "CONTAINER", tmp_path / "container")
     answers = {
         "timedatectl": "NTP=yes\nNTPSynchronized=no\n",
         "apt-config": 'APT::Periodic::Unattended-Upgrade "1";\n',
@@ -87,6 +90,8 @@ def test_upkeep_in_systemd_s_and_apt_s_words(monkeypatch: pytest.MonkeyPatch) ->
         "upgrade_days": "1",
         "upgrade_timer": "enabled",
     }
+    (tmp_path / "container").write_text("docker")
+    assert base.upkeep({})["clock"] == {}
 
 
 def test_families_whose_input_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
