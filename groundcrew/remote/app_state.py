@@ -105,13 +105,22 @@ def units(name: str) -> dict[str, UnitState]:
         pairs["Id"]: {
             "active": pairs.get("ActiveState", ""),
             "sub": pairs.get("SubState", ""),
-            "enabled": pairs.get("UnitFileState", ""),
+            "enabled": enabled(pairs["Id"], pairs.get("UnitFileState", "")),
             "restarts": pairs.get("NRestarts", "0"),
             "memory": pairs.get("MemoryCurrent", ""),
         }
         for pairs in show_units(unit_names(name), PROPERTIES)
         if "Id" in pairs
     }
+
+
+def enabled(unit: str, told: str) -> str:
+    """Whether a unit starts at boot. What systemd tells may be as old as its last reload, and a
+    switch makes none."""
+    if told not in ("enabled", "disabled"):
+        return told
+    wanted = any(os.path.lexists(folder / unit) for folder in SYSTEM.glob("*.wants"))
+    return "enabled" if wanted else "disabled"
 
 
 def memory_available() -> int:

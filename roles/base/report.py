@@ -6,8 +6,8 @@ from typing import TypedDict
 
 
 class Upkeep(TypedDict):
-    """Properties of timedatectl, none in a container; the days between unattended upgrades, "" if there are none; state
-    of their timer."""
+    """Properties of timedatectl, none in a container; the days between unattended upgrades, "" if
+    there are none; state of their timer."""
 
     clock: dict[str, str]
     upgrade_days: str

@@ -153,9 +153,7 @@ def configuration(settings: HaproxySettings, place: Place, profile: str) -> str:
     def text(digest: str) -> str:
         return render(
             "haproxy/haproxy.cfg.j2",
-            backends=[
-                made for item in place.balanced for made in (backend(item), unchecked(item))
-            ],
+            backends=[made for item in place.balanced for made in (backend(item), unchecked(item))],
             challenge_port=CHALLENGE_PORT,
             challenges=any(challenged(item.settings) for item in place.balanced),
             ciphers=CIPHERS,

@@ -91,6 +91,17 @@ def test_a_unit_tells_who_holds_the_socket(tmp_path: Path, monkeypatch: pytest.M
     assert app_state.held("shop", RELEASE) is True
 
 
+def test_links_say_what_starts_at_boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """systemd's answer is as old as its last reload."""
+    monkeypatch.setattr(app_state, "SYSTEM", tmp_path)
+    unit = f"shop@{RELEASE}.service"
+    assert app_state.enabled(unit, "enabled") == "disabled"
+    (tmp_path / "multi-user.target.wants").mkdir()
+    (tmp_path / "multi-user.target.wants" / unit).symlink_to(f"../{unit}")
+    assert app_state.enabled(unit, "disabled") == "enabled"
+    assert app_state.enabled(unit, "static") == "static"
+
+
 def test_certificates_that_a_host_gets_by_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,14 +21,26 @@ def start_units(target: Target, release: str, *, beside: bool = False, anew: boo
     """
     names = " ".join(target.units(release))
     stop = f"systemctl stop {names}; " if anew else ""
+    start = f"systemctl start --no-block {names}"
     gently = "".join(
         f"systemctl set-property --runtime {name} CPUWeight={WEIGHT_BESIDE}; "
         for name in (target.units(release) if beside else ())
     )
     return (
-        f"systemctl daemon-reload && {stop}systemctl reset-failed {names} 2>/dev/null; {gently}"
-        f"systemctl start --no-block {names}"
+        f"{reload_changed(target.paths.name)} && {stop}systemctl reset-failed {names} 2>/dev/null; "
+        f"{gently}{start} || {{ systemctl daemon-reload && {start}; }}"
     )
+
+
+def reload_changed(name: str) -> str:
+    """Shell command that reloads systemd if the file of a unit has changed that it has in memory.
+
+    A reload reads all units and runs all generators: a tenth of a second of processor time. systemd
+    finds the files of units that are new by itself.
+    """
+    units = f"'{name}@*' '{name}.*'"
+    changed = f"systemctl show --property=NeedDaemonReload {units} | grep -q =yes"
+    return f"if {changed}; then systemctl daemon-reload; fi"
 
 
 def full_weight(units: Sequence[str]) -> str:
