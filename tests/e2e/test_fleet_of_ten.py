@@ -107,7 +107,7 @@ def test_ten_hosts_converge(ten: Ten) -> None:
     assert inside(ten.hosts[DATABASE], "systemctl is-active postgresql@15-main").strip() == "active"
     assert "redis" in inside(ten.hosts[CACHE], "systemctl list-units --plain --state active")
     backends = inside(
-        ten.hosts[BALANCERS[0]], "grep -c ' server ten-.* check' /etc/groundcrew/haproxy/haproxy.cfg"
+        ten.hosts[BALANCERS[0]], "grep -c ' server ten-.* check' /etc/groundcrew/haproxy/*.cfg"
     )
     assert int(backends) == len(WEB)
 
