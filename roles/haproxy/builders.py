@@ -337,9 +337,8 @@ def _passed(
 def _uses(app: str, condition: str) -> Iterator[str]:
     """Chooses an application; without a condition, for all requests that are left."""
     name = backend_name(app)
-    yield f"use_backend {unchecked_name(app)} if {condition} {{ nbsrv({name}) eq 0 }}".replace(
-        "if  ", "if "
-    )
+    unhealthy = f"{condition} {{ nbsrv({name}) eq 0 }}".lstrip()
+    yield f"use_backend {unchecked_name(app)} if {unhealthy}"
     yield f"use_backend {name} if {condition}" if condition else f"default_backend {name}"
 
 

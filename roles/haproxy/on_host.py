@@ -60,9 +60,9 @@ def wanted(request: Data) -> str:
     return match[1] if match else ""
 
 
-def servers(path: str, kind: str = "app-") -> list[Server]:
-    """The hosts of all applications, as HAProxy sees them; with "unchecked-", the same hosts where
-    they take over without checks."""
+def servers(path: str, kinds: tuple[str, ...] = ("app-",)) -> list[Server]:
+    """The hosts of all applications, as HAProxy sees them. With "unchecked-" in `kinds`, they are
+    also listed where they take over without checks."""
     text = talk(path, "show stat").lstrip("# ")
     return [
         {
@@ -76,7 +76,7 @@ def servers(path: str, kind: str = "app-") -> list[Server]:
             "since": int(row["lastchg"] or 0),
         }
         for row in csv.DictReader(io.StringIO(text))
-        if row["svname"] not in ("FRONTEND", "BACKEND") and row["pxname"].startswith(kind)
+        if row["svname"] not in ("FRONTEND", "BACKEND") and row["pxname"].startswith(kinds)
     ]
 
 
@@ -245,7 +245,7 @@ def handed_over(request: Data) -> str | None:
 def busy(path: str, names: set[tuple[str, str]]) -> int:
     """Number of requests in progress on some hosts."""
     names = names | {(unchecked(backend), name) for backend, name in names}
-    every = [*servers(path), *servers(path, "unchecked-")]
+    every = servers(path, ("app-", "unchecked-"))
     return sum(item["current"] for item in every if (item["backend"], item["server"]) in names)
 
 

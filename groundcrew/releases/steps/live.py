@@ -72,7 +72,7 @@ def _switch_steps(target: Target, release: str, fallback: str | None) -> list[st
     conf = paths.boot_conf
     units = target.units(release)
     steps = [
-        # What starts at boot matters at boot: no time for a reload in the middle of a switch.
+        # The links count at the next boot, and a reload would only make the switch longer.
         f"systemctl enable --quiet --no-reload {' '.join(units)}",
         f"printf %s {shlex.quote(boot_links(target, release))} > {conf}.new",
         f"mv {conf}.new {conf}",
