@@ -194,8 +194,10 @@ def activate(request: Data) -> str:
 
 
 def release(request: Data) -> None:
-    """Drains the hosts that are not in the new configuration. Raises BalancerError, and drains
-    none, if an application would be left without a healthy host: new ones have not answered yet."""
+    """Drains the hosts that are not in the new configuration, and those where applications are idle
+    now if others are healthy. After the reload it would be too late: the old process answers one
+    more request of each client that it knows. Raises BalancerError, and drains none, if an
+    application would be left without a healthy host: new ones have not answered yet."""
     path = request["socket"]
     every = servers(path)
     leaving = [
@@ -210,6 +212,12 @@ def release(request: Data) -> None:
                 f"{item['backend'][4:]} would have no healthy host: put {item['server']} into the "
                 "inventory again, with `idle: true`, until the others have answered"
             )
+    leaving += [
+        item
+        for item in every
+        if is_idle(request, item["backend"], item["server"])
+        and healthy_others(request, item["backend"], every)
+    ]
     for item in leaving:
         set_state(path, item, "drain")
     names = {(item["backend"], item["server"]) for item in leaving}
@@ -223,19 +231,34 @@ def is_idle(request: Data, backend: str, name: str) -> bool:
     return name in request.get("idle", {}).get(backend, ())
 
 
+def healthy_others(request: Data, backend: str, every: list[Server]) -> list[str]:
+    """The healthy hosts of an application besides those where it is idle."""
+    return [
+        item["server"]
+        for item in every
+        if item["backend"] == backend
+        and item["server"] in request["servers"].get(backend, ())
+        and not is_idle(request, backend, item["server"])
+        and item["status"].startswith("UP")
+    ]
+
+
 def handed_over(request: Data) -> str | None:
-    """Waits until no request is in progress on hosts where applications are idle, `drain` seconds
-    at most. Why these may not stop; None if they may: others are healthy."""
+    """Gives hosts where applications are idle no more requests, and waits for those in progress,
+    `drain` seconds at most. Why the applications may not stop; None if they may: others are
+    healthy. What is drained stays so: the balancer notices only later that an application has
+    stopped, and would give it requests while the others are late with their checks."""
     path, idle = request["socket"], request["idle"]
     settle(request)
     every = servers(path)
     for backend in idle:
-        others = (item for item in every if item["backend"] == backend
-                  and not is_idle(request, backend, item["server"]))  # fmt: skip
-        if not any(item["status"].startswith("UP") for item in others):
+        if not healthy_others(request, backend, every):
             told = ", ".join(idle[backend])
             return f"{backend[4:]} goes on on {told}: no other host is healthy"
     names = {(backend, name) for backend, hosts in idle.items() for name in hosts}
+    for item in every:
+        if (item["backend"], item["server"]) in names:
+            set_state(path, item, "drain")
     deadline = time.monotonic() + request["drain"]
     while busy(path, names) and time.monotonic() < deadline:
         time.sleep(WAIT)
@@ -282,7 +305,7 @@ def differences(request: Data) -> list[str]:
     return [
         f"{item['server']} gets requests of {item['backend'][4:]} again (it was {item['status']})"
         for item in servers(path)
-        if taken_out(item)
+        if taken_out(item) and not is_idle(request, item["backend"], item["server"])
     ]
 
 
@@ -295,7 +318,7 @@ def converge(request: Data) -> None:
     """Gives all hosts requests again. Those that are not healthy get none all the same."""
     path = request["socket"]
     for item in servers(path):
-        if taken_out(item):
+        if taken_out(item) and not is_idle(request, item["backend"], item["server"]):
             put_back(path, item)
 
 
@@ -349,7 +372,7 @@ def ready(request: Data) -> list[str]:
     Returns those that are not. The checks keep hosts out that are not healthy."""
     path, hosts = request["socket"], set(request["hosts"])
     for item in servers(path):
-        if item["server"] in hosts:
+        if item["server"] in hosts and not is_idle(request, item["backend"], item["server"]):
             put_back(path, item)
     deadline = time.monotonic() + request["seconds"]
     while True:

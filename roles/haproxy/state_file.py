@@ -1,8 +1,9 @@
 """Keeps the state of all hosts over a reload of HAProxy. Runs on the balancer, as HAProxy's user.
 
 `python3 -IS state_file.py [--start]` writes the file of `server-state-file`. Hosts that the running
-process knows keep their state. New ones are down until they have answered: HAProxy would send
-requests at once. With `--start` nothing is running, and the file is removed. Standard library only.
+process knows keep their state, and stay out if they have been taken out. New ones that are checked
+are down until they have answered: HAProxy would send requests at once. With `--start` nothing is
+running, and the file is removed. Standard library only.
 """
 
 from __future__ import annotations
@@ -21,16 +22,17 @@ NAME, SERVER, ADDRESS, OPERATION, PORT = 1, 3, 4, 5, 18
 """Fields of a line, from 0."""
 
 
-def wanted(configuration: str) -> Iterator[tuple[str, str, str, str]]:
-    """Backend, server, address and port of all servers that are checked."""
+def wanted(configuration: str) -> Iterator[tuple[tuple[str, str, str, str], bool]]:
+    """Backend, server, address and port of all servers of applications, and whether they are
+    checked."""
     backend = ""
     for line in configuration.splitlines():
         words = line.split()
         if words[:1] == ["backend"]:
             backend = words[1]
-        elif words[:1] == ["server"] and "check" in words:
+        elif words[:1] == ["server"] and backend.startswith(("app-", "unchecked-")):
             address, _, port = words[2].rpartition(":")
-            yield backend, words[1], address.strip("[]"), port
+            yield (backend, words[1], address.strip("[]"), port), "check" in words
 
 
 def merged(configuration: str, running: str) -> str:
@@ -42,7 +44,7 @@ def merged(configuration: str, running: str) -> str:
         known[fields[NAME], fields[SERVER], fields[ADDRESS], fields[PORT]] = line
     header = next((line for line in running.splitlines() if line.startswith("# be_id")), "")
     kept = [known.get(item) or down(*item, len(header.split()) - 1)
-            for item in wanted(configuration)]  # fmt: skip
+            for item, checked in wanted(configuration) if checked or item in known]  # fmt: skip
     return "\n".join(["1", header, *kept, ""])
 
 

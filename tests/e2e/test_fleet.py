@@ -219,6 +219,9 @@ def beats(fleet: Fleet) -> list[str]:
     ]
 
 
+FORCED_DRAIN = 0x08
+
+
 def come_back(fleet: Fleet) -> None:
     """Ends idleness, in the order that keeps the worker from running nowhere."""
     fleet.more[FIRST].pop("idle", None)
@@ -226,6 +229,13 @@ def come_back(fleet: Fleet) -> None:
     good(fleet.attempt("playbooks/start.py", limit=FIRST, app="hello"))
     fleet.run()
     until(lambda: fleet.states() == {FIRST: "UP", SECOND: "UP"})
+
+
+def drained(fleet: Fleet) -> set[tuple[str, str]]:
+    """The backends and hosts that HAProxy gives no requests because it was told so."""
+    lines = fleet.talk("show servers state").splitlines()
+    rows = [line.split() for line in lines if line[:1].isdigit() and " " in line]
+    return {(row[1], row[3]) for row in rows if int(row[6]) & FORCED_DRAIN}
 
 
 def test_an_idle_host_hands_over_and_comes_back(fleet: Fleet) -> None:
@@ -238,7 +248,11 @@ def test_an_idle_host_hands_over_and_comes_back(fleet: Fleet) -> None:
         assert load.requests > 100
         assert load.failures == []
         assert beats(fleet) == [SECOND]
+        # It is not asked even while the other host is late with its checks.
+        assert drained(fleet) == {("app-hello", FIRST), ("unchecked-hello", FIRST)}
         assert fleet.run().changed == []
+        fleet.lb.out("systemctl reload haproxy")
+        assert drained(fleet) == {("app-hello", FIRST), ("unchecked-hello", FIRST)}
         fleet.hosts[FIRST].reboot()
         active = (
             "systemctl list-units --plain --no-legend --state=active,activating 'hello@*.service'"

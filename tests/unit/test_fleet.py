@@ -228,6 +228,16 @@ def test_a_host_with_another_address_is_new() -> None:
     assert line.split(" ")[4:6] == ["10.0.0.7", "0"]
 
 
+def test_hosts_that_are_taken_out_stay_out_without_checks_too() -> None:
+    """Over a reload. One that nobody has taken out needs no line: it is up at once."""
+    unchecked = RUNNING.splitlines()[2].replace(" app-shop ", " unchecked-shop ")
+    wanted = (
+        "backend unchecked-shop\n server web1 10.0.0.2:80\n server web2 10.0.0.3:80\n"
+        "backend certbot\n server certbot 127.0.0.1:8402\n"
+    )
+    assert state_file.merged(wanted, f"{RUNNING}\n{unchecked}").splitlines()[2:] == [unchecked]
+
+
 def server(name: str, state: str = "UP", weight: int = 1, more: int = 2) -> Server:
     return {
         "backend": "app-shop", "server": name, "status": state, "check": "L7OK", "weight": weight,
