@@ -2,6 +2,7 @@
 
 - TCP_NODELAY: paramiko leaves Nagle's algorithm on, which costs about 40 ms per command.
 - A command's channel is opened while the previous one runs (`spare_channel`).
+- Commands of root run in one process on the host (`root_process`).
 - A bare host has no admin user yet: if `ssh_user` is refused, `bootstrap_user` is tried.
 - A failed connection reports the cause and what to do. A shell that runs no commands, or prints
   text before their output, is a failure.
@@ -32,7 +33,13 @@ from pyinfra.connectors.local import LocalConnector
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.sshuserclient.client import SSHClient
 
-from groundcrew.adapter import post_quantum, rsa_signatures, spare_channel, sudo_password
+from groundcrew.adapter import (
+    post_quantum,
+    root_process,
+    rsa_signatures,
+    spare_channel,
+    sudo_password,
+)
 from groundcrew.adapter.patching import expect, replace
 from groundcrew.connecting import Attempt, shell_trouble, why
 from groundcrew.transport import (
@@ -88,7 +95,7 @@ def install() -> None:
     replace(SSHConnector, "_connect", _with_bootstrap_user)
     replace(SSHConnector, "connect", _with_reason)
     replace(Transport, "auth_publickey", _noting_key)
-    replace(SSHConnector, "run_shell_command", lambda run: _counting(COMMANDS)(_with_umask(run)))
+    replace(SSHConnector, "run_shell_command", _our_commands)
     replace(LocalConnector, "run_shell_command", _with_umask)
     replace(SSHConnector, "put_file", _counting(TRANSFERS))
     replace(SSHConnector, "get_file", _counting(TRANSFERS))
@@ -161,6 +168,7 @@ def _with_reason(connect: Callable[[SSHConnector], None]) -> Callable[..., None]
             raise UnreachableError(
                 why(_cause(error), str(error.args[0]), _attempt(self))
             ) from error
+        root_process.wanted(self.host)
         trouble = _shell_trouble(self)
         if trouble:
             assert self.client is not None
@@ -217,6 +225,11 @@ def _use_sudo_unless_root(host: Host) -> None:
         host.data._sudo = False
     else:
         host.data.override_datas.pop("_sudo", None)
+
+
+def _our_commands(run: Callable[..., Any]) -> Callable[..., Any]:
+    counted: Callable[..., Any] = _counting(COMMANDS)(root_process.instead(_with_umask(run)))
+    return counted
 
 
 def _with_umask(run: Callable[..., Any]) -> Callable[..., Any]:

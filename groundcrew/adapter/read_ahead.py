@@ -116,7 +116,7 @@ def _may_read_ahead(state: State) -> bool:
 
 def _question(command: Any, arguments: dict[str, Any]) -> Question:
     readable: Readable
-    if isinstance(command, remote.Program):
+    if isinstance(command, remote.Program) and not command.has_input:
         readable = (command.program, command.modules, command.arguments)
     elif isinstance(command, StringCommand):
         readable = command.get_raw_value()

@@ -8,14 +8,19 @@ refuses it, a channel is opened when it is needed, as usual.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from paramiko import Channel, SSHException, Transport
+from paramiko import Channel, ChannelException, SSHException, Transport
 
+from groundcrew.adapter import root_process
 from groundcrew.adapter.patching import expect, replace
 
 SPARE = "groundcrew_spare"
+ATTEMPTS = 20
+PAUSE = 0.1
 FIRST_USES = 2
 """Number of channels after which a connection is expected to need many more."""
 
@@ -69,11 +74,26 @@ def _with_spare(original: Callable[..., Channel]) -> Callable[..., Channel]:
         spare: Spare | None = getattr(self, SPARE, None)
         if spare is None:
             return original(self, *args, **kwargs)
-        channel = spare.take() or original(self, *args, **kwargs)
+        channel = spare.take() or _opened(self, lambda: original(self, *args, **kwargs))
         spare.begin(lambda: original(self))
         return channel
 
     return open_session
+
+
+def _opened(transport: Transport, open_one: Callable[[], Channel]) -> Channel:
+    """A new channel, in place of root's process if the server allows no more."""
+    try:
+        return open_one()
+    except ChannelException:
+        if not root_process.end(transport):
+            raise
+    # The server has room once the process has ended.
+    for _ in range(ATTEMPTS - 1):
+        with suppress(ChannelException):
+            return open_one()
+        time.sleep(PAUSE)
+    return open_one()
 
 
 def give(transport: Transport) -> None:

@@ -108,16 +108,20 @@ class Program(StringCommand):
         program: str,
         modules: tuple[str, ...],
         arguments: tuple[str, ...],
+        payload: Any = None,
     ) -> None:
         super().__init__(*bits)
+        if payload is not None:
+            self.connector_arguments["_stdin"] = json.dumps(payload)
         self.program = program
         self.modules = modules
         self.arguments = arguments
+        self.has_input = payload is not None
 
 
 def command(
     program: str, *arguments: str, payload: Any = None, modules: tuple[str, ...] = ()
-) -> StringCommand:
+) -> Program:
     """Runs a program of this package on a host in one round trip.
 
     Every user of the host can see `arguments` (argv), but not `payload` (JSON on stdin). `modules`
@@ -126,6 +130,4 @@ def command(
     """
     bits: list[str | QuoteString] = ["python3", "-ISc", QuoteString(script(program, *modules))]
     bits += [QuoteString(argument) for argument in arguments]
-    if payload is None:
-        return Program(*bits, program=program, modules=modules, arguments=arguments)
-    return StringCommand(*bits, _stdin=json.dumps(payload))
+    return Program(*bits, program=program, modules=modules, arguments=arguments, payload=payload)

@@ -55,7 +55,7 @@ SHORT = {key: f"run.{key}" for key in _ASKED}
 def connection_keys() -> frozenset[str]:
     """Keys of host data that belong to pyinfra (ssh_user, docker_identifier, ...) or to the
     transport."""
-    keys = {"bootstrap_user"}
+    keys = {"bootstrap_user", "root_process"}
     for connector in get_all_connectors().values():
         keys.update(getattr(connector, "data_meta", {}))
     return frozenset(keys)

@@ -59,8 +59,8 @@ class SshSettings(RoleSettings):
     login_grace_time: int = Field(30, ge=5)
     """Seconds within which a client must have logged in."""
 
-    max_sessions: int = Field(10, ge=1)
-    """Largest number of sessions per connection.
+    max_sessions: int = Field(10, ge=3)
+    """Largest number of sessions per connection; groundcrew needs three.
     Source: <https://www.cisecurity.org/benchmark/debian_linux>."""
 
     max_startups: Annotated[str, StringConstraints(pattern=r"^\d+:\d+:\d+$")] = "10:30:60"

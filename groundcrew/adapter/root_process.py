@@ -1,0 +1,283 @@
+"""Runs root's commands on a host in one process, `groundcrew/remote/root_process.py`.
+
+pyinfra starts each command through a login shell, sudo and a shell; that and the start of python3
+are most of what a short command costs the host. So the first command of root on a connection starts
+a process as pyinfra would start the command, and it and all that follow are sent to that process.
+
+These run as before: commands of other users, with a terminal or with sudo's password, on a host
+whose process cannot be started or has ended, and while another command is in the process.
+`root_process: false` in a host's data switches it off.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from gevent.lock import BoundedSemaphore  # type: ignore[import-untyped]
+from paramiko import Channel, SSHException, Transport
+from pyinfra import logger
+from pyinfra.api import Host, QuoteString, StringCommand
+from pyinfra.api.exceptions import ConnectError
+from pyinfra.api.output import echo, format_text
+from pyinfra.connectors.ssh import SSHConnector
+from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command
+
+from groundcrew import remote
+from groundcrew.transport import connected_user
+
+PROCESS = "groundcrew_root_process"
+SWITCH = "root_process"
+UMASK = "022"
+NAME = "groundcrew-root-process"
+"""What the host's list of processes shows, after the program that reads the process's text."""
+BEGIN = """\
+import os, sys
+size, text = int(sys.argv[1]), b""
+while len(text) < size:
+    part = os.read(0, size - len(text))
+    if not part:
+        sys.exit(1)
+    text += part
+exec(text)
+"""
+LOST = -1
+"""Exit status of a command whose connection is gone, as paramiko tells it."""
+
+NOT_ROOT = (
+    "_sudo_user",
+    "_sudo_password",
+    "_use_sudo_login",
+    "_preserve_sudo_env",
+    "_su_user",
+    "_doas",
+    "_dzdo",
+    "_get_pty",
+)
+"""Arguments of a command that another user runs, or root in another environment."""
+
+Answer = tuple[int, CommandOutput]
+Show = Callable[[OutputLine], None]
+
+
+class NotStartedError(Exception):
+    """The process cannot be used, and has run nothing of the command."""
+
+
+class RootProcess:
+    """Root's process on one connection."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.ready = False
+        self.sent: set[str] = set()
+        """Modules that the process knows."""
+        self.busy = BoundedSemaphore(1)
+        self.received = b""
+
+    def run(self, job: dict[str, Any], timeout: float | None, show: Show) -> Answer:
+        """Runs a command or a program. Raises TimeoutError, and NotStartedError."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        lines = Lines(show)
+        try:
+            self._send(job)
+            while True:
+                kind, data = self._frame(deadline)
+                if kind == "x":
+                    return int(data), lines.end()
+                lines.add(kind, data)
+        except TimeoutError:
+            self.close()
+            raise
+        except (SSHException, OSError, EOFError):
+            self.close()
+            if not self.ready:
+                raise NotStartedError from None
+            return LOST, lines.end()
+
+    def _send(self, job: dict[str, Any]) -> None:
+        names = [*job.get("modules", ()), job.get("program")]
+        texts = {name: remote.text_of(name) for name in names if name and name not in self.sent}
+        body = json.dumps({**job, "texts": texts}).encode()
+        self.channel.settimeout(None)
+        self.channel.sendall(b"%08x" % len(body) + body)
+        self.sent |= texts.keys()
+
+    def _frame(self, deadline: float | None) -> tuple[str, bytes]:
+        kind, size = self._read(1, deadline), self._read(8, deadline)
+        data = self._read(int(size, 16), deadline)
+        if kind == b"r":
+            self.ready = True
+            return self._frame(deadline)
+        return kind.decode(), data
+
+    def _read(self, size: int, deadline: float | None) -> bytes:
+        while len(self.received) < size:
+            if deadline is not None:
+                self.channel.settimeout(max(deadline - time.monotonic(), 0.001))
+            part = self.channel.recv(1 << 16)
+            if not part:
+                raise EOFError
+            self.received += part
+        data, self.received = self.received[:size], self.received[size:]
+        return data
+
+    def close(self) -> None:
+        """Ends the process; a command that is in it goes on."""
+        self.channel.close()
+
+
+NAMES = {"o": "stdout", "e": "stderr"}
+
+
+class Lines:
+    """The lines that a command prints, as pyinfra notes them."""
+
+    def __init__(self, show: Show) -> None:
+        self.show = show
+        self.lines: list[OutputLine] = []
+        self.begun = {"o": b"", "e": b""}
+
+    def add(self, kind: str, data: bytes) -> None:
+        """Notes what was printed; the last line may have no end yet."""
+        *whole, self.begun[kind] = (self.begun[kind] + data).split(b"\n")
+        for line in whole:
+            self._note(kind, line)
+
+    def end(self) -> CommandOutput:
+        """All lines."""
+        for kind, line in self.begun.items():
+            if line:
+                self._note(kind, line)
+        self.begun = {"o": b"", "e": b""}
+        return CommandOutput(self.lines)
+
+    def _note(self, kind: str, line: bytes) -> None:
+        self.lines.append(OutputLine(NAMES[kind], line.decode("utf-8", errors="replace")))
+        self.show(self.lines[-1])
+
+
+def instead(run: Callable[..., Any]) -> Callable[..., Any]:
+    """`SSHConnector.run_shell_command` that uses the process where it can."""
+
+    def run_in_process(
+        self: SSHConnector,
+        command: StringCommand,
+        print_output: bool = False,
+        print_input: bool = False,
+        **arguments: Any,
+    ) -> tuple[bool, CommandOutput]:
+        def as_before() -> tuple[bool, CommandOutput]:
+            good: tuple[bool, CommandOutput] = run(
+                self, command, print_output=print_output, print_input=print_input, **arguments
+            )
+            return good
+
+        if not _for_root(self, arguments):
+            return as_before()
+        process = _process(self, arguments)
+        if process is None or not process.busy.acquire(blocking=False):
+            return as_before()
+
+        def show(line: OutputLine) -> None:
+            if print_output:
+                red = line.buffer_name == "stderr"
+                text = format_text(line.line, "red") if red else line.line
+                echo(f"{self.host.print_prefix}{text}", err=True)
+
+        try:
+            logger.debug("Running command on %s as root: %s", self.host.name, command)
+            if print_input:
+                echo(f"{self.host.print_prefix}>>> {command}", err=True)
+            job = _job(command, arguments)
+            code, output = process.run(job, arguments.get("_timeout"), show)
+        except NotStartedError:
+            return as_before()
+        finally:
+            process.busy.release()
+        logger.debug("Command exit status: %i", code)
+        return code in (arguments.get("_success_exit_codes") or (0,)), output
+
+    return run_in_process
+
+
+def end(transport: Transport) -> bool:
+    """Ends the connection's process, for good; False if there is none. Other sessions can take its
+    place: a server may allow few."""
+    process: RootProcess | None = getattr(transport, PROCESS, None)
+    if process is None or process.channel.closed or process.busy.locked():
+        return False
+    process.close()
+    return True
+
+
+def wanted(host: Host) -> bool:
+    """Whether the host's data let root's commands run in one process. Raises ConnectError for a
+    value that is neither true nor false."""
+    value = host.data.get(SWITCH, True)
+    known = {"true": True, "yes": True, "false": False, "no": False}
+    if str(value).lower() not in known:
+        raise ConnectError(f"{SWITCH} is {value!r}, and must be true or false: fix it in the data")
+    return known[str(value).lower()]
+
+
+def _for_root(connector: SSHConnector, arguments: dict[str, Any]) -> bool:
+    if any(arguments.get(name) for name in NOT_ROOT):
+        return False
+    if connector.host.connector_data.get("prompted_sudo_password"):
+        return False
+    if not wanted(connector.host):
+        return False
+    if arguments.get("_shell_executable") not in (None, "sh"):
+        return False
+    return bool(arguments.get("_sudo")) or connected_user(connector.host) == "root"
+
+
+def _process(connector: SSHConnector, arguments: dict[str, Any]) -> RootProcess | None:
+    """The connection's process, which the first command starts; None if it has ended."""
+    transport = connector.client.get_transport() if connector.client else None
+    if transport is None:
+        return None
+    process: RootProcess | None = getattr(transport, PROCESS, None)
+    if process is None:
+        text = remote.source("root_process").encode()
+        start = make_unix_command(command(len(text)), _sudo=bool(arguments.get("_sudo")))
+        try:
+            channel = transport.open_session()
+            process = RootProcess(channel)
+            setattr(transport, PROCESS, process)
+            channel.exec_command(start.get_raw_value())
+            channel.sendall(text)
+        except (SSHException, OSError, EOFError):
+            return None
+    return None if process.channel.closed else process
+
+
+def command(size: int) -> StringCommand:
+    """Starts the process, whose text of `size` bytes comes on its input: sudo logs commands."""
+    given = QuoteString(BEGIN)
+    return StringCommand(f"umask {UMASK}; exec python3 -ISc", given, str(size), NAME)
+
+
+def _job(command: StringCommand, arguments: dict[str, Any]) -> dict[str, Any]:
+    """What the process runs."""
+    job: dict[str, Any] = {"stdin": _text(arguments.get("_stdin"))}
+    env, chdir = arguments.get("_env"), arguments.get("_chdir")
+    if isinstance(command, remote.Program) and not env and not chdir:
+        program = remote.module_of(command.program)
+        needed = remote.needed_by(command.program, *command.modules)
+        return {**job, "program": program, "modules": needed, "arguments": command.arguments}
+    shell = make_unix_command(command, _env=env, _chdir=chdir, _shell_executable=None)
+    return {**job, "command": shell.get_raw_value()}
+
+
+def _text(given: Any) -> str:
+    """The text of a command's input, as pyinfra's `write_stdin` makes it."""
+    if not given:
+        return ""
+    if hasattr(given, "readlines"):
+        given = given.readlines()
+    lines = given if isinstance(given, (list, tuple)) else [given]
+    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
