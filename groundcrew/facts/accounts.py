@@ -40,9 +40,11 @@ class Accounts(FactBase[AccountStates]):
         """No users or groups."""
         return AccountStates()
 
-    def command(self) -> str:
-        """Both databases, through the name service switch."""
-        return f"getent passwd && echo '{SEPARATOR}' && getent group"
+    def command(self, reader: str = "") -> str:
+        """Both databases, through the name service switch. Readers of different names can both read
+        ahead: each answer is for one of them."""
+        command = f"getent passwd && echo '{SEPARATOR}' && getent group"
+        return f"{command} # {reader}" if reader else command
 
     def process(self, output: list[str]) -> AccountStates:
         """Parses passwd(5) and group(5) lines."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pyinfra.api import FactBase
 
 SEPARATOR = "##groundcrew##"
+PROPERTIES = "Id,ActiveState,UnitFileState,Listen"
 
 
 def digest_file(table: str) -> str:
@@ -52,13 +53,10 @@ class Nftables(FactBase[NftablesState]):
                 separate,
                 f"cat {digest_file(table)} 2>/dev/null",
                 separate,
-                f"systemctl is-enabled {unit(table)} 2>/dev/null",
+                f"systemctl show --property={PROPERTIES} {unit(table)} ssh.socket 2>/dev/null",
                 separate,
                 # A name is any program's own choice: root's socket has no `uid:`.
                 "ss -Hltnpe 2>/dev/null | grep '\"sshd\"' | grep -v ' uid:'",
-                # Debian installs it, and does not use it.
-                "{ systemctl -q is-active ssh.socket || systemctl -q is-enabled ssh.socket; } "
-                "2>/dev/null && systemctl show ssh.socket --property=Listen",
                 "test -d /run/sshd || mkdir -m 0755 /run/sshd",
                 "sshd -T 2>/dev/null | grep '^port '",
                 "true",
@@ -67,13 +65,22 @@ class Nftables(FactBase[NftablesState]):
 
     def process(self, output: list[str]) -> NftablesState:
         """Splits the output by query."""
-        live, recorded, enabled, ports = "\n".join(output).split(SEPARATOR)
+        live, recorded, shown, ports = "\n".join(output).split(SEPARATOR)
+        table, _, socket = shown.strip().partition("\n\n")
+        # Debian installs ssh.socket, and does not use it.
+        used = "ActiveState=active" in socket.splitlines() or is_enabled(socket)
         return NftablesState(
             live=live.strip(),
             recorded=recorded.strip(),
-            enabled=enabled.strip() == "enabled",
-            ssh_ports=parse_ports(ports),
+            enabled="UnitFileState=enabled" in table.splitlines(),
+            ssh_ports=parse_ports(f"{ports}\n{socket if used else ''}"),
         )
+
+
+def is_enabled(shown: str) -> bool:
+    """Whether a unit starts by itself, from `systemctl show`, as `systemctl is-enabled` judges."""
+    states = ("enabled", "enabled-runtime", "static", "alias", "indirect", "generated")
+    return any(f"UnitFileState={state}" in shown.splitlines() for state in states)
 
 
 def parse_ports(text: str) -> tuple[int, ...]:

@@ -31,7 +31,7 @@ def manage(
     + claims: applications that own these accounts; existing accounts of others are refused, unless
       the application may take them over
     """
-    states = host.get_fact(Accounts)
+    states = host.get_fact(Accounts, reader="applications" if claims else "")
     refused = [reason for claim in claims if (reason := claim.refusal(states))]
     if refused:
         yield refuse("; ".join(refused))

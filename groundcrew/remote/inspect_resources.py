@@ -128,6 +128,8 @@ def describe(process: Path) -> Owner:
 
 def version(interpreter: str) -> str | None:
     """The version of a Python interpreter; None if it cannot be run."""
+    if os.path.realpath(interpreter) == os.path.realpath(sys.executable):
+        return ".".join(map(str, sys.version_info[:3]))
     script = "import sys; print('.'.join(map(str, sys.version_info[:3])))"
     try:
         return subprocess.check_output([interpreter, "-ISc", script], text=True).strip()

@@ -48,12 +48,17 @@ def effective() -> dict[str, list[str]]:
 
 def host_keys() -> dict[str, int]:
     """Size of each host key in bits, by type."""
-    keys = {}
-    for path in sorted(SSH.glob("ssh_host_*_key.pub")):
-        match = re.match(r"(\d+) .*\((\S+)\)$", output_of("ssh-keygen", "-lf", str(path)).strip())
-        if match:
-            keys[match[2].lower()] = int(match[1])
-    return keys
+    texts = [path.read_text(errors="replace") for path in sorted(SSH.glob("ssh_host_*_key.pub"))]
+    told = subprocess.run(
+        ["ssh-keygen", "-lf", "-"],
+        input="\n".join(texts),
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    matches = (re.match(r"(\d+) .*\((\S+)\)$", line) for line in told.stdout.splitlines())
+    return {match[2].lower(): int(match[1]) for match in matches if match}
 
 
 def taken(sockets: str) -> dict[str, str]:
