@@ -18,6 +18,7 @@ class Relay:
         self.ports: dict[str, tuple[str, int]] = {
             name: (address, 22) for name, address in addresses.items()
         }
+        self._servers: list[asyncio.Server] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -29,12 +30,24 @@ class Relay:
 
     def __exit__(self, *error: object) -> None:
         if self.half:
+            asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
+            self._loop.close()
+
+    async def _end(self) -> None:
+        """Ends what still listens and passes on."""
+        for server in self._servers:
+            server.close()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _listen(self) -> None:
         for name, address in self.addresses.items():
             server = await asyncio.start_server(self._serve(address), "127.0.0.1", 0)
+            self._servers.append(server)
             self.ports[name] = ("127.0.0.1", server.sockets[0].getsockname()[1])
 
     def _serve(self, address: str):  # type: ignore[no-untyped-def]
