@@ -54,7 +54,6 @@ from groundcrew.transport import (
     connected_user,
 )
 
-UMASK = "022"
 SHELL_TIMEOUT = 30.0
 HELLO = "groundcrew-hello"
 
@@ -161,6 +160,7 @@ def _noting_key(authenticate: Callable[..., Any]) -> Callable[..., Any]:
 
 def _with_reason(connect: Callable[[SSHConnector], None]) -> Callable[..., None]:
     def connect_or_explain(self: SSHConnector) -> None:
+        root_process.wanted(self.host)
         try:
             connect(self)
         except PyinfraError as error:
@@ -168,7 +168,6 @@ def _with_reason(connect: Callable[[SSHConnector], None]) -> Callable[..., None]
             raise UnreachableError(
                 why(_cause(error), str(error.args[0]), _attempt(self))
             ) from error
-        root_process.wanted(self.host)
         trouble = _shell_trouble(self)
         if trouble:
             assert self.client is not None
@@ -234,7 +233,7 @@ def _our_commands(run: Callable[..., Any]) -> Callable[..., Any]:
 
 def _with_umask(run: Callable[..., Any]) -> Callable[..., Any]:
     def run_with_umask(self: Any, command: Any, *args: Any, **kwargs: Any) -> Any:
-        return run(self, StringCommand(f"umask {UMASK};", command), *args, **kwargs)
+        return run(self, StringCommand(f"umask {root_process.UMASK};", command), *args, **kwargs)
 
     return run_with_umask
 

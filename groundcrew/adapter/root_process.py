@@ -12,8 +12,10 @@ whose process cannot be started or has ended, and while another command is in th
 from __future__ import annotations
 
 import json
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from gevent.lock import BoundedSemaphore  # type: ignore[import-untyped]
@@ -46,6 +48,13 @@ exec(text)
 LOST = -1
 """Exit status of a command whose connection is gone, as paramiko tells it."""
 
+NAMES = {b"o": "stdout", b"e": "stderr"}
+"""Kinds of frames, and what pyinfra calls what is in them."""
+
+SIZE = re.compile(rb"[0-9a-f]{8}")
+TOLD = 500
+"""Characters of a command in the host's journal."""
+
 NOT_ROOT = (
     "_sudo_user",
     "_sudo_password",
@@ -66,6 +75,10 @@ class NotStartedError(Exception):
     """The process cannot be used, and has run nothing of the command."""
 
 
+class _LostError(Exception):
+    """The process or the connection to it is gone, or it is none of ours that answers."""
+
+
 class RootProcess:
     """Root's process on one connection."""
 
@@ -75,53 +88,63 @@ class RootProcess:
         self.sent: set[str] = set()
         """Modules that the process knows."""
         self.busy = BoundedSemaphore(1)
-        self.received = b""
+        self.received = bytearray()
 
-    def run(self, job: dict[str, Any], timeout: float | None, show: Show) -> Answer:
-        """Runs a command or a program. Raises TimeoutError, and NotStartedError."""
+    def run(self, job: dict[str, Any], given: str, timeout: float | None, show: Show) -> Answer:
+        """Runs a command or a program, with this input. Raises TimeoutError, and NotStartedError.
+        Whatever it raises, the process is closed: it may still be at work."""
         deadline = None if timeout is None else time.monotonic() + timeout
         lines = Lines(show)
         try:
-            self._send(job)
+            self._send(job, given)
             while True:
                 kind, data = self._frame(deadline)
-                if kind == "x":
+                if kind == b"x":
                     return int(data), lines.end()
-                lines.add(kind, data)
-        except TimeoutError:
-            self.close()
-            raise
-        except (SSHException, OSError, EOFError):
+                lines.add(NAMES[kind], data)
+        except _LostError:
             self.close()
             if not self.ready:
                 raise NotStartedError from None
+            lines.add("stderr", b"the connection was lost while this ran\n")
             return LOST, lines.end()
+        except BaseException:
+            self.close()
+            raise
 
-    def _send(self, job: dict[str, Any]) -> None:
+    def _send(self, job: dict[str, Any], given: str) -> None:
         names = [*job.get("modules", ()), job.get("program")]
         texts = {name: remote.text_of(name) for name in names if name and name not in self.sent}
-        body = json.dumps({**job, "texts": texts}).encode()
-        self.channel.settimeout(None)
-        self.channel.sendall(b"%08x" % len(body) + body)
+        body, given_bytes = json.dumps({**job, "texts": texts}).encode(), given.encode()
+        with _losing():
+            self.channel.settimeout(None)
+            self.channel.sendall(b"%08x%08x" % (len(body), len(given_bytes)) + body + given_bytes)
         self.sent |= texts.keys()
 
-    def _frame(self, deadline: float | None) -> tuple[str, bytes]:
-        kind, size = self._read(1, deadline), self._read(8, deadline)
-        data = self._read(int(size, 16), deadline)
-        if kind == b"r":
+    def _frame(self, deadline: float | None) -> tuple[bytes, bytes]:
+        """The next frame that is the command's. A first one says that the process is ready."""
+        while True:
+            head = self._read(9, deadline)
+            kind, size = head[:1], head[1:]
+            if kind not in (b"r", b"x", *NAMES) or not SIZE.fullmatch(size):
+                # Such as what PAM tells users who use sudo.
+                raise _LostError
+            data = self._read(int(size, 16), deadline)
+            if kind != b"r":
+                return kind, data
             self.ready = True
-            return self._frame(deadline)
-        return kind.decode(), data
 
     def _read(self, size: int, deadline: float | None) -> bytes:
         while len(self.received) < size:
-            if deadline is not None:
-                self.channel.settimeout(max(deadline - time.monotonic(), 0.001))
-            part = self.channel.recv(1 << 16)
+            with _losing():
+                if deadline is not None:
+                    self.channel.settimeout(max(deadline - time.monotonic(), 0.001))
+                part = self.channel.recv(1 << 16)
             if not part:
-                raise EOFError
+                raise _LostError
             self.received += part
-        data, self.received = self.received[:size], self.received[size:]
+        data = bytes(self.received[:size])
+        del self.received[:size]
         return data
 
     def close(self) -> None:
@@ -129,7 +152,15 @@ class RootProcess:
         self.channel.close()
 
 
-NAMES = {"o": "stdout", "e": "stderr"}
+@contextmanager
+def _losing() -> Iterator[None]:
+    """Tells errors of a connection from others."""
+    try:
+        yield
+    except TimeoutError:
+        raise
+    except (SSHException, OSError, EOFError) as error:
+        raise _LostError from error
 
 
 class Lines:
@@ -138,24 +169,27 @@ class Lines:
     def __init__(self, show: Show) -> None:
         self.show = show
         self.lines: list[OutputLine] = []
-        self.begun = {"o": b"", "e": b""}
+        self.begun: dict[str, list[bytes]] = {}
 
-    def add(self, kind: str, data: bytes) -> None:
+    def add(self, name: str, data: bytes) -> None:
         """Notes what was printed; the last line may have no end yet."""
-        *whole, self.begun[kind] = (self.begun[kind] + data).split(b"\n")
-        for line in whole:
-            self._note(kind, line)
+        first, *more = data.split(b"\n")
+        begun = self.begun.setdefault(name, [])
+        begun.append(first)
+        for part in more:
+            self._note(name, b"".join(begun))
+            begun[:] = [part]
 
     def end(self) -> CommandOutput:
         """All lines."""
-        for kind, line in self.begun.items():
-            if line:
-                self._note(kind, line)
-        self.begun = {"o": b"", "e": b""}
+        for name, begun in self.begun.items():
+            if any(begun):
+                self._note(name, b"".join(begun))
+            begun.clear()
         return CommandOutput(self.lines)
 
-    def _note(self, kind: str, line: bytes) -> None:
-        self.lines.append(OutputLine(NAMES[kind], line.decode("utf-8", errors="replace")))
+    def _note(self, name: str, line: bytes) -> None:
+        self.lines.append(OutputLine(name, line.decode("utf-8", errors="replace")))
         self.show(self.lines[-1])
 
 
@@ -170,15 +204,13 @@ def instead(run: Callable[..., Any]) -> Callable[..., Any]:
         **arguments: Any,
     ) -> tuple[bool, CommandOutput]:
         def as_before() -> tuple[bool, CommandOutput]:
-            good: tuple[bool, CommandOutput] = run(
+            done: tuple[bool, CommandOutput] = run(
                 self, command, print_output=print_output, print_input=print_input, **arguments
             )
-            return good
+            return done
 
-        if not _for_root(self, arguments):
-            return as_before()
-        process = _process(self, arguments)
-        if process is None or not process.busy.acquire(blocking=False):
+        process = _process(self, arguments) if _for_root(self, arguments) else None
+        if process is None:
             return as_before()
 
         def show(line: OutputLine) -> None:
@@ -187,12 +219,16 @@ def instead(run: Callable[..., Any]) -> Callable[..., Any]:
                 text = format_text(line.line, "red") if red else line.line
                 echo(f"{self.host.print_prefix}{text}", err=True)
 
+        # A file can be read once.
+        arguments["_stdin"] = given = _text(arguments.get("_stdin"))
+        shell = _shell(command, arguments)
         try:
-            logger.debug("Running command on %s as root: %s", self.host.name, command)
+            logger.debug("Running command on %s as root: %s", self.host.name, shell)
             if print_input:
-                echo(f"{self.host.print_prefix}>>> {command}", err=True)
-            job = _job(command, arguments)
-            code, output = process.run(job, arguments.get("_timeout"), show)
+                echo(f"{self.host.print_prefix}>>> {shell}", err=True)
+                print_input = False
+            job = _job(command, shell, arguments)
+            code, output = process.run(job, given, arguments.get("_timeout"), show)
         except NotStartedError:
             return as_before()
         finally:
@@ -236,23 +272,34 @@ def _for_root(connector: SSHConnector, arguments: dict[str, Any]) -> bool:
 
 
 def _process(connector: SSHConnector, arguments: dict[str, Any]) -> RootProcess | None:
-    """The connection's process, which the first command starts; None if it has ended."""
+    """The connection's process, which is busy from now on; the first command starts it. None if it
+    has ended, or another command is in it."""
     transport = connector.client.get_transport() if connector.client else None
     if transport is None:
         return None
     process: RootProcess | None = getattr(transport, PROCESS, None)
-    if process is None:
-        text = remote.source("root_process").encode()
-        start = make_unix_command(command(len(text)), _sudo=bool(arguments.get("_sudo")))
-        try:
-            channel = transport.open_session()
-            process = RootProcess(channel)
-            setattr(transport, PROCESS, process)
-            channel.exec_command(start.get_raw_value())
-            channel.sendall(text)
-        except (SSHException, OSError, EOFError):
+    if process is not None:
+        if process.channel.closed or not process.busy.acquire(blocking=False):
             return None
-    return None if process.channel.closed else process
+        return process
+    text = remote.source("root_process").encode()
+    start = make_unix_command(command(len(text)), _sudo=bool(arguments.get("_sudo")))
+    try:
+        process = RootProcess(transport.open_session())
+        process.busy.acquire()
+        if getattr(transport, PROCESS, None) is not None:
+            # Another command was faster.
+            process.close()
+            return None
+        setattr(transport, PROCESS, process)
+        process.channel.exec_command(start.get_raw_value())
+        process.channel.sendall(text)
+    except (SSHException, OSError, EOFError):
+        if process is not None:
+            process.close()
+            process.busy.release()
+        return None
+    return process
 
 
 def command(size: int) -> StringCommand:
@@ -261,16 +308,25 @@ def command(size: int) -> StringCommand:
     return StringCommand(f"umask {UMASK}; exec python3 -ISc", given, str(size), NAME)
 
 
-def _job(command: StringCommand, arguments: dict[str, Any]) -> dict[str, Any]:
-    """What the process runs."""
-    job: dict[str, Any] = {"stdin": _text(arguments.get("_stdin"))}
+def _shell(command: StringCommand, arguments: dict[str, Any]) -> StringCommand:
+    """The shell command, with its variables and its directory."""
     env, chdir = arguments.get("_env"), arguments.get("_chdir")
-    if isinstance(command, remote.Program) and not env and not chdir:
+    return make_unix_command(command, _env=env, _chdir=chdir, _shell_executable=None)
+
+
+def _job(command: StringCommand, shell: StringCommand, arguments: dict[str, Any]) -> dict[str, Any]:
+    """What the process runs: a program as such, if nothing is around it. The journal gets what is
+    shown to people, without secrets."""
+    alone = not arguments.get("_env") and not arguments.get("_chdir")
+    if isinstance(command, remote.Program) and alone:
         program = remote.module_of(command.program)
-        needed = remote.needed_by(command.program, *command.modules)
-        return {**job, "program": program, "modules": needed, "arguments": command.arguments}
-    shell = make_unix_command(command, _env=env, _chdir=chdir, _shell_executable=None)
-    return {**job, "command": shell.get_raw_value()}
+        return {
+            "told": " ".join([program, *command.arguments])[:TOLD],
+            "program": program,
+            "modules": remote.needed_by(command.program, *command.modules),
+            "arguments": command.arguments,
+        }
+    return {"told": str(shell)[:TOLD], "command": shell.get_raw_value()}
 
 
 def _text(given: Any) -> str:

@@ -6,9 +6,10 @@ each as sudo would have run it: in a session of its own, with the environment, t
 umask that this process has. Programs of this package run in a copy of this process, which has
 compiled them and imported what they import. Standard library only, Python 3.9 or later.
 
-Input: frames, each 8 hexadecimal digits (a length in bytes) and a JSON object:
+Input: frames, each two numbers of 8 hexadecimal digits (lengths in bytes), a JSON object and the
+command's input. The object has
 
-- `stdin`: text
+- `told`: what the journal notes
 - `command`: a shell command, or
 - `program`, `modules`, `arguments` as in `read_several.py`, and `texts`: module -> its text, for
   those modules that have not been sent before
@@ -23,6 +24,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import io
 import json
 import linecache
 import os
@@ -39,48 +41,38 @@ TEXTS: dict[str, str] = {}
 CODES: dict[str, types.CodeType] = {}
 IMPORTS = re.compile(r"^(?:import|from) +([\w.]+)", re.MULTILINE)
 PART = 1 << 16
-LOGGED = 500
-"""Characters of a command that are logged."""
+PATIENCE = 50
+"""Milliseconds between two looks whether a command that prints no more has ended."""
 
 
 def main() -> dict[str, Any] | None:
     """Runs commands until the input ends. Returns in the process of a program: what it runs."""
     _send(b"r", b"")
     while True:
-        head = _read(8)
-        if head is None:
+        sizes = _read(16)
+        if sizes is None:
             return None
-        body = _read(int(head, 16))
-        if body is None:
+        text, given = _read(int(sizes[:8], 16)), _read(int(sizes[8:], 16))
+        if text is None or given is None:
             return None
-        job = json.loads(body)
-        _log(job)
+        job: dict[str, Any] = json.loads(text)
+        _log(job["told"])
         _learn(job.get("texts", {}))
         # What is there is not looked at again: the copies share more of their memory.
         gc.freeze()
-        outputs = (os.pipe(), os.pipe())
-        process = os.fork()
-        if process == 0:
-            _become(job["stdin"], outputs[0][1], outputs[1][1])
-            if "command" not in job:
-                mine: dict[str, Any] = job
-                return mine
-            _shell(job["command"])
-        os.close(outputs[0][1])
-        os.close(outputs[1][1])
-        if not _pass_on({outputs[0][0]: b"o", outputs[1][0]: b"e"}):
-            return None
-        _, status = os.waitpid(process, 0)
-        code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
-        _send(b"x", b"%d" % code)
+        status = _program(given) if "program" in job else _command(job["command"], given)
+        if status is None:
+            return job
+        _send(b"x", b"%d" % status)
 
 
-def _log(job: dict[str, Any]) -> None:
+def _log(told: str) -> None:
     """Notes the command where sudo would have noted it."""
     user = os.environ.get("SUDO_USER", "root")
-    text = job.get("command") or " ".join([job["program"], *job["arguments"]])
     syslog.openlog("groundcrew", facility=syslog.LOG_AUTHPRIV)
-    syslog.syslog(syslog.LOG_NOTICE, f"{user} : USER=root ; COMMAND={text[:LOGGED]!r}")
+    syslog.syslog(syslog.LOG_NOTICE, f"{user} : USER=root ; COMMAND={told!r}")
+    # A command closes all descriptors, and its own log must not take another one for this.
+    syslog.closelog()
 
 
 def _learn(texts: dict[str, str]) -> None:
@@ -105,17 +97,37 @@ def _code(name: str) -> types.CodeType:
     return CODES[name]
 
 
-def _become(text: str, output: int, errors: int) -> None:
+def _program(given: bytearray) -> int | None:
+    """Runs a program in a copy of this process. Returns None there, and its exit status here."""
+    outputs = (os.pipe(), os.pipe())
+    process = os.fork()
+    if process == 0:
+        # Its input is nobody else's: what it starts as another user inherits descriptor 0.
+        _become(os.open(os.devnull, os.O_RDONLY), outputs[0][1], outputs[1][1])
+        sys.stdin = io.TextIOWrapper(io.BytesIO(bytes(given)), encoding="utf-8")
+        return None
+    return Pipes(outputs, None, given).until_end(process)
+
+
+def _command(command: str, given: bytearray) -> int:
+    """Runs a shell command; returns its exit status."""
+    reading, writing = os.pipe()
+    outputs = (os.pipe(), os.pipe())
+    process = os.fork()
+    if process == 0:
+        _become(reading, outputs[0][1], outputs[1][1])
+        _shell(command)
+    os.close(reading)
+    os.set_blocking(writing, False)
+    return Pipes(outputs, writing, given).until_end(process)
+
+
+def _become(given: int, output: int, errors: int) -> None:
     """Makes this process the command's."""
-    os.setsid()
-    # In memory: it may be a secret.
-    given = os.memfd_create("stdin", 0)
-    with open(given, "wb", closefd=False) as file:
-        file.write(text.encode())
-    os.lseek(given, 0, os.SEEK_SET)
-    for number, source in enumerate((given, output, errors)):
+    for number, source in ((1, output), (2, errors), (0, given)):
         os.dup2(source, number)
-    os.closerange(3, max(given, output, errors) + 1)
+    os.closerange(3, 256)
+    os.setsid()
 
 
 def _shell(command: str) -> None:
@@ -132,35 +144,93 @@ def _shell(command: str) -> None:
         os._exit(127)
 
 
-def _pass_on(kinds: dict[int, bytes]) -> bool:
-    """Passes on what a command prints until it has closed both; False if the input has ended."""
-    waiting = select.poll()
-    for number in kinds:
-        waiting.register(number, select.POLLIN)
-    waiting.register(0, select.POLLHUP)
-    left = set(kinds)
-    while left:
-        for number, _ in waiting.poll():
-            if number == 0:
-                return False
-            data = os.read(number, PART)
-            if data:
-                _send(kinds[number], data)
-            else:
-                waiting.unregister(number)
-                os.close(number)
-                left.discard(number)
-    return True
+class Pipes:
+    """A command's input and what it prints."""
+
+    def __init__(
+        self,
+        outputs: tuple[tuple[int, int], tuple[int, int]],
+        writing: int | None,
+        given: bytearray,
+    ) -> None:
+        self.kinds = {outputs[0][0]: b"o", outputs[1][0]: b"e"}
+        self.writing, self.given, self.fed = writing, given, 0
+        self.waiting = select.poll()
+        self.waiting.register(0, select.POLLHUP)
+        for reading, theirs in outputs:
+            os.close(theirs)
+            self.waiting.register(reading, select.POLLIN)
+        if writing is None:
+            # Nobody reads it here. It may be a secret, and later copies are other programs'.
+            given[:] = bytes(len(given))
+        else:
+            self.waiting.register(writing, select.POLLOUT)
+
+    def until_end(self, process: int) -> int:
+        """Passes on until the command ends; returns its exit status."""
+        status = None
+        while self.kinds or (self.writing is not None and status is None):
+            # One that has closed what it prints to may still read.
+            for number, _ in self.waiting.poll(None if self.kinds else PATIENCE):
+                self._turn(number)
+            if not self.kinds:
+                status = _ended(process, os.WNOHANG)
+        self._fed(len(self.given))
+        ended = _ended(process) if status is None else status
+        assert ended is not None
+        return ended
+
+    def _turn(self, number: int) -> None:
+        """Does what is possible at a descriptor. Raises BrokenPipeError if the operator is gone."""
+        if number == 0:
+            raise BrokenPipeError
+        if number == self.writing:
+            self._feed(number)
+            return
+        data = os.read(number, PART)
+        if data:
+            _send(self.kinds[number], data)
+        else:
+            self.waiting.unregister(number)
+            os.close(number)
+            del self.kinds[number]
+
+    def _feed(self, number: int) -> None:
+        try:
+            part = memoryview(self.given)[self.fed : self.fed + PART]
+            self._fed(self.fed + os.write(number, part))
+        except BlockingIOError:
+            pass
+        except BrokenPipeError:
+            # It reads no more.
+            self._fed(len(self.given))
+
+    def _fed(self, size: int) -> None:
+        self.fed = size
+        if size == len(self.given) and self.writing is not None:
+            self.waiting.unregister(self.writing)
+            os.close(self.writing)
+            self.writing = None
+            self.given[:] = bytes(size)
 
 
-def _read(size: int) -> bytes | None:
+def _ended(process: int, how: int = 0) -> int | None:
+    """The exit status of a process; None if it still runs and nobody waits for it."""
+    ended, status = os.waitpid(process, how)
+    if not ended:
+        return None
+    return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+
+
+def _read(size: int) -> bytearray | None:
     """So many bytes of the input; None at its end."""
-    data = b""
-    while len(data) < size:
-        part = os.read(0, size - len(data))
+    data = bytearray(size)
+    view, done = memoryview(data), 0
+    while done < size:
+        part = os.readv(0, [view[done:]])
         if not part:
             return None
-        data += part
+        done += part
     return data
 
 

@@ -298,6 +298,24 @@ def test_hosts_too_busy_for_their_checks_get_requests(fleet: Fleet) -> None:
     assert load.failures == []
 
 
+def test_visitors_see_the_maintenance_page_of_hosts(fleet: Fleet) -> None:
+    """While all hosts are in maintenance, and so none is healthy: not the balancer's own page."""
+    both, switch = f"{FIRST},{SECOND}", "playbooks/maintenance.py"
+    good(fleet.attempt(switch, limit=both, app="hello", maintenance="on"))
+    try:
+        until(lambda: all(state.startswith("DOWN") for state in fleet.states().values()))
+        context = ssl.create_default_context(cafile=str(CA))
+        connection = Https(fleet.lb.address, DOMAIN, context)
+        connection.request("GET", "/", headers={"Host": DOMAIN})
+        answer = connection.getresponse()
+        assert answer.status == 503
+        assert b"<title>Down for maintenance</title>" in answer.read()
+        assert answer.headers["Retry-After"]
+    finally:
+        good(fleet.attempt(switch, limit=both, app="hello", maintenance="off"))
+    until(lambda: fleet.states() == {FIRST: "UP", SECOND: "UP"})
+
+
 @contextmanager
 def paused(*hosts: LabHost) -> Iterator[None]:
     """Hosts whose programs get no processor time."""

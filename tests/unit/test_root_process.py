@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
+import gevent  # type: ignore[import-untyped]
 import paramiko
 import pytest
-from gevent import monkey  # type: ignore[import-untyped]
-from pyinfra.api import StringCommand
+from gevent import monkey
+from pyinfra.api import HiddenValue, QuoteString, StringCommand
+from pyinfra.api.exceptions import ConnectError
 from pyinfra.connectors.util import CommandOutput, OutputLine
 
 from groundcrew import remote
@@ -34,6 +40,7 @@ class Channel:
     def __init__(self, *command: str) -> None:
         self.closed = False
         self.sent = 0
+        self.last = False
         self.limit: float | None = None
         theirs, self.given = os.pipe()
         self.told, output = os.pipe()
@@ -48,12 +55,19 @@ class Channel:
         self.sent += len(data)
         while data:
             data = data[os.write(self.given, data) :]
+        if self.last:
+            CLOSE(self.given)
+            self.given = os.open(os.devnull, os.O_WRONLY)
 
     def recv(self, size: int) -> bytes:
         # As a channel's time limit.
         if not select.select([self.told], [], [], self.limit)[0]:
             raise TimeoutError
         return os.read(self.told, size)
+
+    def close_input_soon(self) -> None:
+        """Ends what the other end reads, once it has been sent something."""
+        self.last = True
 
     def settimeout(self, seconds: float | None) -> None:
         self.limit = seconds
@@ -82,10 +96,16 @@ def process(channel: Channel) -> RootProcess:
 
 
 def run(
-    process: RootProcess, command: StringCommand, timeout: float | None = None, **arguments: Any
+    process: RootProcess,
+    command: StringCommand,
+    timeout: float | None = None,
+    show: root_process.Show = lambda line: None,
+    **arguments: Any,
 ) -> tuple[int, CommandOutput]:
-    job = root_process._job(command, {**command.connector_arguments, **arguments})
-    return process.run(job, timeout, lambda line: None)
+    arguments = {**command.connector_arguments, **arguments}
+    job = root_process._job(command, root_process._shell(command, arguments), arguments)
+    given = root_process._text(arguments.get("_stdin"))
+    return process.run(job, given, timeout, show)
 
 
 def shell(process: RootProcess, text: str, **arguments: Any) -> tuple[int, CommandOutput]:
@@ -103,8 +123,7 @@ def test_a_command_has_its_status_and_its_lines(process: RootProcess) -> None:
 
 def test_lines_are_shown_while_it_runs(process: RootProcess) -> None:
     shown: list[OutputLine] = []
-    job = root_process._job(StringCommand("echo one; echo é"), {})
-    process.run(job, None, shown.append)
+    run(process, StringCommand("echo one; echo é"), show=shown.append)
     assert shown == [OutputLine("stdout", "one"), OutputLine("stdout", "é")]
 
 
@@ -211,3 +230,232 @@ def test_no_descriptors_are_left_open(channel: Channel, process: RootProcess) ->
 def open_files(channel: Channel) -> set[str]:
     """The descriptors of the process."""
     return {entry.name for entry in Path(f"/proc/{channel.process.pid}/fd").iterdir()}
+
+
+AS_NOBODY = "setpriv --reuid=65534 --regid=65534 --clear-groups"
+
+
+def test_what_a_command_starts_as_another_user_cannot_change_its_input(
+    process: RootProcess,
+) -> None:
+    """Nor read what has been read already."""
+    hostile = "import os; os.pwrite(0, b'from nobody\\n', 0)"
+    again = "import os; os.lseek(0, 0, os.SEEK_SET)"
+    script = (
+        "read first; "
+        f'{AS_NOBODY} python3 -c "{hostile}" 2>/dev/null; '
+        f'{AS_NOBODY} python3 -c "{again}" 2>/dev/null || echo kept; '
+        "read second; echo $first $second"
+    )
+    code, output = shell(process, script, _stdin="one\ntwo")
+    assert (code, output.stdout_lines) == (0, ["kept", "one two"])
+
+
+def test_what_a_program_starts_does_not_have_its_input(process: RootProcess) -> None:
+    payload = {"texts": {}, "reads": [{"command": "cat; readlink /proc/$PPID/fd/0"}]}
+    _, output = run(process, remote.command("read_several", payload=payload))
+    assert json.loads(output.stdout) == [{"status": 0, "output": "/dev/null\n"}]
+
+
+def test_input_does_not_stay_in_memory(process: RootProcess, channel: Channel) -> None:
+    secret = "-".join(["known", "to", "nobody", "else"])
+    shell(process, "cat >/dev/null", _stdin=f"{secret}\n" * 3)
+    payload = {"texts": {}, "reads": [], "secret": secret}
+    run(process, remote.command("read_several", payload=payload))
+    shell(process, "true")
+    maps = Path(f"/proc/{channel.process.pid}/maps").read_text().splitlines()
+    places = [line.split()[0] for line in maps if line.split()[1].startswith("rw")]
+    with Path(f"/proc/{channel.process.pid}/mem").open("rb", buffering=0) as memory:
+        for place in places:
+            start, end = (int(number, 16) for number in place.split("-"))
+            memory.seek(start)
+            assert secret.encode() not in memory.read(end - start)
+
+
+def test_input_that_nobody_reads(process: RootProcess) -> None:
+    text = "x" * 300_000
+    assert shell(process, "exit 3", _stdin=text)[0] == 3
+    assert shell(process, "exec >&- 2>&- <&-; sleep 0.1; exit 4", _stdin=text)[0] == 4
+    # One that has closed what it prints to still gets all of it.
+    with tempfile.NamedTemporaryFile() as file:
+        assert shell(process, f"exec >{file.name} 2>&1; sleep 0.1; cat", _stdin=text)[0] == 0
+        assert Path(file.name).read_text().strip() == text
+    assert shell(process, "echo still here")[1].stdout == "still here"
+
+
+def test_long_lines_and_other_bytes(process: RootProcess) -> None:
+    _, output = shell(process, r"head -c 9000000 /dev/zero | tr '\0' x; printf '\n\377 \r\n\nend'")
+    assert [len(line) for line in output.stdout_lines] == [9_000_000, 3, 0, 3]
+    assert output.stdout_lines[1:] == ["\N{REPLACEMENT CHARACTER} \r", "", "end"]
+
+
+def test_an_interrupted_command_ends_the_process(process: RootProcess) -> None:
+    """Else the next command would get its answer."""
+
+    def show(line: OutputLine) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(process, StringCommand("echo one; exit 3"), show=show)
+    assert process.channel.closed
+
+
+@pytest.mark.parametrize("text", ["Your password expires.", "e0000", "x1", "r00000000oWelcome"])
+def test_another_program_that_answers(text: str) -> None:
+    channel = Channel("sh", "-c", f"printf %s '{text}'; cat >/dev/null")
+    process = RootProcess(cast(paramiko.Channel, channel))
+    channel.close_input_soon()
+    if text.startswith("r"):
+        code, output = shell(process, "true")
+        assert (code, output.stderr) == (LOST, "the connection was lost while this ran")
+    else:
+        with pytest.raises(NotStartedError):
+            shell(process, "true")
+    assert process.channel.closed
+    assert channel.process.wait(10) == 0
+
+
+def test_an_empty_command(process: RootProcess) -> None:
+    assert shell(process, "") == (0, CommandOutput([]))
+
+
+class Connection:
+    """A connection whose channels are processes of this machine."""
+
+    def __init__(self, *instead: str) -> None:
+        self.instead = instead
+        self.opened: list[Channel] = []
+
+    def get_transport(self) -> Connection:
+        return self
+
+    def get_username(self) -> str:
+        return "deploy"
+
+    def open_session(self) -> Opened:
+        gevent.sleep(0.01)
+        self.opened.append(Opened(self.instead))
+        return cast(Opened, self.opened[-1])
+
+
+class Opened(Channel):
+    """A channel that has run nothing yet."""
+
+    def __init__(self, instead: Sequence[str]) -> None:
+        self.instead = instead
+        self.closed = False
+
+    def close(self) -> None:
+        if hasattr(self, "process"):
+            super().close()
+        self.closed = True
+
+    def exec_command(self, command: str) -> None:
+        gevent.sleep(0.01)
+        words = self.instead or ("sh", "-c", command.removeprefix("sudo -H -n "))
+        super().__init__(*words)
+
+
+@dataclass
+class Connector:
+    """As much of a connector as the process needs."""
+
+    client: Connection
+    before: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    @property
+    def host(self) -> Any:
+        data = cast(Any, {})
+        return SimpleNamespace(
+            name="web1", data=data, connector=self, connector_data={}, print_prefix="[web1] "
+        )
+
+    def run(self, text: str, **arguments: Any) -> tuple[bool, CommandOutput]:
+        """A command of root."""
+
+        def as_before(_: Any, command: StringCommand, **given: Any) -> tuple[bool, CommandOutput]:
+            self.before.append((str(command), given))
+            return True, CommandOutput([])
+
+        run = root_process.instead(as_before)
+        told: tuple[bool, CommandOutput] = run(
+            self, StringCommand(text), **{"_sudo": True, **arguments}
+        )
+        return told
+
+
+@pytest.fixture
+def connector() -> Iterator[Connector]:
+    made = Connector(Connection())
+    yield made
+    for channel in made.client.opened:
+        channel.close()
+
+
+def test_the_first_command_of_root_starts_the_process(connector: Connector) -> None:
+    for _ in range(2):
+        good, output = connector.run("echo $0")
+        assert (good, output.stdout) == (True, "sh")
+    assert len(connector.client.opened) == 1
+    assert connector.run("exit 3")[0] is False
+    assert connector.run("exit 3", _success_exit_codes=[3])[0] is True
+    assert connector.before == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"_sudo": False},
+        {"_sudo_user": "shop"},
+        {"_sudo_password": "x"},
+        {"_su_user": "shop"},
+        {"_get_pty": True},
+        {"_shell_executable": "bash"},
+    ],
+)
+def test_others_commands_run_as_before(connector: Connector, arguments: dict[str, Any]) -> None:
+    connector.run("true", **arguments)
+    assert [command for command, _ in connector.before] == ["true"]
+    assert connector.client.opened == []
+
+
+def test_two_commands_at_once(connector: Connector) -> None:
+    """The second does not wait, and gets no answer of the first; nor does one that comes while the
+    process starts."""
+    for _ in range(3):
+        both = [gevent.spawn(connector.run, f"sleep 0.1; echo {text}") for text in ("a", "b")]
+        gevent.joinall(both, raise_error=True)
+        answers = [greenlet.value[1].stdout for greenlet in both]
+        assert sorted(answers) in (["", "a"], ["", "b"])
+    assert len(connector.before) == 3
+    assert len([channel for channel in connector.client.opened if not channel.closed]) == 1
+
+
+def test_where_the_process_cannot_start_a_command_runs_as_before() -> None:
+    connector = Connector(Connection("sh", "-c", "echo 'sudo: a password is required' >&2"))
+    given = io.StringIO("one\ntwo\n")
+    for _ in range(2):
+        connector.run("cat", _stdin=given)
+    assert len(connector.client.opened) == 1
+    assert connector.before[0][1]["_stdin"] == "one\ntwo\n"
+
+
+def test_the_journal_gets_no_secret() -> None:
+    secret = StringCommand("login", QuoteString(HiddenValue("hunter2")))
+    job = root_process._job(secret, root_process._shell(secret, {}), {})
+    assert "hunter2" in job["command"]
+    assert "hunter2" not in job["told"]
+    program = remote.command("inspect_files", "{}", payload={"password": "hunter2"})
+    job = root_process._job(program, root_process._shell(program, {}), {})
+    assert job["told"] == "groundcrew.remote.inspect_files {}"
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"), [(True, True), ("yes", True), (False, False), ("no", False)]
+)
+def test_the_switch(value: object, wanted: bool) -> None:
+    host: Any = SimpleNamespace(data={"root_process": value})
+    assert root_process.wanted(host) is wanted
+    host.data["root_process"] = "flase"
+    with pytest.raises(ConnectError, match="root_process is 'flase', and must be true or false"):
+        root_process.wanted(host)
