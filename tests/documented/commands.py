@@ -274,6 +274,7 @@ ON_A_HOST = [
     # On the host.
     Step("find /srv/NAME/cache -mindepth 1 -delete", names={"NAME": "shop"}, on_host=True),
     Step("journalctl -f -u 'shop@*' -u 'shop.*@*'", on_host=True, status=124),
+    Step("journalctl -t groundcrew _UID=0", on_host=True, says="USER=root ; COMMAND="),
     Step("fail2ban-client set sshd unbanip ADDRESS", names={"ADDRESS": "192.0.2.7"}, on_host=True),
     # The same host as one of the lab.
     Step("bin/lab ssh web1"),
