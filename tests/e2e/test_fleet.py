@@ -299,9 +299,9 @@ def test_hosts_too_busy_for_their_checks_get_requests(fleet: Fleet) -> None:
 
 
 def test_visitors_see_the_maintenance_page_of_hosts(fleet: Fleet) -> None:
-    """While all hosts are in maintenance, and so none is healthy: not the balancer's own page."""
-    both, switch = f"{FIRST},{SECOND}", "playbooks/maintenance.py"
-    good(fleet.attempt(switch, limit=both, app="hello", maintenance="on"))
+    """While the application is stopped, and so no host is healthy: not the balancer's own page."""
+    both = f"{FIRST},{SECOND}"
+    good(fleet.attempt("playbooks/stop.py", limit=both, app="hello"))
     try:
         until(lambda: all(state.startswith("DOWN") for state in fleet.states().values()))
         context = ssl.create_default_context(cafile=str(CA))
@@ -312,7 +312,7 @@ def test_visitors_see_the_maintenance_page_of_hosts(fleet: Fleet) -> None:
         assert b"<title>Down for maintenance</title>" in answer.read()
         assert answer.headers["Retry-After"]
     finally:
-        good(fleet.attempt(switch, limit=both, app="hello", maintenance="off"))
+        good(fleet.attempt("playbooks/start.py", limit=both, app="hello"))
     until(lambda: fleet.states() == {FIRST: "UP", SECOND: "UP"})
 
 

