@@ -128,8 +128,9 @@ def make_full(request: Data) -> None:
     _write(os.path.join(target, MANIFEST), manifest)
     # A copy with its final name is whole, even after a power cut.
     os.sync()
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(started))
-    os.rename(target, os.path.join(folder, f"{FULL}{stamp}"))
+    # Of a small database, two copies can begin within one second.
+    second = time.strftime("%Y%m%dT%H%M%S", time.gmtime(started))
+    os.rename(target, os.path.join(folder, f"{FULL}{second}.{int(started % 1 * 1e6):06d}Z"))
 
 
 @contextmanager
