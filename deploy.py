@@ -157,6 +157,7 @@ if handing_over and releases.any_idle(inventory):
             site=combined.maintenance_site(settings, name),
             activate=nginx.activate_command(),
         )
+    haproxy.stopped(settings=settings.haproxy, place=settings.place)
 if "monitoring" in settings.place.groups and "monitoring" in parts:
     if not settings.runs_apps and not settings.role_sites:
         nginx.withdraw(settings=settings.nginx)

@@ -111,13 +111,18 @@ def login_seconds(host: Host) -> float:
     any.
 
     It is the duration of the live connection's login with its first command, or a multiple of the
-    fastest of the last commands if that is longer: the host may be busier by now.
+    fastest of the last commands if that is longer: the host may be busier by now. Commands count
+    that had a session of their own.
     """
     first = float(host.connector_data.get(LOGIN_SECONDS, 0.0))
     recent = host.connector_data.get(RECENT_SECONDS, ())
-    # Fewer commands may all have been slow ones.
-    quickest = min(recent) if len(recent) == RECENT else 0.0
-    return max(first, COMMANDS_PER_LOGIN * quickest)
+    return max(first, COMMANDS_PER_LOGIN * min(recent, default=0.0))
+
+
+def time_commands(host: Host, arguments: Mapping[str, Any]) -> None:
+    """Runs commands that do nothing, each with a session of its own, for `login_seconds`."""
+    for _ in range(2):
+        host.run_shell_command("true", **{**arguments, "_shell_executable": "/bin/sh"})
 
 
 class TooLongError(OSError):

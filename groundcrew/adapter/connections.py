@@ -227,7 +227,8 @@ def _use_sudo_unless_root(host: Host) -> None:
 
 
 def _our_commands(run: Callable[..., Any]) -> Callable[..., Any]:
-    counted: Callable[..., Any] = _counting(COMMANDS)(root_process.instead(_with_umask(run)))
+    alone = _timing(_with_umask(run))
+    counted: Callable[..., Any] = _counting(COMMANDS)(root_process.instead(alone))
     return counted
 
 
@@ -243,16 +244,24 @@ def _counting(counter: str) -> Callable[[Any], Any]:
         def counted(self: SSHConnector, *args: Any, **kwargs: Any) -> Any:
             data = self.host.connector_data
             data[counter] = data.get(counter, 0) + 1
-            started = time.monotonic()
-            try:
-                return method(self, *args, **kwargs)
-            finally:
-                if counter == COMMANDS:
-                    _note_command(data, time.monotonic() - started)
+            return method(self, *args, **kwargs)
 
         return counted
 
     return count
+
+
+def _timing(run: Callable[..., Any]) -> Callable[..., Any]:
+    """Notes how long a command takes that has a session of its own."""
+
+    def timed(self: SSHConnector, *args: Any, **kwargs: Any) -> Any:
+        started = time.monotonic()
+        try:
+            return run(self, *args, **kwargs)
+        finally:
+            _note_command(self.host.connector_data, time.monotonic() - started)
+
+    return timed
 
 
 def _note_command(data: Any, seconds: float) -> None:

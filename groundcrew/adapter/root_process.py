@@ -51,6 +51,9 @@ LOST = -1
 NAMES = {b"o": "stdout", b"e": "stderr"}
 """Kinds of frames, and what pyinfra calls what is in them."""
 
+READY = b"r00000000"
+"""The first frame."""
+
 SIZE = re.compile(rb"[0-9a-f]{8}")
 TOLD = 500
 """Characters of a command in the host's journal."""
@@ -97,16 +100,23 @@ class RootProcess:
         lines = Lines(show)
         try:
             self._send(job, given)
+            if not self.ready:
+                self._begin(deadline)
             while True:
                 kind, data = self._frame(deadline)
                 if kind == b"x":
                     return int(data), lines.end()
                 lines.add(NAMES[kind], data)
         except _LostError:
-            self.close()
             if not self.ready:
+                self.close()
                 raise NotStartedError from None
-            lines.add("stderr", b"the connection was lost while this ran\n")
+            # A traceback of the process, if it has left one.
+            told = self.channel.recv_stderr(1 << 16) if self.channel.recv_stderr_ready() else b""
+            lines.add(
+                "stderr", told + b"the connection or root's process was lost while this ran\n"
+            )
+            self.close()
             return LOST, lines.end()
         except BaseException:
             self.close()
@@ -121,28 +131,34 @@ class RootProcess:
             self.channel.sendall(b"%08x%08x" % (len(body), len(given_bytes)) + body + given_bytes)
         self.sent |= texts.keys()
 
+    def _begin(self, deadline: float | None) -> None:
+        """Waits until the process is ready. What comes before that is not ours, such as what PAM
+        tells users of sudo."""
+        while (place := self.received.find(READY)) < 0:
+            self._receive(deadline)
+        del self.received[: place + len(READY)]
+        self.ready = True
+
     def _frame(self, deadline: float | None) -> tuple[bytes, bytes]:
-        """The next frame that is the command's. A first one says that the process is ready."""
-        while True:
-            head = self._read(9, deadline)
-            kind, size = head[:1], head[1:]
-            if kind not in (b"r", b"x", *NAMES) or not SIZE.fullmatch(size):
-                # Such as what PAM tells users who use sudo.
-                raise _LostError
-            data = self._read(int(size, 16), deadline)
-            if kind != b"r":
-                return kind, data
-            self.ready = True
+        """The next frame."""
+        head = self._read(9, deadline)
+        kind, size = head[:1], head[1:]
+        if kind not in (b"x", *NAMES) or not SIZE.fullmatch(size):
+            raise _LostError
+        return kind, self._read(int(size, 16), deadline)
+
+    def _receive(self, deadline: float | None) -> None:
+        with _losing():
+            if deadline is not None:
+                self.channel.settimeout(max(deadline - time.monotonic(), 0.001))
+            part = self.channel.recv(1 << 16)
+        if not part:
+            raise _LostError
+        self.received += part
 
     def _read(self, size: int, deadline: float | None) -> bytes:
         while len(self.received) < size:
-            with _losing():
-                if deadline is not None:
-                    self.channel.settimeout(max(deadline - time.monotonic(), 0.001))
-                part = self.channel.recv(1 << 16)
-            if not part:
-                raise _LostError
-            self.received += part
+            self._receive(deadline)
         data = bytes(self.received[:size])
         del self.received[:size]
         return data
@@ -219,10 +235,10 @@ def instead(run: Callable[..., Any]) -> Callable[..., Any]:
                 text = format_text(line.line, "red") if red else line.line
                 echo(f"{self.host.print_prefix}{text}", err=True)
 
-        # A file can be read once.
-        arguments["_stdin"] = given = _text(arguments.get("_stdin"))
-        shell = _shell(command, arguments)
         try:
+            # A file can be read once.
+            arguments["_stdin"] = given = _text(arguments.get("_stdin"))
+            shell = _shell(command, arguments)
             logger.debug("Running command on %s as root: %s", self.host.name, shell)
             if print_input:
                 echo(f"{self.host.print_prefix}>>> {shell}", err=True)

@@ -95,6 +95,9 @@ def apply(change: Guarded, users: Sequence[str]) -> Generator[PyinfraCommand, No
     operator's machine is gone, the host undoes it; if the host goes down, it does so when it boots.
     """
     record.change(current_host, [named(entry) for entry in change.entries])
+    arguments = cast(dict[str, Any], current_host.current_op_global_arguments or {})
+    connection = {key: arguments[key] for key in CONNECTOR_ARGUMENT_KEYS if key in arguments}
+    transport.time_commands(current_host, connection)
     waits = patience(transport.login_seconds(current_host))
     # Measured before the host's own timer starts.
     end = time.monotonic() + waits.host
@@ -114,8 +117,6 @@ def apply(change: Guarded, users: Sequence[str]) -> Generator[PyinfraCommand, No
             "reactivate": change.reactivate,
         },
     )
-    arguments = cast(dict[str, Any], current_host.current_op_global_arguments or {})
-    connection = {key: arguments[key] for key in CONNECTOR_ARGUMENT_KEYS if key in arguments}
     options = {"connection": connection, "waits": waits, "end": end}
     yield FunctionCommand(confirm, (change.name, tuple(users)), options)
 

@@ -8,18 +8,16 @@ from __future__ import annotations
 import json
 import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.commands import last_line, run
+from groundcrew.remote.container import in_container
 
 if TYPE_CHECKING:
     # Types of the report, shared with what reads it; never sent to a host.
     from groundcrew.facts.sections import Failure, ListeningSocket, Machine, UnitValues
 
 Data = dict[str, Any]
-CONTAINER = Path("/run/systemd/container")
-"""Written by systemd at its start, in a container only."""
 LISTENER = "groundcrew-seen"
 """Name of a process that opens a port briefly, so that the packet filter can be checked."""
 UNIT_PROPERTIES = "Id,ActiveState,SubState,NRestarts,MainPID,Result,ActiveEnterTimestampMonotonic"
@@ -34,7 +32,7 @@ def machine(_: Data) -> Machine:
         for address in link.get("addr_info", [])
         if "local" in address
     ]
-    return {"container": CONTAINER.exists(), "ipv6": addresses}
+    return {"container": in_container(), "ipv6": addresses}
 
 
 def listening(_: Data) -> list[ListeningSocket]:

@@ -17,12 +17,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from groundcrew.remote.container import in_container
+
 if TYPE_CHECKING:
     # Types of the reports, shared with the facts; never sent to a host.
     from groundcrew.facts.base import AppArmor, BaseState, KernelParameter, SwapFile
 
-CONTAINER = Path("/run/systemd/container")
-"""Written by systemd at its start, in a container only."""
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
 BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 HOSTS = ("/etc/hosts", "/etc/cloud/templates/hosts.debian.tmpl")
@@ -171,7 +171,7 @@ def main() -> int:
     request = json.loads(sys.argv[1])
     modified = {path: os.stat(path).st_mtime for path in request["files"] if os.path.exists(path)}
     report: BaseState = {
-        "container": CONTAINER.exists(),
+        "container": in_container(),
         "hostname": socket.gethostname(),
         "hosts": own_hosts(),
         "locales": output_of("locale", "-a").split(),

@@ -56,6 +56,7 @@ def main() -> dict[str, Any] | None:
         if text is None or given is None:
             return None
         job: dict[str, Any] = json.loads(text)
+        text[:] = bytes(len(text))
         _log(job["told"])
         _learn(job.get("texts", {}))
         # What is there is not looked at again: the copies share more of their memory.

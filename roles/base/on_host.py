@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.commands import run
+from groundcrew.remote.container import in_container
 
 if TYPE_CHECKING:
     # Types of the report, shared with what reads it; never sent to a host.
     from groundcrew.roles.base.report import AppArmor, Upkeep
 
 Data = dict[str, Any]
-CONTAINER = Path("/run/systemd/container")
-"""A container has the clock of its machine."""
 
 
 def upkeep(_: Data) -> Upkeep:
     """State of time synchronisation and of unattended upgrades."""
-    clock = "" if CONTAINER.exists() else time_state()
+    # A container has the clock of its machine.
+    clock = "" if in_container() else time_state()
     periodic = run("apt-config", "dump", "APT::Periodic::Unattended-Upgrade").stdout
     timer = run("systemctl", "is-enabled", "apt-daily-upgrade.timer").stdout
     return {

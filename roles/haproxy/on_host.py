@@ -13,6 +13,7 @@ import re
 import socket
 import ssl
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,9 @@ def servers(path: str, kinds: tuple[str, ...] = ("app-",)) -> list[Server]:
     """The hosts of all applications, as HAProxy sees them. With "unchecked-" in `kinds`, they are
     also listed where they take over without checks."""
     text = talk(path, "show stat").lstrip("# ")
+    rows = [row for row in csv.DictReader(io.StringIO(text))
+            if row["svname"] not in ("FRONTEND", "BACKEND")]  # fmt: skip
+    out = {(row["pxname"], row["svname"]) for row in rows if taken_out(row)}
     return [
         {
             "backend": row["pxname"],
@@ -74,10 +78,12 @@ def servers(path: str, kinds: tuple[str, ...] = ("app-",)) -> list[Server]:
             "current": int(row["scur"] or 0),
             "requests": int(row["stot"] or 0),
             "since": int(row["lastchg"] or 0),
+            "out": any((name, row["svname"]) in out
+                       for name in (row["pxname"], unchecked(row["pxname"]))),
         }
-        for row in csv.DictReader(io.StringIO(text))
-        if row["svname"] not in ("FRONTEND", "BACKEND") and row["pxname"].startswith(kinds)
-    ]
+        for row in rows
+        if row["pxname"].startswith(kinds)
+    ]  # fmt: skip
 
 
 def haproxy(request: Data) -> Balancer:
@@ -183,13 +189,19 @@ def activate(request: Data) -> str:
         return "not ours yet"
     release(request)
     name = wanted(request)
-    if run("systemctl", "reload", request["unit"]).returncode != 0:
-        raise BalancerError(f"systemctl reload {request['unit']} failed: see its journal")
-    until(
-        LOADED,
-        lambda: info(request["socket"]).get("description") == name,
-        "HAProxy did not load the new configuration: see journalctl -u haproxy",
-    )
+    try:
+        if run("systemctl", "reload", request["unit"]).returncode != 0:
+            raise BalancerError(f"systemctl reload {request['unit']} failed: see its journal")
+        until(
+            LOADED,
+            lambda: info(request["socket"]).get("description") == name,
+            "HAProxy did not load the new configuration: see journalctl -u haproxy",
+        )
+    except BalancerError:
+        # The old configuration stays, with all its hosts.
+        with suppress(OSError):
+            converge(request)
+        raise
     return "loaded"
 
 
@@ -212,12 +224,8 @@ def release(request: Data) -> None:
                 f"{item['backend'][4:]} would have no healthy host: put {item['server']} into the "
                 "inventory again, with `idle: true`, until the others have answered"
             )
-    leaving += [
-        item
-        for item in every
-        if is_idle(request, item["backend"], item["server"])
-        and healthy_others(request, item["backend"], every)
-    ]
+    leaving += [item for item in serving_idle(request, every)
+                if healthy_others(request, item["backend"], every)]  # fmt: skip
     for item in leaving:
         set_state(path, item, "drain")
     names = {(item["backend"], item["server"]) for item in leaving}
@@ -246,23 +254,53 @@ def healthy_others(request: Data, backend: str, every: list[Server]) -> list[str
 def handed_over(request: Data) -> str | None:
     """Gives hosts where applications are idle no more requests, and waits for those in progress,
     `drain` seconds at most. Why the applications may not stop; None if they may: others are
-    healthy. What is drained stays so: the balancer notices only later that an application has
-    stopped, and would give it requests while the others are late with their checks."""
+    healthy. `stopped` is called when they have: until the balancer notices, it would give them
+    requests while the others are late with their checks."""
     path, idle = request["socket"], request["idle"]
     settle(request)
     every = servers(path)
     for backend in idle:
         if not healthy_others(request, backend, every):
+            put_idle_back(request, every)
             told = ", ".join(idle[backend])
             return f"{backend[4:]} goes on on {told}: no other host is healthy"
-    names = {(backend, name) for backend, hosts in idle.items() for name in hosts}
-    for item in every:
-        if (item["backend"], item["server"]) in names:
-            set_state(path, item, "drain")
+    going = serving_idle(request, every)
+    for item in going:
+        set_state(path, item, "drain")
+    names = {(item["backend"], item["server"]) for item in going}
     deadline = time.monotonic() + request["drain"]
-    while busy(path, names) and time.monotonic() < deadline:
+    while names and busy(path, names) and time.monotonic() < deadline:
         time.sleep(WAIT)
     return None
+
+
+def stopped(request: Data) -> None:
+    """Ends what `handed_over` has begun, when the balancer has noticed that the applications have
+    stopped: such a host gets no requests, and takes over if somebody starts its application."""
+    deadline = time.monotonic() + request["patience"]
+    while True:
+        every = servers(request["socket"])
+        if not serving_idle(request, every) or time.monotonic() > deadline:
+            break
+        time.sleep(WAIT)
+    put_idle_back(request, every)
+
+
+def serving_idle(request: Data, every: list[Server]) -> list[Server]:
+    """Hosts where an application is idle, as long as it answers there."""
+    return [
+        item
+        for item in every
+        if is_idle(request, item["backend"], item["server"])
+        and not item["status"].startswith("DOWN")
+    ]
+
+
+def put_idle_back(request: Data, every: list[Server]) -> None:
+    """Lets hosts where an application is idle stand in for the others again, if it runs there."""
+    for item in every:
+        if item["out"] and is_idle(request, item["backend"], item["server"]):
+            put_back(request["socket"], item)
 
 
 def busy(path: str, names: set[tuple[str, str]]) -> int:
@@ -305,20 +343,21 @@ def differences(request: Data) -> list[str]:
     return [
         f"{item['server']} gets requests of {item['backend'][4:]} again (it was {item['status']})"
         for item in servers(path)
-        if taken_out(item) and not is_idle(request, item["backend"], item["server"])
+        if item["out"]
     ]
 
 
-def taken_out(item: Server) -> bool:
-    """Whether a host gets no requests because somebody has said so."""
-    return bool(item["status"].startswith(("MAINT", "DRAIN")) or item["weight"] == 0)
+def taken_out(row: dict[str, str]) -> bool:
+    """Whether a row of `show stat` is one of a host that somebody has taken out. Of one that is not
+    healthy either, only the row in the backend without checks shows it."""
+    return row["status"].startswith(("MAINT", "DRAIN")) or int(row["weight"] or 0) == 0
 
 
 def converge(request: Data) -> None:
     """Gives all hosts requests again. Those that are not healthy get none all the same."""
     path = request["socket"]
     for item in servers(path):
-        if taken_out(item) and not is_idle(request, item["backend"], item["server"]):
+        if item["out"]:
             put_back(path, item)
 
 
@@ -372,7 +411,7 @@ def ready(request: Data) -> list[str]:
     Returns those that are not. The checks keep hosts out that are not healthy."""
     path, hosts = request["socket"], set(request["hosts"])
     for item in servers(path):
-        if item["server"] in hosts and not is_idle(request, item["backend"], item["server"]):
+        if item["server"] in hosts:
             put_back(path, item)
     deadline = time.monotonic() + request["seconds"]
     while True:

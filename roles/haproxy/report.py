@@ -7,7 +7,8 @@ from typing import NotRequired, TypedDict
 
 class Server(TypedDict):
     """A host of an application, as HAProxy sees it: requests in progress and in all, and seconds in
-    this state. `more` are the requests that it got while verify sent some."""
+    this state. `out`: somebody has said that it gets none. `more` are the requests that it got
+    while verify sent some."""
 
     backend: str
     server: str
@@ -17,6 +18,7 @@ class Server(TypedDict):
     current: int
     requests: int
     since: int
+    out: bool
     more: NotRequired[int]
 
 

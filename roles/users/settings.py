@@ -87,8 +87,8 @@ class UsersSettings(RoleSettings):
 
     sudo_log: LogFile | None = "/var/log/sudo.log"
     """File in which sudo records every command that an administrator runs as root, besides the
-    journal. Of groundcrew's runs it has the start of the process that runs their commands, which
-    are in the journal. It is rotated weekly, and 12 files are kept. null: the journal only."""
+    journal. groundcrew's own commands are in the journal only; this file has the start of the
+    process that runs them. It is rotated weekly, and 12 files are kept. null: the journal only."""
 
     def brings(self, host: HostView) -> Brings:
         """See `roles/users/brings.py`."""

@@ -241,7 +241,7 @@ def test_hosts_that_are_taken_out_stay_out_without_checks_too() -> None:
 def server(name: str, state: str = "UP", weight: int = 1, more: int = 2) -> Server:
     return {
         "backend": "app-shop", "server": name, "status": state, "check": "L7OK", "weight": weight,
-        "current": 0, "requests": 9, "since": 5, "more": more,
+        "current": 0, "requests": 9, "since": 5, "out": False, "more": more,
     }  # fmt: skip
 
 
@@ -289,6 +289,7 @@ class Talk:
 
     def __init__(self, second: str = "UP") -> None:
         self.states = {"web1": "UP", "web2": second}
+        self.out = {"web2"} if second in ("DRAIN", "MAINT") else set[str]()
         self.told: list[str] = []
 
     def __call__(self, path: str, command: str) -> str:
@@ -300,12 +301,18 @@ class Talk:
             rows = [
                 f"app-shop,{name},0,1,{state},1,5,L7OK,," for name, state in self.states.items()
             ]
+            rows += [
+                f"unchecked-shop,{name},0,1,{'DRAIN' if name in self.out else 'no check'},1,5,,,"
+                for name in self.states
+            ]
             return "\n".join([keys, *rows, "app-shop,BACKEND,0,1,UP,1,5,,,", ""])
         self.told.append(command)
         word, _, rest = command.partition(" server app-shop/")
         if word == "set" and rest.split()[1] == "state":
             name, _, state = rest.split()
-            self.states[name] = "UP" if state == "ready" else state.upper()
+            self.out = self.out - {name} if state == "ready" else self.out | {name}
+            if self.states[name] != "DOWN":
+                self.states[name] = "UP" if state == "ready" else state.upper()
         return ""
 
 
@@ -425,6 +432,55 @@ def test_a_request_that_failed_is_told_whatever_comes_after_it(
     monkeypatch.setattr(on_host, "ask", lambda _: next(answers))
     report = on_host.haproxy({**request(), "socket": "", "ask": True})
     assert report["errors"] == {"app-shop": "TimeoutError"}
+
+
+def idle(*hosts: str) -> dict[str, Any]:
+    """A request while the application is idle on web1."""
+    return {**request(*hosts), "idle": {"app-shop": ["web1"]}, "patience": 0}
+
+
+def test_a_host_that_becomes_idle_is_drained_before_the_reload(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The old process answers one more request of each client that it knows."""
+    talk = Talk()
+    monkeypatch.setattr(on_host, "talk", talk)
+    both = {"app-shop": ["web1", "web2"]}
+    on_host.release({**idle(), "servers": both})
+    drained = [f"set server {name}-shop/web1 state drain" for name in ("app", "unchecked")]
+    assert talk.told == drained
+    # Then it waits, until the application has stopped, and the balancer knows.
+    assert on_host.handed_over(idle()) is None
+    talk.told.clear()
+    talk.states["web1"] = "DOWN"
+    on_host.stopped(idle())
+    assert [line for line in talk.told if " state " in line] == [
+        line.replace("drain", "ready") for line in drained
+    ]
+
+
+def test_an_idle_host_goes_on_where_no_other_is_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = Talk()
+    monkeypatch.setattr(on_host, "talk", talk)
+    both = {"app-shop": ["web1", "web2"]}
+    talk.states["web2"] = "DOWN"
+    on_host.release({**idle(), "servers": both})
+    assert talk.told == []
+    # Drained already, when the other one fails: it gets requests again.
+    talk.states["web1"], talk.out = "DRAIN", {"web1"}
+    assert on_host.handed_over(idle()) == "shop goes on on web1: no other host is healthy"
+    assert "set server app-shop/web1 state ready" in talk.told
+
+
+def test_a_host_that_is_out_and_not_healthy_is_put_back(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    talk = Talk()
+    monkeypatch.setattr(on_host, "talk", talk)
+    talk.states["web2"], talk.out = "DOWN", {"web2"}
+    asked = {**request(), "socket": str(tmp_path)}
+    [line] = on_host.differences(asked)
+    assert "web2 gets requests of shop again" in line
 
 
 def test_an_idle_host_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
