@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from groundcrew.remote import container
 from groundcrew.roles.base import on_host as base
 from groundcrew.roles.firewall import on_host as firewall
 from groundcrew.roles.logrotate import on_host as logrotate
@@ -74,7 +75,7 @@ def test_profiles_that_apparmor_enforces(etc: Path, module: str, profiles: str) 
 def test_upkeep_in_systemd_s_and_apt_s_words(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(base, "CONTAINER", tmp_path / "container")
+    monkeypatch.setattr(container, "MARKS", (str(tmp_path / "container"),))
     answers = {
         "timedatectl": "NTP=yes\nNTPSynchronized=no\n",
         "apt-config": 'APT::Periodic::Unattended-Upgrade "1";\n',
