@@ -15,9 +15,9 @@ Data = dict[str, Any]
 
 def sudo(request: Data) -> Sudo:
     """Whether sudo's configuration is valid, and which users may use sudo."""
-    syntax = run("visudo", "--check", "--quiet")
+    syntax = run("visudo", "--check")
     may = {}
     for user in request["users"]:
         result = run("sudo", "--non-interactive", "--list", f"--other-user={user}")
         may[user] = "may run the following" in result.stdout
-    return {"code": syntax.returncode, "output": syntax.stderr + syntax.stdout, "may": may}
+    return {"code": syntax.returncode, "output": syntax.stderr or syntax.stdout, "may": may}

@@ -18,7 +18,7 @@ from groundcrew.roles.users.logins import LoginsSettings
 
 GUARD = "users"
 # Checks all sudo files together; each one has been checked on its own before.
-VALIDATE = "visudo -cq"
+VALIDATE = "visudo -c"
 
 
 @operation()
