@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import threading
 from collections.abc import Mapping
@@ -58,7 +59,9 @@ class Relay:
             for stream in (writer, there[1]):
                 connection = stream.get_extra_info("socket")
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await asyncio.gather(self._pass(reader, there[1]), self._pass(there[0], writer))
+            # Cancelled at the end of the benchmark, which is no error.
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.gather(self._pass(reader, there[1]), self._pass(there[0], writer))
 
         return serve
 
