@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import io
 import json
-import linecache
 import os
 import sys
 import tempfile
 import types
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any
+
+from groundcrew.remote.programs import compiled, load
 
 if TYPE_CHECKING:
     # Types of the reports, shared with the adapter; never sent to a host.
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 def main(request: dict[str, Any]) -> int:
     """Runs everything; returns the exit status."""
-    codes = {name: _compiled(name, text) for name, text in request["texts"].items()}
+    codes = {name: compiled(name, text) for name, text in request["texts"].items()}
     reads = request["reads"]
     cpus = os.cpu_count() or 1
     waiting = list(_jobs(reads, cpus))
@@ -69,13 +70,6 @@ def _answers(read: dict[str, Any], code: int, text: str) -> list[ReadAnswer]:
     if "command" in read:
         return [{"status": code, "output": text}]
     return [json.loads(line) for line in text.splitlines()]
-
-
-def _compiled(name: str, text: str) -> types.CodeType:
-    """A module's code. Tracebacks show its lines."""
-    file = name.replace(".", "/") + ".py"
-    linecache.cache[file] = (len(text), None, text.splitlines(True), file)
-    return compile(text, file, "exec", dont_inherit=True)
 
 
 def _start(reads: list[dict[str, Any]], codes: dict[str, types.CodeType], output: IO[bytes]) -> int:
@@ -119,14 +113,9 @@ def _run(read: dict[str, Any], codes: dict[str, types.CodeType]) -> None:
     """Runs a program in this process, as `python3 -c` would run it."""
     sys.argv = ["-c", *read["arguments"]]
     for name in read["modules"]:
-        parts = name.split(".")
-        for end in range(1, len(parts)):
-            above = ".".join(parts[:end])
-            sys.modules.setdefault(above, types.ModuleType(above))
-        module = sys.modules[name] = types.ModuleType(name)
-        exec(codes[name], module.__dict__)  # noqa: S102 - it came with this program
+        load(name, codes[name])
     namespace = {"__name__": "__main__", "__builtins__": __builtins__}
-    exec(codes[read["program"]], namespace)  # noqa: S102
+    exec(codes[read["program"]], namespace)  # noqa: S102 - it came with this program
 
 
 if __name__ == "__main__":

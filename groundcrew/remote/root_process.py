@@ -26,7 +26,6 @@ import gc
 import importlib
 import io
 import json
-import linecache
 import os
 import re
 import select
@@ -36,6 +35,8 @@ import syslog
 import types
 from pathlib import Path
 from typing import Any
+
+from groundcrew.remote.programs import compiled, load
 
 TEXTS: dict[str, str] = {}
 CODES: dict[str, types.CodeType] = {}
@@ -90,11 +91,9 @@ def _learn(texts: dict[str, str]) -> None:
 
 
 def _code(name: str) -> types.CodeType:
-    """A module's code. Tracebacks show its lines."""
+    """A module's code, compiled once."""
     if name not in CODES:
-        text, file = TEXTS[name], name.replace(".", "/") + ".py"
-        linecache.cache[file] = (len(text), None, text.splitlines(True), file)
-        CODES[name] = compile(text, file, "exec", dont_inherit=True)
+        CODES[name] = compiled(name, TEXTS[name])
     return CODES[name]
 
 
@@ -245,17 +244,12 @@ def run(job: dict[str, Any]) -> None:
     """Runs a program in this process, as `python3 -ISc` would run it."""
     sys.argv = ["-c", *job["arguments"]]
     for name in job["modules"]:
-        parts = name.split(".")
-        for end in range(1, len(parts)):
-            above = ".".join(parts[:end])
-            sys.modules.setdefault(above, types.ModuleType(above))
-        module = sys.modules[name] = types.ModuleType(name)
-        exec(_code(name), module.__dict__)  # noqa: S102 - it came from the operator
+        load(name, _code(name))
     code = _code(job["program"])
     names = sys.modules["__main__"].__dict__
     for name in [name for name in names if not name.startswith("__")]:
         del names[name]
-    exec(code, names)  # noqa: S102
+    exec(code, names)  # noqa: S102 - it came from the operator
 
 
 if __name__ == "__main__":
