@@ -30,12 +30,20 @@ PASSWORDS = {"_sudo_password": "SUDO_PASSWORD", "_su_password": "SU_PASSWORD"}
 """Connector argument -> attribute of pyinfra's configuration."""
 PREFETCHED = 64
 """Blocks of 32 KiB that are requested before the first has arrived."""
+ROOT_PROCESS = "root_process"
+"""Key of a host's data: whether root's commands run in one process, true by default."""
+_SWITCH = {"true": True, "yes": True, "false": False, "no": False}
 SESSION = "groundcrew_session"
 SESSION_KEY = "groundcrew_key"
 
 
 class LoginError(Exception):
     """A new SSH connection could not be made or could not be used; the message says why."""
+
+
+def switched(value: object) -> bool | None:
+    """A value of a host's data that is true or false; None if it is neither."""
+    return _SWITCH.get(str(value).lower())
 
 
 def commands_run(host: Host) -> int:

@@ -28,10 +28,9 @@ from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command
 
 from groundcrew import remote
-from groundcrew.transport import connected_user
+from groundcrew.transport import ROOT_PROCESS, connected_user, switched
 
 PROCESS = "groundcrew_root_process"
-SWITCH = "root_process"
 UMASK = "022"
 NAME = "groundcrew-root-process"
 """What the host's list of processes shows, after the program that reads the process's text."""
@@ -268,11 +267,12 @@ def end(transport: Transport) -> bool:
 def wanted(host: Host) -> bool:
     """Whether the host's data let root's commands run in one process. Raises ConnectError for a
     value that is neither true nor false."""
-    value = host.data.get(SWITCH, True)
-    known = {"true": True, "yes": True, "false": False, "no": False}
-    if str(value).lower() not in known:
-        raise ConnectError(f"{SWITCH} is {value!r}, and must be true or false: fix it in the data")
-    return known[str(value).lower()]
+    value = host.data.get(ROOT_PROCESS)
+    on = True if value is None else switched(value)
+    if on is None:
+        message = f"{ROOT_PROCESS} is {value!r}, and must be true or false: fix it in the data"
+        raise ConnectError(message)
+    return on
 
 
 def _for_root(connector: SSHConnector, arguments: dict[str, Any]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from pyinfra.api.inventory import Inventory
 from groundcrew.settings import selection, yaml
 from groundcrew.settings.app_list import add_up
 from groundcrew.settings.merge import Layer, merge
+from groundcrew.transport import ROOT_PROCESS
 
 COMMAND_LINE = "--data"
 _ENV = re.compile(r"app\.[^.]+\.env\.[^.]+$")
@@ -55,7 +57,7 @@ SHORT = {key: f"run.{key}" for key in _ASKED}
 def connection_keys() -> frozenset[str]:
     """Keys of host data that belong to pyinfra (ssh_user, docker_identifier, ...) or to the
     transport."""
-    keys = {"bootstrap_user", "root_process"}
+    keys = {"bootstrap_user", ROOT_PROCESS}
     for connector in get_all_connectors().values():
         keys.update(getattr(connector, "data_meta", {}))
     return frozenset(keys)
@@ -64,15 +66,30 @@ def connection_keys() -> frozenset[str]:
 def host_layers(host: Host, inventory: Inventory, project: Path) -> list[Layer]:
     """Layers above the manifests, weakest first: all, groups as listed, host, --data. The combined
     list of applications is an additional layer."""
-    groups = dict.fromkeys(host.groups)
-    layers = [
-        Layer(_group_layer("all", project), _own(inventory.get_data()), shared=True),
-        *(Layer(_group_layer(name, project), _own(inventory.get_group_data(name)), shared=True)
-          for name in groups),
-        Layer(f"inventory, host {host.name}", _own(inventory.get_host_data(host.name))),
-        Layer(COMMAND_LINE, nested(_as_written(_own(inventory.get_override_data())))),
-    ]  # fmt: skip
+    every = _layers(host, inventory, project)
+    layers = [replace(layer, data=_own(layer.data)) for layer in every]
+    layers[-1] = replace(layers[-1], data=nested(_as_written(layers[-1].data)))
     return add_up([layer for layer in layers if layer.data])
+
+
+def connection_layers(host: Host, inventory: Inventory, project: Path) -> list[Layer]:
+    """The same layers with the values that are no settings: how to connect to the host."""
+    keys = connection_keys()
+    return [
+        replace(layer, data={key: value for key, value in layer.data.items() if key in keys})
+        for layer in _layers(host, inventory, project)
+    ]
+
+
+def _layers(host: Host, inventory: Inventory, project: Path) -> list[Layer]:
+    """What pyinfra has of a host, as it stands there; --data is last."""
+    return [
+        Layer(_group_layer("all", project), inventory.get_data(), shared=True),
+        *(Layer(_group_layer(name, project), inventory.get_group_data(name), shared=True)
+          for name in dict.fromkeys(host.groups)),
+        Layer(f"inventory, host {host.name}", inventory.get_host_data(host.name)),
+        Layer(COMMAND_LINE, inventory.get_override_data()),
+    ]  # fmt: skip
 
 
 def _as_written(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from groundcrew import project as here
 from groundcrew.bindings import Place
 from groundcrew.certificates.material import Material
 from groundcrew.manifest.model import AppSettings
-from groundcrew.settings import checks, group_names, manifests, role_secrets, selection
+from groundcrew.settings import checks, connection, group_names, manifests, role_secrets, selection
 from groundcrew.settings.addresses import addresses
 from groundcrew.settings.app_list import is_names
 from groundcrew.settings.bindings import bind, read_external
@@ -145,6 +145,7 @@ def load_all(
         layers = host_layers(host, inventory, project)
         groups = frozenset(host.groups)
         loaded, host_problems = load_host(layers, model, project, needs, groups)
+        host_problems += connection.problems(host, inventory, project)
         host_problems += _outside_web(host, merge(layers))
         host_problems += _servers(groups, model, merge(layers))
         host_problems += _unsaid(host, merge(layers), project)

@@ -465,7 +465,7 @@ def test_the_journal_gets_no_secret() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "wanted"), [(True, True), ("yes", True), (False, False), ("no", False)]
+    ("value", "wanted"), [(True, True), ("yes", True), (None, True), (False, False), ("no", False)]
 )
 def test_the_switch(value: object, wanted: bool) -> None:
     host: Any = SimpleNamespace(data={"root_process": value})

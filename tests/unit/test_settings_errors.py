@@ -102,6 +102,48 @@ def test_a_wrong_value_in_group_data(
     assert project.error() == ("inventory, group late", key, message)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("root_process", "flase", "true or false"),
+        ("root_process", 0, "true or false"),
+        ("ssh_port", "22x", "a number from 1 to 65535"),
+        ("ssh_port", 70000, "a number from 1 to 65535"),
+        ("ssh_port", True, "a number from 1 to 65535"),
+        ("ssh_user", ["root"], "the name of an account"),
+        ("bootstrap_user", "-oProxyCommand=x", "the name of an account"),
+    ],
+)
+def test_a_wrong_value_of_a_connection(
+    project: Project, key: str, value: object, expected: str
+) -> None:
+    project.hosts["web2"] = (["web"], {key: value})
+    message = f"expected {expected}, got {value!r}"
+    assert project.error() == ("inventory, host web2", key, message)
+    # A stronger layer replaces it.
+    project.data = {key: None}
+    assert project.load().keys() == {"web1", "web2"}
+
+
+def test_a_wrong_value_of_a_connection_in_group_data_and_on_the_command_line(
+    project: Project,
+) -> None:
+    project.groups["web"]["root_process"] = "flase"
+    message = "expected true or false, got 'flase'"
+    assert project.error() == ("inventory, group web", "root_process", message)
+    project.data = {"root_process": "maybe"}
+    message = "expected true or false, got 'maybe'"
+    assert project.error() == ("--data", "root_process", message)
+
+
+def test_values_of_a_connection_that_are_right(project: Project) -> None:
+    project.hosts["web1"] = (
+        ["web"],
+        {"root_process": "no", "ssh_port": "2222", "ssh_user": "ops", "bootstrap_user": ""},
+    )
+    project.load()
+
+
 def test_a_wrong_value_on_the_command_line(project: Project) -> None:
     project.app()
     project.data = {"app.shop.server.wokers": 4}
