@@ -14,14 +14,15 @@ from groundcrew import remote
 
 class SshdReport(TypedDict):
     """The report of `groundcrew/remote/inspect_sshd.py`: major and minor version; keyword ->
-    values; kind of algorithm -> names; type of host key -> bits; TCP port -> other program that
-    listens there; whether ssh.socket listens for sshd."""
+    values; keyword -> algorithms of this version; type of host key -> bits; TCP port -> other
+    program that listens there; ports of the SSH server; whether ssh.socket listens for sshd."""
 
     version: tuple[int, int]
     effective: dict[str, list[str]]
     algorithms: dict[str, list[str]]
     host_keys: dict[str, int]
     taken: dict[str, str]
+    ports: list[int]
     socket: bool
 
 
@@ -34,11 +35,15 @@ class SshdState:
     algorithms: Mapping[str, list[str]] = field(default_factory=dict)
     host_keys: Mapping[str, int] = field(default_factory=dict)
     taken: Mapping[int, str] = field(default_factory=dict)
+    ports: tuple[int, ...] = ()
+    """Those that sshd listens on, those of ssh.socket if it is in use, and those that sshd would
+    listen on after a restart."""
+
     socket: bool = False
 
 
 class Sshd(FactBase[SshdState]):
-    """Version, effective configuration, supported algorithms and host keys."""
+    """Version, effective configuration, algorithms, host keys and ports."""
 
     @staticmethod
     def default() -> SshdState:
@@ -59,5 +64,6 @@ class Sshd(FactBase[SshdState]):
             state["algorithms"],
             state["host_keys"],
             {int(port): program for port, program in state["taken"].items()},
+            tuple(state["ports"]),
             state["socket"],
         )

@@ -16,7 +16,8 @@ from groundcrew.entries import (
     changes,
 )
 from groundcrew.facts.files import Paths
-from groundcrew.facts.nftables import Nftables, NftablesState, digest_file, unit
+from groundcrew.facts.nftables import Nftables, digest_file, unit
+from groundcrew.facts.sshd import Sshd
 from groundcrew.operations import guard
 from groundcrew.operations.files import print_differences
 from groundcrew.read_first import facts_together, reading_first
@@ -29,7 +30,7 @@ DIRECTORY = "/etc/nftables.d"
 @reading_first
 def ruleset(
     table: str,
-    content: Callable[[NftablesState], str],
+    content: Callable[[Sequence[int]], str],
     users: Callable[[], Sequence[str]],
 ) -> Generator[PyinfraCommand, None, None]:
     """Loads the table `inet TABLE`, and installs a unit that loads it at boot.
@@ -40,14 +41,15 @@ def ruleset(
     one that was loaded from it, for example after `nft flush ruleset`.
 
     + table: name of the table
-    + content: function that returns the file, called when the operation runs; the file must
-      redefine the table, so that loading it twice has the same result. guard.RefusedError fails the
-      operation
+    + content: function that returns the file, called with the SSH server's ports when the operation
+      runs; the file must redefine the table, so that loading it twice has the same result.
+      guard.RefusedError fails the operation
     + users: function that returns the users that log in to prove that the host can still be reached
     """
     path = f"{DIRECTORY}/{table}.nft"
     with facts_together():
         state = host.get_fact(Nftables, table=table)
+        sshd = host.get_fact(Sshd)
         states = host.get_fact(
             Paths,
             paths=[DIRECTORY, path, unit_file(table)],
@@ -55,7 +57,7 @@ def ruleset(
             content=True,
         )
     try:
-        rules = content(state)
+        rules = content(sshd.ports)
     except guard.RefusedError as error:
         yield guard.refuse(str(error))
         return

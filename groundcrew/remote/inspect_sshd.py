@@ -1,11 +1,11 @@
 """Reports sshd's effective configuration, or validates it.
 
 Runs on the host as `python3 -c SCRIPT [EXPECTED]`. Without EXPECTED it prints one line of JSON:
-{"version": [major, minor], "effective": {keyword: [values]}, "algorithms": {what: [names]},
-"host_keys": {type: bits}, "taken": {TCP port: other program that listens there}, "socket": whether
-ssh.socket listens for sshd}. With EXPECTED (JSON, keyword -> [values]) it is a validator: exit 0 if
-`sshd -T` prints exactly these values, else 1 and every difference, with the files that set the
-keyword. Standard library only, Python 3.9 or later.
+{"version": [major, minor], "effective": {keyword: [values]}, "algorithms": {keyword: [names]},
+"host_keys": {type: bits}, "taken": {TCP port: other program that listens there}, "ports": [TCP
+ports of the SSH server], "socket": whether ssh.socket listens for sshd}. With EXPECTED (JSON,
+keyword -> [values]) it is a validator: exit 0 if `sshd -T` prints exactly these values, else 1 and
+every difference, with the files that set the keyword. Standard library only, Python 3.9 or later.
 """
 
 from __future__ import annotations
@@ -24,7 +24,16 @@ if TYPE_CHECKING:
     from groundcrew.facts.sshd import SshdReport
 
 SSH = Path("/etc/ssh")
-QUERIES = ("kex", "cipher", "mac", "HostKeyAlgorithms", "PubkeyAcceptedAlgorithms")
+ALGORITHMS = (
+    "kexalgorithms",
+    "ciphers",
+    "macs",
+    "hostkeyalgorithms",
+    "pubkeyacceptedalgorithms",
+)
+SOCKET_PROPERTIES = "ActiveState,UnitFileState,Listen"
+STARTED = ("enabled", "enabled-runtime", "static", "alias", "indirect", "generated")
+"""States of a unit that starts by itself, as `systemctl is-enabled` judges."""
 
 
 def output_of(*command: str) -> str:
@@ -76,6 +85,29 @@ def taken(sockets: str) -> dict[str, str]:
     return ports
 
 
+def own_ports(sockets: str) -> list[int]:
+    """The ports that root's sshd listens on, from the output of `ss -Hltnpe`."""
+    lines = [line for line in sockets.splitlines() if '"sshd"' in line and " uid:" not in line]
+    return [int(line.split()[3].rsplit(":", 1)[1]) for line in lines]
+
+
+def socket_ports(shown: str) -> list[int]:
+    """The ports of ssh.socket from `systemctl show`; none if it is not in use: Debian installs it,
+    and does not use it."""
+    lines = shown.splitlines()
+    used = "ActiveState=active" in lines or any(f"UnitFileState={it}" in lines for it in STARTED)
+    return [int(port) for port in re.findall(r"^Listen=\S*?(\d+) \(Stream\)", shown, re.M) if used]
+
+
+def algorithms() -> dict[str, list[str]]:
+    """The algorithms that this OpenSSH uses unless told otherwise, by keyword. One program tells
+    all, while `ssh -Q` tells one kind."""
+    # The host is not looked up, and no configuration is read.
+    lines = (line.split(" ", 1) for line in output_of("ssh", "-GF", "none", "host").splitlines())
+    told = {words[0]: words[1].split(",") for words in lines if len(words) == 2}
+    return {keyword: told.get(keyword, []) for keyword in ALGORITHMS}
+
+
 def report() -> SshdReport:
     """Everything that the configuration depends on."""
     version = re.search(r"OpenSSH_(\d+)\.(\d+)", output_of("ssh", "-V"))
@@ -83,13 +115,17 @@ def report() -> SshdReport:
         settings = effective()
     except (OSError, RuntimeError):
         settings = {}
+    sockets = output_of("ss", "-Hltnpe")
+    socket = output_of("systemctl", "show", f"--property={SOCKET_PROPERTIES}", "ssh.socket")
+    ports = {*own_ports(sockets), *socket_ports(socket), *map(int, settings.get("port", ()))}
     return {
         "version": (int(version[1]), int(version[2])) if version else (0, 0),
         "effective": settings,
-        "algorithms": {query: output_of("ssh", "-Q", query).split() for query in QUERIES},
+        "algorithms": algorithms(),
         "host_keys": host_keys(),
-        "taken": taken(output_of("ss", "-Hltnpe")),
-        "socket": output_of("systemctl", "is-active", "ssh.socket").strip() == "active",
+        "taken": taken(sockets),
+        "ports": sorted(ports),
+        "socket": "ActiveState=active" in socket.splitlines(),
     }
 
 

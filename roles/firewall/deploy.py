@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 
 from pyinfra import host
 from pyinfra.api import deploy
 from pyinfra.facts.server import Command
 
 from groundcrew import transport
-from groundcrew.facts.nftables import NftablesState
 from groundcrew.operations import guard, nftables
 from groundcrew.roles.firewall.brings import TABLE
 from groundcrew.roles.firewall.builders import LockoutError, parse_session, ruleset
@@ -23,15 +23,13 @@ def apply(settings: FirewallSettings) -> None:
         nftables.removed(name="remove the packet filter", table=TABLE)
         return
 
-    def content(state: NftablesState) -> str:
+    def content(ssh_ports: Sequence[int]) -> str:
         # Without `connections.install()` the session is unknown; sudo drops the variable.
         session = transport.session(host) or host.get_fact(
             Command, "echo $SSH_CONNECTION", _sudo=False
         )
         try:
-            return ruleset(
-                settings, state.ssh_ports, parse_session(session or ""), user_ids(settings)
-            )
+            return ruleset(settings, ssh_ports, parse_session(session or ""), user_ids(settings))
         except LockoutError as error:
             raise guard.RefusedError(str(error)) from error
 

@@ -121,17 +121,17 @@ def host_keys(settings: SshSettings, state: SshdState) -> list[str]:
 
 
 def algorithms(settings: SshSettings, state: SshdState) -> dict[str, Sequence[str]]:
-    """Keyword -> the algorithms to offer, limited to those that the installed OpenSSH supports."""
+    """Keyword -> the algorithms to offer, limited to those that the installed OpenSSH uses."""
     recent = state.version >= SINCE_ML_KEM
     key_exchange = POST_QUANTUM + (() if recent else CURVE25519)
     return {
-        "KexAlgorithms": settings.kex_algorithms or _known(key_exchange, state, "kex"),
-        "Ciphers": settings.ciphers or _known(CIPHERS, state, "cipher"),
-        "MACs": settings.macs or _known(MACS if recent else MACS_BEFORE, state, "mac"),
+        "KexAlgorithms": settings.kex_algorithms or _known(key_exchange, state, "kexalgorithms"),
+        "Ciphers": settings.ciphers or _known(CIPHERS, state, "ciphers"),
+        "MACs": settings.macs or _known(MACS if recent else MACS_BEFORE, state, "macs"),
         "HostKeyAlgorithms": settings.host_key_algorithms
-        or _known(SIGNATURES, state, "HostKeyAlgorithms"),
+        or _known(SIGNATURES, state, "hostkeyalgorithms"),
         "PubkeyAcceptedAlgorithms": settings.pubkey_accepted_algorithms
-        or _known(SIGNATURES, state, "PubkeyAcceptedAlgorithms"),
+        or _known(SIGNATURES, state, "pubkeyacceptedalgorithms"),
     }
 
 
@@ -190,8 +190,8 @@ def _own_lines(main: str) -> list[str]:
     return own
 
 
-def _known(names: Iterable[str], state: SshdState, query: str) -> list[str]:
-    return [name for name in names if name in state.algorithms.get(query, [])]
+def _known(names: Iterable[str], state: SshdState, keyword: str) -> list[str]:
+    return [name for name in names if name in state.algorithms.get(keyword, [])]
 
 
 def _value(value: object) -> str:

@@ -4,7 +4,7 @@ import pytest
 
 from groundcrew.adapter import post_quantum
 from groundcrew.facts.sshd import SshdState
-from groundcrew.remote.inspect_sshd import taken
+from groundcrew.remote.inspect_sshd import own_ports, socket_ports, taken
 from groundcrew.roles.ssh.builders import directives, drop_in, expected, with_include, with_values
 from groundcrew.roles.ssh.operations import INCLUDE, certain_lockout, closed_port, refused_ports
 from groundcrew.roles.ssh.settings import SshSettings
@@ -23,10 +23,10 @@ def state(version: tuple[int, int] = (9, 2), rsa: int = 3072) -> SshdState:
     return SshdState(
         version=version,
         algorithms={
-            "kex": KEX[version < (9, 9) :],
-            "cipher": ["aes128-ctr", "3des-cbc", "chacha20-poly1305@openssh.com"],
-            "mac": ["hmac-sha1", "hmac-sha2-256-etm@openssh.com"],
-            "HostKeyAlgorithms": ["ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512"],
+            "kexalgorithms": KEX[version < (9, 9) :],
+            "ciphers": ["aes128-ctr", "3des-cbc", "chacha20-poly1305@openssh.com"],
+            "macs": ["hmac-sha1", "hmac-sha2-256-etm@openssh.com"],
+            "hostkeyalgorithms": ["ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512"],
         },
         host_keys={"ed25519": 256, "ecdsa": 256, "rsa": rsa},
     )
@@ -160,3 +160,27 @@ def test_a_port_that_sshd_cannot_have_is_refused_before_anything_is_changed() ->
     socket = SshdState(socket=True)
     assert refused_ports(SshSettings(), socket) == ""
     assert "systemctl disable --now ssh.socket" in refused_ports(SshSettings(ports=(22,)), socket)
+
+
+def test_the_ports_of_the_ssh_server() -> None:
+    sockets = """\
+LISTEN 0 128 0.0.0.0:22 0.0.0.0:* users:(("sshd",pid=1,fd=3)) ino:1 sk:1
+LISTEN 0 128    [::]:22    [::]:* users:(("sshd",pid=1,fd=4)) ino:2 sk:2
+LISTEN 0 128 0.0.0.0:2222 0.0.0.0:* users:(("sshd",pid=2,fd=3),("systemd",pid=1,fd=9)) ino:3 sk:3
+LISTEN 0 128 0.0.0.0:922 0.0.0.0:* users:(("sshd",pid=9,fd=3)) uid:1000 ino:4 sk:4
+LISTEN 0 128 0.0.0.0:80 0.0.0.0:* users:(("nginx",pid=8,fd=3)) ino:5 sk:5
+"""
+    assert own_ports(sockets) == [22, 22, 2222]
+
+
+@pytest.mark.parametrize(
+    ("state", "ports"),
+    [
+        (["ActiveState=active", "UnitFileState=disabled"], [2222]),
+        (["ActiveState=inactive", "UnitFileState=enabled"], [2222]),
+        (["ActiveState=inactive", "UnitFileState=disabled"], []),
+    ],
+)
+def test_the_ports_of_the_ssh_socket(state: list[str], ports: list[int]) -> None:
+    shown = "\n".join(["Listen=[::]:2222 (Stream)", "Listen=/run/x (Stream)", *state])
+    assert socket_ports(shown) == ports
