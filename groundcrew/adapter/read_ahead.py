@@ -17,6 +17,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 from pyinfra.api import Host, State, StringCommand
@@ -44,6 +45,26 @@ OPERATION = (
 """What pyinfra notes about a host's current operation."""
 
 Run = Callable[..., tuple[bool, CommandOutput]]
+
+
+@dataclass
+class Answer:
+    """What was read, and the operations that asked for it."""
+
+    text: str
+    takers: set[str]
+
+    def take(self, operation: str | None, *, steady: bool) -> str | None:
+        """The answer for an operation; None if it must read for itself. It is taken once: what
+        reads the same again expects something new. If it is steady, each operation takes it once.
+        """
+        if operation not in self.takers:
+            return None
+        if steady:
+            self.takers.discard(operation)
+        else:
+            self.takers.clear()
+        return self.text
 
 
 def install() -> None:
@@ -99,8 +120,9 @@ def _from_answers(run: Run) -> Run:
         if ANSWERS not in self.connector_data:
             self.connector_data[ANSWERS] = {}
             self.connector_data[ANSWERS] = _read(self, question[1], run, kwargs)
-        # Once each: what reads the same again expects something new.
-        text: str | None = self.connector_data[ANSWERS].pop(question, None)
+        answer: Answer | None = self.connector_data[ANSWERS].get(question)
+        steady = isinstance(command, remote.Program) and command.steady
+        text = answer.take(self.executing_op_hash, steady=steady) if answer else None
         if text is None:
             return run(self, command, *args, **kwargs)
         lines = text.removesuffix("\n").split("\n") if text else []
@@ -126,10 +148,10 @@ def _question(command: Any, arguments: dict[str, Any]) -> Question:
     return readable, repr(sorted(with_these.items()))
 
 
-def _read(host: Host, arguments: str, run: Run, given: dict[str, Any]) -> dict[Question, str]:
+def _read(host: Host, arguments: str, run: Run, given: dict[str, Any]) -> dict[Question, Answer]:
     """The answers to the questions of the operations that follow, as far as they run with the same
     arguments of the connection. None if there are fewer than two questions."""
-    asked = dict.fromkeys(question for question in _asked(host) if question[1] == arguments)
+    asked = {key: takers for key, takers in _asked(host).items() if key[1] == arguments}
     if len(asked) < 2:
         return {}
     program = remote.command("read_several", payload=_payload([item[0] for item in asked]))
@@ -139,8 +161,8 @@ def _read(host: Host, arguments: str, run: Run, given: dict[str, Any]) -> dict[Q
     answers: list[ReadAnswer] = json.loads(output.stdout_lines[-1])
     # What failed is asked again by its own operation, which tells the error.
     return {
-        question: answer["output"]
-        for question, answer in zip(asked, answers, strict=True)
+        question: Answer(answer["output"], takers)
+        for (question, takers), answer in zip(asked.items(), answers, strict=True)
         if answer["status"] == 0
     }
 
@@ -160,8 +182,9 @@ def _payload(commands: Iterable[Readable]) -> dict[str, Any]:
     return {"texts": texts, "reads": reads}
 
 
-def _asked(host: Host) -> list[Question]:
-    """What the host's current operation and those after it read first."""
+def _asked(host: Host) -> dict[Question, set[str]]:
+    """What the host's current operation and those after it read first, and which of them do."""
+    asked: dict[Question, set[str]] = {}
     state = host.state
     order = state.get_op_order()
     current = host.executing_op_hash
@@ -174,9 +197,12 @@ def _asked(host: Host) -> list[Question]:
                 if op_hash in state.ops[host]:
                     host.executing_op_hash = op_hash
                     _ask(state.get_op_data_for_host(host, op_hash).command_generator)
+                    for question in asking.questions:
+                        asked.setdefault(question, set()).add(op_hash)
+                    asking.questions.clear()
         finally:
             ASKING.reset(token)
-    return asking.questions
+    return asked
 
 
 def _ask(generator: Callable[[], Iterator[Any]]) -> None:

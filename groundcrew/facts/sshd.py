@@ -52,7 +52,7 @@ class Sshd(FactBase[SshdState]):
 
     def command(self) -> StringCommand:
         """The command that runs the program on the host."""
-        return remote.command("inspect_sshd")
+        return remote.command("inspect_sshd", steady=True)
 
     def process(self, output: list[str]) -> SshdState:
         """Parses the program's line of JSON."""

@@ -109,6 +109,7 @@ class Program(StringCommand):
         modules: tuple[str, ...],
         arguments: tuple[str, ...],
         payload: Any = None,
+        steady: bool = False,
     ) -> None:
         super().__init__(*bits)
         if payload is not None:
@@ -117,17 +118,30 @@ class Program(StringCommand):
         self.modules = modules
         self.arguments = arguments
         self.has_input = payload is not None
+        self.steady = steady
 
 
 def command(
-    program: str, *arguments: str, payload: Any = None, modules: tuple[str, ...] = ()
+    program: str,
+    *arguments: str,
+    payload: Any = None,
+    modules: tuple[str, ...] = (),
+    steady: bool = False,
 ) -> Program:
     """Runs a program of this package on a host in one round trip.
 
     Every user of the host can see `arguments` (argv), but not `payload` (JSON on stdin). `modules`
-    are sent in addition to those that the program imports. `-I -S` isolate the program from the
-    host's environment and site packages, and make it start faster.
+    are sent in addition to those that the program imports. `steady`: what it reports changes only
+    with what a run does, so several operations may take one report. `-I -S` isolate the program
+    from the host's environment and site packages, and make it start faster.
     """
     bits: list[str | QuoteString] = ["python3", "-ISc", QuoteString(script(program, *modules))]
     bits += [QuoteString(argument) for argument in arguments]
-    return Program(*bits, program=program, modules=modules, arguments=arguments, payload=payload)
+    return Program(
+        *bits,
+        program=program,
+        modules=modules,
+        arguments=arguments,
+        payload=payload,
+        steady=steady,
+    )

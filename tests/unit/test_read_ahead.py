@@ -48,6 +48,16 @@ class Existing(FactBase[list[str]]):
         return sorted(json.loads(output[-1]))
 
 
+class Steady(Existing):
+    """The same, and it changes by nothing but the run."""
+
+    def command(self, paths: list[str]) -> StringCommand:
+        """The program."""
+        return remote.command(
+            "inspect_files", json.dumps({"paths": paths, "globs": []}), steady=True
+        )
+
+
 @operation()
 @reading_first
 def write(path: str, text: str) -> Generator[StringCommand, None, None]:
@@ -161,6 +171,24 @@ def test_only_operations_that_read_first_are_asked(
     execute(state)
     assert seen_so_far == [(files[0], "a"), (files[1], "b"), (files[2], "begun"), (files[2], "c")]
     assert len(commands) == 2
+
+
+@pytest.mark.parametrize(("steady", "number"), [(True, 1), (False, 2)])
+def test_a_steady_report_serves_several_operations(
+    state: State, commands: list[str], files: list[str], steady: bool, number: int
+) -> None:
+    @operation()
+    @reading_first
+    def ask(path: str) -> Generator[StringCommand, None, None]:
+        paths = current_host.get_fact(Steady if steady else Existing, paths=[path])
+        seen_so_far.append((path, str(len(paths))))
+        yield from ()
+
+    for path in (files[0], files[0], files[1]):
+        add_op(state, ask, path)
+    execute(state)
+    assert [text for _, text in seen_so_far] == ["1", "1", "1"]
+    assert len(commands) == number
 
 
 def test_the_same_fact_is_read_again_if_it_is_asked_for_again(
