@@ -11,14 +11,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 MARK = "groundcrew_reads_first"
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-Readable = str | tuple[str, tuple[str, ...], tuple[str, ...]]
-"""A shell command, or a program of `groundcrew.remote` with further modules and arguments."""
+
+class ProgramRun(NamedTuple):
+    """A run of a program of `groundcrew.remote`, as `groundcrew.remote.command` describes it."""
+
+    program: str
+    modules: tuple[str, ...]
+    arguments: tuple[str, ...]
+    joint: bool
+
+
+Readable = str | ProgramRun
+"""A shell command or a program."""
 
 Question = tuple[Readable, str]
 """What is read, and the arguments of the connection that it runs with."""

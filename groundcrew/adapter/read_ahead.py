@@ -27,7 +27,15 @@ from pyinfra.connectors.util import CommandOutput, OutputLine
 from groundcrew import remote
 from groundcrew.adapter.patching import expect, replace
 from groundcrew.facts.several import ReadAnswer
-from groundcrew.read_first import ASKING, AskedError, Asking, Question, Readable, reads_first
+from groundcrew.read_first import (
+    ASKING,
+    AskedError,
+    Asking,
+    ProgramRun,
+    Question,
+    Readable,
+    reads_first,
+)
 
 ANSWERS = "groundcrew_read_ahead"
 OVER = "groundcrew_read_ahead_over"
@@ -139,7 +147,7 @@ def _may_read_ahead(state: State) -> bool:
 def _question(command: Any, arguments: dict[str, Any]) -> Question:
     readable: Readable
     if isinstance(command, remote.Program) and not command.has_input:
-        readable = (command.program, command.modules, command.arguments)
+        readable = ProgramRun(command.program, command.modules, command.arguments, command.joint)
     elif isinstance(command, StringCommand):
         readable = command.get_raw_value()
     else:
@@ -154,17 +162,44 @@ def _read(host: Host, arguments: str, run: Run, given: dict[str, Any]) -> dict[Q
     asked = {key: takers for key, takers in _asked(host).items() if key[1] == arguments}
     if len(asked) < 2:
         return {}
-    program = remote.command("read_several", payload=_payload([item[0] for item in asked]))
+    runs = _runs(asked)
+    readables = [_joined([question[0] for question in run_]) for run_ in runs]
+    program = remote.command("read_several", payload=_payload(readables))
     good, output = run(host, program, **{**given, **program.connector_arguments})
     if not good or not output.stdout_lines:
         return {}
     answers: list[ReadAnswer] = json.loads(output.stdout_lines[-1])
     # What failed is asked again by its own operation, which tells the error.
     return {
-        question: Answer(answer["output"], takers)
-        for (question, takers), answer in zip(asked.items(), answers, strict=True)
+        question: Answer(text, asked[question])
+        for questions, answer in zip(runs, answers, strict=True)
         if answer["status"] == 0
+        for question, text in zip(questions, _texts(questions, answer["output"]), strict=True)
     }
+
+
+def _runs(questions: Iterable[Question]) -> list[list[Question]]:
+    """The questions that one run answers: several if they are requests to a joint program."""
+    runs: dict[Any, list[Question]] = {}
+    for question in questions:
+        readable = question[0]
+        joint = isinstance(readable, ProgramRun) and readable.joint
+        runs.setdefault(readable[:2] if joint else question, []).append(question)
+    return list(runs.values())
+
+
+def _joined(readables: list[Readable]) -> Readable:
+    """One run for all."""
+    first = readables[0]
+    if not isinstance(first, ProgramRun):
+        return first
+    programs = [item for item in readables if isinstance(item, ProgramRun)]
+    return first._replace(arguments=tuple(word for item in programs for word in item.arguments))
+
+
+def _texts(questions: list[Question], output: str) -> list[str]:
+    """The answer to each question."""
+    return output.splitlines() if len(questions) > 1 else [output]
 
 
 def _payload(commands: Iterable[Readable]) -> dict[str, Any]:
@@ -175,10 +210,10 @@ def _payload(commands: Iterable[Readable]) -> dict[str, Any]:
         if isinstance(item, str):
             reads.append({"command": item})
             continue
-        program, modules, arguments = item
-        main, needed = remote.module_of(program), remote.needed_by(program, *modules)
+        main = remote.module_of(item.program)
+        needed = remote.needed_by(item.program, *item.modules)
         texts |= {name: remote.text_of(name) for name in (*needed, main)}
-        reads.append({"program": main, "modules": needed, "arguments": arguments})
+        reads.append({"program": main, "modules": needed, "arguments": item.arguments})
     return {"texts": texts, "reads": reads}
 
 

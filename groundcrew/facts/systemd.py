@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TypedDict
 
-from pyinfra.api import FactBase, QuoteString, StringCommand
+from pyinfra.api import FactBase, StringCommand
 
-PROPERTIES = (
-    "Id",
-    "LoadState",
-    "ActiveState",
-    "SubState",
-    "UnitFileState",
-    "NeedDaemonReload",
-    "CanReload",
-    "ActiveEnterTimestamp",
-    "StateChangeTimestamp",
-)
-SEPARATOR = "##files##"
+from groundcrew import remote
 
 
 class UnitStates(TypedDict):
@@ -38,27 +28,14 @@ class Units(FactBase[UnitStates]):
         return {"units": {}, "modified": {}}
 
     def command(self, units: Sequence[str], files: Sequence[str] = ()) -> StringCommand:
-        """`systemctl show` for all units, `stat` for all files; a missing file is left out."""
-        self.asked = list(units)
-        bits = ["systemctl", "show", "--timestamp=us+utc", f"--property={','.join(PROPERTIES)}"]
-        command = [*bits, *(QuoteString(unit) for unit in units), f"&& echo '{SEPARATOR}'"]
-        if files:
-            paths = [QuoteString(path) for path in files]
-            command += ["&& { stat --format='%.Y %n'", *paths, "2>/dev/null || true; }"]
-        return StringCommand(*command)
+        """The command that runs the program on the host."""
+        request = json.dumps({"units": list(units), "files": list(files)})
+        return remote.command("inspect_units", request, joint=True)
 
     def process(self, output: list[str]) -> UnitStates:
-        """Parses blocks of KEY=VALUE in the order requested, then one line per file."""
-        split = output.index(SEPARATOR)
-        blocks = "\n".join(output[:split]).strip().split("\n\n")
-        units = {}
-        for name, block in zip(self.asked, blocks, strict=True):
-            units[name] = dict(line.split("=", 1) for line in block.splitlines())
-        modified = {}
-        for line in output[split + 1 :]:
-            time, path = line.split(" ", 1)
-            modified[path] = float(time)
-        return {"units": units, "modified": modified}
+        """Parses the program's line of JSON."""
+        states: UnitStates = json.loads(output[-1])
+        return states
 
 
 def timestamp(value: str) -> float:

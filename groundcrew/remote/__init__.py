@@ -110,6 +110,7 @@ class Program(StringCommand):
         arguments: tuple[str, ...],
         payload: Any = None,
         steady: bool = False,
+        joint: bool = False,
     ) -> None:
         super().__init__(*bits)
         if payload is not None:
@@ -119,6 +120,7 @@ class Program(StringCommand):
         self.arguments = arguments
         self.has_input = payload is not None
         self.steady = steady
+        self.joint = joint
 
 
 def command(
@@ -127,13 +129,15 @@ def command(
     payload: Any = None,
     modules: tuple[str, ...] = (),
     steady: bool = False,
+    joint: bool = False,
 ) -> Program:
     """Runs a program of this package on a host in one round trip.
 
     Every user of the host can see `arguments` (argv), but not `payload` (JSON on stdin). `modules`
     are sent in addition to those that the program imports. `steady`: what it reports changes only
-    with what a run does, so several operations may take one report. `-I -S` isolate the program
-    from the host's environment and site packages, and make it start faster.
+    with what a run does, so several operations may take one report. `joint`: each argument is a
+    request of its own, which the program answers by a line. `-I -S` isolate the program from the
+    host's environment and site packages, and make it start faster.
     """
     bits: list[str | QuoteString] = ["python3", "-ISc", QuoteString(script(program, *modules))]
     bits += [QuoteString(argument) for argument in arguments]
@@ -144,4 +148,5 @@ def command(
         arguments=arguments,
         payload=payload,
         steady=steady,
+        joint=joint,
     )

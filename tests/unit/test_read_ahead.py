@@ -22,6 +22,7 @@ from pyinfra.context import host as current_host
 
 from groundcrew import remote
 from groundcrew.adapter import read_ahead
+from groundcrew.facts.systemd import Units
 from groundcrew.read_first import facts_together, reading_first
 
 seen_so_far: list[tuple[str, str]] = []
@@ -189,6 +190,35 @@ def test_a_steady_report_serves_several_operations(
     execute(state)
     assert [text for _, text in seen_so_far] == ["1", "1", "1"]
     assert len(commands) == number
+
+
+def test_requests_to_a_joint_program_are_one_run(
+    state: State, commands: list[str], files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payloads: list[Any] = []
+    original = read_ahead._payload
+
+    def noting(commands: Any) -> Any:
+        payloads.append(original(commands))
+        return payloads[-1]
+
+    monkeypatch.setattr(read_ahead, "_payload", noting)
+
+    @operation()
+    @reading_first
+    def ask(path: str) -> Generator[StringCommand, None, None]:
+        report = current_host.get_fact(Units, units=[], files=[path])
+        seen_so_far.append((path, " ".join(report["modified"])))
+        yield from ()
+
+    for path in files:
+        add_op(state, ask, path)
+    add_op(state, look, files[0], *files)
+    execute(state)
+    assert seen_so_far == [*((path, path) for path in files), (files[0], "a 4")]
+    assert len(commands) == 1
+    programs = [read["program"] for read in payloads[0]["reads"] if "program" in read]
+    assert programs.count("groundcrew.remote.inspect_units") == 1
 
 
 def test_the_same_fact_is_read_again_if_it_is_asked_for_again(

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import json
+import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from groundcrew.facts.systemd import SEPARATOR, Units, timestamp
+from groundcrew.facts.systemd import Units, timestamp
+from groundcrew.remote import inspect_units
 from groundcrew.units import Wanted, plan, script
 
 RECOVER = ["daemon-reload", "reset-failed", "restart"]
@@ -83,17 +87,45 @@ def test_a_unit_that_is_not_there_need_not_be_stopped() -> None:
     assert plan(state, Wanted(False, None, False, False, True)) == []
 
 
-def test_the_fact_pairs_blocks_with_the_names_asked_for() -> None:
-    fact = Units()
-    fact.command(["sshd.service", "x.service"], ["/etc/a b"])
-    output = ["Id=ssh.service", "SubState=running", "", "Id=x.service", SEPARATOR]
-    assert fact.process([*output, "1700000000.25 /etc/a b"]) == {
+def test_systemd_is_asked_once_for_all_requests(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "a b").touch()
+    os.utime(tmp_path / "a b", (1700000000.25, 1700000000.25))
+    asked = []
+
+    def show(*command: str) -> subprocess.CompletedProcess[str]:
+        asked.append(command[command.index("--") + 1 :])
+        output = "Id=ssh.service\nSubState=running\n\nId=x.service\n"
+        return subprocess.CompletedProcess(command, 0, output, "")
+
+    monkeypatch.setattr(inspect_units, "run", show)
+    requests = [
+        {"units": ["sshd.service", "x.service"], "files": [f"{tmp_path}/a b", f"{tmp_path}/none"]},
+        {"units": ["x.service"], "files": []},
+    ]
+    assert inspect_units.main([json.dumps(request) for request in requests]) == 0
+    assert asked == [("sshd.service", "x.service")]
+    first, second = capsys.readouterr().out.splitlines()
+    assert Units().process([first]) == {
         "units": {
             "sshd.service": {"Id": "ssh.service", "SubState": "running"},
             "x.service": {"Id": "x.service"},
         },
-        "modified": {"/etc/a b": 1700000000.25},
+        "modified": {f"{tmp_path}/a b": 1700000000.25},
     }
+    assert json.loads(second) == {"units": {"x.service": {"Id": "x.service"}}, "modified": {}}
+
+
+def test_a_systemd_that_does_not_answer_for_all_units_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def show(*command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(command, 1, "", "Failed to connect to bus\n")
+
+    monkeypatch.setattr(inspect_units, "run", show)
+    assert inspect_units.main([json.dumps({"units": ["x.service"], "files": []})]) == 1
+    assert capsys.readouterr() == ("", "Failed to connect to bus\n")
 
 
 def test_timestamps() -> None:
