@@ -353,7 +353,7 @@ COMPLETED = "tests/unit/test_completion.py::test_bash_completes"
 FLEET = "tests/e2e/test_fleet.py::test_hosts_restart_one_after_the_other"
 UPGRADED = "tests/e2e/test_fleet.py::test_packages_are_upgraded_one_host_after_the_other"
 REBOOT, UPGRADE = f"{PROD} playbooks/reboot.py -y", f"{PROD} playbooks/upgrade.py -y"
-MOVED = "tests/e2e/test_backup.py::test_an_application_moves_with_its_data"
+MOVED = "tests/e2e/test_moving.py::test_an_application_moves_with_its_data"
 OLD, NEW = "old.example.com", "new.example.com"
 NOT_RUN = {
     **{

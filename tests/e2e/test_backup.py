@@ -7,7 +7,6 @@ import json
 import os
 import re
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -591,78 +590,6 @@ def test_a_lock_of_another_host_is_told_and_never_broken(host: LabHost) -> None:
         inside(host, f"pkill -9 restic; pkill sleep; {restic(REPO)} unlock --remove-all")
     assert backed_up(host)[0] == 0
     assert drilled(host, "disk") == (0, [])
-
-
-MOVING = """\
-from groundcrew.lab import inventory as _lab
-
-_idle = {idle!r}
-for _group, _hosts in _lab.running().items():
-    globals()[_group] = [
-        (_name, {{**_data, "idle": _idle[_name]}}) for _name, _data in _hosts if _name in _idle
-    ]
-"""
-
-
-@only_full
-def test_an_application_moves_with_its_data(
-    host: LabHost, data: dict[str, Any], tmp_path: Path
-) -> None:
-    """As docs/howto/move-an-application.md says."""
-    new = LabHost("e2e-moved", "bookworm")
-    new.up()
-    inside(new, f"mkdir {DIRECTORY}")
-    inventory = tmp_path / "inventory.py"
-    both = f"{host.name},{new.name}"
-
-    def run(name: str, limit: str, **more: Any) -> Run:
-        file = name if name == "deploy.py" else f"playbooks/{name}.py"
-        return good(pyinfra(limit, data={**data, **more}, inventory=inventory, playbook=file))
-
-    def copy() -> None:
-        run("backup", host.name)
-        more = {"app": APP, "restore": APP, "of_host": host.name, "target": "store"}
-        run("restore", new.name, **more)
-
-    def answers() -> bool:
-        got = requests.get(f"http://{new.address}/v1/models", headers={"Host": DOMAIN}, timeout=5)
-        return got.status_code == 200
-
-    try:
-        chat(host, "before the move")
-        inventory.write_text(MOVING.format(idle={host.name: False, new.name: True}))
-        run("deploy.py", new.name, prepare="yes")
-        copy()
-        run("deploy.py", both)
-        chat(host, "after the rehearsal")
-        assert not answers()
-        assert "before the move" in conversations(new)
-
-        inventory.write_text(MOVING.format(idle={host.name: True, new.name: False}))
-        began = time.monotonic()
-        run("stop", host.name, app=APP)
-        copy()
-        run("start", new.name, app=APP)
-        assert answers()
-        seconds = time.monotonic() - began
-        print(f"visitors saw the maintenance page for {seconds:.0f} s at most")
-        assert seconds < 120
-        assert conversations(new) == conversations(host)
-        assert "after the rehearsal" in conversations(new)
-        run("deploy.py", both)
-        assert run("deploy.py", both).changed == []
-        # The release has the secret of the old host, and its data is still there.
-        secret = inside(host, f"cat /srv/{APP}/secrets/SESSION_KEY.1")
-        release = f"/srv/{APP}/releases/{new.live(APP)}"
-        assert inside(new, f"cat /srv/{APP}/secrets/SESSION_KEY.1") == secret
-        assert f"SESSION_KEY={secret.strip()}" in inside(new, f"cat {release}/env").replace('"', "")
-        chat(new, "the first one there")
-    finally:
-        new.down()
-    # The others find it as it was.
-    inventory.write_text(MOVING.format(idle={host.name: False}))
-    run("start", host.name, app=APP)
-    run("deploy.py", host.name)
 
 
 def test_a_lost_host_comes_back_from_the_store(
