@@ -54,6 +54,11 @@ def why(error: BaseException | None, said: str, attempt: Attempt) -> str:
     return f"{cause}\n{step}" if step else cause
 
 
+def is_down(error: BaseException | None) -> bool:
+    """Whether nothing answers at the address; `error` is the exception behind the message."""
+    return isinstance(error, (OSError, NoValidConnectionsError)) and not isinstance(error, gaierror)
+
+
 def _why(error: BaseException | None, said: str, attempt: Attempt) -> tuple[str, str]:
     place = attempt.address if attempt.port == 22 else f"{attempt.address} port {attempt.port}"
     match error:

@@ -17,6 +17,7 @@ from groundcrew.adapter import (
     inventory_files,
     lost_hosts,
     read_ahead,
+    unreachable,
 )
 from groundcrew.adapter import state as states
 from groundcrew.console import ending
@@ -26,7 +27,7 @@ from groundcrew.project import ROOT as PROJECT
 from groundcrew.releases import apart, lock, once, rollout
 from groundcrew.report import asked as report
 from groundcrew.settings.host import HostBase
-from groundcrew.settings.load import load_all
+from groundcrew.settings.load import load_all, settings_for
 from groundcrew.settings.needs import Need, of_run
 from groundcrew.settings.selection import check_data_arguments
 
@@ -88,6 +89,7 @@ def install(
     call_order.install()
     directories.install()
     lost_hosts.install()
+    unreachable.install(lambda host: settings_for(host).settings.run.unreachable == "skip")
     read_ahead.install()
     inventory_files.install(groups_of_file)
     needs = {PROJECT / name: tuple(items) for name, items in (reads or {}).items()}

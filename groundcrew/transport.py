@@ -34,6 +34,8 @@ ROOT_PROCESS = "root_process"
 """Key of a host's data: whether root's commands run in one process, true by default."""
 _SWITCH = {"true": True, "yes": True, "false": False, "no": False}
 SESSION = "groundcrew_session"
+DOWN = "groundcrew_down"
+"""Set for a host that nothing answers for."""
 SESSION_KEY = "groundcrew_key"
 
 

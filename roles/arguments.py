@@ -264,25 +264,34 @@ def rolling(what: Literal["reboot", "upgrade"], inventory: Inventory, state: Sta
     first, in the order of the inventory, and balancers last."""
     names = [host.name for host in inventory if state.is_host_in_limit(host)]
     known: dict[str, HostSettings] = {host.name: settings_for(host).settings for host in inventory}
-    behind = [name for name in names if known[name].place.behind.keys() - known[name].idle_apps]
+    # A host that is down and left out of the run (run.unreachable) answers nothing.
+    balancers = {
+        name: item
+        for name, item in known.items()
+        if item.place.balanced and inventory.get_host(name) not in state.failed_hosts
+    }
+    serving = {
+        server.name
+        for item in balancers.values()
+        for app in item.place.balanced
+        for server in app.servers
+        if not server.idle
+    }
+    behind = [name for name in names if name in serving]
     others = [name for name in names if name not in behind]
     run = known[names[0]].run
     return rolls.Plan(
         what,
         behind,
         sorted(others, key=lambda name: bool(known[name].place.balanced)),
-        {
-            name: requests(item.haproxy, item.place)
-            for name, item in known.items()
-            if item.place.balanced
-        },
+        {name: requests(item.haproxy, item.place) for name, item in balancers.items()},
         batch=run.batch,
         down=run.down,
         back=run.back,
         reboot=run.reboot,
         shared={
             name: shared.request(item.haproxy, item.place)
-            for name, item in known.items()
-            if item.place.balanced and item.haproxy.address and shared.peers(item.place)
+            for name, item in balancers.items()
+            if item.haproxy.address and shared.peers(item.place)
         },
     )

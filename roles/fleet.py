@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -175,8 +176,24 @@ def _of_balancer(name: str, hosts: Hosts, balancers: list[str]) -> Iterator[Cont
     if unknown:
         yield unknown
         return
+    if not settings.haproxy.public:
+        yield from _public(settings, dict.fromkeys(
+            host for app in chosen for host in _running(app, hosts)))  # fmt: skip
     if settings.haproxy.address:
         yield from _of_address(settings, balancers)
+
+
+def _public(settings: HostSettings, names: Iterable[str]) -> Iterator[Contradiction]:
+    """The first host that requests would reach over a public network."""
+    for name in names:
+        address = _address(settings, name)
+        if ipaddress.ip_address(address).is_global:
+            yield (
+                ("haproxy", "public"),
+                f"{settings.place.name} would send requests to {name} at {address}, unencrypted: "
+                "set `address` to that of a private network, or haproxy.public: true",
+            )
+            return
 
 
 def _of_address(settings: HostSettings, balancers: list[str]) -> Iterator[Contradiction]:

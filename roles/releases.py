@@ -101,8 +101,11 @@ def any_idle(inventory: Inventory) -> bool:
 def require_all_hosts(inventory: Inventory, state: State) -> None:
     """Raises SettingsError if an application is idle on a host of the run, and the balancers that
     send it requests are not part of it; or if what only one host runs would be started on another
-    one although the host where it becomes idle is not part of the run."""
+    one although the host where it becomes idle is not part of the run. With `prepare`, nothing is
+    stopped or started."""
     hosts = {host.name: settings_for(host).settings for host in inventory}
+    if any(item.run.prepare for item in hosts.values()):
+        return
     run = {host.name for host in inventory if state.is_host_in_limit(host)}
     names = [host.name for host in inventory]
     for place, host in enumerate(inventory):

@@ -41,9 +41,10 @@ from groundcrew.adapter import (
     sudo_password,
 )
 from groundcrew.adapter.patching import expect, replace
-from groundcrew.connecting import Attempt, shell_trouble, why
+from groundcrew.connecting import Attempt, is_down, shell_trouble, why
 from groundcrew.transport import (
     COMMANDS,
+    DOWN,
     LOGIN_SECONDS,
     RECENT,
     RECENT_SECONDS,
@@ -165,9 +166,9 @@ def _with_reason(connect: Callable[[SSHConnector], None]) -> Callable[..., None]
             connect(self)
         except PyinfraError as error:
             # pyinfra reports an unreadable key as a crash, and explains no other error.
-            raise UnreachableError(
-                why(_cause(error), str(error.args[0]), _attempt(self))
-            ) from error
+            cause = _cause(error)
+            self.host.connector_data[DOWN] = is_down(cause)
+            raise UnreachableError(why(cause, str(error.args[0]), _attempt(self))) from error
         trouble = _shell_trouble(self)
         if trouble:
             assert self.client is not None

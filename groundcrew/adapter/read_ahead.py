@@ -170,12 +170,15 @@ def _read(host: Host, arguments: str, run: Run, given: dict[str, Any]) -> dict[Q
         return {}
     answers: list[ReadAnswer] = json.loads(output.stdout_lines[-1])
     # What failed is asked again by its own operation, which tells the error.
-    return {
-        question: Answer(text, asked[question])
-        for questions, answer in zip(runs, answers, strict=True)
-        if answer["status"] == 0
-        for question, text in zip(questions, _texts(questions, answer["output"]), strict=True)
-    }
+    told: dict[Question, Answer] = {}
+    for questions, answer in zip(runs, answers, strict=True):
+        texts = _texts(questions, answer["output"])
+        if answer["status"] == 0 and len(texts) == len(questions):
+            told |= {
+                question: Answer(text, asked[question])
+                for question, text in zip(questions, texts, strict=True)
+            }
+    return told
 
 
 def _runs(questions: Iterable[Question]) -> list[list[Question]]:

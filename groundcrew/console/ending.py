@@ -26,6 +26,7 @@ from pyinfra.api.state import State
 from pyinfra_cli import exceptions as cli
 
 from groundcrew.adapter import command_line
+from groundcrew.adapter.unreachable import skipped
 from groundcrew.console import progress, waiting
 from groundcrew.console.facts import Untouched, changed_nothing
 from groundcrew.console.failures import STORY, Collector, Listener
@@ -86,7 +87,8 @@ def _at_end() -> None:
     else:
         nothing = changed_nothing(kept, progress.told(STORY.state)) if STORY.state else False
         shown = [] if nothing else untouched_lines(kept)
-        text = report(failures, shown, nothing=nothing, wrap=sys.stderr.isatty())
+        left_out = skipped(STORY.state) if STORY.state else set()
+        text = report(failures, shown, nothing=nothing, left_out=left_out, wrap=sys.stderr.isatty())
     if text:
         click.echo(f"\n{progress.clean(text)}", err=True)
 

@@ -108,7 +108,7 @@ def hosts(
     failed = {item.host for item in story.complete()}
     told = []
     for host in state.inventory:
-        if not state.is_host_in_limit(host):
+        if not (state.is_host_in_limit(host) or host in state.failed_hosts):
             continue
         profile = profiles.get(host.name)
         item = HostFacts(

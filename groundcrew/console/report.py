@@ -4,7 +4,7 @@ functions."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from groundcrew.console.failures import Failure
 from groundcrew.terminal import folded, line_width
@@ -85,17 +85,22 @@ def report(
     untouched: Sequence[str] = (),
     *,
     nothing: bool = False,
+    left_out: Collection[str] = (),
     wrap: bool = False,
 ) -> str:
     """The report; empty if nothing failed. `untouched` says what is as it was, `nothing` that it is
-    everything. With `wrap`, on a terminal, lines are wrapped between words; in a log, a search
-    finds them whole."""
+    everything; `left_out` are hosts without which the run went on. With `wrap`, on a terminal,
+    lines are wrapped between words; in a log, a search finds them whole."""
     if not failures:
         return ""
     same: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for item in failures:
         same.setdefault((item.step, words(item.lines)), []).append(item.host)
-    lines = ["groundcrew: the run failed" + ("; nothing was changed" if nothing else ""), ""]
+    if all(item.host in left_out for item in failures):
+        end = f"{_names(sorted(left_out))} left out; run the same again to catch up"
+    else:
+        end = "the run failed" + ("; nothing was changed" if nothing else "")
+    lines = [f"groundcrew: {end}", ""]
     for (step, said), hosts in same.items():
         lines.append(f"  {_names(hosts)}: {step or 'the run'}")
         lines += [f"      {line}" for line in said]

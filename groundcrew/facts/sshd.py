@@ -30,14 +30,17 @@ class SshdReport(TypedDict):
 class SshdState:
     """The report of `groundcrew/remote/inspect_sshd.py`, which documents the fields."""
 
+    known: bool = False
+    """Whether the host was asked and has answered."""
+
     version: tuple[int, int] = (0, 0)
     effective: Mapping[str, list[str]] = field(default_factory=dict)
     algorithms: Mapping[str, list[str]] = field(default_factory=dict)
     host_keys: Mapping[str, int] = field(default_factory=dict)
     taken: Mapping[int, str] = field(default_factory=dict)
     ports: tuple[int, ...] = ()
-    """Those that sshd listens on, those of ssh.socket if it is in use, and those that sshd would
-    listen on after a restart."""
+    """Those that root's sshd listens on, those of ssh.socket if it is in use, and those that sshd
+    would listen on after a restart."""
 
     socket: bool = False
 
@@ -47,7 +50,7 @@ class Sshd(FactBase[SshdState]):
 
     @staticmethod
     def default() -> SshdState:
-        """No SSH server."""
+        """Unknown."""
         return SshdState()
 
     def command(self) -> StringCommand:
@@ -59,6 +62,7 @@ class Sshd(FactBase[SshdState]):
         state: SshdReport = json.loads(output[-1])
         major, minor = state["version"]
         return SshdState(
+            True,
             (major, minor),
             state["effective"],
             state["algorithms"],

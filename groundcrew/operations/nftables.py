@@ -22,6 +22,7 @@ from groundcrew.operations import guard
 from groundcrew.operations.files import print_differences
 from groundcrew.read_first import facts_together, reading_first
 from groundcrew.templates import render
+from groundcrew.unreadable import UnreadableError
 
 DIRECTORY = "/etc/nftables.d"
 
@@ -56,6 +57,9 @@ def ruleset(
             globs=[guard.trace(table)],
             content=True,
         )
+    if not sshd.known:
+        # Without sshd's ports, the rules would close them.
+        raise UnreadableError("sshd's state cannot be read")
     try:
         rules = content(sshd.ports)
     except guard.RefusedError as error:

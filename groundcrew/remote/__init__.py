@@ -134,11 +134,13 @@ def command(
     """Runs a program of this package on a host in one round trip.
 
     Every user of the host can see `arguments` (argv), but not `payload` (JSON on stdin). `modules`
-    are sent in addition to those that the program imports. `steady`: what it reports changes only
-    with what a run does, so several operations may take one report. `joint`: each argument is a
-    request of its own, which the program answers by a line. `-I -S` isolate the program from the
+    are sent in addition to those that the program imports. `steady`: one report is good enough for
+    all operations, until the run changes something. `joint`: its only argument is a request, which
+    it answers by a line; it can be asked several at once. `-I -S` isolate the program from the
     host's environment and site packages, and make it start faster.
     """
+    if joint and (len(arguments) != 1 or payload is not None):
+        raise ValueError(f"{program}: a joint program takes one argument")
     bits: list[str | QuoteString] = ["python3", "-ISc", QuoteString(script(program, *modules))]
     bits += [QuoteString(argument) for argument in arguments]
     return Program(

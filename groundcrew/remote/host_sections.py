@@ -6,12 +6,11 @@ Each section is a function of that name and gets the request {"services": [unit]
 from __future__ import annotations
 
 import json
-import os
-import re
 from typing import TYPE_CHECKING, Any
 
 from groundcrew.remote.commands import last_line, run
 from groundcrew.remote.container import in_container
+from groundcrew.remote.listeners import listeners
 
 if TYPE_CHECKING:
     # Types of the report, shared with what reads it; never sent to a host.
@@ -37,29 +36,15 @@ def machine(_: Data) -> Machine:
 
 def listening(_: Data) -> list[ListeningSocket]:
     """Listening TCP sockets: address, port, names of the processes."""
-    result = run("ss", "-Hltnp")
-    if result.returncode != 0:
-        raise OSError(last_line(result.stderr))
     sockets: list[ListeningSocket] = []
-    for line in result.stdout.splitlines():
-        local = line.split()[3]
-        address, port = local.rsplit(":", 1)
-        processes = re.findall(r'\("([^"]+)",pid=(\d+)', line)
-        if processes and all(name == LISTENER and is_not_others(pid) for name, pid in processes):
+    for item in listeners():
+        # Others could start a process with the same name.
+        if item.processes and all(one == (LISTENER, 0) for one in item.processes):
             continue
-        names = ", ".join(sorted({name for name, _ in processes})) or "?"
-        address = address.split("%")[0].strip("[]")
-        sockets.append({"address": address, "port": int(port), "process": names})
+        names = ", ".join(sorted({one.name for one in item.processes})) or "?"
+        address = item.address.split("%")[0].strip("[]")
+        sockets.append({"address": address, "port": item.port, "process": names})
     return sockets
-
-
-def is_not_others(pid: str) -> bool:
-    """Whether a process is root's, or has ended meanwhile: other users could start one with the
-    same name."""
-    try:
-        return os.stat(f"/proc/{pid}").st_uid == 0
-    except OSError:
-        return True
 
 
 def sshd(_: Data) -> dict[str, str] | Failure:

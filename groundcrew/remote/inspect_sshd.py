@@ -16,8 +16,12 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from groundcrew.remote.commands import run
+from groundcrew.remote.listeners import Listener, Process, listeners
 
 if TYPE_CHECKING:
     # Types of the report, shared with what reads it; never sent to a host.
@@ -31,14 +35,22 @@ ALGORITHMS = (
     "hostkeyalgorithms",
     "pubkeyacceptedalgorithms",
 )
+OURS = ("sshd", "systemd")
+"""Programs of root that listen for SSH."""
+
+SSHD = Process("sshd", 0)
 SOCKET_PROPERTIES = "ActiveState,UnitFileState,Listen"
 STARTED = ("enabled", "enabled-runtime", "static", "alias", "indirect", "generated")
 """States of a unit that starts by itself, as `systemctl is-enabled` judges."""
 
 
 def output_of(*command: str) -> str:
-    """Standard output and standard error of a command, whatever its exit status."""
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    """Standard output and standard error of a command, whatever its exit status; nothing without
+    the program."""
+    try:
+        result = run(*command)
+    except FileNotFoundError:
+        return ""
     return result.stdout + result.stderr
 
 
@@ -62,33 +74,34 @@ def host_keys() -> dict[str, int]:
     for path in sorted(SSH.glob("ssh_host_*_key.pub")):
         with contextlib.suppress(OSError):
             texts.append(path.read_text(errors="replace"))
-    told = subprocess.run(
-        ["ssh-keygen", "-lf", "-"],
-        input="\n".join(texts),
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
+    try:
+        told = subprocess.run(
+            ["ssh-keygen", "-lf", "-"],
+            input="\n".join(texts),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    except FileNotFoundError:
+        return {}
     matches = (re.match(r"(\d+) .*\((\S+)\)$", line) for line in told.stdout.splitlines())
     return {match[2].lower(): int(match[1]) for match in matches if match}
 
 
-def taken(sockets: str) -> dict[str, str]:
-    """The ports that programs other than sshd listen on, from the output of `ss -Hltnpe`. A name is
-    any program's own choice, and only sockets of others than root have a `uid:`."""
+def taken(sockets: Iterable[Listener]) -> dict[str, str]:
+    """The ports that programs other than root's sshd listen on."""
     ports = {}
-    for line in sockets.splitlines():
-        match = re.match(r'LISTEN\s+\S+\s+\S+\s+\S*:(\d+)\s.*users:\(\("([^"]+)"', line)
-        if match and (match[2] not in ("sshd", "systemd") or " uid:" in line):
-            ports[match[1]] = match[2]
+    for item in sockets:
+        others = [one for one in item.processes if item.user or one.user or one.name not in OURS]
+        if others:
+            ports[str(item.port)] = others[0].name
     return ports
 
 
-def own_ports(sockets: str) -> list[int]:
-    """The ports that root's sshd listens on, from the output of `ss -Hltnpe`."""
-    lines = [line for line in sockets.splitlines() if '"sshd"' in line and " uid:" not in line]
-    return [int(line.split()[3].rsplit(":", 1)[1]) for line in lines]
+def own_ports(sockets: Iterable[Listener]) -> list[int]:
+    """The ports that root's sshd listens on."""
+    return [item.port for item in sockets if not item.user and SSHD in item.processes]
 
 
 def socket_ports(shown: str) -> list[int]:
@@ -96,16 +109,36 @@ def socket_ports(shown: str) -> list[int]:
     and does not use it."""
     lines = shown.splitlines()
     used = "ActiveState=active" in lines or any(f"UnitFileState={it}" in lines for it in STARTED)
-    return [int(port) for port in re.findall(r"^Listen=\S*?(\d+) \(Stream\)", shown, re.M) if used]
+    found = re.findall(r"^Listen=\S*?(\d+) \(Stream\)", shown, re.MULTILINE)
+    return [int(port) for port in found] if used else []
+
+
+def configured_ports(settings: dict[str, list[str]]) -> list[int]:
+    """The ports that sshd listens on after a restart; an address may have one of its own."""
+    texts = [*settings.get("port", ()), *settings.get("listenaddress", ())]
+    return [int(match[1]) for text in texts if (match := re.search(r"(?:^|:)(\d+)$", text))]
 
 
 def algorithms() -> dict[str, list[str]]:
-    """The algorithms that this OpenSSH uses unless told otherwise, by keyword. One program tells
-    all, while `ssh -Q` tells one kind."""
+    """The algorithms that this OpenSSH's client uses unless told otherwise, by keyword; none
+    without a client. One program tells all, while `ssh -Q` tells one kind. Raises RuntimeError if
+    it does not."""
     # The host is not looked up, and no configuration is read.
-    lines = (line.split(" ", 1) for line in output_of("ssh", "-GF", "none", "host").splitlines())
+    output = output_of("ssh", "-GF", "none", "host")
+    lines = (line.split(" ", 1) for line in output.splitlines())
     told = {words[0]: words[1].split(",") for words in lines if len(words) == 2}
+    missing = [keyword for keyword in ALGORITHMS if keyword not in told]
+    if output and missing:
+        raise RuntimeError(f"ssh -G does not tell {', '.join(missing)}")
     return {keyword: told.get(keyword, []) for keyword in ALGORITHMS}
+
+
+def all_listeners() -> list[Listener]:
+    """Listening sockets; none without `ss`."""
+    try:
+        return listeners()
+    except OSError:
+        return []
 
 
 def report() -> SshdReport:
@@ -115,9 +148,9 @@ def report() -> SshdReport:
         settings = effective()
     except (OSError, RuntimeError):
         settings = {}
-    sockets = output_of("ss", "-Hltnpe")
+    sockets = all_listeners()
     socket = output_of("systemctl", "show", f"--property={SOCKET_PROPERTIES}", "ssh.socket")
-    ports = {*own_ports(sockets), *socket_ports(socket), *map(int, settings.get("port", ()))}
+    ports = {*own_ports(sockets), *socket_ports(socket), *configured_ports(settings)}
     return {
         "version": (int(version[1]), int(version[2])) if version else (0, 0),
         "effective": settings,
@@ -155,7 +188,11 @@ def judge(expected: dict[str, list[str]]) -> list[str]:
 def main() -> int:
     """Prints the report, or validates the settings in argv[1]."""
     if len(sys.argv) == 1:
-        print(json.dumps(report()))
+        try:
+            print(json.dumps(report()))
+        except RuntimeError as error:
+            sys.stderr.write(f"{error}\n")
+            return 1
         return 0
     try:
         wrong = judge(json.loads(sys.argv[1]))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,7 @@ def main(requests: list[str]) -> int:
     asked = [json.loads(request) for request in requests]
     try:
         known = states(list(dict.fromkeys(name for item in asked for name in item["units"])))
-    except OSError as error:
+    except (OSError, subprocess.SubprocessError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     for item in asked:

@@ -48,7 +48,7 @@ def build(
     hosts = [
         _host(state, item, record.hosts[item.name], profiles.get(item.name), roles[item.name])
         for item in state.inventory
-        if state.is_host_in_limit(item)
+        if state.is_host_in_limit(item) or item in state.failed_hosts
     ]
     for one in hosts:
         if one.name in bad:

@@ -1,10 +1,8 @@
 """Values that say how to connect to a host. They are no settings: pyinfra and the transport read
-them from the host's data. So a wrong one would end only the run of its own host, and only when it
-connects."""
+them from the host's data, and would notice a wrong one only when they connect."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,11 +15,9 @@ from groundcrew.settings.layers import connection_layers
 from groundcrew.settings.merge import merge
 from groundcrew.transport import ROOT_PROCESS, switched
 
-ACCOUNT = re.compile(r"[^\s:@/-][^\s:@/]*")
-
 
 def problems(host: Host, inventory: Inventory, project: Path) -> Iterator[Problem]:
-    """Problems of a host's values. A value that is not set is none."""
+    """Problems of a host's values. As for pyinfra, an empty value is one that is not set."""
     merged = merge(connection_layers(host, inventory, project))
     for key, (fits, expected) in CHECKS.items():
         value = merged.data.get(key)
@@ -35,19 +31,26 @@ def _is_switch(value: Any) -> bool:
 
 
 def _is_port(value: Any) -> bool:
-    # An inventory from a command may quote numbers.
-    text = str(value)
-    return text.isascii() and text.isdigit() and 0 < int(text) < 1 << 16
+    """Whether pyinfra can make a port of it. An inventory from a command may quote numbers."""
+    if isinstance(value, bool):
+        return not value
+    try:
+        return 0 <= int(value or 0) < 1 << 16
+    except (TypeError, ValueError):
+        return False
 
 
 def _is_account(value: Any) -> bool:
-    return isinstance(value, str) and (value == "" or bool(ACCOUNT.fullmatch(value)))
+    """Whether it can be a user's name: directories and bastions have many kinds of them."""
+    if not value:
+        return True
+    return isinstance(value, str) and value.isprintable() and not value.startswith("-")
 
 
 CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     ROOT_PROCESS: (_is_switch, "true or false"),
     "ssh_port": (_is_port, "a number from 1 to 65535"),
-    "ssh_user": (_is_account, "the name of an account"),
-    "bootstrap_user": (_is_account, "the name of an account"),
+    "ssh_user": (_is_account, "the name of a user"),
+    "bootstrap_user": (_is_account, "the name of a user"),
 }
 """Key -> whether a value fits, and what is expected."""

@@ -132,6 +132,11 @@ class RunSettings(Settings):
     """File on the operator's machine into which the run's report is written (`--data
     report=out/run.html`): a page, with JSON and JUnit XML of the same name beside it."""
 
+    unreachable: Literal["stop", "skip"] = "stop"
+    """What a run does if a host is down when it connects: `stop` ends it before anything is
+    changed; `skip` leaves the host out, as `--limit` would, and the run exits with 1 when the
+    others are done (`--data unreachable=skip`). A host that answers and refuses always stops it."""
+
     batch: int = Field(1, ge=1)
     """Number of hosts that `playbooks/reboot.py` and `playbooks/upgrade.py` take at the same time,
     after the first one, which goes alone (`--data batch=2`)."""

@@ -37,6 +37,7 @@ _ASKED = (
     "part",
     "target",
     "of_host",
+    "unreachable",
     "batch",
     "down",
     "back",

@@ -6,6 +6,7 @@ One operation, on the first host of the run, works on all hosts, as only that ke
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,9 @@ KEEP = "-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
 COUNT = f"{APT} -s upgrade --with-new-pkgs | grep -c '^Inst '"
 UPGRADABLE = f"{APT} update >/dev/null && {{ {COUNT} || true; }}"
 UPGRADE = f"{APT} {KEEP} upgrade --with-new-pkgs"
+UNITS = "systemctl list-units --type=service --state=running --plain --no-legend --full --no-pager"
+SHOWN = "systemctl show --no-pager --property=Id,LoadState,ActiveState,UnitFileState"
+SERVICES = f"{UNITS} | cut -d' ' -f1 | xargs -r {SHOWN} --"
 NEEDED = "test ! -e /run/reboot-required || echo yes"
 RENEWAL = "groundcrew-renew.service"
 RENEW = f"! systemctl cat {RENEWAL} >/dev/null 2>&1 || systemctl start {RENEWAL}"
@@ -215,8 +219,15 @@ class _Work:
                 raise RollingError(f"{name}: not up again after {self.plan.back} s: {lines[0]}")
 
     def work(self, name: str) -> None:
-        """What is done to one host."""
+        """What is done to one host. Raises RollingError if a service does not run afterwards that
+        ran before."""
         host = self.host(name)
+        ran = self.services(host)
+        self.change(name, host)
+        self.run_again(host, ran)
+
+    def change(self, name: str, host: Host) -> None:
+        """Upgrades or restarts a host."""
         if self.plan.what == "upgrade":
             self.shell(host, UPGRADE)
             logger.info(f"    [{name}] has new packages")
@@ -241,6 +252,32 @@ class _Work:
                 return
             if time.monotonic() > deadline:
                 raise RollingError(f"{host.name} has not come back within {self.plan.back} s")
+
+    def services(self, host: Host) -> list[str]:
+        """The running services that start at boot."""
+        shown = self.shell(host, SERVICES)
+        return [item["Id"] for item in blocks(shown) if item.get("UnitFileState") == "enabled"]
+
+    def run_again(self, host: Host, names: Sequence[str]) -> None:
+        """Waits until the services run. Raises RollingError for one that has failed, or that does
+        not run in time. One that does not exist any more need not run."""
+        deadline = time.monotonic() + self.plan.back
+        while names:
+            shown = blocks(self.shell(host, f"{SHOWN} -- {' '.join(map(shlex.quote, names))}"))
+            failed = [item["Id"] for item in shown if item.get("ActiveState") == "failed"]
+            if failed:
+                raise RollingError(f"{host.name}: {', '.join(failed)} failed")
+            names = [
+                item["Id"]
+                for item in shown
+                if item.get("ActiveState") != "active" and item.get("LoadState") == "loaded"
+            ]
+            if names and time.monotonic() > deadline:
+                raise RollingError(
+                    f"{host.name}: {', '.join(names)} does not run after {self.plan.back} s"
+                )
+            if names:
+                time.sleep(PAUSE)
 
     def boot(self, host: Host) -> str:
         """What differs after a restart; empty if the host cannot be asked."""
@@ -314,6 +351,12 @@ class _Work:
             told = output.stderr.strip() or output.stdout.strip() or "failed"
             raise RollingError(f"{host.name}: {told}")
         return str(output.stdout)
+
+
+def blocks(shown: str) -> list[dict[str, str]]:
+    """The units in the output of `systemctl show`."""
+    parts = [part for part in shown.strip().split("\n\n") if part]
+    return [dict(line.split("=", 1) for line in part.splitlines() if "=" in line) for part in parts]
 
 
 def _quoted(text: str) -> str:

@@ -102,6 +102,10 @@ class HaproxySettings(GroupSettings):
     memory_max: Size = "512M"
     """Most memory that it may use. 100 KB for each of `maxconn` are enough."""
 
+    public: bool = False
+    """Whether requests may go to hosts over a public network: they are not encrypted between the
+    balancer and a host."""
+
     stats_port: int | None = Field(None, ge=1, le=65535)
     """Port on 127.0.0.1 of HAProxy's page with statistics, for administrators; null: none."""
 

@@ -20,6 +20,7 @@ from groundcrew.operations.files import print_differences
 from groundcrew.read_first import facts_together, reading_first
 from groundcrew.roles.ssh import builders
 from groundcrew.roles.ssh.settings import SshSettings
+from groundcrew.unreadable import UnreadableError
 
 MAIN = "/etc/ssh/sshd_config"
 DROP_INS = "/etc/ssh/sshd_config.d"
@@ -69,6 +70,8 @@ def configure(
         states = host.get_fact(
             Paths, paths=[MAIN, DROP_INS, PATH], globs=[guard.trace(GUARD)], content=True
         )
+    if not state.known:
+        raise UnreadableError("sshd's state cannot be read")
     if reason := refused_ports(settings, state):
         yield guard.refuse(reason)
         return
@@ -97,9 +100,9 @@ def configure(
 
 
 def listens(port: int) -> str:
-    """A shell command that succeeds once root's sshd listens on a port: another program may have
-    been faster."""
-    look = f"ss -Hltnpe 'sport = :{port}' | grep '\"sshd\"' | grep -qv ' uid:'"
+    """A shell command that succeeds once root listens on a port: another user's program may have
+    been faster, and gives itself any name."""
+    look = f"ss -Hltne 'sport = :{port}' | grep ' ino:' | grep -qv ' uid:'"
     return (
         f"for try in 1 2 3 4 5 6 7 8 9 10; do {look} && break; sleep 0.2; done; {look} || "
         f"{{ echo 'sshd does not listen on port {port}' >&2; exit 1; }}"

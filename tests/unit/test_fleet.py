@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from groundcrew.results.result import Status
-from groundcrew.roles import combined
+from groundcrew.roles import arguments, combined
 from groundcrew.roles.haproxy import builders, on_host, rolling, state_file
 from groundcrew.roles.haproxy.checks import balancer, status
 from groundcrew.roles.haproxy.report import Balancer, Server
@@ -510,6 +511,75 @@ def test_a_balancer_serves_when_it_knows_a_healthy_host(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(on_host, "talk", nobody)
     assert on_host.serving({**request(), "seconds": 0}) == ["HAProxy does not answer: refused"]
+
+
+class Run:
+    """A run on all hosts, some of which are down."""
+
+    def __init__(self, project: Project, *down: str) -> None:
+        self.inventory = project.inventory()
+        self.failed_hosts = {self.inventory.get_host(name) for name in down}
+
+    def is_host_in_limit(self, host: Any) -> bool:
+        return host not in self.failed_hosts
+
+
+def rolling_plan(project: Project, monkeypatch: pytest.MonkeyPatch, *down: str) -> rolling.Plan:
+    """What reboot.py does."""
+    loaded = project.load()
+    monkeypatch.setattr(arguments, "settings_for", lambda host: loaded[host.name])
+    run: Any = Run(project, *down)
+    return arguments.rolling("reboot", run.inventory, run)
+
+
+def test_hosts_take_turns_by_who_sends_them_requests(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One for workers gets none, nor does one where the application is idle."""
+    project.hosts["worker1"] = (["worker"], {"ssh_hostname": "10.0.0.4", "apps": ["shop"]})
+    project.hosts["web3"] = (["web"], {"ssh_hostname": "10.0.0.5", "apps": ["shop"], "idle": True})
+    project.hosts["lb2"] = (["lb"], {"ssh_hostname": "10.0.0.6"})
+    plan = rolling_plan(project, monkeypatch)
+    assert plan.behind == ["web1", "web2"]
+    assert plan.others == ["worker1", "web3", "lb1", "lb2"]
+    assert list(plan.balancers) == ["lb1", "lb2"]
+    # A balancer that is down is not asked.
+    plan = rolling_plan(project, monkeypatch, "lb1", "web2")
+    assert (plan.behind, plan.others) == (["web1"], ["worker1", "web3", "lb2"])
+    assert list(plan.balancers) == ["lb2"]
+
+
+def test_requests_do_not_cross_a_public_network_unless_that_is_said(project: Project) -> None:
+    project.hosts["web2"][1]["address"] = "8.8.8.8"
+    assert "lb1 would send requests to web2 at 8.8.8.8, unencrypted" in refusals(project)
+    project.hosts["lb1"][1]["haproxy"] = {"public": True}
+    assert load(project)["lb1"].place.balanced
+
+
+SHOW = "Id={}\nLoadState={}\nActiveState={}\nUnitFileState={}\n"
+
+
+def test_what_ran_before_must_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = rolling.Plan("reboot", [], ["db1"], {}, 1, 0, 0)
+    work = rolling._Work(None, plan, {})  # type: ignore[arg-type]
+    host: Any = SimpleNamespace(name="db1")
+    said: list[str] = []
+    monkeypatch.setattr(work, "shell", lambda *_: said.pop(0))
+    said.append("\n".join([
+        SHOW.format("mariadb.service", "loaded", "active", "enabled"),
+        SHOW.format("user@1000.service", "loaded", "active", "static"),
+    ]))  # fmt: skip
+    assert work.services(host) == ["mariadb.service"]
+    gone = SHOW.format("old.service", "not-found", "inactive", "")
+    said.append("\n".join([SHOW.format("mariadb.service", "loaded", "active", "enabled"), gone]))
+    work.run_again(host, ["mariadb.service", "old.service"])
+    said.append(SHOW.format("mariadb.service", "loaded", "failed", "enabled"))
+    with pytest.raises(rolling.RollingError, match=r"db1: mariadb\.service failed"):
+        work.run_again(host, ["mariadb.service"])
+    said.append(SHOW.format("mariadb.service", "loaded", "activating", "enabled"))
+    with pytest.raises(rolling.RollingError, match=r"mariadb\.service does not run after 0 s"):
+        work.run_again(host, ["mariadb.service"])
+    work.run_again(host, [])
 
 
 def test_the_first_host_goes_alone_and_balancers_last() -> None:

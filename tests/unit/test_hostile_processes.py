@@ -15,7 +15,13 @@ from typing import Any
 
 import pytest
 
-from groundcrew.remote import app_client, host_sections, inspect_host, inspect_resources
+from groundcrew.remote import (
+    app_client,
+    host_sections,
+    inspect_host,
+    inspect_resources,
+    inspect_sshd,
+)
 from groundcrew.roles.verify import on_host
 
 OTHER = 65534 if os.geteuid() == 0 else os.geteuid()
@@ -66,19 +72,59 @@ def test_a_socket_whose_name_is_no_text(tmp_path: Path) -> None:
             assert len(on_host.connections(str(tmp_path))) == 1
 
 
-def test_a_port_is_not_hidden_by_the_name_of_who_listens(monkeypatch: pytest.MonkeyPatch) -> None:
-    def listeners(pids: list[int]) -> list[str]:
-        lines = [
-            f'LISTEN 0 5 0.0.0.0:{pid} 0.0.0.0:* users:(("groundcrew-seen",pid={pid},fd=3))'
-            for pid in pids
-        ]
-        done = subprocess.CompletedProcess[str]([], 0, "\n".join(lines), "")
-        monkeypatch.setattr(host_sections, "run", lambda *_: done)
-        return [item["process"] for item in host_sections.listening({})]
+LISTENING = """
+import os, socket, sys, time
+open("/proc/self/comm", "wb").write(bytes.fromhex(sys.argv[1]))
+os.setuid(int(sys.argv[2]))
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+time.sleep(60)
+"""
 
-    with process(b"groundcrew-seen") as pid:
-        # The first process of all is root's.
-        assert listeners([pid, 1]) == (["groundcrew-seen"] if OTHER else [])
+
+@contextmanager
+def listener(name: bytes, user: int) -> Iterator[int]:
+    """The port of a process with a name, of a user."""
+    command = [sys.executable, "-ISc", LISTENING, name.hex(), str(user)]
+    started = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert started.stdout
+    try:
+        yield int(started.stdout.readline())
+    finally:
+        started.kill()
+        started.wait()
+        started.stdout.close()
+
+
+def seen(port: int) -> list[str]:
+    """The names of who listens on a port, as verify sees them."""
+    return [item["process"] for item in host_sections.listening({}) if item["port"] == port]
+
+
+def test_a_port_is_not_hidden_by_the_name_of_who_listens() -> None:
+    with listener(b"groundcrew-seen", OTHER) as port:
+        assert seen(port) == ["groundcrew-seen"]
+    if os.geteuid() == 0:
+        with listener(b"groundcrew-seen", 0) as port:
+            assert seen(port) == []
+
+
+NAMES = (b'"sshd"', b'"sshd"\x0b', b'"sshd"\x0c', b'"sshd"\n', b'\n"sshd"\n', b"\nLISTEN 0 1 1:2",
+         b'"sshd"\x85', b"x\xff", b"x\xe2\x80\xa8y", b'sshd"))\nino:1')  # fmt: skip
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user's process: only root starts one")
+@pytest.mark.parametrize("name", [b"sshd", *NAMES])
+def test_a_name_is_not_taken_for_sshd(name: bytes) -> None:
+    with listener(name, OTHER) as port:
+        sockets = inspect_sshd.all_listeners()
+        assert inspect_sshd.taken(sockets)[str(port)].isprintable()
+        assert port not in inspect_sshd.own_ports(sockets)
+        assert len(seen(port)) == 1
+    with listener(b"sshd", 0) as port:
+        sockets = inspect_sshd.all_listeners()
+        assert port in inspect_sshd.own_ports(sockets)
+        assert str(port) not in inspect_sshd.taken(sockets)
 
 
 @pytest.mark.parametrize(

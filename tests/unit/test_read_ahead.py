@@ -192,6 +192,44 @@ def test_a_steady_report_serves_several_operations(
     assert len(commands) == number
 
 
+def test_a_steady_report_serves_each_operation_once(
+    state: State, commands: list[str], files: list[str]
+) -> None:
+    """One that reads it twice expects something new; one that did not ask reads for itself."""
+
+    @operation()
+    @reading_first
+    def twice(path: str) -> Generator[StringCommand, None, None]:
+        for _ in range(2):
+            current_host.get_fact(Steady, paths=[path])
+        yield from ()
+
+    @operation()
+    def stranger(path: str) -> Generator[StringCommand, None, None]:
+        current_host.get_fact(Steady, paths=[path])
+        yield from ()
+
+    @operation()
+    @reading_first
+    def once(path: str) -> Generator[StringCommand, None, None]:
+        current_host.get_fact(Steady, paths=[path])
+        yield from ()
+
+    add_op(state, twice, files[0])
+    add_op(state, look, files[0], *files)
+    add_op(state, stranger, files[0])
+    add_op(state, once, files[0])
+    execute(state)
+    # Reading ahead, the second time, and the stranger's.
+    assert len(commands) == 3
+
+
+def test_a_joint_program_takes_one_request(state: State) -> None:
+    del state
+    with pytest.raises(ValueError, match="takes one argument"):
+        remote.command("inspect_units", "{}", "{}", joint=True)
+
+
 def test_requests_to_a_joint_program_are_one_run(
     state: State, commands: list[str], files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

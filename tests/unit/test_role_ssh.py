@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from groundcrew.adapter import post_quantum
-from groundcrew.facts.sshd import SshdState
-from groundcrew.remote.inspect_sshd import own_ports, socket_ports, taken
+from groundcrew.facts.sshd import Sshd, SshdState
+from groundcrew.remote import inspect_sshd
+from groundcrew.remote.inspect_sshd import configured_ports, own_ports, socket_ports, taken
+from groundcrew.remote.listeners import Listener, Process
 from groundcrew.roles.ssh.builders import directives, drop_in, expected, with_include, with_values
 from groundcrew.roles.ssh.operations import INCLUDE, certain_lockout, closed_port, refused_ports
 from groundcrew.roles.ssh.settings import SshSettings
@@ -145,13 +149,6 @@ def test_one_port_is_one_that_only_root_can_take() -> None:
 
 
 def test_a_port_that_sshd_cannot_have_is_refused_before_anything_is_changed() -> None:
-    sockets = (
-        'LISTEN 0 128 0.0.0.0:22 0.0.0.0:* users:(("sshd",pid=9,fd=3))\n'
-        'LISTEN 0 4096 [::]:80 [::]:* users:(("nginx",pid=7,fd=8),("nginx",pid=6,fd=8))\n'
-    )
-    assert taken(sockets) == {"80": "nginx"}
-    pretender = 'LISTEN 0 5 0.0.0.0:922 0.0.0.0:* users:(("sshd",pid=8,fd=3)) uid:999 ino:1 sk:1'
-    assert taken(pretender) == {"922": "sshd"}
     here = SshdState(taken={80: "nginx"})
     assert refused_ports(SshSettings(ports=(22, 922)), here) == ""
     assert refused_ports(SshSettings(ports=(22, 80)), here) == (
@@ -162,15 +159,65 @@ def test_a_port_that_sshd_cannot_have_is_refused_before_anything_is_changed() ->
     assert "systemctl disable --now ssh.socket" in refused_ports(SshSettings(ports=(22,)), socket)
 
 
-def test_the_ports_of_the_ssh_server() -> None:
-    sockets = """\
-LISTEN 0 128 0.0.0.0:22 0.0.0.0:* users:(("sshd",pid=1,fd=3)) ino:1 sk:1
-LISTEN 0 128    [::]:22    [::]:* users:(("sshd",pid=1,fd=4)) ino:2 sk:2
-LISTEN 0 128 0.0.0.0:2222 0.0.0.0:* users:(("sshd",pid=2,fd=3),("systemd",pid=1,fd=9)) ino:3 sk:3
-LISTEN 0 128 0.0.0.0:922 0.0.0.0:* users:(("sshd",pid=9,fd=3)) uid:1000 ino:4 sk:4
-LISTEN 0 128 0.0.0.0:80 0.0.0.0:* users:(("nginx",pid=8,fd=3)) ino:5 sk:5
-"""
-    assert own_ports(sockets) == [22, 22, 2222]
+SOCKETS = [
+    Listener("0.0.0.0", 22, 0, (Process("sshd", 0),)),
+    Listener("[::]", 22, 0, (Process("sshd", 0),)),
+    Listener("[::]", 2222, 0, (Process("systemd", 0), Process("sshd", 0))),
+    Listener("[::]", 80, 0, (Process("nginx", 0), Process("nginx", 33))),
+    # Anybody can take the name.
+    Listener("0.0.0.0", 9001, 999, (Process("sshd", 999),)),
+    Listener("0.0.0.0", 9002, 0, (Process("sshd", 999),)),
+    Listener("0.0.0.0", 9003, 0, ()),
+]
+
+
+def test_who_listens_on_a_port() -> None:
+    assert taken(SOCKETS) == {"80": "nginx", "9001": "sshd", "9002": "sshd"}
+    assert own_ports(SOCKETS) == [22, 22, 2222]
+
+
+def test_a_port_may_be_that_of_an_address() -> None:
+    settings = {"port": ["22"], "listenaddress": ["[::]:2022", "0.0.0.0:2122", "10.0.0.1"]}
+    assert configured_ports(settings) == [22, 2022, 2122]
+    assert configured_ports({}) == []
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What programs print, by their first words."""
+    told = {
+        "ssh -V": "OpenSSH_9.2p1 Debian-2+deb12u6, OpenSSL 3.0.19\n",
+        "ssh -GF": "user root\nciphers a,b\nkexalgorithms c\nmacs d\nhostkeyalgorithms e\n"
+        "pubkeyacceptedalgorithms f\n",
+        "systemctl show": "Listen=[::]:2422 (Stream)\nActiveState=active\n",
+    }
+    monkeypatch.setattr(inspect_sshd, "output_of", lambda *words: told.get(" ".join(words[:2]), ""))
+    monkeypatch.setattr(inspect_sshd, "listeners", lambda: SOCKETS)
+    monkeypatch.setattr(inspect_sshd, "effective", lambda: {"port": ["2322"]})
+    monkeypatch.setattr(inspect_sshd, "host_keys", dict)
+    return told
+
+
+def test_the_ports_are_all_that_ssh_has_or_will_have(answers: dict[str, str]) -> None:
+    report = inspect_sshd.report()
+    assert report["ports"] == [22, 2222, 2322, 2422]
+    assert report["socket"]
+    assert report["version"] == (9, 2)
+    assert report["algorithms"]["ciphers"] == ["a", "b"]
+    answers["systemctl show"] = "Listen=[::]:2422 (Stream)\nActiveState=inactive\n"
+    assert inspect_sshd.report()["ports"] == [22, 2222, 2322]
+    assert Sshd().process([json.dumps(report)]).ports == (22, 2222, 2322, 2422)
+    assert Sshd().process([json.dumps(report)]).known
+    assert not Sshd.default().known
+
+
+def test_an_ssh_that_does_not_tell_its_algorithms_is_an_error(answers: dict[str, str]) -> None:
+    answers["ssh -GF"] = "ciphers a,b\n"
+    with pytest.raises(RuntimeError, match="ssh -G does not tell kexalgorithms, macs, "):
+        inspect_sshd.report()
+    # Without a client, nothing is known of them.
+    answers["ssh -GF"] = ""
+    assert not any(inspect_sshd.report()["algorithms"].values())
 
 
 @pytest.mark.parametrize(

@@ -110,8 +110,8 @@ def test_a_wrong_value_in_group_data(
         ("ssh_port", "22x", "a number from 1 to 65535"),
         ("ssh_port", 70000, "a number from 1 to 65535"),
         ("ssh_port", True, "a number from 1 to 65535"),
-        ("ssh_user", ["root"], "the name of an account"),
-        ("bootstrap_user", "-oProxyCommand=x", "the name of an account"),
+        ("ssh_user", ["root"], "the name of a user"),
+        ("bootstrap_user", "-oProxyCommand=x", "the name of a user"),
     ],
 )
 def test_a_wrong_value_of_a_connection(
@@ -136,11 +136,17 @@ def test_a_wrong_value_of_a_connection_in_group_data_and_on_the_command_line(
     assert project.error() == ("--data", "root_process", message)
 
 
-def test_values_of_a_connection_that_are_right(project: Project) -> None:
-    project.hosts["web1"] = (
-        ["web"],
+@pytest.mark.parametrize(
+    "values",
+    [
         {"root_process": "no", "ssh_port": "2222", "ssh_user": "ops", "bootstrap_user": ""},
-    )
+        {"root_process": None, "ssh_port": 0, "ssh_user": "ops@corp.example"},
+        {"root_process": True, "ssh_port": "", "ssh_user": "CORP\\ops", "bootstrap_user": False},
+        {"ssh_port": " 22", "ssh_user": "ops@web1@bastion", "bootstrap_user": "admin:web1"},
+    ],
+)
+def test_values_of_a_connection_that_are_right(project: Project, values: dict[str, Any]) -> None:
+    project.hosts["web1"] = (["web"], values)
     project.load()
 
 

@@ -160,6 +160,10 @@ def test_a_run_has_all_hosts_that_an_application_moves_between(
         return
     with pytest.raises(SettingsError, match=told):
         releases.require_all_hosts(project.inventory(), run)
+    # Then nothing is stopped or started.
+    project.data = {"prepare": True}
+    loaded.update(project.load())
+    releases.require_all_hosts(project.inventory(), run)
 
 
 def test_several_instances_are_not_single(project: Project) -> None:

@@ -92,6 +92,8 @@ def test_systemd_is_asked_once_for_all_requests(
 ) -> None:
     (tmp_path / "a b").touch()
     os.utime(tmp_path / "a b", (1700000000.25, 1700000000.25))
+    (tmp_path / "link").symlink_to("/")
+    os.utime(tmp_path / "link", (1700000001, 1700000001), follow_symlinks=False)
     asked = []
 
     def show(*command: str) -> subprocess.CompletedProcess[str]:
@@ -101,7 +103,10 @@ def test_systemd_is_asked_once_for_all_requests(
 
     monkeypatch.setattr(inspect_units, "run", show)
     requests = [
-        {"units": ["sshd.service", "x.service"], "files": [f"{tmp_path}/a b", f"{tmp_path}/none"]},
+        {
+            "units": ["sshd.service", "x.service"],
+            "files": [f"{tmp_path}/{name}" for name in ("a b", "none", "link")],
+        },
         {"units": ["x.service"], "files": []},
     ]
     assert inspect_units.main([json.dumps(request) for request in requests]) == 0
@@ -112,7 +117,7 @@ def test_systemd_is_asked_once_for_all_requests(
             "sshd.service": {"Id": "ssh.service", "SubState": "running"},
             "x.service": {"Id": "x.service"},
         },
-        "modified": {f"{tmp_path}/a b": 1700000000.25},
+        "modified": {f"{tmp_path}/a b": 1700000000.25, f"{tmp_path}/link": 1700000001},
     }
     assert json.loads(second) == {"units": {"x.service": {"Id": "x.service"}}, "modified": {}}
 
