@@ -66,8 +66,9 @@ $ pyinfra inventory/prod.py playbooks/settings.py --limit web2 --data settings.k
 `--data settings.explain=app.shop.server.workers` it
 prints a setting's type, default and meaning, and who has set it.
 
-Names that start with `_`, and pyinfra's own (`ssh_user`, ...), are no settings. Everything else is
-checked for all hosts before the first connection; all errors are reported at once, each with its
+Names that start with `_`, and pyinfra's own (`ssh_user`, ...), are no settings. Everything else,
+and `ssh_user`, `ssh_port`, `bootstrap_user` and `root_process`, is checked for all hosts before the
+first connection; all errors are reported at once, each with its
 key, the layer it came from, what was expected, and the nearest known key.
 
 Manifests are YAML 1.2: `no`, `on` and `010` are strings, only `true` and `false` are booleans.

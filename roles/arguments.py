@@ -91,6 +91,17 @@ def removed_app(hosts: Iterable[Host]) -> str:
     if still:
         text = f'"{name}" is still among `apps`: take it out there first'
         raise SettingsError([Problem("app", "--data", text, hosts=still)])
+    providers = tuple(
+        host
+        for host, item in asked.items()
+        if item.run.purge and any(binding.app == name for binding in item.place.provides)
+    )
+    if providers:
+        text = (
+            f"{name} runs on other hosts of the inventory, and has its databases here: leave "
+            f"{', '.join(providers)} out with --limit"
+        )
+        raise SettingsError([Problem("purge", "--data", text, hosts=providers)])
     return name
 
 

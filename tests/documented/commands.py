@@ -386,6 +386,16 @@ NOT_RUN = {
         f"--data {option}": Not("an option of the same", FLEET)
         for option in ("down=1", "batch=2", "back=120")
     },
+    "--data unreachable=skip": Not(
+        "a fleet with a host that is down", "tests/e2e/test_fleet.py::test_a_host_is_lost"
+    ),
+    **{
+        command: Not("the old host of a move", MOVED)
+        for command in (
+            f"{PROD} playbooks/remove.py -y --limit {OLD} --data app=shop",
+            f"--limit {OLD}",
+        )
+    },
     "--data reboot=yes": Not("an option of playbooks/upgrade.py", UPGRADED),
     UPGRADE: Not("what Debian has upgraded differs every day", UPGRADED),
     f"{UPGRADE} [--limit HOST] [--data reboot=yes]": Not("the same", UPGRADED),

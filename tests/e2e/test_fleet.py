@@ -390,9 +390,100 @@ def test_a_host_is_lost(fleet: Fleet) -> None:
         run = fleet.attempt("playbooks/reboot.py", limit=FIRST)
         assert run.status == 1
         assert f"{FIRST} would be the next, but {SECOND}" in run.stderr
+        # The same for a run that is told to go on without the lost one.
+        options = {"limit": f"{FIRST},{SECOND}", "down": 1, "unreachable": "skip"}
+        run = fleet.attempt("playbooks/reboot.py", **options)
+        assert run.status == 1
+        assert "would have no healthy host left" in run.stderr
+        go_without(fleet, SECOND)
         fleet.hosts[SECOND].power_on()
         until(lambda: fleet.states()[SECOND] == "UP")
     assert load.repeatable == []
+    assert keepalive(fleet, FIRST) != keepalive(fleet, SECOND)
+    fleet.run()
+    assert keepalive(fleet, FIRST) == keepalive(fleet, SECOND)
+
+
+def keepalive(fleet: Fleet, name: str) -> str:
+    """A value of a host's nginx."""
+    return inside(fleet.hosts[name], "nginx -T 2>/dev/null | grep -m1 keepalive_timeout")
+
+
+def go_without(fleet: Fleet, lost: str) -> None:
+    """A run ends at a host that is down, unless it is told to leave it out."""
+    for name in (FIRST, SECOND):
+        fleet.more[name]["nginx"] = {"keepalive_timeout": 41}
+    fleet.write()
+    run = fleet.attempt()
+    assert run.status == 1
+    assert f"{lost}: connecting" in run.stderr
+    assert run.changed == []
+    run = fleet.attempt(unreachable="skip")
+    assert run.status == 1
+    assert f"groundcrew: {lost} left out; run the same again to catch up" in run.stderr
+    assert "nginx | configuration" in run.changed
+    assert "keepalive_timeout 41" in keepalive(fleet, FIRST)
+
+
+@pytest.mark.skipif(not FULL, reason="bin/test --full runs it")
+def test_a_bare_host_joins_under_load(fleet: Fleet) -> None:
+    """It gets requests once it is healthy, and none if its release fails."""
+    third = LabHost("fleet-web3", "bookworm", group="web", bare=True)
+    third.up()
+    fleet.hosts[third.name] = third
+    fleet.more[third.name] = {**fleet.more[SECOND]}
+    try:
+        with fleet.load() as load:
+            broken = {**fleet.more[SECOND]["app"]["hello"], "health": {"path": "/none"}}
+            health = {"health": {"path": "/none", "timeout": 5}}
+            fleet.more[third.name]["app"] = {"hello": {**broken, **health}}
+            fleet.write()
+            run = fleet.attempt()
+            # All hosts behind a balancer need the same health path.
+            assert run.status == 1
+            assert "app.hello.health differs" in run.stderr
+            fleet.more[third.name] = {**fleet.more[SECOND], "python": {"interpreter": "3.99"}}
+            fleet.write()
+            assert fleet.attempt().status == 1
+            assert third.name not in fleet.states()
+            fleet.more[third.name] = {**fleet.more[SECOND]}
+            fleet.write()
+            fleet.run()
+            until(lambda: fleet.states()[third.name] == "UP")
+            time.sleep(2)
+            log = "grep -c -v groundcrew-health /var/log/nginx/hello.access.log"
+            assert int(inside(third, log)) > 0
+        assert load.requests > 300
+        assert load.failures == []
+    finally:
+        del fleet.more[third.name], fleet.hosts[third.name]
+        fleet.write()
+        fleet.run()
+        third.down()
+
+
+@pytest.mark.skipif(not FULL, reason="bin/test --full runs it")
+def test_a_host_is_lost_in_the_middle_of_a_release(fleet: Fleet) -> None:
+    before = fleet.hosts[FIRST].live("hello")
+    version(fleet.source, "the one that loses a host")
+    with fleet.load() as load, ThreadPoolExecutor() as pool:
+        release = pool.submit(fleet.attempt, "playbooks/release.py", limit=f"{FIRST},{SECOND}")
+        until(lambda: fleet.hosts[FIRST].live("hello") != before, 120)
+        fleet.hosts[SECOND].lose_power()
+        run = release.result(timeout=300)
+    fleet.hosts[SECOND].power_on()
+    until(lambda: fleet.states()[SECOND] == "UP")
+    assert run.status == 1
+    assert SECOND in run.stderr
+    assert load.repeatable == []
+    # Wherever it stopped, the same run again brings both to the new release.
+    fleet.run("playbooks/release.py", limit=f"{FIRST},{SECOND}")
+    live = {fleet.hosts[name].live("hello") for name in (FIRST, SECOND)}
+    assert before not in live
+    for name in (FIRST, SECOND):
+        assert "the one that loses a host" in inside(
+            fleet.hosts[name], "cat /srv/hello/current/source/*.py"
+        )
 
 
 def test_a_host_that_somebody_has_taken_out(fleet: Fleet) -> None:

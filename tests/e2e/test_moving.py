@@ -52,11 +52,11 @@ class Move:
         """The hosts that are there for the move alone."""
         return [self.new, *([self.balancer] if self.balancer else [])]
 
-    def write(self, *, idle: LabHost | None, alone: bool = False) -> None:
-        """Writes the inventory; `alone`: without the new host."""
-        serving = [self.old] if alone else [self.old, self.new]
+    def write(self, *apps: LabHost, idle: LabHost | None = None) -> None:
+        """Writes the inventory: `apps` are the hosts that have the application."""
         more: dict[str, Any] = {
-            item.name: {"apps": [APP], "idle": item is idle} for item in serving
+            item.name: {"apps": [APP], "idle": item is idle} if item in apps else {}
+            for item in (self.old, *(one for one in apps if one is not self.old))
         }
         if self.balancer:
             more[self.balancer.name] = {}
@@ -105,16 +105,18 @@ def test_an_application_moves_with_its_data(
         for other in move.added:
             inside(other, f"mkdir {DIRECTORY}")
         if balancer:
-            move.write(idle=None, alone=True)
+            move.write(host)
             move.run("deploy.py", host, balancer)
             assert move.status() == 200
         rehearse(move)
         go_over(move)
+        if balancer:
+            take_away(move)
+            return
     finally:
         if not os.environ.get("GROUNDCREW_KEEP"):
             LabHost.together(move.added, LabHost.down)
-    move.balancer = None
-    move.write(idle=None, alone=True)
+    move.write(host)
     move.run("start", host, app=APP)
     move.run("deploy.py", host)
 
@@ -124,7 +126,7 @@ def rehearse(move: Move) -> None:
     written = move.balancer or move.old
     before = f"before the move, {move.balancer is not None}"
     chat(written, before)
-    move.write(idle=move.new)
+    move.write(move.old, move.new, idle=move.new)
     move.run("deploy.py", move.new, prepare="yes")
     move.copy()
     move.run("deploy.py", move.old, *move.added)
@@ -136,7 +138,7 @@ def rehearse(move: Move) -> None:
 def go_over(move: Move) -> None:
     """Steps 3 and 4: the new host serves, with all data and secrets."""
     old, new = move.old, move.new
-    move.write(idle=old)
+    move.write(old, new, idle=old)
     began = time.monotonic()
     move.run("stop", old, app=APP)
     assert move.status() == 503
@@ -157,3 +159,14 @@ def go_over(move: Move) -> None:
     assert f"SESSION_KEY={secret.strip()}" in inside(new, f"cat {release}/env").replace('"', "")
     chat(move.balancer or new, "the first one there")
     assert "the first one there" in conversations(new)
+
+
+def take_away(move: Move) -> None:
+    """Step 5: the old host has nothing of it any more."""
+    move.write(move.new)
+    move.run("deploy.py", move.old, *move.added)
+    assert move.status() == 200
+    move.run("remove", move.old, app=APP)
+    assert inside(move.old, f"ls -d /srv/{APP}/releases 2>/dev/null || true") == ""
+    assert move.status() == 200
+    assert move.run("deploy.py", move.old, *move.added).changed == []

@@ -8,7 +8,9 @@ import pytest
 
 from groundcrew.bindings.endpoint import Login, url
 from groundcrew.manifest.need import Need
+from groundcrew.roles import arguments
 from groundcrew.roles.settings import HostSettings
+from groundcrew.settings import SettingsError
 from groundcrew.settings.bindings import external, place_of
 from tests.unit.project import Project
 
@@ -286,3 +288,24 @@ def test_the_budget_names_the_key_of_the_instance(project: Project) -> None:
     _, key, message = project.error()
     assert key == "redis.instances.cache.maxclients"
     assert "Raise redis.instances.cache.maxclients, or lower" in message
+
+
+def test_a_database_in_use_is_not_purged(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The application has moved from web2 to web1, and is removed from web2."""
+    two_hosts(project)
+    project.groups["web"]["apps"] = []
+    project.hosts["web1"][1]["apps"] = ["shop"]
+    project.hosts["web2"] = (["web"], {"ssh_hostname": "192.0.2.2"})
+    project.data = {"app": "shop", "purge": "shop"}
+
+    def removed(*names: str) -> str:
+        loaded = project.load()
+        monkeypatch.setattr(arguments, "settings_for", lambda host: loaded[host.name])
+        inventory = project.inventory()
+        return arguments.removed_app(inventory.get_host(name) for name in names)
+
+    assert removed("web2") == "shop"
+    with pytest.raises(SettingsError, match="has its databases here: leave db1 out with --limit"):
+        removed("web2", "db1")
+    project.hosts["web1"][1]["apps"] = []
+    assert removed("web1", "web2", "db1") == "shop"
