@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 
 from groundcrew.balancing import Balanced
 from groundcrew.columns import columns
-from groundcrew.results.result import Check, judge
+from groundcrew.results.result import Check, judge, warn
 from groundcrew.roles.haproxy.builders import backend_name
 from groundcrew.roles.haproxy.report import Balancer, Server
 from groundcrew.verify.seen import Seen
@@ -36,6 +37,18 @@ def balancer(balanced: Sequence[Balanced], seen: Seen) -> Iterator[Check]:
         yield judge(
             f"{item.app}: hosts", problems, f"{', '.join(wanted)}: all up, all get requests"
         )
+        if len(wanted) > 1 and (keys := sqlite(item)):
+            yield warn(
+                f"{item.app}: database",
+                f"{', '.join(wanted)} each have a SQLite database of their own ({', '.join(keys)}),"
+                " so visitors find other data on each: use a database on a host of its own",
+            )
+
+
+def sqlite(item: Balanced) -> list[str]:
+    """The variables of an application that name a SQLite database."""
+    env = item.settings.env
+    return sorted(key for key, value in env.items() if re.match(r"sqlite[+\w]*:", str(value)))
 
 
 def problem(name: str, server: Server | None) -> str | None:

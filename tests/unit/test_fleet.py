@@ -277,6 +277,22 @@ def test_verify_names_hosts_without_requests(
     assert ("missing" in "\n".join(lines)) is (len(servers) == 1)
 
 
+def test_a_database_on_each_host_is_told(project: Project) -> None:
+    project.app(more=TLS + "env: {DATABASE_URL: 'sqlite:///data/shop.db', OTHER: sqlite}\n")
+    servers = [server("web1"), server("web2")]
+
+    def told() -> list[str]:
+        report = {"version": "3", "loaded": True, "connections": 1, "servers": servers}
+        seen = Seen(View("10.0.0.1"), {"haproxy": report})
+        results = balancer(load(project)["lb1"].place.balanced, seen)
+        return [item.detail for item in results if item.status is Status.WARN]
+
+    [text] = told()
+    assert text.startswith("web1, web2 each have a SQLite database of their own (DATABASE_URL)")
+    project.hosts["web2"][1]["idle"] = True
+    assert told() == []
+
+
 def test_another_configuration_than_on_disk_is_told(project: Project) -> None:
     balanced = load(project)["lb1"].place.balanced
     servers = [server("web1"), server("web2")]
