@@ -45,6 +45,26 @@ WATCH = (
     "touch /root/seen; while sleep 0.2; do "
     "grep -alF -f /root/pattern /proc/[0-9]*/cmdline >> /root/seen 2>/dev/null; done"
 )
+REGISTRY = """\
+set -e
+apt-get -q update >/dev/null
+DEBIAN_FRONTEND=noninteractive apt-get -qy install docker-registry apache2-utils openssl >/dev/null
+cd /etc/docker/registry
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=registry \\
+    -addext subjectAltName=IP:{address} -keyout key.pem -out cert.pem 2>/dev/null
+htpasswd -Bbn pusher {password} > htpasswd
+cat > config.yml <<EOF
+version: 0.1
+storage: {{filesystem: {{rootdirectory: /var/lib/docker-registry}}}}
+http: {{addr: ':5000', tls: {{certificate: /etc/docker/registry/cert.pem,
+  key: /etc/docker/registry/key.pem}}}}
+auth: {{htpasswd: {{realm: registry, path: /etc/docker/registry/htpasswd}}}}
+EOF
+chown docker-registry key.pem cert.pem htpasswd
+systemctl restart docker-registry
+"""
+"""Makes a registry of a host: with TLS and a password."""
+
 VOLUME = f"/var/lib/docker/volumes/{APP}_shared-data/_data"
 
 
@@ -112,9 +132,13 @@ class Swarm:
     environment: dict[str, str] = field(default_factory=dict)
     """Variables of the application, which are part of its release."""
 
+    registry: dict[str, str] = field(default_factory=dict)
+    """The setting of the registry."""
+
     def write(self, **app: Any) -> None:
         chosen = {APP: {"port": PORT, "shared": "node", "monitor": 5, "timeout": 900}}
-        common = {"swarm": {"apps": chosen, "base": "packages", "storage_driver": "vfs"}}
+        engine = {"base": "packages", "storage_driver": "vfs", **self.registry}
+        common = {"swarm": {"apps": chosen, **engine}}
         settings = {
             "release": {"check_window": 1},
             "env": self.environment,
@@ -297,6 +321,53 @@ def test_a_broken_update_goes_back_and_fails_the_run(swarm: Swarm) -> None:
     swarm.write()
     swarm.run("playbooks/swarm.py")
     assert swarm.run("playbooks/swarm.py").changed == []
+
+
+@pytest.fixture
+def registry(swarm: Swarm) -> Iterator[str]:
+    """A registry that the hosts trust, with the first manager's credentials for it."""
+    host = LabHost("swarm-registry", "bookworm", group="registry")
+    host.up()
+    try:
+        password = "for-this-test-only"  # noqa: S105
+        inside(host, REGISTRY.format(address=host.address, password=password))
+        name = f"{host.address}:5000"
+        certificate = inside(host, "cat /etc/docker/registry/cert.pem")
+        for each in swarm.hosts.values():
+            folder = f"/etc/docker/certs.d/{name}"
+            inside(each, f"mkdir -p {folder} && cat > {folder}/ca.crt", certificate)
+        login = f"docker login --username pusher --password-stdin {name}"
+        inside(swarm.hosts[FIRST], login, password)
+        yield name
+    finally:
+        host.down()
+
+
+def test_images_can_come_from_a_registry(swarm: Swarm, registry: str) -> None:
+    swarm.registry = {"registry": f"{registry}/shop"}
+    swarm.environment = {"BUILD": "for the registry"}
+    swarm.write()
+    try:
+        swarm.run("playbooks/release.py")
+        with load(swarm.hosts[SECOND].address) as visitors:
+            told(swarm.run("playbooks/swarm.py"), "update from a registry")
+        assert visitors.requests > 0
+        assert visitors.failures == []
+        form = "{{.Spec.TaskTemplate.ContainerSpec.Image}}"
+        names = inside(
+            swarm.hosts[FIRST], f"docker service inspect --format '{form}' {APP}_app {APP}_balancer"
+        )
+        assert all(name.startswith(f"{registry}/shop/") for name in names.split())
+        # The others have pulled them: nothing else brings an image of this name there.
+        for name in (SECOND, THIRD):
+            there = inside(swarm.hosts[name], "docker image ls --format '{{.Repository}}'")
+            assert f"{registry}/shop/" in there
+        assert swarm.run("playbooks/swarm.py").changed == []
+    finally:
+        swarm.registry = {}
+        swarm.write()
+    swarm.run("playbooks/swarm.py")
+    assert swarm.services()[f"{APP}_app"] == "3/3"
 
 
 def test_containers_of_a_lost_host_run_elsewhere(swarm: Swarm) -> None:
