@@ -329,7 +329,7 @@ def registry(swarm: Swarm) -> Iterator[str]:
     host = LabHost("swarm-registry", "bookworm", group="registry")
     host.up()
     try:
-        password = "for-this-test-only"  # noqa: S105
+        password = "for-this-test-only"
         inside(host, REGISTRY.format(address=host.address, password=password))
         name = f"{host.address}:5000"
         certificate = inside(host, "cat /etc/docker/registry/cert.pem")
