@@ -14,6 +14,7 @@ from groundcrew.adapter import (
     call_order,
     connections,
     directories,
+    global_arguments,
     inventory_files,
     lost_hosts,
     read_ahead,
@@ -88,6 +89,7 @@ def install(
     connections.install()
     call_order.install()
     directories.install()
+    global_arguments.install()
     lost_hosts.install()
     unreachable.install(lambda host: settings_for(host).settings.run.unreachable == "skip")
     read_ahead.install()
