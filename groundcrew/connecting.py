@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from socket import gaierror
 
-from paramiko import AuthenticationException, BadHostKeyException
+from paramiko import AuthenticationException, BadHostKeyException, SSHException
 from paramiko.ssh_exception import NoValidConnectionsError
 
 NAMED_BY_SSH = "no such name: give its address as `ssh_hostname`, or an alias in ~/.ssh/config"
@@ -55,7 +55,10 @@ def why(error: BaseException | None, said: str, attempt: Attempt) -> str:
 
 
 def is_down(error: BaseException | None) -> bool:
-    """Whether nothing answers at the address; `error` is the exception behind the message."""
+    """Whether nothing answers at the address, or a server that says nothing; `error` is the
+    exception behind the message."""
+    if isinstance(error, SSHException):
+        return "protocol banner" in str(error)
     return isinstance(error, (OSError, NoValidConnectionsError)) and not isinstance(error, gaierror)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from socket import gaierror
 
 import pytest
-from paramiko import AuthenticationException, BadHostKeyException, RSAKey
+from paramiko import AuthenticationException, BadHostKeyException, RSAKey, SSHException
 from paramiko.ssh_exception import NoValidConnectionsError
 from pyinfra.api import Config, Inventory, State
 from pyinfra.api.state import StateStage
@@ -90,6 +90,8 @@ def test_a_host_that_is_lost_later_ends_the_run(state: State) -> None:
         (NoValidConnectionsError({("10.0.0.1", 22): ConnectionRefusedError()}), True),
         (OSError(113, "No route to host"), True),
         (gaierror(-2, "Name or service not known"), False),
+        (SSHException("Error reading SSH protocol banner"), True),
+        (SSHException("No authentication methods available"), False),
         (AuthenticationException(), False),
         (BadHostKeyException("web1", RSAKey.generate(1024), RSAKey.generate(1024)), False),
         (None, False),
