@@ -131,7 +131,7 @@ elif "app" in parts:
     renewal.applications(apps=releases.renewals(settings.apps, loaded))
 # Hosts that balance the applications of the others, which serve by now: pyinfra keeps the order of
 # operations that hosts share, such as those of `renewal`.
-if settings.place.balanced:
+if settings.haproxy.group in settings.place.groups:
     if "tls" in parts:
         tls.begin(sites=sites)
     if "haproxy" in parts:

@@ -120,7 +120,7 @@ def served(loaded: Loaded[HostSettings]) -> list[nginx.Served]:
 def certificates(loaded: Loaded[HostSettings]) -> list[Entry]:
     """The files of the sites' certificates."""
     settings = loaded.settings
-    front = BALANCER if settings.place.balanced else tls.NGINX
+    front = BALANCER if settings.haproxy.group in settings.place.groups else tls.NGINX
     return tls.entries(settings.tls.acme, tls_sites(settings), loaded.certificates, PROJECT, front)
 
 

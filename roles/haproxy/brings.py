@@ -30,7 +30,8 @@ ON_HOST = "groundcrew.roles.haproxy.on_host"
 def brings(settings: HaproxySettings, host: HostView) -> Brings:
     """Package, ports, unit, checks and status, on hosts of the group `lb`."""
     place = host.place
-    if not place.balanced:
+    # One with applications is refused, for that reason and no other.
+    if settings.group not in place.groups or host.app:
         return Brings()
     unit = (builders.UNIT,)
     asked = builders.request(settings, place)

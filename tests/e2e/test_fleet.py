@@ -434,11 +434,12 @@ def go_without(fleet: Fleet, lost: str) -> None:
     run = fleet.attempt()
     assert run.status == 1
     assert f"{lost}: connecting" in run.stderr
-    assert run.changed == []
+    assert "nothing was changed" in run.stderr
     run = fleet.attempt(unreachable="skip")
     assert run.status == 1
-    assert f"groundcrew: {lost} left out; run the same again to catch up" in run.stderr
-    assert "nginx | configuration" in run.changed
+    assert f"[{lost}] is left out: it is down" in run.stderr
+    # That one of its hosts gets no requests is what a balancer's checks are for.
+    assert f"{lost} gets no requests: DOWN" in run.stderr
     assert "keepalive_timeout 41" in keepalive(fleet, FIRST)
 
 
@@ -501,6 +502,28 @@ def test_a_host_is_lost_in_the_middle_of_a_release(fleet: Fleet) -> None:
         assert "the one that loses a host" in inside(
             fleet.hosts[name], "cat /srv/hello/current/app/templates/page.html"
         )
+
+
+@pytest.mark.skipif(not FULL, reason="bin/test --full runs it")
+def test_applications_come_behind_the_balancer_one_by_one(fleet: Fleet) -> None:
+    """A balancer that balances nothing yet is set up beside hosts that serve directly."""
+    fleet.more[LB] = {"haproxy": {"apps": []}}
+    fleet.write()
+    fleet.run()
+    assert fleet.run().changed == []
+    context = ssl.create_default_context(cafile=str(CA))
+    for name in (FIRST, SECOND):
+        connection = Https(fleet.hosts[name].address, DOMAIN, context)
+        connection.request("GET", "/", headers={"Host": DOMAIN})
+        assert connection.getresponse().status == 200
+    fleet.more[LB] = {"haproxy": {"apps": ["hello"]}}
+    fleet.write()
+    fleet.run()
+    assert fleet.states() == {FIRST: "UP", SECOND: "UP"}
+    assert fleet.echo({})["scheme"] == "https"
+    fleet.more[LB] = {}
+    fleet.write()
+    assert fleet.run().changed == []
 
 
 def test_a_host_that_somebody_has_taken_out(fleet: Fleet) -> None:
