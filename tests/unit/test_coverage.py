@@ -14,7 +14,7 @@ from groundcrew.roles.settings import HostSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs/coverage.md").read_text(encoding="utf-8")
-IDS = {"C": 11, "M": 5, "R": 28, "O": 43, "A": 43, "L": 38, "G": 30, "T": 9, "S": 21}
+IDS = {"C": 11, "M": 5, "R": 28, "O": 43, "A": 43, "L": 38, "G": 30, "T": 9, "S": 22}
 STATES = ("done", "open", "outside")
 
 
