@@ -12,10 +12,11 @@ PROCESSES = "pgrep -c -f '[g]roundcrew-root-process' || true"
 
 
 def test_one_sudo_for_all_commands(converged: LabHost) -> None:
-    before = int(inside(converged, SUDO))
+    before, noted = int(inside(converged, SUDO)), len(inside(converged, NOTED).splitlines())
     run = pyinfra(converged.name)
     assert (run.status, run.changed) == (0, [])
     assert int(inside(converged, SUDO)) == before + 1
+    assert 2 <= len(inside(converged, NOTED).splitlines()) - noted <= 6
     assert "deploy : USER=root ; COMMAND='groundcrew.remote.read_host" in inside(converged, NOTED)
     until(lambda: int(inside(converged, PROCESSES)) == 0, seconds=10)
 
@@ -28,7 +29,8 @@ def test_a_host_may_run_each_command_by_itself(bookworm: LabHost) -> None:
     assert inside(bookworm, NOTED) == noted
     wrong = pyinfra(bookworm.name, data={"root_process": "flase"})
     assert wrong.status == 1
-    assert "root_process is 'flase', and must be true or false" in wrong.stderr
+    assert "expected true or false, got 'flase'" in wrong.stderr
+    assert "Fix root_process (--data), then run the same again." in wrong.stderr
 
 
 def test_three_sessions_are_enough_for_a_release(bookworm: LabHost, source: Path) -> None:
