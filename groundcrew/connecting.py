@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from paramiko import AuthenticationException, BadHostKeyException, SSHException
 from paramiko.ssh_exception import NoValidConnectionsError
 
 NAMED_BY_SSH = "no such name: give its address as `ssh_hostname`, or an alias in ~/.ssh/config"
+UNREACHABLE = {errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ENETUNREACH, errno.ENETDOWN}
 SET_IN = "group_data/all.py, the inventory or --data"
 
 
@@ -59,7 +61,10 @@ def is_down(error: BaseException | None) -> bool:
     exception behind the message."""
     if isinstance(error, SSHException):
         return "protocol banner" in str(error)
-    return isinstance(error, (OSError, NoValidConnectionsError)) and not isinstance(error, gaierror)
+    if isinstance(error, (TimeoutError, ConnectionError, NoValidConnectionsError)):
+        return True
+    # Other errors are of files, such as a key, and of names.
+    return isinstance(error, OSError) and error.errno in UNREACHABLE
 
 
 def _why(error: BaseException | None, said: str, attempt: Attempt) -> tuple[str, str]:
