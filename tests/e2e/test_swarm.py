@@ -370,7 +370,7 @@ def test_images_can_come_from_a_registry(swarm: Swarm, registry: str) -> None:
         swarm.registry = {}
         swarm.write()
         swarm.run("playbooks/swarm.py")
-    assert swarm.services()[f"{APP}_app"] == "3/3"
+    until(lambda: swarm.services()[f"{APP}_app"] == "3/3", 120)
 
 
 def test_containers_of_a_lost_host_run_elsewhere(swarm: Swarm) -> None:
