@@ -18,7 +18,7 @@ def trouble(units: list[str]) -> Optional[str]:  # noqa: UP045 - Python 3.9
     """Why a unit will not become healthy any more; None if all may."""
     if not units:
         return None
-    properties = "--property=Id,ActiveState,SubState,NRestarts,Result"
+    properties = "--property=Id,ActiveState,SubState,NRestarts,Result,Job"
     shown = subprocess.run(
         ["systemctl", "show", properties, *units], capture_output=True, text=True, check=False
     ).stdout
@@ -28,7 +28,8 @@ def trouble(units: list[str]) -> Optional[str]:  # noqa: UP045 - Python 3.9
         if state.get("SubState", "").startswith("auto-restart"):
             # systemd counts a restart only when it happens; until then the previous release serves.
             return f"unit {unit} has died ({result})"
-        if active in ("failed", "inactive"):
+        # A unit whose start waits for its turn, on a busy host, is inactive too.
+        if active == "failed" or (active == "inactive" and not state.get("Job")):
             return f"unit {unit} is {active} ({result})"
         if int(state.get("NRestarts") or 0) > 0:
             return f"unit {unit} was restarted {state['NRestarts']} times ({result})"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
+from groundcrew.remote import unit_health
 from groundcrew.remote.unit_health import own_words
 
 GUNICORN = """\
@@ -71,3 +74,27 @@ django.core.exceptions.ImproperlyConfigured: DATABASE_URL is not set
 )  # fmt: skip
 def test_own_words(text: str, words: str | None) -> None:
     assert own_words(text) == words
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ("ActiveState=inactive\nSubState=dead\nResult=success\nJob=71", None),
+        ("ActiveState=inactive\nSubState=dead\nResult=success", "unit a.service is inactive"),
+        (
+            "ActiveState=failed\nSubState=failed\nResult=exit-code\nJob=71",
+            "unit a.service is failed",
+        ),
+        ("ActiveState=activating\nSubState=auto-restart\nResult=exit-code", "has died (exit-code)"),
+        ("ActiveState=active\nSubState=running\nNRestarts=2\nResult=success", "restarted 2 times"),
+        ("ActiveState=active\nSubState=running\nNRestarts=0\nResult=success", None),
+    ],
+)
+def test_a_unit_that_will_not_become_healthy(
+    monkeypatch: pytest.MonkeyPatch, state: str, told: str | None
+) -> None:
+    """One whose start waits for its turn may."""
+    done = subprocess.CompletedProcess[str]([], 0, f"Id=a.service\n{state}\n", "")
+    monkeypatch.setattr(unit_health.subprocess, "run", lambda *_, **__: done)
+    reason = unit_health.trouble(["a.service"])
+    assert (told in reason) if told and reason else (reason is told)
