@@ -95,6 +95,6 @@ def test_a_unit_that_will_not_become_healthy(
 ) -> None:
     """One whose start waits for its turn may."""
     done = subprocess.CompletedProcess[str]([], 0, f"Id=a.service\n{state}\n", "")
-    monkeypatch.setattr(unit_health.subprocess, "run", lambda *_, **__: done)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
     reason = unit_health.trouble(["a.service"])
     assert (told in reason) if told and reason else (reason is told)
