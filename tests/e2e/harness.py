@@ -29,6 +29,17 @@ PYINFRA = [sys.executable, "-m", "pyinfra"]
 GOOD = ROOT / "examples" / "hello"
 """The example application that tests release."""
 
+INVENTORY = """\
+from groundcrew.lab import inventory as _lab
+
+_more = {more!r}
+for _group, _hosts in _lab.running().items():
+    globals()[_group] = [
+        (_name, {{**_data, **_more[_name]}}) for _name, _data in _hosts if _name in _more
+    ]
+"""
+"""An inventory of some lab hosts, with more data of each: `INVENTORY.format(more={NAME: DATA})`."""
+
 FULL = bool(os.environ.get("GROUNDCREW_FULL"))
 """Whether tests repeat all that they can: bin/test --full."""
 

@@ -24,7 +24,18 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.harness import FULL, GOOD, ROOT, LabHost, Run, good, inside, pyinfra, version
+from tests.e2e.harness import (
+    FULL,
+    GOOD,
+    INVENTORY,
+    ROOT,
+    LabHost,
+    Run,
+    good,
+    inside,
+    pyinfra,
+    version,
+)
 from tests.e2e.load import Https
 
 LB, FIRST, SECOND = "fleet-lb", "fleet-web1", "fleet-web2"
@@ -32,15 +43,6 @@ OTHER = "fleet-lb2"
 """A second balancer, for the tests of the address that both share."""
 
 DOMAIN = "fleet.test"
-INVENTORY = """\
-from groundcrew.lab import inventory as _lab
-
-_more = {more!r}
-for _group, _hosts in _lab.running().items():
-    globals()[_group] = [
-        (_name, {{**_data, **_more[_name]}}) for _name, _data in _hosts if _name in _more
-    ]
-"""
 RATE = 24
 CA = ROOT / ".groundcrew" / "ca" / "ca.pem"
 OLDER = """\

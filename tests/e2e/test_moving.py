@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.e2e.harness import FULL, LabHost, Run, good, inside, pyinfra
+from tests.e2e.harness import FULL, INVENTORY, LabHost, Run, good, inside, pyinfra
 from tests.e2e.test_backup import (  # noqa: F401 - fixtures
     APP,
     DIRECTORY,
@@ -25,16 +25,6 @@ from tests.e2e.test_backup import (  # noqa: F401 - fixtures
 )
 
 pytestmark = pytest.mark.skipif(not FULL, reason="bin/test --full")
-
-INVENTORY = """\
-from groundcrew.lab import inventory as _lab
-
-_more = {more!r}
-for _group, _hosts in _lab.running().items():
-    globals()[_group] = [
-        (_name, {{**_data, **_more[_name]}}) for _name, _data in _hosts if _name in _more
-    ]
-"""
 
 
 @dataclass

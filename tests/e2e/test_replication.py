@@ -19,18 +19,9 @@ from typing import Any
 import pytest
 import requests
 
-from tests.e2e.harness import PYINFRA, ROOT, LabHost, Run, good, inside, pyinfra, until
+from tests.e2e.harness import INVENTORY, PYINFRA, ROOT, LabHost, Run, good, inside, pyinfra, until
 
 FIRST, SECOND, WEB = "repl-db1", "repl-db2", "repl-web"
-INVENTORY = """\
-from groundcrew.lab import inventory as _lab
-
-_more = {more!r}
-for _group, _hosts in _lab.running().items():
-    globals()[_group] = [
-        (_name, {{**_data, **_more[_name]}}) for _name, _data in _hosts if _name in _more
-    ]
-"""
 QUICK = {"app.notes.release.drain": 0, "app.notes.release.check_window": 1}
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.harness import FULL, LabHost, Run, good, inside, pyinfra, until
+from tests.e2e.harness import FULL, INVENTORY, LabHost, Run, good, inside, pyinfra, until
 
 pytestmark = pytest.mark.skipif(not FULL, reason="bin/test --full")
 
@@ -28,15 +28,6 @@ FIRST, SECOND, THIRD = "swarm-1", "swarm-2", "swarm-3"
 APP = "opendify-like"
 SITE = "opendify.test"
 PORT = 8080
-INVENTORY = """\
-from groundcrew.lab import inventory as _lab
-
-_more = {more!r}
-for _group, _hosts in _lab.running().items():
-    globals()[_group] = [
-        (_name, {{**_data, **_more[_name]}}) for _name, _data in _hosts if _name in _more
-    ]
-"""
 UPDATES = 10
 SECRET = "swarm-test-b2f1c0a97d"
 TICK = 'while :; do echo "$WORKER_INSTANCE $(printf %s "$TOKEN" | sha256sum)"; sleep 5; done'

@@ -13,21 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.drills import PROGRAM as BACKUP
-from tests.e2e.harness import LabHost, Run, good, inside, pyinfra, until
+from tests.e2e.harness import INVENTORY, LabHost, Run, good, inside, pyinfra, until
 from tests.e2e.inbox import Inbox, seen, served
 
 PROGRAM = f"python3 -IS {BACKUP}"
 DIRECTORY = "/mnt/backups"
 RECEIVERS = {"test": {"type": "webhook", "url": {"env": "TEST_WEBHOOK"}}}
-INVENTORY = """\
-from groundcrew.lab import inventory as _lab
-
-_more = {more!r}
-for _group, _hosts in _lab.running().items():
-    globals()[_group] = [
-        (_name, {{**_data, **_more[_name]}}) for _name, _data in _hosts if _name in _more
-    ]
-"""
 
 
 @dataclass
